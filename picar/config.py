@@ -1,0 +1,313 @@
+"""The configuration: every option declared once, with its default, range, unit and sentence.
+
+The reference table (`picar config-reference`), the checks and their messages are all made from these
+declarations. Sources in rising order: defaults, one TOML file, environment `PICAR_SECTION__KEY`, flags.
+
+Law: no option switches a safety off; ranges end where safety would.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from picar.errors import ConfigError
+from picar.options import EnablePin, option, options_of, pin, toml
+
+SYSTEM_FILE = Path("/etc/picar/picar.toml")
+BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Where the page is served."""
+
+    host: str = option("0.0.0.0", "Address to listen on; 127.0.0.1 keeps the car to this machine.")
+    port: int = option(8000, "TCP port; 0 takes any free one.", lo=0, hi=65535)
+    name: str = option("picar", "The car's name, shown on the page.")
+    allowed_hosts: tuple[str, ...] = option((), "More host names under which browsers may open the page.")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """How long silence may last, and who keeps the wheel."""
+
+    command_timeout_s: float = option(
+        0.5,
+        "Without a fresh command for so long the car stops; counted from what the driver last saw.",
+        unit="s",
+        lo=0.2,
+        hi=1.0,
+    )
+    rearm_s: float = option(
+        1.0,
+        "After a failsafe a fresh command within this time drives on; later the stick must be let go first.",
+        unit="s",
+        lo=0.0,
+        hi=3.0,
+    )
+    idle_s: float = option(
+        5.0,
+        "After so long without a non-zero command the wheel goes to the next who asks.",
+        unit="s",
+        lo=0.2,
+        hi=600.0,
+    )
+    grace_s: float = option(
+        2.0, "So long the wheel is kept for a driver whose page reloads.", unit="s", lo=0.0, hi=30.0
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DriveConfig:
+    """From sticks to wheel speeds. Speeds are shares of full power."""
+
+    max_speed: float = option(1.0, "Fastest wheel speed.", lo=0.1, hi=1.0)
+    accel: float = option(2.5, "Most a wheel may speed up in a second.", unit="per s", lo=0.2, hi=20.0)
+    decel: float = option(6.0, "Most a wheel may slow down in a second.", unit="per s", lo=1.0, hi=50.0)
+    deadband: float = option(0.05, "Stick travel around the middle that counts as neutral.", lo=0.01, hi=0.3)
+    expo: float = option(0.3, "0 is linear; towards 1 the stick is softer around the middle.", lo=0.0, hi=1.0)
+    reverse_pause_s: float = option(
+        0.1, "Rest at zero between forward and reverse; it spares the gears.", unit="s", lo=0.1, hi=2.0
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MotorsConfig:
+    """How the pins make the motors turn."""
+
+    backend: BackendName = option(
+        "auto", "Which library sets the pins; auto takes the best on a Pi and the simulator elsewhere."
+    )
+    pwm_hz: int = option(200, "PWM frequency of the motors.", unit="Hz", lo=20, hi=2000)
+    min_duty: float = option(0.25, "Duty cycle at which the motors just begin to turn.", lo=0.0, hi=0.8)
+    brake_hold_s: float = option(
+        0.3, "How long STOP brakes before the wheels roll free.", unit="s", lo=0.0, hi=0.3
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class L298NConfig:
+    """Which pins go to the L298N board: ENA, IN1, IN2 is the left side."""
+
+    ena: EnablePin = pin(12, 'Enable of the left side; "jumper" where the ENA jumper is left on.')
+    in1: int = pin(23, "Left side, high for forward.")
+    in2: int = pin(24, "Left side, high for reverse.")
+    enb: EnablePin = pin(13, 'Enable of the right side; "jumper" where the ENB jumper is left on.')
+    in3: int = pin(27, "Right side, high for forward.")
+    in4: int = pin(22, "Right side, high for reverse.")
+    swap: bool = option(False, "Exchange the sides.")
+
+    def wired(self) -> dict[str, int]:
+        """Return the BCM number of each terminal that has a wire, enables first."""
+        terminals = ("ena", "enb", "in1", "in2", "in3", "in4")
+        return {name: getattr(self, name) for name in terminals if getattr(self, name) != "jumper"}
+
+
+@dataclass(frozen=True, slots=True)
+class SideConfig:
+    """One side's motor."""
+
+    invert: bool = option(False, "The motor turns the wrong way round.")
+    trim: float = option(1.0, "Slow this side down until the car drives straight.", lo=0.5, hi=1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All sections; `source` says where it came from, `warnings` what is legal but unwise."""
+
+    server: ServerConfig = field(default_factory=ServerConfig)
+    session: SessionConfig = field(default_factory=SessionConfig)
+    drive: DriveConfig = field(default_factory=DriveConfig)
+    motors: MotorsConfig = field(default_factory=MotorsConfig)
+    l298n: L298NConfig = field(default_factory=L298NConfig)
+    left: SideConfig = field(default_factory=SideConfig)
+    right: SideConfig = field(default_factory=SideConfig)
+    source: str = "defaults"
+    warnings: tuple[str, ...] = ()
+
+
+SECTIONS: dict[str, type] = {
+    "server": ServerConfig,
+    "session": SessionConfig,
+    "drive": DriveConfig,
+    "motors": MotorsConfig,
+    "l298n": L298NConfig,
+    "left": SideConfig,
+    "right": SideConfig,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One value that somebody gave, and where."""
+
+    origin: str
+    section: str
+    key: str
+    value: Any
+
+
+def find_file(flag: str | None, env: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file to read: `--config`, else $PICAR_CONFIG, else /etc/picar/picar.toml, else none."""
+    if flag or env.get("PICAR_CONFIG"):
+        return Path(flag or env["PICAR_CONFIG"])
+    return SYSTEM_FILE if SYSTEM_FILE.exists() else None
+
+
+def load(
+    path: Path | None = None,
+    env: Mapping[str, str] = os.environ,
+    flags: Mapping[tuple[str, str], Any] | None = None,
+) -> Config:
+    """Read, merge and check the configuration.
+
+    Args:
+        path: the TOML file, or None for defaults.
+        env: where `PICAR_SECTION__KEY` overrides are looked up.
+        flags: values from the command line by (section, key), None where not given; the last word.
+
+    Raises:
+        ConfigError: with all problems at once, each naming origin, key, value, rule and fix.
+    """
+    problems: list[str] = []
+    entries = _from_file(path, problems) if path else []
+    entries += _from_env(env, problems)
+    entries += [_Entry("command line", s, k, v) for (s, k), v in (flags or {}).items() if v is not None]
+    values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    for entry in entries:
+        _check(entry, values, problems)
+    sections = {name: cls(**values[name]) for name, cls in SECTIONS.items()}
+    config = Config(**sections, source=str(path) if path else "defaults")
+    problems += _shared_pins(config.l298n, entries)
+    if problems:
+        raise ConfigError(problems)
+    return dataclasses.replace(config, warnings=tuple(_pin_warnings(config.l298n)))
+
+
+def reference() -> str:
+    """Return the table of all options as Markdown, made from the declarations."""
+    lines: list[str] = []
+    for name, section in SECTIONS.items():
+        lines += [f"## [{name}]", "", (section.__doc__ or "").strip(), ""]
+        lines += ["| option | default | value | meaning |", "|---|---|---|---|"]
+        for o in options_of(section).values():
+            lines.append(f"| `{o.name}` | `{toml(o.default)}` | {o.rule} | {o.sentence} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def as_toml(config: Config) -> str:
+    """Return the whole configuration as TOML text, defaults included."""
+    blocks = []
+    for name in SECTIONS:
+        values = dataclasses.asdict(getattr(config, name))
+        blocks.append("\n".join([f"[{name}]", *(f"{k} = {toml(v)}" for k, v in values.items()), ""]))
+    return "\n".join(blocks)
+
+
+def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        problems.append(f"{path}: no such file. Create it, or leave out --config to use the defaults.")
+    except UnicodeDecodeError:
+        problems.append(f"{path}: not UTF-8 text. Save it as plain UTF-8.")
+    except OSError as error:
+        problems.append(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.")
+    except tomllib.TOMLDecodeError as error:
+        problems.append(f"{path}: not valid TOML: {error}. Mend that line.")
+    else:
+        return _entries(path, tables, problems)
+    return []
+
+
+def _entries(path: Path, tables: dict[str, Any], problems: list[str]) -> list[_Entry]:
+    found: list[_Entry] = []
+    for name, table in tables.items():
+        if name not in SECTIONS:
+            problems.append(f"{path}: unknown section [{name}]. {_known(name, SECTIONS)}")
+        elif not isinstance(table, dict):
+            problems.append(
+                f"{path}: {name} = {toml(table)} is not a section. Write [{name}] on its own line."
+            )
+        else:
+            found += [_Entry(str(path), name, key, value) for key, value in table.items()]
+    return found
+
+
+def _from_env(env: Mapping[str, str], problems: list[str]) -> list[_Entry]:
+    found: list[_Entry] = []
+    for variable, text in sorted(env.items()):
+        if not variable.startswith("PICAR_") or "__" not in variable:
+            continue
+        name, key = variable.removeprefix("PICAR_").lower().split("__", 1)
+        if name not in SECTIONS:
+            problems.append(f"environment {variable}: unknown section {name!r}. {_known(name, SECTIONS)}")
+        else:
+            found.append(_Entry(f"environment {variable}", name, key, _env_value(name, key, text)))
+    return found
+
+
+def _env_value(section: str, key: str, text: str) -> Any:
+    """Read an environment value as the TOML it would be in a file; a bare word is a text."""
+    declared = options_of(SECTIONS[section]).get(key)
+    if declared and declared.type is str:
+        return text
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str]) -> None:
+    """Put the entry's value where it belongs, or note what is wrong with it."""
+    options = options_of(SECTIONS[entry.section])
+    place = f"{entry.origin}: [{entry.section}] {entry.key}"
+    declared = options.get(entry.key)
+    if declared is None:
+        problems.append(f"{place} = {toml(entry.value)}: unknown option. {_known(entry.key, options)}")
+        return
+    try:
+        values[entry.section][entry.key] = declared.check(entry.value)
+    except ValueError as rule:
+        fix = f"Change it, or delete it for the default {toml(declared.default)}."
+        problems.append(f"{place} = {toml(entry.value)} is not {rule}. {fix}")
+
+
+def _shared_pins(wiring: L298NConfig, entries: list[_Entry]) -> list[str]:
+    users: dict[int, list[str]] = {}
+    for terminal, number in wiring.wired().items():
+        users.setdefault(number, []).append(terminal)
+    problems = []
+    for number, terminals in users.items():
+        if len(terminals) > 1:
+            origins = {e.origin for e in entries if e.section == "l298n" and e.key in terminals}
+            both = " and ".join(f"{terminal} = {number}" for terminal in terminals)
+            problems.append(
+                f"{', '.join(sorted(origins))}: [l298n] {both}: one pin used twice. Give each wire its own."
+            )
+    return problems
+
+
+def _pin_warnings(wiring: L298NConfig) -> Iterable[str]:
+    """Name pins that are not low at power-on (BCM2835 ARM Peripherals p. 102; GPIO 14 is the UART)."""
+    for terminal, number in wiring.wired().items():
+        if number <= 8 or number in (14, 15):
+            why = "pulsed by the serial port" if number > 8 else "pulled up"
+            yield (
+                f"[l298n] {terminal} = {number}: this pin is {why} at power-on, so a motor may run before "
+                f"picar does. Use one of GPIO 9 to 13 or 16 to 27."
+            )
+
+
+def _known(word: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(names)}."

@@ -1,0 +1,101 @@
+"""What one option is: its declaration, its check, and the sentence that says what it wants.
+
+Used by `config.py` alone; it knows no option by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+EnablePin = int | Literal["jumper"]
+HEADER_PINS = range(28)  # BCM numbers on the 40-pin header of every Pi since the B+
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One declared option. `check` turns a TOML value into the value the program uses."""
+
+    name: str
+    type: Any
+    default: Any
+    sentence: str
+    unit: str
+    lo: float
+    hi: float
+
+    def check(self, value: Any) -> Any:
+        """Return the value to use.
+
+        Raises:
+            ValueError: the value has the wrong type or is out of range; `rule` says what is right.
+        """
+        if not self._fits(value):
+            raise ValueError(self.rule)
+        if self.type is float:
+            return float(value)
+        return tuple(value) if isinstance(value, list) else value
+
+    def _fits(self, value: Any) -> bool:
+        if self.unit == "BCM":
+            jumper_allowed = self.type == EnablePin
+            return (jumper_allowed and value == "jumper") or (type(value) is int and value in HEADER_PINS)
+        if self.type in (int, float):
+            wanted = (int,) if self.type is int else (int, float)
+            return type(value) in wanted and math.isfinite(value) and self.lo <= value <= self.hi
+        if self.type in (bool, str):
+            return type(value) is self.type and value != ""
+        if get_origin(self.type) is Literal:
+            return isinstance(value, str) and value in get_args(self.type)
+        return isinstance(value, list) and all(isinstance(v, str) and v for v in value)
+
+    @property
+    def rule(self) -> str:
+        """What a good value is, in words."""
+        if self.unit == "BCM":
+            jumper = ' or "jumper"' if self.type == EnablePin else ""
+            return f"a BCM pin number of the 40-pin header, 0 to 27{jumper}"
+        if self.type in (int, float):
+            kind = "a whole number" if self.type is int else "a number"
+            return f"{kind} from {self.lo:g} to {self.hi:g} {self.unit}".rstrip()
+        if self.type is bool:
+            return "true or false"
+        if self.type is str:
+            return "a text in quotes, not empty"
+        if get_origin(self.type) is Literal:
+            return "one of " + ", ".join(f'"{word}"' for word in get_args(self.type))
+        return 'a list of texts, like ["car.example"]'
+
+
+def option(
+    default: Any, sentence: str, *, unit: str = "", lo: float = -math.inf, hi: float = math.inf
+) -> Any:
+    """Declare an option as a dataclass field: default, meaning, unit, and range with both ends included."""
+    return dataclasses.field(
+        default=default, metadata={"sentence": sentence, "unit": unit, "lo": lo, "hi": hi}
+    )
+
+
+def pin(default: EnablePin, sentence: str) -> Any:
+    """Declare a pin option, a BCM number."""
+    return option(default, sentence, unit="BCM")
+
+
+def options_of(section: type) -> dict[str, Option]:
+    """Return the declared options of a section's dataclass by name."""
+    hints = get_type_hints(section)
+    return {
+        f.name: Option(f.name, hints[f.name], f.default, **f.metadata) for f in dataclasses.fields(section)
+    }
+
+
+def toml(value: Any) -> str:
+    """Return a value as TOML text."""
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(toml(v) for v in value) + "]"
+    if isinstance(value, bool | str):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
