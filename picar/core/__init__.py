@@ -1,0 +1,1 @@
+"""Arithmetic and state machines of the car: no clocks, no sockets, no threads; time is an argument."""

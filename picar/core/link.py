@@ -1,0 +1,89 @@
+"""Is this command fresh? One `Link` for each connection: tick echo, sequence numbers, rate cap.
+
+Every state message carries a tick number, and every command the newest tick its sender has seen. A
+command is as old as that tick, so a burst that was stuck in a radio or a hung page is old when it comes
+through, whatever its arrival time and whatever the phone's clock says. Who may drive is `arbiter.py`'s.
+
+Laws: a tick that was not sent to this connection, or longer ago than the timeout, is stale; `seq` rises;
+a message that is refused, here or by the drive, does not use up its `seq`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+RATE_PER_S = 100
+SLOT_S = 0.1  # a burst of any size is fine; what counts is every slot of a whole second being too full
+SLOT_MESSAGES = int(RATE_PER_S * SLOT_S)
+
+
+class Link:
+    """The freshness of one connection.
+
+    Args:
+        timeout_s: age at which a tick is stale (`command_timeout_s`).
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._sent: deque[tuple[int, float]] = deque()
+        self._confirmed_seq = -1
+        self._pending: deque[int] = deque()  # accepted here, not yet by the drive
+        self.stale = 0
+
+    def sent(self, tick: int, now: float) -> None:
+        """Note that the state with this tick goes out now. Ticks rise."""
+        self._sent.append((tick, now))
+        self._forget(now)
+
+    def sent_at(self, tick: int, now: float) -> float | None:
+        """Return when this tick was sent, or None (counted) if it is stale: too old, or never sent."""
+        self._forget(now)
+        for number, sent_at in reversed(self._sent):
+            if number == tick:
+                return sent_at
+            if number < tick:
+                break
+        self.stale += 1
+        return None
+
+    def in_order(self, seq: int) -> bool:
+        """Tell whether `seq` is higher than every one that was accepted."""
+        return seq > (self._pending[-1] if self._pending else self._confirmed_seq)
+
+    def accept(self, seq: int) -> None:
+        """Note that the command went on to the drive."""
+        self._pending.append(seq)
+
+    def settle(self, seq: int, refused: bool) -> None:
+        """Note what the drive said to an accepted `seq`; answers come in the order of the commands."""
+        self._pending.popleft()
+        if not refused:
+            self._confirmed_seq = seq
+
+    def _forget(self, now: float) -> None:
+        while self._sent and now - self._sent[0][1] > self._timeout_s:
+            self._sent.popleft()
+
+
+class RateCap:
+    """Allows bursts of any size, and 100 messages a second for good.
+
+    Time is cut into slots of 0.1 s. When each slot of a whole second held more than a tenth of the rate,
+    only a tenth is let through in each slot that follows, until one stays below.
+    """
+
+    def __init__(self) -> None:
+        self._slot = -1
+        self._count = 0
+        self._hot_slots = 0
+
+    def allows(self, now: float) -> bool:
+        """Count one message; tell whether it is within the cap."""
+        slot = int(now / SLOT_S)
+        if slot != self._slot:
+            followed_on = slot == self._slot + 1 and self._count > SLOT_MESSAGES
+            self._hot_slots = self._hot_slots + 1 if followed_on else 0
+            self._slot, self._count = slot, 0
+        self._count += 1
+        return self._hot_slots < 1 / SLOT_S or self._count <= SLOT_MESSAGES

@@ -1,0 +1,256 @@
+"""The WebSocket protocol picar.v1: JSON text to frozen messages and back. The only place that knows key names.
+
+What a message may do is decided elsewhere; here it is only well formed or not. Described for clients in
+docs/protocol.md.
+
+Laws: `parse` returns a message or raises ProtocolError, whatever the text; every number that leaves it is
+finite and in its range.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from picar.core.drive import Refusal
+from picar.core.shaping import Sticks, Tank, Wanted
+
+VERSION = 1
+SUBPROTOCOL = "picar.v1"
+MAX_BYTES = 4096
+MAX_INTEGER = 2**53 - 1  # the largest a browser can count to
+
+MESSAGES = {
+    "bad_message": "This is not a picar.v1 message: {}.",
+    "unknown_type": "There is no message type {}.",
+    "bad_value": "{}.",
+    Refusal.STALE: "This was sent on what the car showed too long ago; the link is slow or was cut.",
+    "out_of_order": "A newer command was here first; seq must rise.",
+    "not_driver": "Somebody else has the wheel, or nobody; ask for it with take.",
+    Refusal.NOT_NEUTRAL: "Let go of the sticks first; the car wants to see neutral before it drives.",
+    Refusal.STOPPED: "The car is stopped; its driver must reset it.",
+    "too_fast": "More than 100 messages a second for over a second; send 20 to 30.",
+}
+
+
+class ProtocolError(ValueError):
+    """A message that cannot be read: `code` is part of the protocol, the text is a sentence."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(MESSAGES[code].format(detail))
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """Desired sticks, raw; a tank command arrives as this too."""
+
+    seq: int
+    tick: int
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Ask for the wheel."""
+
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Give up the wheel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Give the wheel to a client."""
+
+    client: str
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Turn down a client's request."""
+
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop and stay stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Leave the stop."""
+
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Set the speed limit, a share of max_speed."""
+
+    speed: float
+    tick: int
+
+
+Message = Drive | Take | Release | Grant | Deny | Stop | Reset | Limit
+
+
+@dataclass(frozen=True, slots=True)
+class CarState:
+    """What a state message says to everyone; `you` is added for each client."""
+
+    tick: int
+    state: str
+    driver: str | None
+    wanted: Sticks
+    applied: tuple[float, float]
+    speed_limit: float
+    age_s: float | None
+    stale: int
+    reason: str | None
+    requests: list[str]
+    clients: int
+    pose: tuple[float, float, float] | None
+    host: dict[str, float | None]
+
+
+def parse(text: str | bytes) -> Message:
+    """Read one message.
+
+    Raises:
+        ProtocolError: `bad_message`, `unknown_type` or `bad_value`.
+    """
+    if isinstance(text, bytes):
+        raise ProtocolError("bad_message", "it is binary, and JSON text is wanted")
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ProtocolError("bad_message", "it is not JSON") from None
+    if not isinstance(fields, dict):
+        raise ProtocolError("bad_message", "it is not a JSON object")
+    kind = fields.pop("type", None)
+    if not isinstance(kind, str):
+        raise ProtocolError("bad_message", "it has no type")
+    if kind not in _READERS:
+        raise ProtocolError("unknown_type", json.dumps(kind[:40]))
+    keys, build = _READERS[kind]
+    if fields.keys() != keys:
+        raise ProtocolError(
+            "bad_message", f"{kind} has the keys type, {', '.join(sorted(keys))}".rstrip(", ")
+        )
+    return build(fields)
+
+
+def hello(client: str, car: dict[str, str], timeout_s: float, tick_s: float, limits: dict[str, float]) -> str:
+    """Return the first message a client gets. `car` has name, backend and version."""
+    return _text(
+        type="hello",
+        protocol=VERSION,
+        client=client,
+        car=car,
+        command_timeout_s=timeout_s,
+        tick_s=tick_s,
+        limits=limits,
+    )
+
+
+def state_fields(state: CarState, you: str) -> dict[str, Any]:
+    """Return a state message as a JSON object. `you` is "driver" or "spectator"."""
+    fields: dict[str, Any] = {
+        "type": "state",
+        "tick": state.tick,
+        "state": state.state,
+        "driver": state.driver,
+        "you": you,
+        "wanted": {"throttle": round(state.wanted.throttle, 3), "steering": round(state.wanted.steering, 3)},
+        "applied": {"left": round(state.applied[0], 3), "right": round(state.applied[1], 3)},
+        "speed_limit": state.speed_limit,
+        "link": {"age_s": None if state.age_s is None else round(state.age_s, 3), "stale": state.stale},
+        "reason": state.reason,
+        "requests": state.requests,
+        "clients": state.clients,
+        "host": state.host,
+    }
+    if state.pose is not None:
+        fields["pose"] = dict(zip(("x", "y", "heading"), state.pose, strict=True))
+    return fields
+
+
+def state(state: CarState, you: str) -> str:
+    """Return a state message."""
+    return _text(**state_fields(state, you))
+
+
+def error(code: str, message: str | None = None) -> str:
+    """Return an error message; without a sentence of its own it says what the code means."""
+    return _text(type="error", code=str(code), message=message or MESSAGES[code])
+
+
+def _text(**fields: Any) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _number(fields: dict[str, Any], key: str, lo: float = -1.0) -> float:
+    """Read a number in [lo, 1]. Booleans are not numbers; NaN and Infinity are, to json.loads, and bad ones."""
+    value = fields[key]
+    if type(value) not in (int, float):
+        raise ProtocolError("bad_message", f"{key} must be a number")
+    if not lo <= value <= 1.0:
+        raise ProtocolError("bad_value", f"{key} must be a finite number from {lo:g} to 1")
+    return float(value)
+
+
+def _integer(fields: dict[str, Any], key: str) -> int:
+    value = fields[key]
+    if type(value) is float and not math.isfinite(value):
+        raise ProtocolError("bad_value", f"{key} must be a finite whole number")
+    if type(value) is not int:
+        raise ProtocolError("bad_message", f"{key} must be a whole number")
+    if not 0 <= value <= MAX_INTEGER:
+        raise ProtocolError("bad_value", f"{key} must be a whole number from 0 to 2^53 - 1")
+    return value
+
+
+def _client(fields: dict[str, Any]) -> str:
+    value = fields["client"]
+    if not isinstance(value, str):
+        raise ProtocolError("bad_message", "client must be a text")
+    return value
+
+
+def _drive(f: dict[str, Any]) -> Drive:
+    return Drive(
+        _integer(f, "seq"), _integer(f, "tick"), Sticks(_number(f, "throttle"), _number(f, "steering"))
+    )
+
+
+def _tank(f: dict[str, Any]) -> Drive:
+    return Drive(_integer(f, "seq"), _integer(f, "tick"), Tank(_number(f, "left"), _number(f, "right")))
+
+
+def _limit(f: dict[str, Any]) -> Limit:
+    speed = _number(f, "speed", lo=0.0)
+    if speed == 0.0:
+        raise ProtocolError("bad_value", "speed must be above 0; to stop, send stop")
+    return Limit(speed, _integer(f, "tick"))
+
+
+_READERS: dict[str, tuple[set[str], Callable[[dict[str, Any]], Message]]] = {
+    "drive": ({"seq", "tick", "throttle", "steering"}, _drive),
+    "tank": ({"seq", "tick", "left", "right"}, _tank),
+    "take": ({"tick"}, lambda f: Take(_integer(f, "tick"))),
+    "release": (set(), lambda _: Release()),
+    "grant": ({"client", "tick"}, lambda f: Grant(_client(f), _integer(f, "tick"))),
+    "deny": ({"client"}, lambda f: Deny(_client(f))),
+    "stop": (set(), lambda _: Stop()),
+    "reset": ({"tick"}, lambda f: Reset(_integer(f, "tick"))),
+    "limit": ({"speed", "tick"}, _limit),
+}

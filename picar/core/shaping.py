@@ -1,0 +1,108 @@
+"""From stick positions to wheel speeds to duty cycles: deadband, expo, mix, desaturate, trim.
+
+Pure arithmetic on numbers in [-1, 1]. Ramps and states are `drive.py`'s, pins are `l298n.py`'s.
+
+Laws: no output leaves [-1, 1]; mirrored sticks give mirrored wheels; a mix that does not fit is
+scaled as a whole, so that the car keeps its turn (as ArduPilot's skid steering does) instead of clipping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Wheels(NamedTuple):
+    """Speed of the left and right side in [-1, 1]; + is forward."""
+
+    left: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sticks:
+    """What the driver wants: throttle (+ forward) and steering (+ right), both in [-1, 1]."""
+
+    throttle: float
+    steering: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tank:
+    """What the driver wants with two sticks, one for each side, both in [-1, 1]."""
+
+    left: float
+    right: float
+
+    def as_sticks(self) -> Sticks:
+        """Return the throttle and steering that mean the same."""
+        return Sticks((self.left + self.right) / 2, (self.left - self.right) / 2)
+
+
+Wanted = Sticks | Tank
+NEUTRAL = Sticks(0.0, 0.0)
+
+
+def is_neutral(wanted: Wanted, deadband: float) -> bool:
+    """Tell whether both axes are inside the deadband."""
+    a, b = (wanted.throttle, wanted.steering) if isinstance(wanted, Sticks) else (wanted.left, wanted.right)
+    return abs(a) <= deadband and abs(b) <= deadband
+
+
+def soften(value: float, deadband: float, expo: float) -> float:
+    """Cut out the deadband, stretch the rest to the full range, and bend it by expo.
+
+    Args:
+        value: stick position in [-1, 1].
+        deadband: travel that counts as zero, in [0, 1).
+        expo: 0 is linear, 1 is cubic.
+
+    Returns:
+        A value in [-1, 1] that rises with the stick and keeps its sign.
+    """
+    travel = (abs(value) - deadband) / (1.0 - deadband)
+    if travel <= 0.0:
+        return 0.0
+    bent = (1.0 - expo) * travel + expo * travel**3
+    return bent if value > 0.0 else -bent
+
+
+def arcade_mix(throttle: float, steering: float) -> Wheels:
+    """Mix throttle and steering into two sides, scaled as a whole when one would exceed full speed."""
+    left, right = throttle + steering, throttle - steering
+    scale = max(1.0, abs(left), abs(right))
+    return Wheels(left / scale, right / scale)
+
+
+def wheel_speeds(wanted: Wanted, deadband: float, expo: float, limit: float) -> Wheels:
+    """Return the wheel speeds that the sticks ask for.
+
+    Args:
+        wanted: raw sticks.
+        deadband: see `soften`.
+        expo: see `soften`.
+        limit: speed of a wheel at full stick, in (0, 1].
+    """
+    if isinstance(wanted, Sticks):
+        left, right = arcade_mix(
+            soften(wanted.throttle, deadband, expo), soften(wanted.steering, deadband, expo)
+        )
+    else:
+        left, right = soften(wanted.left, deadband, expo), soften(wanted.right, deadband, expo)
+    return Wheels(left * limit, right * limit)
+
+
+def duty_cycle(speed: float, trim: float, min_duty: float) -> float:
+    """Return the duty cycle for a wheel speed, lifted over the motor's stiction.
+
+    Args:
+        speed: in [-1, 1]; only its size counts.
+        trim: share of speed this side keeps, in (0, 1].
+        min_duty: duty at which the motor just begins to turn, in [0, 1).
+
+    Returns:
+        0 at rest, else from `min_duty` to 1.
+    """
+    if speed == 0.0:
+        return 0.0
+    return min_duty + (1.0 - min_duty) * abs(speed) * trim
