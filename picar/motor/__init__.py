@@ -1,0 +1,1 @@
+"""The motor process, the channel to it, and the L298N that it drives."""

@@ -1,0 +1,96 @@
+"""What goes over the pipes between the server and the motor process: one JSON line a frame.
+
+Commands are arrays, `["drive", n, deadline, throttle, steering]`; `n` counts up and comes back in the
+status. Times are CLOCK_MONOTONIC seconds, the same clock on both sides. Both sides are this program:
+a line that cannot be read is a defect, not input, and raises.
+
+Law: no frame is longer than PIPE_BUF, so that a non-blocking write takes all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from picar.core.drive import Reason
+from picar.core.shaping import Sticks, Tank, Wanted
+
+MAX_BYTES = 512  # what POSIX promises of PIPE_BUF, and what macOS has
+
+
+def drive(n: int, wanted: Wanted, deadline: float) -> bytes:
+    """Follow these sticks until `deadline`."""
+    if isinstance(wanted, Sticks):
+        return _line("drive", n, deadline, wanted.throttle, wanted.steering)
+    return _line("tank", n, deadline, wanted.left, wanted.right)
+
+
+def stop(n: int) -> bytes:
+    """Stop and stay stopped."""
+    return _line("stop", n)
+
+
+def reset(n: int, seen_at: float, deadline: float) -> bytes:
+    """Leave the stop, if the state sent at `seen_at` showed it."""
+    return _line("reset", n, deadline, seen_at)
+
+
+def release(n: int, reason: Reason) -> bytes:
+    """Forget the driver."""
+    return _line("release", n, reason)
+
+
+def limit(n: int, speed: float, deadline: float) -> bytes:
+    """Set the speed limit."""
+    return _line("limit", n, deadline, speed)
+
+
+def sticks(kind: str, a: float, b: float) -> Wanted:
+    """Return the sticks of a drive or tank frame."""
+    return Sticks(a, b) if kind == "drive" else Tank(a, b)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the motor process says of itself.
+
+    `n` is the newest command that was handled, `refused` the ones that were not followed and why;
+    `moving` is true while a wheel turns or is about to, also the simulated car's.
+    """
+
+    n: int
+    state: str
+    reason: str | None
+    wanted: tuple[float, float]
+    applied: tuple[float, float]
+    speed_limit: float
+    moving: bool
+    refused: list[tuple[int, str]]
+    pose: tuple[float, float, float] | None
+
+    def encode(self) -> bytes:
+        """Return the line to send."""
+        return (
+            json.dumps([getattr(self, name) for name in _STATUS_FIELDS], separators=(",", ":")).encode()
+            + b"\n"
+        )
+
+
+_STATUS_FIELDS = tuple(f.name for f in dataclasses.fields(Status))
+
+
+def parse_status(line: bytes) -> Status | str:
+    """Read a line of the motor process: a status, or the sentence that says why it cannot start."""
+    fields: Any = json.loads(line)
+    return fields if isinstance(fields, str) else Status(*fields)
+
+
+def failure(sentence: str) -> bytes:
+    """Say why the motor process cannot start."""
+    return json.dumps(sentence[:MAX_BYTES]).encode() + b"\n"
+
+
+def _line(*fields: Any) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,55 @@
+"""What the server tells a new motor process, as the first line of its input."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+
+from picar.config import (
+    Config,
+    DriveConfig,
+    L298NConfig,
+    MotorsConfig,
+    SessionConfig,
+    SideConfig,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The backend to open, where to trace pin writes, and the sections that concern the motors."""
+
+    backend: str
+    trace: str | None
+    session: SessionConfig
+    drive: DriveConfig
+    motors: MotorsConfig
+    l298n: L298NConfig
+    left: SideConfig
+    right: SideConfig
+
+    @classmethod
+    def of(cls, config: Config, backend: str, trace: str | None) -> Order:
+        """Return the order for a configuration; `trace` is an absolute path or None."""
+        sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(cls)[2:]}
+        return cls(backend, trace, **sections)
+
+    def encode(self) -> bytes:
+        """Return the line to send."""
+        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def parse(cls, line: bytes) -> Order:
+        """Read the line."""
+        f = json.loads(line)
+        return cls(
+            backend=f["backend"],
+            trace=f["trace"],
+            session=SessionConfig(**f["session"]),
+            drive=DriveConfig(**f["drive"]),
+            motors=MotorsConfig(**f["motors"]),
+            l298n=L298NConfig(**f["l298n"]),
+            left=SideConfig(**f["left"]),
+            right=SideConfig(**f["right"]),
+        )

@@ -1,0 +1,86 @@
+"""A small car of two driven sides on a flat floor: motors with a dead zone and lag, exact-arc motion.
+
+Only what makes a laptop drive feel like the real thing; the differences between the two motors are
+there so that trimming has something to mend. Time is an argument.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+
+TOP_SPEED_M_S = 0.8
+TRACK_M = 0.13  # between the wheels
+DEAD_ZONE = 0.2  # duty below which a motor only hums; measured kits: 0.12 to 0.24
+LAG_S = 0.12  # time constant under power
+COAST_LAG_S = 0.2
+BRAKE_LAG_S = 0.05
+STEP_S = 0.01
+AT_REST_M_S = 0.005
+MISMATCH_SEED = 7  # makes the right motor a little weaker, as in every box of parts
+
+
+class _Motor:
+    """One side: wheel speed in m/s, first-order lag towards what its power asks for."""
+
+    __slots__ = ("_strength", "braking", "power", "speed")
+
+    def __init__(self, strength: float) -> None:
+        self._strength = strength
+        self.power = self.braking = self.speed = 0.0
+
+    def step(self, dt: float) -> None:
+        pull = max(0.0, abs(self.power) - DEAD_ZONE) / (1.0 - DEAD_ZONE)
+        target = math.copysign(pull * self._strength * TOP_SPEED_M_S, self.power)
+        lag = LAG_S if target else COAST_LAG_S + (BRAKE_LAG_S - COAST_LAG_S) * self.braking
+        self.speed += (target - self.speed) * (1.0 - math.exp(-dt / lag))
+        if not target and abs(self.speed) < AT_REST_M_S:
+            self.speed = 0.0
+
+
+class SimCar:
+    """The car: `power` changes what the motors get, `advance` lets time pass, `pose` tells where it is."""
+
+    def __init__(self, seed: int = MISMATCH_SEED) -> None:
+        rng = random.Random(seed)  # noqa: S311 - a weak motor is no secret
+        self._left, self._right = _Motor(1.0), _Motor(rng.uniform(0.92, 0.99))
+        self._x = self._y = self._heading = 0.0
+        self._now: float | None = None
+
+    @property
+    def moving(self) -> bool:
+        """Whether a wheel turns, or is about to."""
+        return any(m.speed or abs(m.power) > DEAD_ZONE for m in (self._left, self._right))
+
+    @property
+    def pose(self) -> tuple[float, float, float]:
+        """Position in m and heading in rad counter-clockwise, from where it started."""
+        return round(self._x, 4), round(self._y, 4), round(self._heading, 4)
+
+    def power(self, left: tuple[float, float], right: tuple[float, float], now: float) -> None:
+        """Set each side's (power in [-1, 1], braking in [0, 1]) from `now` on."""
+        self.advance(now)
+        self._left.power, self._left.braking = left
+        self._right.power, self._right.braking = right
+
+    def advance(self, now: float) -> None:
+        """Move until `now`, in seconds."""
+        elapsed = 0.0 if self._now is None else now - self._now
+        self._now = now
+        while elapsed > 0.0 and self.moving:
+            self._step(min(elapsed, STEP_S))
+            elapsed -= STEP_S
+
+    def _step(self, dt: float) -> None:
+        self._left.step(dt)
+        self._right.step(dt)
+        speed = (self._left.speed + self._right.speed) / 2
+        turn = (self._right.speed - self._left.speed) / TRACK_M
+        before, after = self._heading, self._heading + turn * dt
+        if abs(turn) < 1e-9:
+            self._x += speed * dt * math.cos(before)
+            self._y += speed * dt * math.sin(before)
+        else:
+            self._x += speed / turn * (math.sin(after) - math.sin(before))
+            self._y -= speed / turn * (math.cos(after) - math.cos(before))
+        self._heading = after
