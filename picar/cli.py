@@ -1,0 +1,209 @@
+"""The command line: reads the configuration, builds the objects, prints what a person needs to know.
+
+The roof of the server process: the only place besides `motor/__main__.py` that names concrete classes.
+Each command imports what it needs, so that `pins-low` starts fast and without Tornado.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+from picar import __version__, config
+from picar.config import BackendName, Config
+from picar.errors import ConfigError, PicarError
+from picar.motor import pins
+
+log = logging.getLogger("picar")
+
+_BACKENDS = {
+    "sim": "sim, a simulated car: no real pin is touched",
+    "mock": "mock, pins that are only remembered: nothing moves",
+}
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns its exit code: 0 fine, 1 failure, 2 usage or configuration."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"picar: {problem}", file=sys.stderr)
+        return error.exit_code
+    except PicarError as error:
+        print(f"picar: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `picar … | head` is no failure
+        return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve the page until a signal comes or something breaks."""
+    from picar.motor.channel import Channel
+    from picar.motor.order import Order
+    from picar.service import catch_signals
+    from picar.web.hub import Hub
+    from picar.web.server import Server, listen
+
+    _log_to_stderr()
+    settings = _load(options)
+    backend = _choose_backend(settings)
+    sockets = listen(settings.server)
+    trace = str(Path(options.pin_trace).absolute()) if options.pin_trace else None
+    pins_low = functools.partial(_pins_low, settings, backend, trace)
+    channel = Channel(Order.of(settings, backend, trace), pins_low)
+    server: Server | None = None
+
+    def end() -> None:
+        channel.cut()  # pins low first, everything else after
+        if server:
+            server.end()
+
+    catch_signals(end)
+    try:
+        status = channel.start()
+        pins.backend(backend)  # imported now, so that an emergency finds it ready
+    except PicarError:
+        if channel.was_cut:
+            return 0
+        raise
+    hub = Hub(settings, backend, channel, status)
+    server = Server(hub, channel, sockets, settings.server)
+    channel.attach(hub.on_status, server.motor_died)
+    _greet(settings, backend, sockets[0].getsockname()[1])
+    return asyncio.run(server.run())
+
+
+def pins_low(options: argparse.Namespace) -> int:
+    """Drive every motor pin low, whoever left it high."""
+    settings = _load(options)
+    trace = str(Path(options.pin_trace).absolute()) if options.pin_trace else None
+    _pins_low(settings, _choose_backend(settings), trace)
+    print("Every motor pin is low.")
+    return 0
+
+
+def check_config(options: argparse.Namespace) -> int:
+    """Say whether the configuration is good, and what it comes to."""
+    path = config.find_file(options.file)
+    settings = config.load(path)
+    print(f"# {settings.source}: good. All options, defaults included:\n")
+    print(config.as_toml(settings), end="")
+    _print_warnings(settings)
+    return 0
+
+
+def config_reference(_options: argparse.Namespace) -> int:
+    """Print the table of all options."""
+    print(config.reference(), end="")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="picar", description="A WiFi remote-control car that stops when the link is lost."
+    )
+    parser.add_argument("--version", action="version", version=f"picar {__version__}")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--config",
+        metavar="FILE",
+        help="TOML file; default $PICAR_CONFIG, else /etc/picar/picar.toml where it exists",
+    )
+    common.add_argument("--pins", choices=get_args(BackendName), help="what sets the pins")
+    common.add_argument("--pin-trace", metavar="FILE", help="append one JSON line per pin write")
+
+    def add(
+        name: str, command: Callable[[argparse.Namespace], int], parents: list[argparse.ArgumentParser]
+    ) -> argparse.ArgumentParser:
+        sentence = (command.__doc__ or "").splitlines()[0]
+        sub = commands.add_parser(name, help=sentence, description=sentence, parents=parents)
+        sub.set_defaults(command=command)
+        return sub
+
+    serving = add("serve", serve, [common])
+    serving.add_argument("--host", metavar="H", help="address to listen on")
+    serving.add_argument("--port", metavar="N", type=int, help="TCP port; 0 takes any free one")
+    add("pins-low", pins_low, [common])
+    checking = add("check-config", check_config, [])
+    checking.add_argument("file", metavar="FILE", nargs="?", help="the file to check; default as for serve")
+    add("config-reference", config_reference, [])
+    return parser
+
+
+def _load(options: argparse.Namespace) -> Config:
+    flags = {
+        ("motors", "backend"): options.pins,
+        ("server", "host"): getattr(options, "host", None),
+        ("server", "port"): getattr(options, "port", None),
+    }
+    settings = config.load(config.find_file(options.config), flags=flags)
+    _print_warnings(settings)
+    return settings
+
+
+def _print_warnings(settings: Config) -> None:
+    for warning in settings.warnings:
+        print(f"picar: warning: {warning}", file=sys.stderr)
+
+
+def _choose_backend(settings: Config) -> str:
+    name = pins.choose(settings.motors.backend, pins.raspberry_pi_model())
+    pins.backend(name)
+    return name
+
+
+def _pins_low(settings: Config, backend: str, trace: str | None) -> None:
+    from picar.motor.emergency import pins_low as drive_low
+    from picar.motor.pins.trace import PinTrace, TracedPins
+
+    def open_pins() -> pins.Pins:
+        opened = pins.backend(backend)(settings.l298n)
+        return TracedPins(opened, PinTrace(Path(trace))) if trace else opened
+
+    drive_low(open_pins, settings.l298n)
+
+
+def _greet(settings: Config, backend: str, port: int) -> None:
+    """Print the backend, the URL of each address, and a QR code for a phone."""
+    from picar.web import addresses
+
+    host, present = settings.server.host, addresses.interfaces()
+    phone = addresses.for_a_phone(host, present)
+    print(f"picar {__version__}")
+    print(f"  pins   {_BACKENDS.get(backend, backend)}")
+    for address in addresses.reachable(host, present):
+        print(f"  open   {addresses.url(address, port)}")
+    if phone:
+        url = addresses.url(phone, port)
+        print(f"\nOn a phone in the same network, scan this or type {url}\n")
+        for line in addresses.qr_code(url):
+            print("  " + line)
+        print()
+    else:
+        print("\nOnly this machine can open it. For a phone, join a network and leave --host at 0.0.0.0.\n")
+    print("Ctrl-C stops the car and picar.", flush=True)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
+    )
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)

@@ -1,0 +1,1 @@
+"""The page, the WebSocket and the HTTP interface. Tornado lives here and nowhere else."""

@@ -1,0 +1,70 @@
+"""Which Host and Origin headers are this car's: the defence against DNS rebinding and foreign pages.
+
+A rebinding attack makes a browser believe that evil.example is the car; the Host header then still says
+evil.example. An attacker's name is never an IP address, nor this machine's name in a local zone.
+
+Laws: a name that is not known here is refused; what cannot be parsed is refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+
+LOCAL_ZONES = ("local", "lan", "home.arpa", "internal", "fritz.box")
+_HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?", re.ASCII)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class AllowedHosts:
+    """Decides whether a Host header names this car.
+
+    Args:
+        machine: this machine's host name. Avahi may have appended "-2" to it on the network.
+        configured: more names, from `allowed_hosts`.
+    """
+
+    def __init__(self, machine: str, configured: Iterable[str]) -> None:
+        full = machine.lower().rstrip(".")
+        label = re.escape(full.split(".")[0])
+        zones = "|".join(re.escape(zone) for zone in LOCAL_ZONES)
+        self._machine = re.compile(rf"{label}(-\d+)?(\.({zones}))?")
+        self._names = {"localhost", full} | {name.lower().rstrip(".") for name in configured}
+
+    def allows(self, host: str) -> bool:
+        """Tell whether this Host header, with or without a port, is one of the car's."""
+        parts = split_host(host)
+        if parts is None:
+            return False
+        name = parts[0]
+        return is_ip(name) or name in self._names or self._machine.fullmatch(name) is not None
+
+
+def split_host(host: str, default_port: int = 80) -> tuple[str, int] | None:
+    """Return (name in lower case without brackets and trailing dot, port), None where it is neither."""
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return None
+    port = int(match["port"]) if match["port"] else default_port
+    name = match["name"].lower().strip("[]").removesuffix(".")
+    return (name, port) if name and port < 65536 else None
+
+
+def same_origin(origin: str, host: str) -> bool:
+    """Tell whether an Origin header is the page served under this Host header."""
+    scheme, separator, netloc = origin.partition("://")
+    default_port = _DEFAULT_PORTS.get(scheme.lower())
+    if not separator or default_port is None:
+        return False
+    ours = split_host(host, default_port)
+    return ours is not None and split_host(netloc, default_port) == ours
+
+
+def is_ip(name: str) -> bool:
+    """Tell whether a name is an IP address, without brackets."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,297 @@
+"""The middle of the server: messages in, commands to the motor process, states back to everyone.
+
+It asks `link` whether a message is fresh and `arbiter` who drives, and leaves the rest to the motor
+process. It knows neither Tornado nor pins.
+
+Laws:
+- A command is on its way to the motor process before anything else is done with it.
+- Nothing here repeats a command: only the driver's own message does, so silence stays silence.
+- When the wheel changes hands, the motor process hears of it before the new driver does.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from picar import __version__
+from picar.config import Config
+from picar.core import protocol
+from picar.core.arbiter import Arbiter
+from picar.core.drive import Reason, Refusal
+from picar.core.link import RATE_PER_S
+from picar.core.protocol import CarState, ProtocolError
+from picar.core.shaping import Sticks, is_neutral
+from picar.motor.channel import Channel
+from picar.motor.frames import Status
+from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client, Wire
+
+log = logging.getLogger(__name__)
+
+DRIVING_S = 1.0  # so long after a command somebody counts as driving
+STRIKES = 3  # unreadable messages in a row
+ALONE_PULSE_S = 0.5
+
+
+class _Command(NamedTuple):
+    """A command that the motor process has not answered yet; `seq` is None for all but drives."""
+
+    number: int
+    client: Client
+    seq: int | None = None
+    sent_at: float = 0.0
+    neutral: bool = True
+
+
+class Hub:
+    """The state of the server.
+
+    Args:
+        config: the configuration.
+        backend: name of the backend, for the page.
+        channel: the way to the motor process; hand its statuses to `on_status`.
+        status: the motor process's first status.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        backend: str,
+        channel: Channel,
+        status: Status,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config, self._backend = config, backend
+        self._channel, self._status, self._clock = channel, status, clock
+        self._timeout_s = config.session.command_timeout_s
+        self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s)
+        self._audience = Audience(self._timeout_s, self._build_state)
+        self._driver: str | None = None  # as everybody was told
+        self._unanswered: deque[_Command] = deque()
+        self._commanded_at = float("-inf")
+        self._acted_on = float("-inf")  # when the state was sent that the newest command answers
+        self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
+
+    def join(self, session: str, wire: Wire) -> Client:
+        """Welcome a connection: a hello, then a state."""
+        now = self._clock()
+        client = self._audience.add(session, wire)
+        self._arbiter.joined(client.id, session, now)
+        wire.send(self._hello(client))
+        self._audience.send([client], self._arbiter.driver, self._driving(now), now)
+        self._note_driver(now)
+        self.wake()
+        return client
+
+    def leave(self, client: Client) -> None:
+        """Forget a connection; without its driver the car rolls out at once."""
+        now = self._clock()
+        if self._arbiter.may_drive(client.id):
+            self._channel.release(Reason.DRIVER_GONE)
+            log.info("driver %s has gone", client.id)
+        self._audience.remove(client)
+        self._arbiter.left(client.id, now)
+        self._note_driver(now)
+
+    def receive(self, client: Client, text: str | bytes) -> None:
+        """Handle one message of a client."""
+        try:
+            message = protocol.parse(text)
+            client.strikes = 0
+            refusal = self._handle(client, message)
+        except ProtocolError as error:
+            self._complain(client, error)
+        else:
+            if refusal:
+                client.wire.send(protocol.error(refusal))
+
+    def stop(self) -> int:
+        """Stop the car, whoever asks. Returns the command's number."""
+        number = self._channel.stop()
+        self.wake()
+        return number
+
+    def answered(self, number: int) -> bool:
+        """Tell whether the motor process has handled this command."""
+        return self._status.n >= number
+
+    def on_status(self, status: Status) -> None:
+        """Take a status of the motor process: settle what it answers, and tell everybody of a new state."""
+        before, self._status = self._status, status
+        now = self._clock()
+        refused = dict(status.refused)
+        while self._unanswered and self._unanswered[0].number <= status.n:
+            command = self._unanswered.popleft()
+            self._settle(command, refused.get(command.number), now)
+        if status.state != before.state:
+            log.info("%s -> %s (%s)", before.state, status.state, status.reason or "driver")
+            self._tell_everyone(now)
+
+    def pulse(self) -> float:
+        """Let time pass: watch the motor process, move the wheel on, send what is due.
+
+        Returns:
+            Seconds until the next call.
+        """
+        self._channel.check()
+        now = self._clock()
+        self._arbiter.tick(now)
+        self._note_driver(now)
+        driving = self._driving(now)
+        self._audience.send_due(self._arbiter.driver, driving, now)
+        if driving:
+            return TICK_S
+        return RESTING_TICK_S if len(self._audience) else ALONE_PULSE_S
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the newest state, for somebody who is no client. It sends no tick."""
+        return protocol.state_fields(self._build_state(self._audience.tick, self._clock()), "spectator")
+
+    def close(self) -> None:
+        """Send everybody home."""
+        for client in self._audience:
+            client.wire.close(1001, "picar is shutting down")
+
+    def _handle(self, client: Client, message: protocol.Message) -> str | None:
+        """Act on a message. Returns the code of a refusal."""
+        if isinstance(message, protocol.Stop):
+            self.stop()
+            log.info("stop by %s", client.id)
+            return None
+        now = self._clock()
+        if not client.rate.allows(now):
+            return "too_fast"
+        if isinstance(message, protocol.Drive):
+            return self._drive(client, message, now)
+        refusal = self._ask(client, message, now)
+        self._note_driver(now)
+        return refusal
+
+    def _drive(self, client: Client, message: protocol.Drive, now: float) -> str | None:
+        if not self._arbiter.may_drive(client.id):
+            return "not_driver"
+        if not client.link.in_order(message.seq):
+            return "out_of_order"
+        sent_at = client.link.sent_at(message.tick, now)
+        if sent_at is None:
+            return Refusal.STALE
+        number = self._channel.drive(message.wanted, sent_at + self._timeout_s)
+        client.link.accept(message.seq)
+        neutral = is_neutral(message.wanted, self._config.drive.deadband)
+        self._unanswered.append(_Command(number, client, message.seq, sent_at, neutral))
+        return None
+
+    def _ask(self, client: Client, message: protocol.Message, now: float) -> str | None:
+        """Act on everything that is neither stop nor drive. Returns the code of a refusal."""
+        drives = self._arbiter.may_drive(client.id)
+        if not drives and not isinstance(message, protocol.Take):
+            return "not_driver"
+        match message:
+            case protocol.Release():
+                self._arbiter.release(client.id, now)
+                return None
+            case protocol.Deny(client=other):
+                return _named(self._arbiter.deny(client.id, other))
+            case (
+                protocol.Take(tick)
+                | protocol.Grant(tick=tick)
+                | protocol.Reset(tick)
+                | protocol.Limit(tick=tick)
+            ):
+                sent_at = client.link.sent_at(tick, now)
+                return Refusal.STALE if sent_at is None else self._ask_fresh(client, message, sent_at, now)
+            case _:
+                raise AssertionError(message)
+
+    def _ask_fresh(self, client: Client, message: protocol.Message, sent_at: float, now: float) -> str | None:
+        match message:
+            case protocol.Take():
+                self._arbiter.take(client.id, client.session, now)
+            case protocol.Grant(client=other):
+                return _named(self._arbiter.grant(client.id, other, now))
+            case protocol.Reset():
+                number = self._channel.reset(sent_at, sent_at + self._timeout_s)
+                self._unanswered.append(_Command(number, client))
+            case protocol.Limit(speed=speed):
+                number = self._channel.limit(speed, sent_at + self._timeout_s)
+                self._unanswered.append(_Command(number, client))
+        return None
+
+    def _settle(self, command: _Command, refusal: str | None, now: float) -> None:
+        """Note the motor process's answer to a command, and pass a refusal on."""
+        if command.seq is not None:
+            command.client.link.settle(command.seq, refused=refusal is not None)
+        if refusal is not None:
+            command.client.wire.send(protocol.error(refusal))
+        elif command.seq is not None:
+            woken = not self._driving(now)
+            self._commanded_at, self._acted_on = now, command.sent_at
+            if not command.neutral and self._arbiter.may_drive(command.client.id):
+                self._arbiter.active(now)
+            if woken:
+                self.wake()
+
+    def _complain(self, client: Client, error: ProtocolError) -> None:
+        client.wire.send(protocol.error(error.code, str(error)))
+        client.strikes = client.strikes + 1 if error.code == "bad_message" else 0
+        if client.strikes >= STRIKES:
+            client.wire.close(1008, "three unreadable messages in a row")
+
+    def _note_driver(self, now: float) -> None:
+        """When the wheel has changed hands: the motor process forgets the old driver, then all are told."""
+        driver = self._arbiter.driver
+        if driver != self._driver:
+            log.info("driver: %s", driver or "nobody")
+            if self._driver is not None:
+                self._channel.release(Reason.RELEASED)
+            self._driver = driver
+            self._commanded_at = float("-inf")
+            self._tell_everyone(now)
+
+    def _tell_everyone(self, now: float) -> None:
+        self._audience.send(self._audience, self._arbiter.driver, self._driving(now), now)
+
+    def _driving(self, now: float) -> bool:
+        """Tell whether someone drives or anything moves; holding the wheel alone is not driving."""
+        return self._status.moving or now - self._commanded_at < DRIVING_S
+
+    def _hello(self, client: Client) -> str:
+        limits = {
+            "max_speed": self._config.drive.max_speed,
+            "deadband": self._config.drive.deadband,
+            "messages_per_s": RATE_PER_S,
+            "message_bytes": protocol.MAX_BYTES,
+        }
+        car = {"name": self._config.server.name, "backend": self._backend, "version": __version__}
+        return protocol.hello(client.id, car, self._timeout_s, TICK_S, limits)
+
+    def _build_state(self, tick: int, now: float) -> CarState:
+        status = self._status
+        commanded = now - self._commanded_at < DRIVING_S
+        driver = next((c for c in self._audience if c.id == self._arbiter.driver), None)
+        return CarState(
+            tick=tick,
+            state=status.state,
+            driver=self._arbiter.driver,
+            wanted=Sticks(*status.wanted),
+            applied=status.applied,
+            speed_limit=status.speed_limit,
+            age_s=now - self._acted_on if commanded else None,
+            stale=driver.link.stale if driver else 0,
+            reason=status.reason,
+            requests=self._arbiter.requests,
+            clients=len(self._audience),
+            pose=status.pose,
+            host={},
+        )
+
+
+def _named(done: bool) -> str | None:
+    """A grant or a refusal names a client that asks for the wheel."""
+    if not done:
+        raise ProtocolError("bad_value", "this client does not ask for the wheel")
+    return None

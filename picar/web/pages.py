@@ -1,0 +1,105 @@
+"""The page, its files, and the HTTP interface. No GET changes anything."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from http import HTTPStatus
+from pathlib import Path
+
+from tornado.web import HTTPError, StaticFileHandler
+
+from picar.motor.channel import Channel
+from picar.web.base import Base, Refused
+from picar.web.hub import Hub
+
+SESSION_COOKIE = "picar_session"
+ANSWER_TIMEOUT_S = 0.5
+_ANSWER_POLL_S = 0.005
+
+
+class Page(Base):
+    """`GET /`: the page. Its cookie says only that two connections are the same browser."""
+
+    def initialize(self, templates: Path) -> None:
+        """Take the folder of the page."""
+        self._file = templates / "index.html"
+
+    def get(self) -> None:
+        """Send the page."""
+        if not self.get_cookie(SESSION_COOKIE):
+            self.set_cookie(SESSION_COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="Strict")
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.write(self._file.read_bytes())
+
+    head = get
+
+
+class Static(Base, StaticFileHandler):
+    """`GET /static/…`: the page's files, revalidated at each visit so that an update never half arrives."""
+
+    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002 - Tornado's signature
+        """Have browsers ask again."""
+        self.set_header("Cache-Control", "no-cache")
+
+
+class Health(Base):
+    """`GET /healthz`: 200 only while both processes are fresh."""
+
+    def initialize(self, channel: Channel) -> None:
+        """Take the motor process to ask about."""
+        self._channel = channel
+
+    def get(self) -> None:
+        """Say how the car is."""
+        if not self._channel.fresh():
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "motor_silent",
+                f"The motor process was last heard of {self._channel.silence_s:.1f} s ago.",
+            )
+        self.write(
+            {"status": "ok", "motor": {"pid": self._channel.pid, "age_s": round(self._channel.silence_s, 3)}}
+        )
+
+
+class State(Base):
+    """`GET /api/v1/state`: the newest state."""
+
+    def initialize(self, hub: Hub) -> None:
+        """Take the hub to ask."""
+        self._hub = hub
+
+    def get(self) -> None:
+        """Send the state."""
+        self.write(self._hub.snapshot())
+
+
+class Stop(Base):
+    """`POST /api/v1/stop`: the latched stop."""
+
+    def initialize(self, hub: Hub) -> None:
+        """Take the hub to tell."""
+        self._hub = hub
+
+    async def post(self) -> None:
+        """Stop the car, and answer when the motor process has."""
+        number = self._hub.stop()
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + ANSWER_TIMEOUT_S
+        while not self._hub.answered(number):
+            if loop.time() > give_up_at:
+                raise Refused(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "motor_silent", "The motor process has not answered yet."
+                )
+            await asyncio.sleep(_ANSWER_POLL_S)
+        self.write(self._hub.snapshot())
+
+
+class NotFound(Base):
+    """Everything else."""
+
+    def prepare(self) -> None:
+        """Answer 404, to those who may ask at all."""
+        super().prepare()
+        raise HTTPError(HTTPStatus.NOT_FOUND)

@@ -1,0 +1,155 @@
+"""The server: listening, the event loop, and the order of things at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections.abc import Callable
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from picar.config import ServerConfig
+from picar.errors import ServeError
+from picar.motor.channel import Channel
+from picar.web import assets, pages
+from picar.web.hosts import AllowedHosts
+from picar.web.hub import Hub
+from picar.web.socket import DriveSocket
+
+log = logging.getLogger(__name__)
+
+BODY_BYTES = 64 * 1024
+SOCKET_BYTES = 64 * 1024  # Tornado cuts the line above this; `DriveSocket` closes properly far below
+PING_S = 20.0  # housekeeping: finds dead sockets; safety does not hang on it
+IDLE_S = 60.0
+
+
+def listen(config: ServerConfig) -> list[socket.socket]:
+    """Open the listening sockets.
+
+    Raises:
+        ServeError: the port is busy or not ours to take, or the address is not this machine's.
+    """
+    try:
+        return bind_sockets(config.port, config.host)
+    except socket.gaierror:
+        raise ServeError(
+            f"--host {config.host}: no such address. Use 0.0.0.0 for all, or one of this machine's."
+        ) from None
+    except OSError as error:
+        raise ServeError(_why_not(error, config)) from None
+
+
+def _why_not(error: OSError, config: ServerConfig) -> str:
+    if error.errno == errno.EADDRINUSE:
+        other = config.port + 1 if config.port < 65535 else 8000
+        return f"Port {config.port} is in use by another program, perhaps another picar. Stop that, or use --port {other}."
+    if error.errno == errno.EACCES:
+        return f"Port {config.port} needs special rights. Use a port from 1024 up, like --port 8000."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"--host {config.host}: not an address of this machine. Use 0.0.0.0 for all, or one of its own."
+        )
+    return f"Cannot listen on {config.host} port {config.port}: {error.strerror}."
+
+
+class Server:
+    """Serves until it is told to end, or the motor process dies.
+
+    Args:
+        hub: the middle.
+        channel: the motor process, started.
+        sockets: from `listen`.
+        config: names that are allowed in a Host header.
+    """
+
+    def __init__(
+        self, hub: Hub, channel: Channel, sockets: list[socket.socket], config: ServerConfig
+    ) -> None:
+        self._hub, self._channel = hub, channel
+        self._http = HTTPServer(
+            _application(hub, channel, config), max_body_size=BODY_BYTES, idle_connection_timeout=IDLE_S
+        )
+        self._sockets = sockets
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.Handle | None = None
+        self._due_at = 0.0
+        self._ended = asyncio.Event()
+        self._exit_code = 0
+
+    async def run(self) -> int:
+        """Serve. Returns the exit code: 0 when told to end, 1 when something broke."""
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._channel.fileno(), self._guarded(self._channel.read))
+        self._hub.wake = self._pulse_soon
+        self._http.add_sockets(self._sockets)
+        self._pulse_soon()
+        try:
+            await self._ended.wait()
+        finally:
+            self._loop.remove_reader(self._channel.fileno())
+            if self._timer:
+                self._timer.cancel()
+            self._channel.close()
+            self._http.stop()
+            self._hub.close()
+            await asyncio.sleep(0)  # lets the goodbyes out
+        return self._exit_code
+
+    def motor_died(self) -> None:
+        """End with a failure; the channel has driven the pins low."""
+        self.end(exit_code=1)
+
+    def end(self, exit_code: int = 0) -> None:
+        """End soon. May be called from a signal handler."""
+        self._exit_code = self._exit_code or exit_code
+        if self._loop is None:
+            self._ended.set()
+        else:
+            self._loop.call_soon_threadsafe(self._ended.set)
+
+    def _pulse_soon(self) -> None:
+        assert self._loop is not None
+        if self._timer:
+            self._timer.cancel()
+        self._due_at = self._loop.time()
+        self._timer = self._loop.call_soon(self._guarded(self._pulse))
+
+    def _pulse(self) -> None:
+        assert self._loop is not None
+        self._due_at = max(self._due_at + self._hub.pulse(), self._loop.time())
+        self._timer = self._loop.call_at(self._due_at, self._guarded(self._pulse))
+
+    def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Make a failure of the loop's own work the end: a server without its watch must not drive."""
+
+        def guarded() -> None:
+            try:
+                work()
+            except Exception:
+                log.exception("picar cannot go on")
+                self._channel.cut()
+                self.end(exit_code=1)
+
+        return guarded
+
+
+def _application(hub: Hub, channel: Channel, config: ServerConfig) -> Application:
+    return Application(
+        [
+            (r"/", pages.Page, {"templates": assets.folder("templates")}),
+            (r"/static/(.*)", pages.Static, {"path": str(assets.folder("static"))}),
+            (r"/ws", DriveSocket, {"hub": hub}),
+            (r"/healthz", pages.Health, {"channel": channel}),
+            (r"/api/v1/state", pages.State, {"hub": hub}),
+            (r"/api/v1/stop", pages.Stop, {"hub": hub}),
+        ],
+        default_handler_class=pages.NotFound,
+        allowed_hosts=AllowedHosts(socket.gethostname(), config.allowed_hosts),
+        websocket_max_message_size=SOCKET_BYTES,
+        websocket_ping_interval=PING_S,
+    )
