@@ -1,0 +1,146 @@
+"""The real product as a real process: `picar serve`, and its pins as the trace tells them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.support.waiting import DEADLINE_S, until
+
+EN_PINS = (12, 13)
+ALL_PINS = (12, 13, 22, 23, 24, 27)
+_URL = re.compile(rb"open +(http://127\.0\.0\.1:(\d+))")
+
+
+class Product:
+    """`async with Product() as car:` starts it, and ends it whatever happened.
+
+    Args:
+        pins: backend.
+        port: 0 for any free one.
+        config: text of a TOML file to start it with.
+        env: more environment.
+        program: arguments of Python that start it; a wrapper may stand in.
+    """
+
+    def __init__(
+        self,
+        pins: str = "mock",
+        port: int = 0,
+        config: str = "",
+        env: Mapping[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "picar"),
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="picar-test-")
+        self.folder = Path(self._folder.name)
+        self.trace_file = self.folder / "trace.jsonl"
+        self._config = self.folder / "picar.toml"
+        self._config.write_text(config, encoding="utf-8")
+        self._stderr = self.folder / "stderr.txt"
+        self._pins, self._port = pins, port
+        self._env = dict(env or {})
+        self._program = program
+        self.process: asyncio.subprocess.Process
+        self.url = ""
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.terminate()
+        if error is not None:
+            print(self.log())
+        self._folder.cleanup()
+
+    async def start(self) -> None:
+        """Start it, and wait for its URL."""
+        arguments = [
+            "serve",
+            "--pins",
+            self._pins,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port or self._port),
+        ]
+        arguments += ["--config", str(self._config), "--pin-trace", str(self.trace_file)]
+        with self._stderr.open("ab") as stderr:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *self._program,
+                *arguments,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=stderr,
+                env=os.environ | self._env,
+                start_new_session=True,
+            )
+        stdout = self.process.stdout
+        assert stdout is not None
+        async with asyncio.timeout(DEADLINE_S * 2):
+            while line := await stdout.readline():
+                if found := _URL.search(line):
+                    self.url, self.port = found[1].decode(), int(found[2])
+                    return
+        raise AssertionError(f"picar did not start:\n{self.log()}")
+
+    async def terminate(self) -> int:
+        """End it like systemd does, and return its exit code."""
+        if self.process.returncode is None:
+            self.process.terminate()
+        return await self.ended()
+
+    async def ended(self) -> int:
+        """Wait for its end and return its exit code."""
+        async with asyncio.timeout(DEADLINE_S):
+            return await self.process.wait()
+
+    def motor_pid(self) -> int:
+        """Return the id of its motor process."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        assert len(children) == 1, children
+        return int(children[0])
+
+    def log(self) -> str:
+        """Return what it wrote to standard error."""
+        return self._stderr.read_text(encoding="utf-8", errors="replace")
+
+    def trace(self) -> list[dict[str, Any]]:
+        """Return every pin write so far: t, pin, op, value."""
+        if not self.trace_file.exists():
+            return []
+        lines = self.trace_file.read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines[:-1]]
+
+    def levels(self) -> dict[int, float]:
+        """Return the newest level of each pin."""
+        return {write["pin"]: write["value"] for write in self.trace()}
+
+    def is_low(self) -> bool:
+        """Tell whether every motor pin is low."""
+        levels = self.levels()
+        return levels.keys() == set(ALL_PINS) and not any(levels.values())
+
+    def is_driving(self) -> bool:
+        """Tell whether an enable pin is high."""
+        levels = self.levels()
+        return any(levels.get(pin) for pin in EN_PINS)
+
+    async def until_low(self) -> None:
+        """Wait until every motor pin is low."""
+        await until(self.is_low, f"every pin low, but {self.levels()}")
+
+    async def until_driving(self) -> None:
+        """Wait until an enable pin is high."""
+        await until(self.is_driving, "an enable pin high")
