@@ -67,9 +67,12 @@ def serve(options: argparse.Namespace) -> int:
     pins_low = functools.partial(_pins_low, settings, backend, trace)
     channel = Channel(Order.of(settings, backend, trace), pins_low)
     server: Server | None = None
+    told_to_end = False
 
     def end() -> None:
+        nonlocal told_to_end
         channel.cut()  # pins low first, everything else after
+        told_to_end = True
         if server:
             server.end()
 
@@ -78,12 +81,14 @@ def serve(options: argparse.Namespace) -> int:
         status = channel.start()
         pins.backend(backend)  # imported now, so that an emergency finds it ready
     except PicarError:
-        if channel.was_cut:
+        if told_to_end:
             return 0
         raise
     hub = Hub(settings, backend, channel, status)
     server = Server(hub, channel, sockets, settings.server)
     channel.attach(hub.on_status, server.motor_died)
+    if told_to_end:
+        server.end()
     _greet(settings, backend, sockets[0].getsockname()[1])
     return asyncio.run(server.run())
 
@@ -111,6 +116,15 @@ def config_reference(_options: argparse.Namespace) -> int:
     """Print the table of all options."""
     print(config.reference(), end="")
     return 0
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what is wrong with this machine, and the exact fix."""
+    from picar.doctor import examine, report
+
+    lines, well = report(examine(options.config))
+    print(*lines, sep="\n")
+    return 0 if well else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -145,6 +159,8 @@ def _parser() -> argparse.ArgumentParser:
     checking = add("check-config", check_config, [])
     checking.add_argument("file", metavar="FILE", nargs="?", help="the file to check; default as for serve")
     add("config-reference", config_reference, [])
+    examining = add("doctor", doctor, [])
+    examining.add_argument("--config", metavar="FILE", help="the file to check; default as for serve")
     return parser
 
 

@@ -9,9 +9,7 @@ Law: no option switches a safety off; ranges end where safety would.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -213,6 +211,8 @@ def as_toml(config: Config) -> str:
 
 
 def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
+    import tomllib  # here, because the motor process needs the declarations and not the reader
+
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -257,6 +257,8 @@ def _from_env(env: Mapping[str, str], problems: list[str]) -> list[_Entry]:
 
 def _env_value(section: str, key: str, text: str) -> Any:
     """Read an environment value as the TOML it would be in a file; a bare word is a text."""
+    import tomllib
+
     declared = options_of(SECTIONS[section]).get(key)
     if declared and declared.type is str:
         return text
@@ -308,6 +310,8 @@ def _pin_warnings(wiring: L298NConfig) -> Iterable[str]:
 
 
 def _known(word: str, known: Iterable[str]) -> str:
+    import difflib
+
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1)
     return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(names)}."

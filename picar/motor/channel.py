@@ -117,11 +117,6 @@ class Channel:
         """Seconds since the motor process was last heard of."""
         return self._clock() - self._heard_at
 
-    @property
-    def was_cut(self) -> bool:
-        """Whether this end has closed the command pipe."""
-        return self._commands < 0
-
     def fresh(self) -> bool:
         """Tell whether the motor process is alive and was heard of lately."""
         return self.ready and not self.dead and self.silence_s < RESTING_SILENCE_S

@@ -14,11 +14,12 @@ from tornado.web import HTTPError, RequestHandler
 from picar.web.hosts import AllowedHosts, same_origin, split_host
 
 _CODES = {
-    HTTPStatus.FORBIDDEN: ("foreign_origin", "This page is not the car's own. Open the car's page itself."),
+    HTTPStatus.FORBIDDEN: ("forbidden", "This may not be read from here."),
     HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here. The page is at /."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "This address does not take that method."),
     HTTPStatus.BAD_REQUEST: ("bad_request", "This request cannot be understood."),
 }
+_FOREIGN_PAGE = "This page is not the car's own. Open the car's page itself."
 
 
 class Refused(HTTPError):
@@ -40,7 +41,7 @@ class Base(RequestHandler):
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", _wrong_host(host))
         origin = self.request.headers.get("Origin")
         if origin is not None and not same_origin(origin, host):
-            raise HTTPError(HTTPStatus.FORBIDDEN)
+            raise Refused(HTTPStatus.FORBIDDEN, "foreign_origin", _FOREIGN_PAGE)
 
     def set_default_headers(self) -> None:
         """Let the page load its own files and talk to this car, and nothing else."""

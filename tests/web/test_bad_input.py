@@ -1,0 +1,118 @@
+"""Whatever comes in: a coded error or a close, nothing changed, no traceback, the driver undisturbed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.client import Client
+from tests.support.product import Product
+from tests.support.waiting import until
+
+DRIVE = '{"type":"drive","seq":%s,"tick":%s,"throttle":%s,"steering":%s}'
+
+CASES = {
+    "NaN": (DRIVE % (9, 1, "NaN", 0), "bad_value"),
+    "Infinity": (DRIVE % (9, 1, "Infinity", 0), "bad_value"),
+    "minus Infinity": (DRIVE % (9, 1, 0, "-Infinity"), "bad_value"),
+    "1e999": (DRIVE % (9, 1, "1e999", 0), "bad_value"),
+    "too much": (DRIVE % (9, 1, 1.01, 0), "bad_value"),
+    "a huge integer": (DRIVE % (9, 1, "9" * 400, 0), "bad_value"),
+    "a boolean": (DRIVE % (9, 1, "true", 0), "bad_message"),
+    "a text for a number": (DRIVE % (9, 1, '"1"', 0), "bad_message"),
+    "null": (DRIVE % (9, 1, "null", 0), "bad_message"),
+    "a list": (DRIVE % (9, 1, "[1]", 0), "bad_message"),
+    "a boolean seq": (DRIVE % ("true", 1, 0, 0), "bad_message"),
+    "a broken seq": (DRIVE % ("1.5", 1, 0, 0), "bad_message"),
+    "a NaN tick": (DRIVE % (9, "NaN", 0, 0), "bad_value"),
+    "a negative seq": (DRIVE % (-1, 1, 0, 0), "bad_value"),
+    "a missing key": ('{"type":"drive","seq":9,"tick":1,"throttle":1}', "bad_message"),
+    "an unknown key": ('{"type":"release","now":true}', "bad_message"),
+    "an unknown type": ('{"type":"fly"}', "unknown_type"),
+    "a type that is no text": ('{"type":["drive"]}', "bad_message"),
+    "no type": ("{}", "bad_message"),
+    "no object": ("[]", "bad_message"),
+    "a number": ("1", "bad_message"),
+    "nothing": ("", "bad_message"),
+    "no JSON": ("forward!", "bad_message"),
+    "a nested bomb": ("[" * 4000, "bad_message"),
+    "a nested object": ('{"a":' * 600 + "1" + "}" * 600, "bad_message"),
+    "a lone surrogate": ('{"type":"\\ud800"}', "unknown_type"),
+    "a binary frame": (b'{"type":"stop"}', "bad_message"),
+    "zero speed limit": ('{"type":"limit","speed":0,"tick":1}', "bad_value"),
+}
+
+
+@pytest.mark.parametrize(("text", "code"), CASES.values(), ids=CASES.keys())
+async def test_bad_messages_are_refused_and_change_nothing(
+    car: Product, text: str | bytes, code: str
+) -> None:
+    async with Client(car.url) as phone, Client(car.url) as stranger:
+        await phone.take()
+        phone.hold(0.6)
+        await phone.until(lambda s: s["applied"]["left"] > 0.3)
+        await stranger.send_raw(text)
+        await stranger.until_error(code)
+        assert stranger.errors[-1]["message"].endswith(".")
+        tick = phone.state["tick"]
+        await phone.until(lambda s: s["tick"] > tick + 5)
+        assert (phone.state["state"], phone.state["driver"], phone.errors) == ("armed", phone.id, [])
+        assert not stranger.closed
+
+
+async def test_three_unreadable_messages_in_a_row_close_the_connection(car: Product) -> None:
+    async with Client(car.url) as phone:
+        for text in ("x", "x", '{"type":"fly"}', "x", "x", "x"):
+            await phone.send_raw(text)
+        await phone.until_closed()
+        assert phone.close_code == 1008
+        assert phone.codes == ["bad_message"] * 2 + ["unknown_type"] + ["bad_message"] * 3
+
+
+@pytest.mark.parametrize("size", [4097, 10_000, 100_000])
+async def test_a_message_over_four_kib_closes_the_connection(car: Product, size: int) -> None:
+    async with Client(car.url) as phone:
+        await phone.send_raw("x" * size)
+        await phone.until_closed()
+        if size < 65_536:  # above, Tornado resets the connection, and its close frame may be lost
+            assert phone.close_code == 1009
+
+
+async def test_four_kib_of_characters_that_take_three_bytes_are_too_much(car: Product) -> None:
+    async with Client(car.url) as phone:
+        await phone.send_raw("车" * 1400)
+        await phone.until_closed()
+        assert phone.close_code == 1009
+
+
+async def test_a_message_of_exactly_four_kib_is_read(car: Product) -> None:
+    async with Client(car.url) as phone:
+        text = json.dumps({"type": "stop"})
+        await phone.send_raw(text + " " * (4096 - len(text)))
+        await phone.until(lambda s: s["state"] == "stopped")
+
+
+async def test_text_that_is_not_utf8_closes_the_connection_and_nothing_else(car: Product) -> None:
+    async with Client(car.url) as phone, Client(car.url) as stranger:
+        await phone.take()
+        connection = stranger._socket.protocol
+        assert connection is not None
+        await connection._write_frame(True, 0x1, b"\xff\xfe\xfd")  # type: ignore[attr-defined]
+        await stranger.until_closed()
+        await phone.drive(0.0)
+        await phone.until(lambda s: s["clients"] == 1)
+        assert phone.errors == []
+
+
+async def test_a_stale_burst_never_moves_the_car(car: Product) -> None:
+    async with Client(car.url) as phone:
+        await phone.take()
+        tick = phone.state["tick"]
+        await phone.until(lambda s: s["tick"] > tick + 20)
+        for _ in range(300):
+            phone.seq += 1
+            await phone.send(type="drive", seq=phone.seq, tick=tick, throttle=1.0, steering=0.0)
+        await until(lambda: len(phone.codes) == 300, "three hundred answers")
+        assert set(phone.codes) == {"stale"}
+        assert not [w for w in car.trace() if w["value"] > 0]

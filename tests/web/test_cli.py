@@ -1,0 +1,139 @@
+"""The command line: every failure is one sentence with the fix, and the right exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from picar.config import reference
+from tests.support.product import ALL_PINS, Product
+
+ROOT = Path(__file__).parents[2]
+
+
+def picar(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "picar", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=os.environ | (env or {}),
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+async def test_a_busy_port_is_one_sentence_with_the_fix(car: Product) -> None:
+    done = picar("serve", "--pins", "mock", "--host", "127.0.0.1", "--port", str(car.port))
+    assert done.returncode == 1
+    assert f"Port {car.port} is in use" in done.stderr
+    assert f"--port {car.port + 1}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("serve", "--port", "99999"), 2, "99999 is not a whole number from 0 to 65535"),
+        (("serve", "--port", "x"), 2, "invalid int value"),
+        (("serve", "--pins", "wings"), 2, "invalid choice"),
+        (("fly",), 2, "invalid choice"),
+        (("serve", "--config", "/nowhere/picar.toml"), 2, "no such file"),
+        (
+            ("serve", "--pins", "mock", "--host", "203.0.113.9", "--port", "0"),
+            1,
+            "not an address of this machine",
+        ),
+        (("serve", "--pins", "mock", "--host", "no such host", "--port", "0"), 1, "no such address"),
+        (
+            ("serve", "--pins", "mock", "--port", "0", "--pin-trace", "/nowhere/t"),
+            1,
+            "--pin-trace /nowhere/t",
+        ),
+        (("serve", "--pins", "rpigpio", "--port", "0"), 1, "rpigpio"),
+    ],
+)
+def test_bad_usage_is_told_in_a_sentence(arguments: tuple[str, ...], code: int, words: str) -> None:
+    done = picar(*arguments)
+    assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+
+
+def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "picar.toml"
+    file.write_text("[server]\nprot = 1\n[l298n]\nin1 = 24\n[drive]\nexpo = 2\n")
+    done = picar("serve", "--config", str(file))
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    assert all(str(file) in line for line in lines)
+    assert "Did you mean port?" in done.stderr
+
+
+def test_check_config_shows_what_it_comes_to(tmp_path: Path) -> None:
+    file = tmp_path / "picar.toml"
+    file.write_text("[l298n]\nena = 4\n")
+    done = picar("check-config", str(file), env={"PICAR_DRIVE__EXPO": "0.5"})
+    assert done.returncode == 0
+    assert "expo = 0.5" in done.stdout
+    assert "ena = 4" in done.stdout
+    assert "warning: [l298n] ena = 4" in done.stderr
+
+
+def test_the_option_table_in_the_docs_is_the_programs_own() -> None:
+    assert reference() in (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert picar("config-reference").stdout == reference()
+
+
+def test_pins_low_writes_every_pin_low_enables_first(tmp_path: Path) -> None:
+    trace = tmp_path / "trace.jsonl"
+    assert picar("pins-low", "--pins", "mock", "--pin-trace", str(trace)).returncode == 0
+    writes = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert [w["pin"] for w in writes if w["op"] == "write"][:2] == [12, 13]
+    assert {w["pin"] for w in writes if w["op"] == "write"} == set(ALL_PINS)
+    assert not any(w["value"] for w in writes)
+
+
+def test_pins_low_needs_no_tornado() -> None:
+    code = "import sys; from picar.cli import run; run(['pins-low', '--pins', 'mock']); print('tornado' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_the_version_and_the_help_are_printed() -> None:
+    assert picar("--version").stdout == "picar 0.1.0\n"
+    assert "serve" in picar().stdout
+
+
+def test_picar_serves_where_no_address_but_loopback_is_allowed_to_be_said() -> None:
+    """With --host 127.0.0.1 the one URL printed is loopback's, and no QR code leads a phone astray."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "picar", "serve", "--pins", "sim", "--host", "127.0.0.1", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(6)]
+        process.terminate()
+    assert process.returncode == 0
+    assert "sim, a simulated car" in lines[1]
+    assert "http://127.0.0.1:" in lines[2]
+    assert not any("█" in line for line in lines)
+
+
+async def test_the_doctor_names_a_busy_port_and_the_fix(car: Product) -> None:
+    well = picar("doctor", env={"PICAR_SERVER__PORT": "0"})
+    assert (well.returncode, "problem" in well.stdout) == (0, False)
+    ill = picar("doctor", env={"PICAR_SERVER__PORT": str(car.port)})
+    assert ill.returncode == 1
+    assert f"Port {car.port} is in use" in ill.stdout
+    assert "fix: " in ill.stdout
+    broken = picar("doctor", env={"PICAR_SERVER__PORT": "many"})
+    assert broken.returncode == 1
+    assert "many" in broken.stdout

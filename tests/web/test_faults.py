@@ -1,0 +1,183 @@
+"""What stops the car when something dies, hangs or is told to end: real processes, real signals.
+
+Each test drives at full throttle, breaks one thing, and reads every pin write from the trace. Bounds on
+time are the fault campaign's business; here the pins must go low, and stay low.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.client import Client
+from tests.support.product import EN_PINS, Product
+from tests.support.waiting import until
+
+JUMPERS = '[l298n]\nena = "jumper"\nenb = "jumper"\n'
+IN_PINS = (22, 23, 24, 27)
+
+
+@pytest.fixture(params=["enable pins", "jumpers"])
+async def driven(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Product, Client]]:
+    """A car at full throttle, in both wirings, with its driver still holding the stick."""
+    async with Product(config=JUMPERS if request.param == "jumpers" else "") as car, Client(car.url) as phone:
+        await phone.take()
+        phone.hold(1.0)
+        await phone.until(lambda s: s["applied"] == {"left": 1.0, "right": 1.0})
+        yield car, phone
+        assert "Traceback" not in car.log()
+
+
+def low(car: Product) -> bool:
+    return not any(car.levels().values())
+
+
+async def low_for_good(car: Product) -> None:
+    """Wait until every pin is low, and see that none rises in what is a second to the motor process."""
+    await until(lambda: low(car), "every pin low")
+    writes = len(car.trace())
+    await asyncio.sleep(1.0)
+    assert not [w for w in car.trace()[writes:] if w["value"]]
+
+
+async def test_the_driver_falls_silent(driven: tuple[Product, Client]) -> None:
+    car, phone = driven
+    await phone.let_go(zero=False)
+    await low_for_good(car)
+    await phone.until(lambda s: s["state"] == "disarmed" and s["reason"] == "commands_stale")
+
+
+async def test_the_drivers_connection_closes(driven: tuple[Product, Client]) -> None:
+    car, phone = driven
+    await phone.let_go(zero=False)
+    phone._socket.close()
+    await low_for_good(car)
+
+
+async def test_the_server_is_killed(driven: tuple[Product, Client]) -> None:
+    car, _ = driven
+    motor = car.motor_pid()
+    car.process.kill()
+    assert await car.ended() == -signal.SIGKILL
+    await low_for_good(car)
+    await until(lambda: not _alive(motor), "the motor process gone")
+
+
+async def test_the_server_is_stopped_in_its_tracks(driven: tuple[Product, Client]) -> None:
+    car, phone = driven
+    car.process.send_signal(signal.SIGSTOP)
+    try:
+        await low_for_good(car)
+    finally:
+        car.process.send_signal(signal.SIGCONT)
+    await phone.let_go(zero=False)
+    await low_for_good(car)
+
+
+async def test_the_motor_process_is_killed(driven: tuple[Product, Client]) -> None:
+    car, _ = driven
+    os.kill(car.motor_pid(), signal.SIGKILL)
+    assert await car.ended() == 1
+    await low_for_good(car)
+    assert "motor process ended with signal 9: pins low" in car.log()
+
+
+async def test_the_motor_process_is_stopped_in_its_tracks(driven: tuple[Product, Client]) -> None:
+    car, _ = driven
+    motor = car.motor_pid()
+    os.kill(motor, signal.SIGSTOP)
+    assert await car.ended() == 1
+    await low_for_good(car)
+    assert not _alive(motor)
+    assert "silent" in car.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_the_server_is_told_to_end(driven: tuple[Product, Client], number: signal.Signals) -> None:
+    car, _ = driven
+    motor = car.motor_pid()
+    car.process.send_signal(number)
+    assert await car.ended() == 0
+    await low_for_good(car)
+    assert not _alive(motor)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_both_processes_are_told_to_end(driven: tuple[Product, Client], number: signal.Signals) -> None:
+    car, _ = driven
+    os.killpg(car.process.pid, number)
+    assert await car.ended() == 0
+    await low_for_good(car)
+
+
+async def test_a_stopped_motor_process_is_an_emergency_also_at_the_end(
+    driven: tuple[Product, Client],
+) -> None:
+    car, _ = driven
+    os.kill(car.motor_pid(), signal.SIGSTOP)
+    car.process.terminate()
+    assert await car.ended() == 1
+    await low_for_good(car)
+
+
+async def test_a_second_car_on_the_same_port_leaves_the_pins_alone(driven: tuple[Product, Client]) -> None:
+    car, _ = driven
+    second = await asyncio.create_subprocess_exec(
+        *(
+            sys.executable,
+            "-m",
+            "picar",
+            "serve",
+            "--pins",
+            "mock",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(car.port),
+        ),
+        *("--pin-trace", str(car.trace_file)),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await second.communicate()
+    assert second.returncode == 1
+    assert b"in use" in said
+    assert b"Traceback" not in said
+    claims = [w for w in car.trace() if w["op"] == "claim"]
+    assert len(claims) == len(car.levels())
+    assert not low(car)
+
+
+async def test_every_write_breaks_before_it_makes(driven: tuple[Product, Client]) -> None:
+    car, phone = driven
+    for throttle, steering in ((-1.0, 0.0), (0.0, 1.0), (1.0, 0.0), (0.0, -1.0)):
+        await phone.let_go(zero=False)
+        phone.hold(throttle, steering)
+        wanted = {
+            "left": 1.0 if throttle + steering > 0 else -1.0,
+            "right": 1.0 if throttle - steering > 0 else -1.0,
+        }
+        await phone.until(lambda s, wanted=wanted: s["applied"] == wanted)  # type: ignore[misc]
+    await phone.let_go()
+    await until(lambda: low(car), "every pin low")
+    levels: dict[int, float] = {}
+    enabled = set(EN_PINS) <= car.levels().keys()
+    for write in car.trace():
+        if enabled and write["op"] == "write" and write["value"] != levels.get(write["pin"]):
+            enable = 12 if write["pin"] in (23, 24) else 13
+            assert levels.get(enable, 0) == 0, write
+        levels[write["pin"]] = write["value"]
+        for pair in ((23, 24), (27, 22)):
+            assert not all(levels.get(pin) for pin in pair), write
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
