@@ -221,7 +221,7 @@ def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
         problems.append(f"{path}: not UTF-8 text. Save it as plain UTF-8.")
     except OSError as error:
         problems.append(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.")
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # beside its own error, for numbers and nests without end
         problems.append(f"{path}: not valid TOML: {error}. Mend that line.")
     else:
         return _entries(path, tables, problems)
@@ -264,7 +264,7 @@ def _env_value(section: str, key: str, text: str) -> Any:
         return text
     try:
         return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -45,7 +45,7 @@ class Option:
             return (jumper_allowed and value == "jumper") or (type(value) is int and value in HEADER_PINS)
         if self.type in (int, float):
             wanted = (int,) if self.type is int else (int, float)
-            return type(value) in wanted and math.isfinite(value) and self.lo <= value <= self.hi
+            return type(value) in wanted and self.lo <= value <= self.hi  # which NaN is not
         if self.type in (bool, str):
             return type(value) is self.type and value != ""
         if get_origin(self.type) is Literal:
@@ -97,5 +97,5 @@ def toml(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "[" + ", ".join(toml(v) for v in value) + "]"
     if isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the one that JSON lets pass
     return str(value)

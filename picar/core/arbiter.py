@@ -75,7 +75,12 @@ class Arbiter:
         self.tick(now)
 
     def release(self, client: str, now: float) -> bool:
-        """Give up the wheel to whoever asked first, if anyone. Returns False for a client without it."""
+        """Give up the wheel, or take a request back. Returns False for a client with neither.
+
+        The wheel goes to whoever asked first, if anyone.
+        """
+        if self._requests.pop(client, None) is not None:
+            return True
         if not self.may_drive(client):
             return False
         self._seat = NOBODY

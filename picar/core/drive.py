@@ -117,7 +117,7 @@ class Drive:
         self._left, self._right = _Wheel(), _Wheel()
         self._deadline = -math.inf
         self._updated_at = -math.inf
-        self._entered_at = -math.inf  # when the present state began
+        self._until = -math.inf  # end of the brake in `stopped`, of the re-arm time in `failsafe`
         self._stopped_at = -math.inf  # the newest stop; a reset must be newer
         self._wanted: Wanted = NEUTRAL
         self.state = State.DISARMED
@@ -142,7 +142,7 @@ class Drive:
         """Brake now and stay stopped until a `reset` that is newer than this."""
         self._stopped_at = now
         if self.state is not State.STOPPED:
-            self._leave_armed(State.STOPPED, Reason.STOP, now)
+            self._leave_armed(State.STOPPED, Reason.STOP, now, lasts_s=self._brake_hold_s)
 
     def reset(self, seen_at: float, deadline: float, now: float) -> Refusal | None:
         """Leave the stop.
@@ -188,8 +188,7 @@ class Drive:
         """Return what the bridge shall do, without letting time pass."""
         if self.state is State.ARMED:
             return Output(self._left.speed, self._right.speed)
-        braking = self.state is State.STOPPED and now - self._entered_at < self._brake_hold_s
-        return BRAKE if braking else COAST
+        return BRAKE if self.state is State.STOPPED and now < self._until else COAST
 
     @property
     def wanted(self) -> Sticks:
@@ -206,10 +205,7 @@ class Drive:
         if self.state is State.ARMED:
             at_rest = not any(self.applied) and is_neutral(self._wanted, self._limits.deadband)
             return math.inf if at_rest else min(self._deadline, now + TICK_S)
-        if self.state is State.FAILSAFE:
-            return self._entered_at + self._rearm_s
-        brake_ends = self._entered_at + self._brake_hold_s
-        return brake_ends if self.state is State.STOPPED and now < brake_ends else math.inf
+        return self._until if now < self._until else math.inf
 
     def _refusal(self, wanted: Wanted, deadline: float, now: float) -> Refusal | None:
         if self.state is State.STOPPED:
@@ -225,15 +221,15 @@ class Drive:
             if is_neutral(self._wanted, self._limits.deadband):
                 self._halt(now)  # a car at rest is no fault
             else:
-                self._leave_armed(State.FAILSAFE, Reason.COMMANDS_STALE, now)
-        elif self.state is State.FAILSAFE and now - self._entered_at > self._rearm_s:
+                self._leave_armed(State.FAILSAFE, Reason.COMMANDS_STALE, now, lasts_s=self._rearm_s)
+        elif self.state is State.FAILSAFE and now >= self._until:
             self._leave_armed(State.DISARMED, Reason.COMMANDS_STALE, now)
 
-    def _leave_armed(self, state: State, reason: Reason, now: float) -> None:
+    def _leave_armed(self, state: State, reason: Reason, now: float, lasts_s: float = 0.0) -> None:
         """Enter a state in which no wheel turns."""
         self._halt(now)
         self._wanted = NEUTRAL
-        self.state, self.reason, self._entered_at = state, reason, now
+        self.state, self.reason, self._until = state, reason, now + lasts_s
 
     def _halt(self, now: float) -> None:
         self._left.halt(now)

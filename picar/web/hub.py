@@ -187,13 +187,11 @@ class Hub:
 
     def _ask(self, client: Client, message: protocol.Message, now: float) -> str | None:
         """Act on everything that is neither stop nor drive. Returns the code of a refusal."""
-        drives = self._arbiter.may_drive(client.id)
-        if not drives and not isinstance(message, protocol.Take):
+        if isinstance(message, protocol.Release):
+            return None if self._arbiter.release(client.id, now) else "not_driver"
+        if not self._arbiter.may_drive(client.id) and not isinstance(message, protocol.Take):
             return "not_driver"
         match message:
-            case protocol.Release():
-                self._arbiter.release(client.id, now)
-                return None
             case protocol.Deny(client=other):
                 return _named(self._arbiter.deny(client.id, other))
             case (
