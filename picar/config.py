@@ -183,7 +183,7 @@ def load(
         _check(entry, values, problems)
     sections = {name: cls(**values[name]) for name, cls in SECTIONS.items()}
     config = Config(**sections, source=str(path) if path else "defaults")
-    problems += _shared_pins(config.l298n, entries)
+    problems += _shared_pins(config.l298n, entries, values["l298n"])
     if problems:
         raise ConfigError(problems)
     return dataclasses.replace(config, warnings=tuple(_pin_warnings(config.l298n)))
@@ -283,10 +283,12 @@ def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str]
         problems.append(f"{place} = {toml(entry.value)} is not {rule}. {fix}")
 
 
-def _shared_pins(wiring: L298NConfig, entries: list[_Entry]) -> list[str]:
+def _shared_pins(wiring: L298NConfig, entries: list[_Entry], accepted: Mapping[str, Any]) -> list[str]:
+    given = {e.key for e in entries if e.section == "l298n"}
     users: dict[int, list[str]] = {}
     for terminal, number in wiring.wired().items():
-        users.setdefault(number, []).append(terminal)
+        if terminal in accepted or terminal not in given:  # a refused number has its own problem
+            users.setdefault(number, []).append(terminal)
     problems = []
     for number, terminals in users.items():
         if len(terminals) > 1:

@@ -57,9 +57,11 @@ class Arbiter:
         return self._seat is not None and self._seat.client == client and self._seat.left_at is None
 
     def joined(self, client: str, session: str, now: float) -> None:
-        """Give the wheel back to a session that reloaded its page."""
+        """Give the wheel back to a session that reloaded its page within the grace; it is as idle as before."""
+        self.tick(now)
         if self._seat and self._seat.left_at is not None and self._seat.session == session:
-            self._seat_down(client, session, now)
+            self._requests.pop(client, None)
+            self._seat = _Seat(client, session)
 
     def left(self, client: str, now: float) -> None:
         """Note that the client's connection closed; a driver's seat is kept for `grace_s`."""

@@ -200,12 +200,18 @@ class Drive:
         """The wheel speeds after the slew limiter, before trim and minimum duty."""
         return Wheels(self._left.speed, self._right.speed)
 
+    @property
+    def moving(self) -> bool:
+        """Whether a wheel turns, or is asked to; a stick that rests inside the deadband asks for nothing."""
+        return any(self.applied) or not is_neutral(self._wanted, self._limits.deadband)
+
     def next_event(self, now: float) -> float:
         """Return when `tick` must be called next, at the latest; infinity when nothing is due."""
         if self.state is State.ARMED:
-            at_rest = not any(self.applied) and is_neutral(self._wanted, self._limits.deadband)
-            return math.inf if at_rest else min(self._deadline, now + TICK_S)
-        return self._until if now < self._until else math.inf
+            return min(self._deadline, now + TICK_S) if self.moving else math.inf
+        if self.state is State.FAILSAFE or (self.state is State.STOPPED and now < self._until):
+            return self._until
+        return math.inf
 
     def _refusal(self, wanted: Wanted, deadline: float, now: float) -> Refusal | None:
         if self.state is State.STOPPED:
@@ -232,9 +238,10 @@ class Drive:
         self.state, self.reason, self._until = state, reason, now + lasts_s
 
     def _halt(self, now: float) -> None:
-        self._left.halt(now)
-        self._right.halt(now)
-        self._updated_at = now
+        if any(self.applied):
+            self._left.halt(now)
+            self._right.halt(now)
+            self._updated_at = now
 
     def _follow(self, now: float) -> None:
         limits = self._limits

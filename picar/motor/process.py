@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from picar.core.drive import TICK_S, Drive, Output, Reason, Refusal
-from picar.core.shaping import NEUTRAL
 from picar.motor import frames
 from picar.service import catch_signals
 
@@ -190,8 +189,7 @@ class MotorLoop:
 
     @property
     def _moving(self) -> bool:
-        wheels = any(self._drive.applied) or self._drive.wanted != NEUTRAL
-        return wheels or (self._world is not None and self._world.moving)
+        return self._drive.moving or (self._world is not None and self._world.moving)
 
     def _time_left(self, now: float) -> float:
         moving = self._moving
