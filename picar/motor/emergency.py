@@ -26,18 +26,29 @@ def pins_low(open_pins: Callable[[], Pins], wiring: L298NConfig) -> None:
     Raises:
         PinsBusy: another process has the pins, and kept them for `BUSY_RETRY_S`.
         BackendError: the backend cannot be opened.
+        Whatever the first pin that failed raised, after all were tried.
     """
     give_up_at = time.monotonic() + BUSY_RETRY_S
     while True:
-        pins = open_pins()
         try:
-            for bcm in wiring.wired().values():
-                pins.output(bcm).set(0)
+            _write_low(open_pins(), wiring)
         except PinsBusy:
             if time.monotonic() >= give_up_at:
                 raise
         else:
             return
-        finally:
-            pins.close()
         time.sleep(_RETRY_STEP_S)
+
+
+def _write_low(pins: Pins, wiring: L298NConfig) -> None:
+    failure: Exception | None = None
+    try:
+        for bcm in wiring.wired().values():
+            try:
+                pins.output(bcm).set(0)
+            except Exception as error:
+                failure = failure or error
+    finally:
+        pins.close()
+    if failure:
+        raise failure

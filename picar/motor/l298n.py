@@ -51,7 +51,7 @@ class _EnabledBridge:
     def __init__(self, pins: Pins, enable: int, in1: int, in2: int, hz: int) -> None:
         self._enable = _Line(pins.pwm(enable, hz))
         self._in1, self._in2 = _Line(pins.output(in1)), _Line(pins.output(in2))
-        self.lines = [self._enable, self._in1, self._in2]
+        self.enables, self.inputs = [self._enable], [self._in1, self._in2]
 
     def turn(self, duty: float, forward: bool) -> None:
         high, low = (self._in1, self._in2) if forward else (self._in2, self._in1)
@@ -67,7 +67,7 @@ class _EnabledBridge:
         self._enable.set(1)
 
     def coast(self) -> None:
-        for line in self.lines:
+        for line in (*self.enables, *self.inputs):
             line.set(0)
 
 
@@ -76,7 +76,8 @@ class _JumperBridge:
 
     def __init__(self, pins: Pins, in1: int, in2: int, hz: int) -> None:
         self._in1, self._in2 = _Line(pins.pwm(in1, hz)), _Line(pins.pwm(in2, hz))
-        self.lines = [self._in1, self._in2]
+        self.enables: list[_Line] = []
+        self.inputs = [self._in1, self._in2]
 
     def turn(self, duty: float, forward: bool) -> None:
         high, low = (self._in1, self._in2) if forward else (self._in2, self._in1)
@@ -84,7 +85,7 @@ class _JumperBridge:
         high.set(duty)
 
     def coast(self) -> None:
-        for line in self.lines:
+        for line in self.inputs:
             line.set(0)
 
     brake = coast
@@ -130,7 +131,7 @@ class L298N:
         """
         a, b = self._sides
         failure: Exception | None = None
-        for line in (a.lines[0], b.lines[0], *a.lines[1:], *b.lines[1:]):
+        for line in (*a.enables, *b.enables, *a.inputs, *b.inputs):
             try:
                 line.write(0)
             except Exception as error:

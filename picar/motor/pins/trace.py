@@ -5,6 +5,7 @@ Law: a trace that cannot be written (full disk) never keeps a pin from being wri
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -40,7 +41,8 @@ class PinTrace:
             os.write(self._fd, json.dumps(entry).encode() + b"\n")
         except OSError as error:
             self._broken = True
-            print(f"picar: the pin trace ends here: {error.strerror}", file=sys.stderr)  # noqa: T201
+            with contextlib.suppress(OSError, ValueError):  # the log may be on the same full disk, or closed
+                print(f"picar: the pin trace ends here: {error.strerror}", file=sys.stderr)  # noqa: T201
 
 
 class TracedPins:
