@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from picar.core.drive import Drive
@@ -32,13 +33,16 @@ def main() -> int:
     except PicarError as error:
         os.write(status, frames.failure(str(error)))
         return 1
+    return max(_end_with(loop.run), _end_with(bridge.close))
+
+
+def _end_with(work: Callable[[], int | None]) -> int:
+    """Do it and return its exit code. The task's boundary: whatever it raises becomes a sentence and a 1."""
     try:
-        return loop.run()
-    except Exception as error:  # the task's boundary: whatever it was, the pins go low and the server hears
-        print(f"picar motor: {type(error).__name__}: {error}; pins low, leaving", file=sys.stderr)
+        return work() or 0
+    except Exception as error:
+        print(f"picar motor: {type(error).__name__}: {error}", file=sys.stderr)
         return 1
-    finally:
-        bridge.close()
 
 
 def _build(order: Order, commands: int, status: int) -> tuple[MotorLoop, L298N]:
