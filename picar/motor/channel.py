@@ -68,7 +68,7 @@ class Channel:
         self._waiting_since = 0.0  # when the oldest unanswered command was sent, or the pipe last moved
         self._heard_at = 0.0
         self._moving = False
-        self.ready = self.dead = False
+        self.ready = self.dead = self._over = False
 
     def start(self) -> frames.Status:
         """Start the motor process and wait until its pins are claimed.
@@ -119,7 +119,7 @@ class Channel:
 
     def fresh(self) -> bool:
         """Tell whether the motor process is alive and was heard of lately."""
-        return self.ready and not self.dead and self.silence_s < RESTING_SILENCE_S
+        return self.ready and not self._over and self.silence_s < RESTING_SILENCE_S
 
     def drive(self, wanted: Wanted, deadline: float) -> int:
         """Send sticks. Returns the command's number, which comes back in a status."""
@@ -143,7 +143,7 @@ class Channel:
 
     def read(self) -> None:
         """Take what the motor process has said; notice its end."""
-        while not self.dead and self._status >= 0:
+        while not self._over and self._status >= 0:
             try:
                 data = os.read(self._status, 65536)
             except BlockingIOError:
@@ -163,13 +163,14 @@ class Channel:
         Reads first: a watcher that overslept itself must not take its own absence for the other's.
         """
         self.read()
-        if self.dead or not self.ready:
+        if self._over or not self.ready:
             return
         self._flush()
         now = self._clock()
-        waiting = self._answered < self._sent
-        if (waiting or self._moving) and self._overdue(now, waiting):
+        if self._moving and now - self._heard_at > SILENCE_S:
             self._die(f"motor process silent for {SILENCE_S:g} s while driving")
+        elif self._answered < self._sent and now - self._waiting_since > SILENCE_S:
+            self._die(f"motor process has not answered a command for {SILENCE_S:g} s")
         elif now - self._heard_at > RESTING_SILENCE_S:
             self._die(f"motor process silent for {RESTING_SILENCE_S:g} s")
 
@@ -182,15 +183,11 @@ class Channel:
     def close(self) -> None:
         """Cut, and wait for the end; what is not a clean end becomes an emergency."""
         self.cut()
-        if self._process is None or self.dead:
-            return
-        try:
-            code = self._process.wait(EXIT_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._die("motor process does not leave")
-        else:
-            if code:
-                self._die(f"motor process ended with {_end(code)}")
+        if self._process is not None and not self._over:
+            try:
+                self._finish(self._process.wait(EXIT_TIMEOUT_S))
+            except subprocess.TimeoutExpired:
+                self._die("motor process does not leave")
         self._close_status()
 
     def _send(self, frame: bytes) -> int:
@@ -223,10 +220,6 @@ class Channel:
         self._moving = status.moving
         self._on_status(status)
 
-    def _overdue(self, now: float, waiting: bool) -> bool:
-        silent = now - self._heard_at > SILENCE_S
-        return silent and (self._moving or (waiting and now - self._waiting_since > SILENCE_S))
-
     def _wait_until_ready(self) -> frames.Status:
         first: list[frames.Status] = []
         self._on_status = first.append
@@ -235,7 +228,7 @@ class Channel:
             while not first:
                 readable, _, _ = select.select([self._status], [], [], max(0.0, give_up_at - self._clock()))
                 self.read()
-                if self.dead or not readable:
+                if self._over or not readable:
                     raise ChannelError(  # noqa: TRY301 - the clean-up below is for this too
                         "The motor process did not get ready; the lines above may say why. Start picar again."
                     )
@@ -248,15 +241,19 @@ class Channel:
         return first[0]
 
     def _ended(self) -> None:
-        code = self._reap(REAP_S if self._commands >= 0 else EXIT_TIMEOUT_S)
+        self._finish(self._reap(REAP_S if self._commands >= 0 else EXIT_TIMEOUT_S))
+
+    def _finish(self, code: int) -> None:
+        """Note the end: with 0 after the cut it was a clean one, anything else is a death."""
         if code or self._commands >= 0:
             self._die(f"motor process ended with {_end(code)}")
+        self._over = True
 
     def _die(self, why: str) -> None:
         """The emergency: nobody else will make these pins low."""
-        if self.dead:
+        if self._over:
             return
-        self.dead = True
+        self.dead = self._over = True
         self._kill()
         self.cut()
         if self.ready:

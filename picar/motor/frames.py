@@ -84,12 +84,27 @@ _STATUS_FIELDS = tuple(f.name for f in dataclasses.fields(Status))
 def parse_status(line: bytes) -> Status | str:
     """Read a line of the motor process: a status, or the sentence that says why it cannot start."""
     fields: Any = json.loads(line)
-    return fields if isinstance(fields, str) else Status(*fields)
+    if isinstance(fields, str):
+        return fields
+    n, state, reason, wanted, applied, speed_limit, moving, refused, pose = fields
+    return Status(
+        n=n,
+        state=state,
+        reason=reason,
+        wanted=tuple(wanted),
+        applied=tuple(applied),
+        speed_limit=speed_limit,
+        moving=moving,
+        refused=[tuple(pair) for pair in refused],
+        pose=tuple(pose) if pose else None,
+    )
 
 
 def failure(sentence: str) -> bytes:
-    """Say why the motor process cannot start."""
-    return json.dumps(sentence[:MAX_BYTES]).encode() + b"\n"
+    """Say why the motor process cannot start, cut where it does not fit a frame."""
+    while len(line := json.dumps(sentence).encode() + b"\n") > MAX_BYTES:
+        sentence = sentence[: -(len(line) - MAX_BYTES) // 6 or -1]
+    return line
 
 
 def _line(*fields: Any) -> bytes:

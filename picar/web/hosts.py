@@ -27,10 +27,10 @@ class AllowedHosts:
 
     def __init__(self, machine: str, configured: Iterable[str]) -> None:
         full = machine.lower().rstrip(".")
-        label = re.escape(full.split(".")[0])
+        label = re.escape(full.split(".")[0]) or "(?!)"  # no name, no match
         zones = "|".join(re.escape(zone) for zone in LOCAL_ZONES)
         self._machine = re.compile(rf"{label}(-\d+)?(\.({zones}))?")
-        self._names = {"localhost", full} | {name.lower().rstrip(".") for name in configured}
+        self._names = {"localhost", full or "localhost"} | {name.lower().rstrip(".") for name in configured}
 
     def allows(self, host: str) -> bool:
         """Tell whether this Host header, with or without a port, is one of the car's."""

@@ -22,7 +22,7 @@ class _Section:
     name: str = option("x", "A name.")
     mode: Literal["a", "b"] = option("a", "A choice.")
     names: tuple[str, ...] = option((), "Some names.")
-    wire: int = pin(5, "A pin.")  # noqa: RUF009 - a field declaration
+    wire: int = pin(5, "A pin.")
     enable: EnablePin = pin(6, "A pin or a jumper.")  # noqa: RUF009
 
 
