@@ -1,0 +1,214 @@
+/**
+ * The one state object every input writes into, and the one sender that reads it.
+ *
+ * An input (pads, keys; later arrows, gamepad, tilt) calls `hold` while a finger or key is down and `letGo`
+ * when it is up, and gives `addInput` a way to forget what it holds. It never talks to the car itself.
+ *
+ * Laws:
+ * - Nothing held, nothing sent; the last word of every press is one zero.
+ * - `releaseAll` ends the press: what is still down counts for nothing until it is pressed again.
+ * - A press starts with a neutral command and drives only once the car says `armed`.
+ * - Everything runs on the main thread's timers: a hung page falls silent, and stays so.
+ *
+ * Times are in seconds, sticks in [-1, 1], + is forward and right.
+ */
+
+/** Two sends are at least this far apart, zero and STOP excepted. */
+const APART_S = 0.016;
+/** The held value is repeated this often. */
+const REPEAT_S = 0.033;
+/** A press that could not drive for this long has to be pressed again. */
+const PATIENCE_S = 1.0;
+
+/** @returns {number} monotonic time in s */
+export const clock = () => performance.now() / 1000;
+
+/** @param {number} value @returns {number} value within [-1, 1] */
+export const clamp = (value) => Math.max(-1, Math.min(1, value));
+
+/** What all hands together want. */
+export class Sticks {
+  #hands = new Map();
+  #inputs = [];
+  #listeners = [];
+
+  get held() {
+    return this.#hands.size > 0;
+  }
+
+  /** @returns {{throttle: number, steering: number}} the sum of all hands, each axis in [-1, 1] */
+  get value() {
+    let throttle = 0;
+    let steering = 0;
+    for (const hand of this.#hands.values()) {
+      throttle += hand.throttle ?? 0;
+      steering += hand.steering ?? 0;
+    }
+    return { throttle: clamp(throttle), steering: clamp(steering) };
+  }
+
+  /** @param {() => void} forget drops the fingers or keys this input holds */
+  addInput(forget) {
+    this.#inputs.push(forget);
+  }
+
+  /** @param {() => void} listener called after each change */
+  listen(listener) {
+    this.#listeners.push(listener);
+  }
+
+  /**
+   * @param {string} input name of the input
+   * @param {{throttle?: number, steering?: number}} hand what it wants, in [-1, 1]
+   */
+  hold(input, hand) {
+    this.#hands.set(input, hand);
+    this.#tell();
+  }
+
+  /** @param {string} input name of the input */
+  letGo(input) {
+    if (this.#hands.delete(input)) this.#tell();
+  }
+
+  /** Let everything go at once. */
+  releaseAll() {
+    if (!this.held) return;
+    this.#hands.clear();
+    for (const forget of this.#inputs) forget();
+    this.#tell();
+  }
+
+  #tell() {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** Decides what is sent and when; a press is `idle`, `starting` (wheel, then neutral) or `driving`. */
+export class Sender {
+  #link;
+  #sticks;
+  #phase = "idle";
+  #pressedAt = 0;
+  #asked = false;
+  #neutral = false;
+  #sent = { throttle: 0, steering: 0 };
+  #sentAt = 0;
+  #aliveAt = clock();
+  #dropped = false;
+
+  /** @param {import("./link.js").Link} link @param {Sticks} sticks */
+  constructor(link, sticks) {
+    this.#link = link;
+    this.#sticks = sticks;
+    sticks.listen(() => this.#changed());
+    setInterval(() => this.#beat(), REPEAT_S * 1000);
+  }
+
+  /** True while a press was ended for the driver, until the next one begins. */
+  get pressAgain() {
+    return this.#dropped;
+  }
+
+  get driving() {
+    return this.#phase === "driving";
+  }
+
+  /** Send the latched stop at once, whoever drives. */
+  stop() {
+    this.#phase = "idle";
+    this.#link.say("stop");
+    this.letGo();
+  }
+
+  /** Release every input; the driver has to press again. */
+  letGo() {
+    if (!this.#sticks.held) return;
+    this.#dropped = true;
+    this.#sticks.releaseAll();
+  }
+
+  /** A state message has come. */
+  heard() {
+    const now = clock();
+    if (this.#link.state.you !== "driver") this.#neutral = false;
+    this.#notice(now);
+    this.#step(now, false);
+  }
+
+  /** @param {string} code of the error message the car answered with */
+  refused(code) {
+    if (code !== "not_neutral") return;
+    this.#neutral = false;
+    this.letGo();
+  }
+
+  #beat() {
+    const now = clock();
+    this.#notice(now);
+    this.#aliveAt = now;
+    this.#step(now, true);
+  }
+
+  /** A page that hung for long must not go on by itself. */
+  #notice(now) {
+    if (now - this.#aliveAt > PATIENCE_S) this.letGo();
+  }
+
+  #changed() {
+    const now = clock();
+    if (!this.#sticks.held) return this.#finish(now);
+    if (this.#phase === "idle") {
+      this.#phase = "starting";
+      this.#pressedAt = now;
+      this.#asked = false;
+      this.#dropped = false;
+    }
+    this.#step(now, false);
+  }
+
+  #finish(now) {
+    const started = this.#phase !== "idle";
+    this.#phase = "idle";
+    if (started && this.#link.state?.you === "driver") this.#send(now, { throttle: 0, steering: 0 });
+  }
+
+  #step(now, repeat) {
+    if (this.#phase === "idle") return;
+    const car = this.#link.state;
+    if (!car || car.state === "stopped" || this.#link.quiet(now) > PATIENCE_S) return this.letGo();
+    if (this.#phase === "starting") this.#start(now, car, repeat);
+    if (this.#phase === "driving") this.#drive(now, car, repeat);
+  }
+
+  #start(now, car, repeat) {
+    if (now - this.#pressedAt > PATIENCE_S) return this.letGo();
+    if (car.you !== "driver") {
+      if (!this.#asked) this.#link.say("take", { tick: this.#link.tick });
+      this.#asked = true;
+      return;
+    }
+    const first = !this.#neutral;
+    if (first || (repeat && car.state !== "armed")) {
+      this.#neutral = this.#send(now, { throttle: 0, steering: 0 });
+    }
+    if (this.#neutral && car.state === "armed") this.#phase = "driving";
+  }
+
+  #drive(now, car, repeat) {
+    if (car.you !== "driver" || car.state === "disarmed") return this.letGo();
+    if (this.#link.weak(now, true)) return;
+    const value = this.#sticks.value;
+    const changed = value.throttle !== this.#sent.throttle || value.steering !== this.#sent.steering;
+    const zero = value.throttle === 0 && value.steering === 0;
+    const due = (changed || repeat) && now - this.#sentAt >= APART_S;
+    if ((changed && zero) || due) this.#send(now, value);
+  }
+
+  /** @returns {boolean} whether it went out */
+  #send(now, value) {
+    this.#sent = value;
+    this.#sentAt = now;
+    return this.#link.drive(value.throttle, value.steering);
+  }
+}

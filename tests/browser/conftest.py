@@ -1,0 +1,87 @@
+"""A browser for the whole session; a car and a phone of its own for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests.browser.phone import Phone
+from tests.browser.wheels import Wheels
+from tests.support.product import Product
+
+NewPhone = Callable[..., Awaitable[Phone]]
+LANDSCAPE = {"width": 800, "height": 360}
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find_chromium() -> str:
+    """Return the browser's path; skip without one, but never in CI."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = os.environ.get("PICAR_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            "no Chromium here: apt-get install chromium, or set PICAR_CHROMIUM to its path"
+        )
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium, started once."""
+    path = find_chromium()
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+async def car() -> AsyncIterator[Product]:
+    """The real product on mock pins."""
+    async with Product(pins="mock") as product:
+        yield product
+
+
+@pytest.fixture
+def wheels(car: Product) -> Wheels:
+    """What the motor pins of the car do."""
+    return Wheels(car)
+
+
+@pytest.fixture
+async def new_phone(browser: Browser) -> AsyncIterator[NewPhone]:
+    """Makes phones; `new_phone(url)` opens the page, `new_phone()` leaves it to the test."""
+    async with AsyncExitStack() as stack:
+
+        async def make(url: str | None = None, **options: Any) -> Phone:
+            settings: dict[str, Any] = {"viewport": LANDSCAPE, "has_touch": True, "locale": "en-GB"} | options
+            context = await browser.new_context(**settings)
+            stack.push_async_callback(context.close)
+            page = await context.new_page()
+            phone = Phone(page, context, await context.new_cdp_session(page))
+            phone.listen()
+            if url:
+                await phone.open(url)
+            return phone
+
+        yield make
+
+
+@pytest.fixture
+async def phone(car: Product, new_phone: NewPhone) -> Phone:
+    """A phone in landscape with the car's page open."""
+    return await new_phone(car.url)

@@ -1,0 +1,115 @@
+"""A phone (or a laptop) with the page open: fingers, keys, and everything said over the WebSocket."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.async_api import BrowserContext, CDPSession, Page, WebSocket, expect
+
+from tests.support.waiting import DEADLINE_S, until
+
+
+@dataclass(eq=False)
+class Phone:
+    """One open page. Fingers are named after what they touch: "throttle", "steering" or any element's id."""
+
+    page: Page
+    context: BrowserContext
+    cdp: CDPSession
+    said: list[dict[str, Any]] = field(default_factory=list)
+    heard: list[dict[str, Any]] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    _fingers: dict[str, dict[str, float]] = field(default_factory=dict)
+    _finger_number: int = 0
+
+    def listen(self) -> None:
+        """Note what goes over the WebSocket and what the console says, from now on."""
+        self.page.on("websocket", self._follow)
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _follow(self, socket: WebSocket) -> None:
+        socket.on("framesent", lambda text: self.said.append(json.loads(text)))
+        socket.on("framereceived", lambda text: self.heard.append(json.loads(text)))
+
+    async def open(self, url: str) -> None:
+        """Load the page and wait until it has its words and the car answers."""
+        await self.page.goto(url)
+        await self.seen("#stop span:not(:empty)")
+        await self.seen("body[data-you]:not([data-state=gone]):not([data-you=''])")
+
+    # -- what the page and the car said -----------------------------------------------------------
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The newest state message."""
+        return next(message for message in reversed(self.heard) if message["type"] == "state")
+
+    def drives(self, since: int = 0) -> list[tuple[float, float]]:
+        """Return (throttle, steering) of every drive message after the first `since` messages."""
+        return [(m["throttle"], m["steering"]) for m in self.said[since:] if m["type"] == "drive"]
+
+    async def says_zero(self) -> None:
+        """Wait until the newest drive message is zero; the browser reports frames a moment late."""
+        await until(lambda: self.drives()[-1:] == [(0, 0)], "the page's last command is zero")
+
+    def sent(self, kind: str) -> list[dict[str, Any]]:
+        """Return every message of this type."""
+        return [message for message in self.said if message["type"] == kind]
+
+    async def seen(self, selector: str) -> None:
+        """Wait until something that this selector means is on the page."""
+        await self.page.wait_for_selector(selector, state="attached", timeout=DEADLINE_S * 1000)
+
+    async def reads(self, element: str, words: str) -> None:
+        """Wait until an element says these words."""
+        await expect(self.page.locator(f"#{element}")).to_contain_text(words, timeout=DEADLINE_S * 1000)
+
+    async def in_state(self, state: str) -> None:
+        """Wait until the page shows this state."""
+        await self.seen(f"body[data-state={state}]")
+
+    async def hears(self, states: int) -> None:
+        """Wait for so many more states: time enough for whatever might happen by itself."""
+        goal = len(self.heard) + states
+        await until(lambda: len(self.heard) >= goal, f"{states} more states")
+
+    # -- fingers ----------------------------------------------------------------------------------
+
+    async def down(self, element: str, x: float = 0.0, y: float = 0.0, finger: str | None = None) -> None:
+        """Put a finger on an element. (0, 0) is its centre; x and y of 1 are its right and upper edge."""
+        self._finger_number += 1
+        self._fingers[finger or element] = await self._point(element, x, y) | {"id": self._finger_number}
+        await self._touch("touchStart", list(self._fingers.values()))
+
+    async def move(self, element: str, x: float = 0.0, y: float = 0.0, finger: str | None = None) -> None:
+        """Slide a finger; outside [-1, 1] it leaves the element it started on."""
+        self._fingers[finger or element] |= await self._point(element, x, y)
+        await self._touch("touchMove", list(self._fingers.values()))
+
+    async def lift(self, finger: str) -> None:
+        """Lift one finger."""
+        await self._touch("touchEnd", [self._fingers.pop(finger)])
+
+    async def tap(self, element: str) -> None:
+        """Put a finger down and lift it."""
+        await self.down(element, finger="tap")
+        await self.lift("tap")
+
+    async def cancel(self) -> None:
+        """The system takes all fingers away, as for a notification or a palm."""
+        self._fingers.clear()
+        await self._touch("touchCancel", [])
+
+    async def _point(self, element: str, x: float, y: float) -> dict[str, float]:
+        box = await self.page.locator(f"#{element}").bounding_box()
+        assert box, f"#{element} is not on the screen"
+        return {
+            "x": round(box["x"] + box["width"] * (1 + x) / 2, 1),
+            "y": round(box["y"] + box["height"] * (1 - y) / 2, 1),
+        }
+
+    async def _touch(self, kind: str, points: list[dict[str, float]]) -> None:
+        await self.cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})

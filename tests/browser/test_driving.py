@@ -1,0 +1,164 @@
+"""Thumbs and keys turn the wheels, and letting go stops them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.browser.phone import Phone
+from tests.browser.wheels import Wheels
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.browser
+
+
+async def test_one_press_on_a_free_wheel_drives_and_lifting_the_thumb_stops(
+    phone: Phone, wheels: Wheels
+) -> None:
+    await phone.down("throttle", y=0.5)
+    await wheels.turn(+1, +1)
+    await phone.lift("throttle")
+    await wheels.rest()
+    await phone.says_zero()
+    assert len(phone.sent("take")) == 1
+    assert phone.drives()[0] == (0, 0), "neutral comes first"
+    assert phone.drives()[-2][0] > 0, "zero is sent once"
+
+
+async def test_two_thumbs_steer_and_lifting_one_keeps_the_other(phone: Phone, wheels: Wheels) -> None:
+    await phone.down("throttle", y=0.5)
+    await phone.down("steering", x=0.2)
+    await wheels.turn(+1, +1)
+    await until(lambda: wheels.speeds()[0] > wheels.speeds()[1] + 0.1, "the car turns right")
+    await phone.lift("steering")
+    await until(lambda: wheels.speeds()[0] == wheels.speeds()[1] > 0, "the car goes straight on")
+    await phone.lift("throttle")
+    await wheels.rest()
+
+
+async def test_steering_alone_spins_on_the_spot(phone: Phone, wheels: Wheels) -> None:
+    await phone.down("steering", x=-0.7)
+    await wheels.turn(-1, +1)
+    await phone.lift("steering")
+    await wheels.rest()
+
+
+async def test_a_thumb_that_slides_off_its_pad_keeps_driving_until_it_is_lifted(
+    phone: Phone, wheels: Wheels
+) -> None:
+    await phone.down("throttle", y=0.5)
+    await phone.move("throttle", x=4, y=-0.6)
+    await wheels.turn(-1, -1)
+    await phone.lift("throttle")
+    await wheels.rest()
+
+
+async def test_a_mouse_drags_the_pad_and_may_let_go_anywhere(phone: Phone, wheels: Wheels) -> None:
+    mouse = phone.page.mouse
+    box = await phone.page.locator("#steering").bounding_box()
+    assert box
+    await mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    await mouse.down()
+    await mouse.move(5, 5)
+    await wheels.turn(-1, +1)
+    await mouse.up()
+    await wheels.rest()
+    await phone.says_zero()
+
+
+async def test_a_second_finger_on_a_held_pad_changes_nothing(phone: Phone, wheels: Wheels) -> None:
+    await phone.down("throttle", y=0.5)
+    await wheels.turn(+1, +1)
+    await phone.down("throttle", y=-0.9, finger="second")
+    await phone.move("throttle", y=-1, finger="second")
+    await phone.lift("second")
+    await phone.hears(4)
+    assert min(throttle for throttle, _ in phone.drives()) == 0
+    assert wheels.speeds()[0] > 0
+
+
+async def test_a_cancelled_touch_stops_the_car(phone: Phone, wheels: Wheels) -> None:
+    await phone.down("throttle", y=0.5)
+    await phone.down("steering", x=0.3)
+    await wheels.turn(+1, +1)
+    await phone.cancel()
+    await wheels.rest()
+    await phone.says_zero()
+
+
+async def test_a_held_thumb_is_repeated_at_30_hz_and_a_lifted_one_is_silent(phone: Phone) -> None:
+    await phone.down("throttle", y=0.5)
+    await phone.in_state("armed")
+    mark, began = len(phone.said), time.monotonic()
+    await until(lambda: len(phone.drives(mark)) >= 30, "30 repeats")
+    assert 20 <= 30 / (time.monotonic() - began) <= 63
+    assert len(set(phone.drives(mark))) == 1
+    await phone.lift("throttle")
+    await phone.says_zero()
+    mark = len(phone.said)
+    await phone.hears(4)
+    assert phone.said[mark:] == []
+
+
+async def test_seq_rises_and_every_command_carries_a_tick_that_was_seen(phone: Phone) -> None:
+    await phone.down("throttle", y=0.5)
+    await until(lambda: len(phone.sent("drive")) > 20, "20 commands")
+    await phone.lift("throttle")
+    numbers = [message["seq"] for message in phone.sent("drive")]
+    assert numbers == sorted(set(numbers))
+    ticks = {message["tick"] for message in phone.heard if message["type"] == "state"}
+    assert {message["tick"] for message in phone.sent("drive")} <= ticks
+    assert [message for message in phone.heard if message["type"] == "error"] == []
+
+
+@pytest.mark.parametrize(("forward", "right"), [("KeyW", "KeyD"), ("ArrowUp", "ArrowRight")])
+async def test_keys_drive_while_they_are_down(phone: Phone, wheels: Wheels, forward: str, right: str) -> None:
+    keyboard = phone.page.keyboard
+    await keyboard.down(forward)
+    await wheels.turn(+1, +1)
+    await keyboard.up(forward)
+    await wheels.rest()
+    await keyboard.down(right)
+    await wheels.turn(+1, -1)
+    await keyboard.up(right)
+    await wheels.rest()
+
+
+async def test_shortcuts_do_not_drive_and_let_a_held_key_go(phone: Phone, wheels: Wheels) -> None:
+    keyboard = phone.page.keyboard
+    await keyboard.press("Control+KeyS")
+    assert phone.said == []
+    await keyboard.down("KeyW")
+    await wheels.turn(+1, +1)
+    await keyboard.down("Alt")
+    await wheels.rest()
+    await phone.says_zero()
+    mark = len(phone.said)
+    await phone.hears(4)
+    assert phone.said[mark:] == []
+
+
+async def test_brackets_and_buttons_change_the_speed_limit(phone: Phone, wheels: Wheels) -> None:
+    await phone.page.keyboard.press("BracketLeft")
+    assert phone.sent("limit") == [], "a spectator changes no limit"
+    await phone.down("throttle", y=1)
+    await until(lambda: wheels.speeds() == (1, 1), "full speed")
+    for _ in range(3):
+        await phone.page.keyboard.press("BracketLeft")
+    await phone.tap("slower")
+    await until(lambda: phone.state["speed_limit"] == 0.6, "the limit is 0.6")
+    await until(lambda: 0 < wheels.speeds()[0] < 0.8, "the car is slower")
+    await phone.reads("speed", "60%")
+    await phone.page.keyboard.press("BracketRight")
+    await until(lambda: phone.state["speed_limit"] == 0.7, "the limit is 0.7")
+
+
+async def test_the_pads_tell_a_screen_reader_where_they_are(phone: Phone) -> None:
+    pad = phone.page.locator("#throttle")
+    assert await pad.get_attribute("role") == "slider"
+    assert await pad.get_attribute("aria-valuetext") == "centre"
+    await phone.down("throttle", y=-1)
+    await phone.seen("#throttle[aria-valuetext='backward 100%'][aria-valuenow='-100']")
+    await phone.lift("throttle")
+    await phone.seen("#throttle[aria-valuetext='centre'][aria-valuenow='0']")

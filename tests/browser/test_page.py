@@ -1,0 +1,173 @@
+"""The page itself: its words, its weight, its manners."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Response
+
+from tests.browser.conftest import NewPhone
+from tests.browser.phone import Phone
+from tests.support.product import Product
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+SIZES = [(800, 360), (360, 800), (1280, 800), (667, 375), (320, 568)]
+LOOKS: list[dict[str, Any]] = [
+    {"color_scheme": "light"},
+    {"forced_colors": "active"},
+    {"contrast": "more"},
+    {"reduced_motion": "reduce"},
+]
+COVERS = """() => {
+  const seen = [...document.querySelectorAll("button, .pad, #status, #why:not(:empty), #driver, #link")];
+  const boxes = seen.filter((e) => e.checkVisibility()).map((e) => [e.id, e.getBoundingClientRect()]);
+  const faults = [];
+  for (const [id, b] of boxes) {
+    if (b.left < 0 || b.top < 0 || b.right > innerWidth || b.bottom > innerHeight) faults.push(`${id} is cut off`);
+    for (const [other, c] of boxes) {
+      const apart = b.right <= c.left || c.right <= b.left || b.bottom <= c.top || c.bottom <= b.top;
+      if (id < other && !apart) faults.push(`${id} and ${other} overlap`);
+    }
+  }
+  return faults;
+}"""
+
+
+def dictionary(language: str) -> dict[str, str]:
+    words: dict[str, str] = json.loads((ROOT / f"static/i18n/{language}.json").read_text(encoding="utf-8"))
+    return words
+
+
+def test_both_dictionaries_have_the_same_keys_and_the_same_blanks() -> None:
+    english, chinese = dictionary("en"), dictionary("zh-CN")
+    assert list(english) == list(chinese)
+    for key, words in english.items():
+        assert set(re.findall(r"{\w+}", words)) == set(re.findall(r"{\w+}", chinese[key])), key
+
+
+def test_every_key_of_the_page_is_in_the_dictionary_and_every_word_of_the_dictionary_is_used() -> None:
+    page = (ROOT / "templates/index.html").read_text(encoding="utf-8")
+    modules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "static/js").glob("*.js"))
+    on_page = set(re.findall(r'data-i18n(?:-label)?="([^"]+)"', page))
+    in_modules = set(re.findall(r'["`]([a-z]+(?:\.[a-z]+)*)["`]', modules))
+    prefixes = tuple(re.findall(r"`([a-z]+\.)\${", modules))
+    axes = ("throttle.", "steering.")
+    assert on_page <= set(dictionary("en"))
+    unused = {
+        key for key in set(dictionary("en")) - on_page - in_modules if not key.startswith(prefixes + axes)
+    }
+    assert unused == set()
+
+
+def test_the_page_has_words_only_in_the_dictionaries() -> None:
+    page = (ROOT / "templates/index.html").read_text(encoding="utf-8")
+    body = re.sub(r"<noscript>.*?</noscript>|<title>.*?</title>|<kbd>.</kbd>", "", page, flags=re.DOTALL)
+    words = re.findall(r">([^<>]*[A-Za-z\u4e00-\u9fff][^<>]*)<", body)
+    assert [text for text in words if text.strip()] == []
+
+
+async def test_a_chinese_phone_reads_chinese_and_nothing_complains(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone(car.url, locale="zh-CN")
+    await phone.reads("stop", "急停")
+    await phone.reads("state", "未解锁")
+    assert await phone.page.get_attribute("html", "lang") == "zh-CN"
+    assert await phone.page.get_attribute("#throttle", "aria-valuetext") == "居中"
+    text = await phone.page.inner_text("main")
+    assert "undefined" not in text
+    assert phone.complaints == []
+
+
+async def test_a_language_without_a_dictionary_reads_english(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone(car.url, locale="fi-FI")
+    await phone.reads("stop", "STOP")
+
+
+async def test_the_whole_page_is_light_and_local(new_phone: NewPhone) -> None:
+    phone = await new_phone()
+    answers: list[tuple[str, int]] = []
+
+    async def weigh(response: Response) -> None:
+        answers.append((response.url, len(await response.body())))
+
+    phone.page.on("response", weigh)
+    async with Product(pins="sim") as car:  # a real car has no view from above to load
+        await phone.open(car.url)
+        await phone.seen("#sim:not([hidden])")
+        await until(lambda: any("simview" in url for url, _ in answers), "all was weighed")
+        icon = await phone.context.request.get(f"{car.url}/static/icon.svg")  # headless never asks for it
+        sizes = dict(answers) | {icon.url: len(await icon.body())}
+    assert all(url.startswith(car.url) for url in sizes)
+    assert len(sizes) <= 11, sizes
+    assert sum(sizes.values()) <= 60_000, sizes
+
+
+async def test_the_page_obeys_its_own_security_policy(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone()
+    await phone.page.add_init_script(
+        "document.addEventListener('securitypolicyviolation', (e) => console.error(e.violatedDirective))"
+    )
+    await phone.open(car.url)
+    await phone.down("throttle", y=0.5)
+    await phone.in_state("armed")
+    await phone.lift("throttle")
+    await phone.tap("stop")
+    await phone.in_state("stopped")
+    assert phone.complaints == []
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+async def test_nothing_is_cut_off_or_covered_on_any_screen(
+    car: Product, new_phone: NewPhone, locale: str
+) -> None:
+    phone = await new_phone(car.url, locale=locale)
+    other = await new_phone(car.url, locale=locale)
+    await phone.down("throttle")
+    await phone.in_state("armed")
+    await phone.lift("throttle")
+    await other.tap("ask")
+    await phone.seen("#request:not([hidden])")
+    await nothing_covered(phone)
+    await other.tap("stop")
+    await phone.in_state("stopped")
+    await nothing_covered(phone)
+    await nothing_covered(other)
+
+
+async def nothing_covered(phone: Phone) -> None:
+    for width, height in SIZES:
+        await phone.page.set_viewport_size({"width": width, "height": height})
+        assert await phone.page.evaluate(COVERS) == [], (width, height)
+
+
+async def test_a_simulated_car_is_drawn_and_says_that_it_is_simulated(new_phone: NewPhone) -> None:
+    async with Product(pins="sim") as car:
+        phone = await new_phone(car.url)
+        await phone.reads("badge", "simulated car")
+        await phone.seen("#sim:not([hidden])")
+        before = await phone.page.locator("#sim").screenshot()
+        await phone.down("throttle", y=0.8)
+        await until(lambda: phone.state["pose"]["x"] > 0.3, "the car has gone a way")
+        await phone.lift("throttle")
+        await phone.in_state("armed")
+        assert await phone.page.locator("#sim").screenshot() != before
+
+
+async def test_test_pins_are_called_test_pins_and_draw_nothing(phone: Phone) -> None:
+    await phone.reads("badge", "test pins")
+    assert await phone.page.locator("#sim").is_hidden()
+
+
+async def test_the_page_drives_in_every_look(phone: Phone) -> None:
+    await phone.down("throttle", y=0.5)
+    for look in LOOKS:
+        await phone.page.emulate_media(**look)
+        await phone.hears(2)
+        await phone.in_state("armed")
+    assert phone.complaints == []

@@ -1,0 +1,73 @@
+"""One drives, the others watch, ask, and get the wheel."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.conftest import NewPhone
+from tests.browser.phone import Phone
+from tests.browser.wheels import Wheels
+from tests.support.product import Product
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+async def second(phone: Phone, wheels: Wheels, car: Product, new_phone: NewPhone) -> Phone:
+    """Another phone, opened while the first one drives."""
+    await phone.down("throttle", y=0.5)
+    await wheels.turn(+1, +1)
+    return await new_phone(car.url)
+
+
+async def test_a_second_phone_watches_and_is_told_who_drives(phone: Phone, second: Phone) -> None:
+    driver = phone.state["driver"]
+    await second.seen("body[data-you=spectator]")
+    await second.reads("driver", f"{driver} drives")
+    await second.seen("#steering[aria-disabled=true]")
+    await second.reads("throttle", f"{driver} drives")
+    await second.down("throttle", y=-0.5)
+    await second.down("steering", x=0.5)
+    await phone.hears(4)
+    await second.lift("throttle")
+    assert len(second.sent("take")) == 1, "a press asks once"
+    assert second.drives() == []
+    assert phone.state["driver"] == driver
+
+
+async def test_a_second_phone_asks_and_is_given_the_wheel(
+    phone: Phone, second: Phone, wheels: Wheels
+) -> None:
+    await second.tap("ask")
+    await second.reads("ask", "Asked")
+    await phone.reads("asks", "asks for the wheel")
+    await phone.tap("give")  # with the other thumb still on the throttle
+    await second.seen("body[data-you=driver]")
+    await phone.seen("body[data-you=spectator]")
+    await wheels.rest()
+    mark = wheels.mark()
+    await phone.move("throttle", y=0.9)
+    await second.hears(4)
+    assert not wheels.turned_since(mark)
+    await second.down("throttle", y=-0.5)
+    await wheels.turn(-1, -1)
+
+
+async def test_a_refused_phone_goes_on_watching(phone: Phone, second: Phone) -> None:
+    await second.tap("ask")
+    await phone.reads("asks", "asks for the wheel")
+    await phone.tap("refuse")
+    await second.reads("ask", "Ask for the wheel")
+    await until(lambda: phone.state["requests"] == [], "nobody asks any more")
+    assert phone.state["you"] == "driver"
+
+
+async def test_giving_up_the_wheel_stops_the_car_and_frees_the_wheel(
+    phone: Phone, second: Phone, wheels: Wheels
+) -> None:
+    await phone.tap("ask")
+    await wheels.rest()
+    await second.reads("driver", "Nobody drives")
+    await second.down("throttle", y=0.5)
+    await wheels.turn(+1, +1)

@@ -1,0 +1,86 @@
+"""STOP stops whoever drives, stays, and is lifted only on purpose."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.conftest import NewPhone
+from tests.browser.phone import Phone
+from tests.browser.wheels import Wheels
+from tests.support.product import Product
+
+pytestmark = pytest.mark.browser
+
+
+async def test_stop_by_a_third_finger_holds_until_a_deliberate_reset(phone: Phone, wheels: Wheels) -> None:
+    await phone.down("throttle", y=0.6)
+    await phone.down("steering", x=0.2)
+    await wheels.turn(+1, +1)
+    await phone.down("stop")
+    await phone.in_state("stopped")
+    await wheels.rest()
+    await phone.lift("stop")
+    mark = wheels.mark()
+    for _ in range(3):
+        await phone.tap("stop")  # frantic, on the same spot
+    await phone.move("throttle", y=0.9)
+    await phone.hears(4)
+    await phone.in_state("stopped")
+    await phone.reads("alert", "Somebody pressed STOP.")
+    await phone.tap("reset")
+    await phone.in_state("disarmed")
+    await phone.move("throttle", y=0.5)
+    await phone.hears(4)
+    assert not wheels.turned_since(mark), "the thumbs are still down from before the stop"
+    await phone.lift("throttle")
+    await phone.lift("steering")
+    await phone.down("throttle", y=0.6)
+    await wheels.turn(+1, +1)
+
+
+@pytest.mark.parametrize("focus", ["body", "#throttle", "#ask"])
+async def test_space_is_stop_wherever_the_focus_is(phone: Phone, wheels: Wheels, focus: str) -> None:
+    await phone.page.locator(focus).focus()
+    await phone.page.keyboard.down("KeyW")
+    await wheels.turn(+1, +1)
+    await phone.page.keyboard.press("Space")
+    await phone.in_state("stopped")
+    await wheels.rest()
+    assert {message["type"] for message in phone.said} == {"take", "drive", "stop"}
+
+
+async def test_stop_acts_when_the_finger_comes_down(phone: Phone) -> None:
+    await phone.down("stop")
+    await phone.in_state("stopped")
+
+
+async def test_a_spectator_stops_the_car_and_has_to_take_the_wheel_before_a_reset(
+    phone: Phone, wheels: Wheels, car: Product, new_phone: NewPhone
+) -> None:
+    watcher = await new_phone(car.url)
+    await phone.down("throttle", y=0.6)
+    await wheels.turn(+1, +1)
+    await watcher.tap("stop")
+    await wheels.rest()
+    await watcher.in_state("stopped")
+    await watcher.reads("reset", "Ask for the wheel")
+    await phone.lift("throttle")
+    await phone.tap("ask")  # gives up the wheel
+    await watcher.reads("reset", "Take the wheel")
+    await watcher.tap("reset")
+    await watcher.seen("body[data-you=driver]")
+    assert watcher.sent("reset") == []
+    await watcher.reads("reset", "Reset")
+    await watcher.tap("reset")
+    await watcher.in_state("disarmed")
+    assert len(watcher.sent("reset")) == 1
+
+
+async def test_stop_reaches_both_thumbs_and_is_large(phone: Phone) -> None:
+    for width, height in ((800, 360), (360, 800), (1280, 800)):
+        await phone.page.set_viewport_size({"width": width, "height": height})
+        box = await phone.page.locator("#stop").bounding_box()
+        assert box
+        assert box["width"] >= 96
+        assert box["height"] >= 96
+        assert abs(box["x"] + box["width"] / 2 - width / 2) <= 1, "in the middle, between the thumbs"

@@ -1,0 +1,53 @@
+"""What the motor pins do, read from the product's pin trace. Default pins of the L298N board."""
+
+from __future__ import annotations
+
+from tests.support.product import Product
+from tests.support.waiting import until
+
+LEFT = {"enable": 12, "forward": 23, "backward": 24}
+RIGHT = {"enable": 13, "forward": 27, "backward": 22}
+
+
+class Wheels:
+    """The two bridges of one car."""
+
+    def __init__(self, car: Product) -> None:
+        self._car = car
+
+    def mark(self) -> int:
+        """Return a place in the trace to look back to."""
+        return len(self._car.trace())
+
+    def speeds(self) -> tuple[float, float]:
+        """Return the signed duty of the left and right side, as it is now."""
+        level = {line["pin"]: float(line["value"]) for line in self._car.trace()}
+        return _speed(level, LEFT), _speed(level, RIGHT)
+
+    def turned_since(self, mark: int) -> bool:
+        """Tell whether any enable pin was anything but low after the mark."""
+        enables = (LEFT["enable"], RIGHT["enable"])
+        return any(line["pin"] in enables and line["value"] > 0 for line in self._car.trace()[mark:])
+
+    async def turn(self, left: int, right: int) -> None:
+        """Wait until the sides turn this way: 1 forward, 0 not at all, -1 backward."""
+
+        def turning() -> bool:
+            speeds = self.speeds()
+            return all((s > 0) - (s < 0) == way for s, way in zip(speeds, (left, right), strict=True))
+
+        await until(turning, f"the wheels turn {left:+d} {right:+d}")
+
+    async def rest(self) -> None:
+        """Wait until both enable pins are low."""
+        await until(lambda: not self._enabled(), "both enable pins are low")
+
+    def _enabled(self) -> bool:
+        level = {line["pin"]: line["value"] for line in self._car.trace()}
+        return bool(level[LEFT["enable"]] or level[RIGHT["enable"]])
+
+
+def _speed(level: dict[int, float], side: dict[str, int]) -> float:
+    duty = level.get(side["enable"], 0.0)
+    forward, backward = level.get(side["forward"], 0.0), level.get(side["backward"], 0.0)
+    return duty * (forward - backward)
