@@ -1,0 +1,1 @@
+"""The benchmark behind `scripts/bench`: the real product against plain servers, in one interleaved run."""

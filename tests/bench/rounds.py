@@ -1,0 +1,264 @@
+"""One round: start every server, measure each in turn, end them.
+
+Within a round the servers take turns block by block, so that a slow minute of the machine hits all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.clients import Driver, Listener, Picar, Presser, Socket
+from tests.bench.measure import Spread, Write, climbed, jitter
+from tests.bench.server import MODULES, Server, stop_all
+
+START, STEP = 0.5, 0.0002  # each paced command is so little faster that the slew limiter lets it through
+WARM_UP = 10  # commands that bring the wheels up to START
+FLOOD_FROM, FLOOD_TO = 0.5, 0.6  # within one tick of the slew limiter
+SETTLE_S = 0.1  # five ticks of the slew limiter: what is not on the pins by then is not under way
+ENABLE_PINS = (12, 13)
+LAST_PIN = 13  # the right enable is written last for a command that changes both sides
+PRESS_LAST_PIN = 22  # and this by the tutorial, once for each press
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much of everything a round does."""
+
+    blocks: int = 3
+    commands: int = 50  # in a block, at 50 Hz
+    slow_commands: int = 14  # in a block, at 10 Hz, for the 20 Hz loop: none supersedes another
+    flood: int = 2000  # messages in a burst; short enough to be no second of too_fast
+    bursts: int = 2
+    presses: int = 300  # HTTP requests back to back, each after the answer to the one before
+    idle_s: float = 3.0
+    jitter_s: float = 0.5
+
+
+QUICK = Plan(
+    blocks=1, commands=20, slow_commands=5, flood=200, bursts=1, presses=20, idle_s=0.2, jitter_s=0.1
+)
+
+
+@dataclass(slots=True)
+class Paced:
+    """What the paced blocks of one server have collected."""
+
+    to_pin: list[float] = field(default_factory=list)
+    to_answer: list[float] = field(default_factory=list)
+    sent: int = 0
+    lost: int = 0
+    cpu_s: float = 0.0
+
+    def add(self, sends: Sequence[float], applied: Sequence[float | None]) -> None:
+        """Take when commands were sent and when they were on the pins."""
+        self.to_pin += [t - sent for sent, t in zip(sends, applied, strict=False) if t is not None]
+        self.lost += len(sends) - sum(t is not None for t in applied)
+
+    def figures(self) -> dict[str, float]:
+        figures = {"cpu_s_per_1000": self.cpu_s / self.sent * 1000, "lost": float(self.lost)}
+        for what, times in (("pin", self.to_pin), ("answer", self.to_answer)):
+            if times:
+                spread = Spread.of(times)
+                figures |= {
+                    f"{what}_p50_s": spread.p50,
+                    f"{what}_p99_s": spread.p99,
+                    f"{what}_max_s": spread.max,
+                }
+        return figures
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """All figures of one round by server, named as in `report.ROWS`, and what the car did wrong."""
+
+    jitter: Spread
+    figures: dict[str, dict[str, float]]
+    faults: list[str]
+
+
+async def run_round(plan: Plan, folder: Path, rng: random.Random) -> Round:
+    """Measure every server once."""
+    lateness = jitter(plan.jitter_s)
+    servers: dict[str, Server] = {}
+    try:
+        for name in rng.sample(list(MODULES), len(MODULES)):
+            servers[name] = Server(name, folder)
+        figures = {name: {"first_page_s": servers[name].first_page_s} for name in MODULES}
+        figures["picar"]["idle_cpu"] = await idle(Picar(servers["picar"]), servers["picar"], plan.idle_s)
+        figures["echo"]["idle_cpu"] = await idle(Listener(servers["echo"]), servers["echo"], plan.idle_s)
+        for name, paced in (await all_paced(plan, servers, rng)).items():
+            figures[name] |= paced.figures()
+        floods = {name: await flood_of(servers[name], plan) for name in MODULES if name != "20 Hz loop"}
+        for name, bursts in floods.items():
+            figures[name] |= flood_figures(bursts)
+        for name, server in servers.items():
+            figures[name] |= server.memory()
+    finally:
+        stop_all(list(servers.values()))
+    return Round(lateness, figures, [fault for burst in floods["picar"] for fault in burst.faults])
+
+
+async def idle(client: Socket, server: Server, seconds: float) -> float:
+    """Return the share of a core that a server uses with one client connected and nobody driving."""
+    async with client:
+        await asyncio.sleep(min(1.0, seconds))  # past everything that is done once
+        cpu, began = server.cpu_s(), time.monotonic()
+        await asyncio.sleep(seconds)
+        return (server.cpu_s() - cpu) / (time.monotonic() - began)
+
+
+def driver_for(server: Server) -> Driver:
+    """Return the client that drives a server."""
+    if server.name == "tutorial":
+        return Presser(server)
+    return Picar(server) if server.name == "picar" else Socket(server)
+
+
+async def all_paced(plan: Plan, servers: dict[str, Server], rng: random.Random) -> dict[str, Paced]:
+    """Drive every server at a human's rate, block by block."""
+    paced = {name: Paced() for name in servers}
+    for _ in range(plan.blocks):
+        for name in rng.sample(list(servers), len(servers)):
+            slow = name == "20 Hz loop"
+            count, gap_s = (plan.slow_commands, 0.1) if slow else (plan.commands, 0.02)
+            await paced_block(servers[name], paced[name], count, gap_s, rng)
+    return paced
+
+
+async def paced_block(server: Server, into: Paced, count: int, gap_s: float, rng: random.Random) -> None:
+    """Send commands one by one and note when the pins, or the answers, followed."""
+    client = driver_for(server)
+    before = server.trace.mark()
+    await client.open()
+    try:
+        if isinstance(client, Picar):
+            await client.take()
+        await pace(client, [START] * WARM_UP, gap_s, rng)
+        if not isinstance(client, Picar):
+            await client.answered(WARM_UP)
+        client.answers.clear()
+        mark, cpu = server.trace.mark(), server.cpu_s()
+        sends = await pace(client, [START + STEP * k for k in range(1, count + 1)], gap_s, rng)
+        into.cpu_s += server.cpu_s() - cpu
+        if isinstance(client, Picar):
+            assert not client.errors, f"refused while driving: {client}"
+        else:
+            await client.answered(count)
+            into.to_answer += [a - s for a, s in zip(client.answers, sends, strict=True)]
+        await asyncio.sleep(SETTLE_S)
+        start = [w.value for w in server.trace.since(before, mark) if w.pin == LAST_PIN]
+        writes = server.trace.since(mark)
+    finally:
+        await client.close()
+    into.sent += count
+    if server.name == "echo":
+        return
+    if isinstance(client, Presser):
+        applied: list[float | None] = [w.t for w in writes if w.pin == PRESS_LAST_PIN]
+    else:
+        applied = climbed(count, start[-1], [w for w in writes if w.pin == LAST_PIN])
+    into.add(sends, applied)
+
+
+async def pace(client: Driver, values: list[float], gap_s: float, rng: random.Random) -> list[float]:
+    """Send values with `gap_s` between them, give or take half, and return when each was sent."""
+    sends = []
+    for value in values:
+        sends.append(client.send(value))
+        await asyncio.sleep(gap_s * rng.uniform(0.5, 1.5))
+    return sends
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """How many messages a server handled in which time, and what was wrong."""
+
+    messages: int
+    seconds: float
+    cpu_s: float
+    faults: list[str] = field(default_factory=list)
+
+
+def flood_figures(bursts: list[Burst]) -> dict[str, float]:
+    messages = sum(burst.messages for burst in bursts)
+    return {
+        "flood_per_s": messages / sum(burst.seconds for burst in bursts),
+        "flood_cpu_s_per_1000": sum(burst.cpu_s for burst in bursts) / messages * 1000,
+    }
+
+
+async def flood_of(server: Server, plan: Plan) -> list[Burst]:
+    """Send as much as a server takes."""
+    flood = {"picar": flood_picar, "tutorial": flood_presses}.get(server.name, flood_socket)
+    return [await flood(server, plan) for _ in range(plan.bursts)]
+
+
+def rising(count: int) -> list[float]:
+    """Return the values of a burst; each is a little more than the one before."""
+    return [FLOOD_FROM + (FLOOD_TO - FLOOD_FROM) * (k + 1) / count for k in range(count)]
+
+
+async def flood_socket(server: Server, plan: Plan) -> Burst:
+    """Send a burst to a server that answers each message."""
+    async with Socket(server) as client:
+        cpu = server.cpu_s()
+        began = client.flood([client.command(value) for value in rising(plan.flood)])
+        await client.answered(plan.flood)
+        return Burst(plan.flood, client.answers[-1] - began, server.cpu_s() - cpu)
+
+
+async def flood_presses(server: Server, plan: Plan) -> Burst:
+    """Press as fast as the answers come."""
+    client = Presser(server)
+    await client.open()
+    try:
+        began, cpu = time.monotonic(), server.cpu_s()
+        for k in range(plan.presses):
+            client.send(1.0)
+            await client.answered(k + 1)
+        return Burst(plan.presses, client.answers[-1] - began, server.cpu_s() - cpu)
+    finally:
+        await client.close()
+
+
+async def flood_picar(server: Server, plan: Plan) -> Burst:
+    """Send a burst to the car; its end is an answer and the newest value on the pins, whichever is later."""
+    rng = random.Random(1)
+    async with Picar(server) as client:
+        await client.take()
+        await pace(client, [FLOOD_FROM] * WARM_UP, 0.02, rng)
+        mark = server.trace.mark()
+        texts = [client.command(value) for value in rising(plan.flood)]
+        cpu = server.cpu_s()
+        began = client.flood([*texts, client.bad_command()])
+        await client.inbox.until(lambda: client.errors["bad_value"] > 0, f"the end of the flood; {client}")
+        answered = client.answers[-1]
+        await asyncio.sleep(SETTLE_S)
+        cpu = server.cpu_s() - cpu
+        burst = [w for w in server.trace.since(mark) if w.t >= began]
+        await pace(client, [FLOOD_TO] * WARM_UP, 0.02, rng)
+        faults = flood_faults(burst, server.trace.since(mark))
+        if client.errors.total() > 1:
+            faults.append(f"flood: refused {dict(client.errors)}")
+    return Burst(plan.flood, max(answered, burst[-1].t if burst else 0.0) - began, cpu, faults)
+
+
+def flood_faults(burst: list[Write], after: list[Write]) -> list[str]:
+    """Judge the pins during a rising burst, and after its newest value was sent again at leisure."""
+    faults = []
+    for pin in ENABLE_PINS:
+        duties = [w.value for w in burst if w.pin == pin]
+        if not duties:
+            faults.append(f"flood: pin {pin} never moved")
+            continue
+        if duties != sorted(duties):
+            faults.append(f"flood: pin {pin} went back, so commands were out of order")
+        settled = [w.value for w in after if w.pin == pin][-1]
+        if abs(duties[-1] - settled) > 1e-6:
+            faults.append(f"flood: pin {pin} was at {duties[-1]:g}, but the newest command means {settled:g}")
+    return faults

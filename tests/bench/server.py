@@ -1,0 +1,107 @@
+"""Start one server under test, know its processes, and end it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.measure import Trace, cpu_s, family, memory_mib
+
+ROOT = Path(__file__).parents[2]
+ANCHOR = "tests.bench.anchors."
+# The slew limiter at its fastest and no shaping, so that each command moves the duty at once.
+CONFIG = """
+[session]
+command_timeout_s = 1.0
+[drive]
+accel = 20.0
+decel = 50.0
+expo = 0.0
+deadband = 0.01
+"""
+MODULES = {
+    "picar": ["picar", "serve", "--pins", "mock", "--host", "127.0.0.1", "--port", "0"],
+    "echo": [ANCHOR + "echo"],
+    "one process": [ANCHOR + "one_process"],
+    "tutorial": [ANCHOR + "tutorial"],
+    "20 Hz loop": [ANCHOR + "one_process", "--loop-hz", "20"],
+}
+START_TIMEOUT_S = 30.0
+
+
+class Server:
+    """A running server.
+
+    Args:
+        name: a key of `MODULES`.
+        folder: where its trace and its log go.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        self.name = name
+        self.trace = Trace(folder / f"{name}.jsonl")
+        self._log = folder / f"{name}.log"
+        command = [sys.executable, "-m", *MODULES[name]]
+        if name != "echo":
+            command += ["--pin-trace", str(self.trace.path)]
+        if name == "picar":
+            config = folder / "bench.toml"
+            config.write_text(CONFIG)
+            command += ["--config", str(config)]
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PICAR_")} | {"PYTHONPATH": str(ROOT)}
+        started = time.monotonic()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
+        try:
+            self.url = self._wait_for_page()
+        except Exception:
+            self.stop()
+            raise
+        self.first_page_s = time.monotonic() - started
+        self.pids = family(self._process.pid)
+
+    @property
+    def ws_url(self) -> str:
+        return "ws" + self.url.removeprefix("http")
+
+    def cpu_s(self) -> float:
+        return cpu_s(self.pids)
+
+    def memory(self) -> dict[str, float]:
+        """Return what all processes hold, in MiB: resident, and with shared pages shared out."""
+        both = [memory_mib(pid) for pid in self.pids]
+        return {"rss_mib": sum(rss for rss, _ in both), "pss_mib": sum(pss for _, pss in both)}
+
+    def stop(self) -> None:
+        """End it, by force if it must."""
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _wait_for_page(self) -> str:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self._process.poll() is None:
+            printed = re.search(r"http://127\.0\.0\.1:\d+/?", self._log.read_text())
+            if printed:
+                url = printed[0].rstrip("/") + "/"
+                with urllib.request.urlopen(url, timeout=START_TIMEOUT_S) as answer:  # noqa: S310
+                    answer.read()
+                return url
+            time.sleep(0.002)
+        raise RuntimeError(f"{self.name} did not start:\n{self._log.read_text()}")
+
+
+def stop_all(servers: Sequence[Server]) -> None:
+    """End all servers, however many fail to."""
+    for server in servers:
+        server.stop()

@@ -1,0 +1,100 @@
+"""The benchmark itself works; what it measures is judged by `scripts/bench`, never by a timed test."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bench.clients import frame
+from tests.bench.measure import Spread, Trace, Write, climbed
+from tests.bench.page import references
+from tests.bench.report import COLUMNS, ROWS, Check
+from tests.bench.rounds import flood_faults
+from tests.bench.server import ROOT
+
+
+def duty(t: float, value: float, pin: int = 12) -> Write:
+    return Write(t=t, pin=pin, op="pwm", value=value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="scripts/bench reads /proc and needs Linux")
+def test_a_quick_run_fills_every_row_and_names_every_bound(tmp_path: Path) -> None:
+    report = tmp_path / "bench.json"
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--json", str(report)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(report.read_text())
+    assert set(figures["medians"]) == set(COLUMNS)
+    measured = {key for server in figures["medians"].values() for key in server}
+    assert measured == {key for key, *_ in ROWS}
+    assert {"rss_mib", "pin_p50_s", "flood_per_s", "idle_cpu"} <= set(figures["medians"]["picar"])
+    assert len(figures["rounds"]) == 1
+    assert all(check["what"] in done.stdout for check in figures["checks"])
+    assert figures["page"]["requests"] > 1
+
+
+def test_steps_are_timed_by_their_level_and_one_passed_over_counts_with_the_next() -> None:
+    assert climbed(4, 0.5, [duty(1, 0.6), duty(2, 0.7), duty(3, 0.9)]) == [1, 2, 3, 3]
+
+
+def test_steps_never_taken_are_none() -> None:
+    assert climbed(2, 0.5, []) == [None, None]
+    assert climbed(2, 0.5, [duty(1, 0.5)]) == [None, None]
+
+
+def test_a_spread_is_median_99th_percentile_and_maximum() -> None:
+    assert Spread.of([float(n) for n in range(101)]) == Spread(50.0, 99.0, 100.0)
+
+
+def test_a_trace_is_read_from_a_mark_in_whole_lines(tmp_path: Path) -> None:
+    trace = Trace(tmp_path / "trace")
+    line = '{"t":1.5,"pin":12,"op":"pwm","value":0.5}\n'
+    trace.path.write_text(line)
+    mark = trace.mark()
+    trace.path.write_text(line + line + '{"t":2.')
+    assert trace.since(mark) == [duty(1.5, 0.5)]
+
+
+def both(*writes: Write) -> list[Write]:
+    return [duty(w.t, w.value, pin) for w in writes for pin in (12, 13)]
+
+
+@pytest.mark.parametrize(
+    ("burst", "after", "fault"),
+    [
+        (both(duty(1, 0.3), duty(2, 0.6)), both(duty(3, 0.6)), None),
+        (both(duty(1, 0.4), duty(2, 0.3)), both(duty(3, 0.3)), "out of order"),
+        (both(duty(1, 0.3), duty(2, 0.5)), both(duty(3, 0.6)), "newest"),
+        ([], [], "never moved"),
+    ],
+)
+def test_a_flood_must_rise_and_end_at_the_newest(
+    burst: list[Write], after: list[Write], fault: str | None
+) -> None:
+    faults = flood_faults(burst, burst + after)
+    assert faults == [] if fault is None else all(fault in each for each in faults)
+    assert len(faults) == (0 if fault is None else 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "at_least", "kept"), [(1.0, False, True), (1.3, False, False), (1.3, True, True)]
+)
+def test_a_bound_is_kept_on_its_own_side(value: float, at_least: bool, kept: bool) -> None:
+    assert Check("it", value, 1.2, "x", at_least).kept is kept
+
+
+def test_a_frame_carries_short_and_long_texts() -> None:
+    assert frame("hi") == b"\x81\x82\0\0\0\0hi"
+    assert frame("x" * 200)[:4] == b"\x81\xfe\x00\xc8"
+
+
+def test_references_of_html_css_and_scripts_are_found() -> None:
+    html = '<link rel="icon" href="data:,"><link rel="stylesheet" href="/a.css"><script src="b.js"></script>'
+    assert references(html) == ["/a.css", "b.js"]
+    assert references('@import "c.css"; p { background: url(d.svg) }') == ["c.css", "d.svg"]
+    script = 'import { x } from "./e.js"; import "./f.js"; await import("./g.js"); fetch("/h.json")'
+    assert references(script) == ["./e.js", "./f.js", "./g.js", "/h.json"]

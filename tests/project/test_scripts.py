@@ -1,0 +1,183 @@
+"""The task scripts and the wheel on a stranger's machine: they work from anywhere, or say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin
+
+import pytest
+
+from tests.bench.page import crawl
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ["run", "test", "check", "bench", "venv"]
+SHIPPED = ["picar", "static", "templates", "scripts", "pyproject.toml", "README.md", "LICENSE"]
+PATIENCE_S = 60.0
+NO_NETWORK = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """A user's environment, without what the developer's shell or the test run adds."""
+    mine = ("PICAR_", "PIP_", "PYTHONPATH", "VIRTUAL_ENV", "COV", "CI")
+    return {k: v for k, v in os.environ.items() if not k.startswith(mine)} | more
+
+
+@dataclass(frozen=True)
+class Serving:
+    process: subprocess.Popen[bytes]
+    url: str
+
+
+@contextlib.contextmanager
+def serving(command: list[str], cwd: Path, env: dict[str, str]) -> Iterator[Serving]:
+    """Start a server and wait until it has printed its URL."""
+    log = cwd / "output"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not (url := re.search(r"http://127\.0\.0\.1:\d+", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+        yield Serving(process, url[0] + "/")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def run(command: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [command, *arguments],
+        cwd="/",
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def executable(path: Path, text: str) -> Path:
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the repository without its environment, in a folder with a space."""
+    copy = tmp_path / "my car"
+    copy.mkdir()
+    for name in SHIPPED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+    return copy
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_is_executable_and_plain_sh(name: str) -> None:
+    script = ROOT / "scripts" / name
+    assert os.access(script, os.X_OK)
+    assert script.read_text().startswith("#!/bin/sh\n")
+    assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
+
+
+def test_run_works_through_a_symlink_from_another_folder_and_passes_signals_on(tmp_path: Path) -> None:
+    link = tmp_path / "drive my car"
+    link.symlink_to(ROOT / "scripts" / "run")
+    command = [str(link), "--port", "0", "--pins", "mock", "--host", "127.0.0.1"]
+    with serving(command, tmp_path, environment(HOME="")) as car:
+        with urllib.request.urlopen(car.url, timeout=PATIENCE_S) as page:  # noqa: S310
+            assert page.status == 200
+        os.kill(car.process.pid, signal.SIGTERM)
+        assert car.process.wait(PATIENCE_S) == 0
+
+
+def test_the_second_time_needs_no_network_and_says_nothing() -> None:
+    first = run(ROOT / "scripts" / "venv", "test")
+    assert first.returncode == 0, first.stderr
+    second = run(ROOT / "scripts" / "venv", "run", HOME="", **NO_NETWORK)
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
+def test_without_a_network_the_first_time_is_one_sentence_and_a_broken_venv_is_made_anew(
+    checkout: Path,
+) -> None:
+    python = checkout / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/nonexistent/python3")
+    done = run(checkout / "scripts" / "run", PICAR_PYTHON=sys.executable, **NO_NETWORK)
+    assert done.returncode == 1
+    start, sentence = done.stderr.splitlines()
+    assert start.startswith("picar: first start, making .venv")
+    assert sentence.startswith("picar: no network: connect once, then run this again.")
+    assert subprocess.run([python, "-c", ""], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("python", "sentence"),
+    [
+        ("case $* in *sys.exit*) exit 1 ;; esac; echo 3.9", "needs Python 3.11 or newer; '{}' is 3.9."),
+        ("exit 127", "needs Python 3.11 or newer, and '{}' does not start. On Debian"),
+        (
+            f'case $* in *ensurepip*) exit 1 ;; esac; exec "{sys.executable}" "$@"',
+            "Python's venv module is missing. On Debian or Raspberry Pi OS: sudo apt install python3 python3-venv",
+        ),
+    ],
+)
+def test_a_python_that_will_not_do_is_one_sentence(checkout: Path, python: str, sentence: str) -> None:
+    shim = executable(checkout / "python3", f"#!/bin/sh\n{python}\n")
+    by_name = run(checkout / "scripts" / "run", PICAR_PYTHON=str(shim))
+    by_path = run(checkout / "scripts" / "run", PATH=f"{checkout}:{os.environ['PATH']}")
+    for done, name in ((by_name, str(shim)), (by_path, "python3")):
+        assert done.returncode == 1
+        assert done.stdout == ""
+        assert done.stderr.startswith("picar: " + sentence.format(name))
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_windows_is_sent_to_wsl(checkout: Path) -> None:
+    executable(checkout / "uname", "#!/bin/sh\necho MINGW64_NT-10.0\n")
+    done = run(checkout / "scripts" / "run", PATH=f"{checkout}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert "WSL" in done.stderr
+
+
+def test_the_wheel_serves_the_page_from_an_empty_venv_elsewhere(tmp_path: Path) -> None:
+    quiet = ["-q", "--disable-pip-version-check", "--no-index", "--no-deps"]
+    pip = [sys.executable, "-m", "pip"]
+    subprocess.run(
+        [*pip, "wheel", *quiet, "--no-build-isolation", "-w", str(tmp_path), str(ROOT)], check=True
+    )
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    there = tmp_path / "venv" / "bin" / "python"
+    (wheel,) = tmp_path.glob("picar-*.whl")
+    subprocess.run([*pip, "--python", str(there), "install", *quiet, str(wheel)], check=True)
+    # Tornado and segno come from here; PYTHONPATH follows no .pth file, so this checkout's picar does not.
+    env = environment(PYTHONPATH=sysconfig.get_path("purelib"))
+    where = [str(there), "-c", "import picar; print(picar.__file__)"]
+    found = subprocess.run(where, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert Path(found.stdout.strip()).is_relative_to(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = [str(there.with_name("picar")), "serve", "--pins", "mock", "--port", "0", "--host", "127.0.0.1"]
+    with serving(command, elsewhere, env) as car:
+        files = crawl(car.url)
+        assert any(link.startswith(urljoin(car.url, "static/")) for link in files)
+        assert all(files.values())
