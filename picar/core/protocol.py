@@ -21,6 +21,7 @@ from picar.core.shaping import Sticks, Tank, Wanted
 VERSION = 1
 SUBPROTOCOL = "picar.v1"
 MAX_BYTES = 4096
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 MAX_INTEGER = 2**53 - 1  # the largest a browser can count to
 
 MESSAGES = {
@@ -195,7 +196,7 @@ def error(code: str, message: str | None = None) -> str:
 
 
 def _text(**fields: Any) -> str:
-    return json.dumps(fields, separators=(",", ":"))
+    return _ENCODER.encode(fields)
 
 
 def _number(fields: dict[str, Any], key: str, lo: float = -1.0) -> float:

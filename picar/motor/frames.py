@@ -17,14 +17,17 @@ from typing import Any
 from picar.core.drive import Reason
 from picar.core.shaping import Sticks, Tank, Wanted
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 MAX_BYTES = 512  # what POSIX promises of PIPE_BUF, and what macOS has
 
 
 def drive(n: int, wanted: Wanted, deadline: float) -> bytes:
     """Follow these sticks until `deadline`."""
     if isinstance(wanted, Sticks):
-        return _line("drive", n, deadline, wanted.throttle, wanted.steering)
-    return _line("tank", n, deadline, wanted.left, wanted.right)
+        kind, a, b = "drive", wanted.throttle, wanted.steering
+    else:
+        kind, a, b = "tank", wanted.left, wanted.right
+    return f'["{kind}",{n},{deadline},{a},{b}]\n'.encode()  # by hand: the one frame that is in a hurry
 
 
 def stop(n: int) -> bytes:
@@ -108,4 +111,4 @@ def failure(sentence: str) -> bytes:
 
 
 def _line(*fields: Any) -> bytes:
-    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(fields).encode() + b"\n"
