@@ -84,10 +84,13 @@ class Audience:
         """Build one state and send it: the same text to all, but for the driver's own."""
         self.tick += 1
         state = self._build(self.tick, now)
-        texts = {you: protocol.state(state, you) for you in ("driver", "spectator")}
+        texts: dict[str, str] = {}
         for client in clients:
             drives = client.id == driver
-            if client.wire.send(texts["driver" if drives else "spectator"]):
+            you = "driver" if drives else "spectator"
+            if you not in texts:
+                texts[you] = protocol.state(state, you)
+            if client.wire.send(texts[you]):
                 client.link.sent(self.tick, now)
             client.due_at = now + self._period(drives, driving)
 
