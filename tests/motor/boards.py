@@ -1,0 +1,82 @@
+"""L298N boards on remembered pins: wirings, and pins that watch themselves or break."""
+
+from __future__ import annotations
+
+from picar.config import L298NConfig, MotorsConfig, SideConfig
+from picar.motor.l298n import L298N
+from picar.motor.pins.mock import MockPin, MockPins
+
+ENABLED = L298NConfig()
+JUMPERED = L298NConfig(ena="jumper", enb="jumper")
+LEFT_JUMPER = L298NConfig(ena="jumper")
+RIGHT_JUMPER = L298NConfig(enb="jumper")
+WIRINGS = {"EN-PWM": ENABLED, "jumpers": JUMPERED, "left jumper": LEFT_JUMPER, "right jumper": RIGHT_JUMPER}
+
+
+class WatchedPins(MockPins):
+    """Pins that fail the test when both INs of a bridge are high, or one changes while its EN is."""
+
+    def __init__(self, wiring: L298NConfig) -> None:
+        super().__init__(clock=lambda: 0.0)
+        self.bridges = [(wiring.ena, wiring.in1, wiring.in2), (wiring.enb, wiring.in3, wiring.in4)]
+
+    def record(self, bcm: int, op: str, value: float) -> None:
+        before = self.levels.get(bcm, 0.0)
+        super().record(bcm, op, value)
+        for enable, forward, reverse in self.bridges:
+            assert not (self.levels.get(forward, 0.0) and self.levels.get(reverse, 0.0)), "both INs high"
+            if bcm in (forward, reverse) and value != before and isinstance(enable, int):
+                assert not self.levels.get(enable, 0.0) or op == "close", "an IN changed under power"
+
+
+class BreakingPins(MockPins):
+    """Pins of which some raise when written, each as often as is said."""
+
+    def __init__(self, broken: dict[int, int] | None = None) -> None:
+        super().__init__(clock=lambda: 0.0)
+        self.broken = dict(broken or {})
+
+    def output(self, bcm: int) -> MockPin:
+        super().output(bcm)
+        return BreakingPin(self, bcm, "write")
+
+    def pwm(self, bcm: int, hz: int) -> MockPin:
+        super().pwm(bcm, hz)
+        return BreakingPin(self, bcm, "pwm")
+
+
+class BreakingPin(MockPin):
+    """One of them."""
+
+    def set(self, value: float) -> None:
+        assert isinstance(self._pins, BreakingPins)
+        if self._pins.broken.get(self._bcm, 0) > 0:
+            self._pins.broken[self._bcm] -= 1
+            raise OSError(5, f"GPIO {self._bcm} does not answer")
+        super().set(value)
+
+
+def board(
+    pins: MockPins,
+    wiring: L298NConfig = ENABLED,
+    min_duty: float = 0.25,
+    left: SideConfig | None = None,
+    right: SideConfig | None = None,
+) -> L298N:
+    """Build a board, and forget that its pins were claimed."""
+    made = L298N(pins, wiring, MotorsConfig(min_duty=min_duty), left or SideConfig(), right or SideConfig())
+    pins.writes.clear()
+    return made
+
+
+def names(wiring: L298NConfig) -> dict[int, str]:
+    """Return the terminal of each pin."""
+    return {bcm: terminal for terminal, bcm in wiring.wired().items()}
+
+
+def written(pins: MockPins, wiring: L298NConfig = ENABLED) -> list[str]:
+    """Return the writes so far as `terminal=value`, and forget them."""
+    terminals = names(wiring)
+    lines = [f"{terminals[write.pin]}={write.value:g}" for write in pins.writes]
+    pins.writes.clear()
+    return lines

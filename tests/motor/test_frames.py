@@ -1,0 +1,87 @@
+"""What goes over the pipes: every frame fits, and comes out as it went in."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from picar.config import Config, L298NConfig, MotorsConfig, SideConfig
+from picar.core.drive import Reason
+from picar.core.shaping import Sticks, Tank, Wanted
+from picar.motor import frames
+from picar.motor.frames import MAX_BYTES, Status
+from picar.motor.order import Order
+
+axis = st.floats(-1.0, 1.0)
+times = st.floats(0.0, 1e9)
+numbers = st.integers(0, 2**53)
+
+
+def fits(frame: bytes) -> bool:
+    return len(frame) <= MAX_BYTES and frame.endswith(b"\n") and frame.count(b"\n") == 1
+
+
+@given(numbers, axis, axis, times)
+def test_sticks_come_out_as_they_went_in(n: int, a: float, b: float, deadline: float) -> None:
+    both: list[Wanted] = [Sticks(a, b), Tank(a, b)]
+    for wanted in both:
+        frame = frames.drive(n, wanted, deadline)
+        assert fits(frame)
+        kind, m, until, *axes = json.loads(frame)
+        assert (m, until) == (n, deadline)
+        assert frames.sticks(kind, *axes) == wanted
+
+
+@given(numbers, times, times, axis)
+def test_every_other_command_fits_too(n: int, seen_at: float, deadline: float, speed: float) -> None:
+    assert json.loads(frames.stop(n)) == ["stop", n]
+    assert json.loads(frames.reset(n, seen_at, deadline)) == ["reset", n, deadline, seen_at]
+    assert json.loads(frames.limit(n, speed, deadline)) == ["limit", n, deadline, speed]
+    for reason in Reason:
+        assert json.loads(frames.release(n, reason)) == ["release", n, reason]
+        assert fits(frames.release(n, reason))
+    assert all(
+        fits(f)
+        for f in (frames.stop(n), frames.reset(n, seen_at, deadline), frames.limit(n, speed, deadline))
+    )
+
+
+@given(numbers, st.text(max_size=9), st.none() | st.text(max_size=9), axis, axis, st.booleans())
+def test_a_status_comes_out_as_it_went_in(
+    n: int, state: str, reason: str | None, a: float, b: float, moving: bool
+) -> None:
+    pose = (a, b, 0.5) if moving else None
+    status = Status(n, state, reason, (a, b), (b, a), 0.5, moving, [(n, "stale"), (n + 1, "stopped")], pose)
+    line = status.encode()
+    assert line.endswith(b"\n")
+    assert frames.parse_status(line) == status
+
+
+@given(st.text())
+def test_a_failure_comes_out_as_a_sentence_and_fits(sentence: str) -> None:
+    line = frames.failure(sentence)
+    assert fits(line)
+    said = frames.parse_status(line)
+    assert isinstance(said, str)
+    assert sentence.startswith(said.rstrip("…"))
+
+
+def test_a_long_failure_fits_in_any_script() -> None:
+    for sentence in ("a" * 5000, "ä" * 5000, "🚗" * 5000, "\x00" * 5000, "\udcff" * 5000):
+        assert fits(frames.failure(sentence))
+
+
+def test_an_order_comes_out_as_it_went_in() -> None:
+    settings = Config(
+        motors=MotorsConfig(backend="mock", pwm_hz=100),
+        l298n=L298NConfig(ena="jumper", in1=5, swap=True),
+        left=SideConfig(invert=True, trim=0.75),
+    )
+    for trace in (None, "/tmp/ä b.jsonl"):  # noqa: S108
+        order = Order.of(settings, "sim", trace)
+        line = order.encode()
+        assert line.count(b"\n") == 1
+        assert Order.parse(line) == order
+        assert Order.parse(line).l298n == settings.l298n

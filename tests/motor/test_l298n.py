@@ -1,0 +1,383 @@
+"""The L298N's truth table: every level, and every write in its order."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from picar.config import L298NConfig, MotorsConfig, SideConfig
+from picar.core.drive import BRAKE, COAST, Output
+from picar.errors import PinError
+from picar.motor.l298n import L298N
+from picar.motor.pins.mock import MockPins
+from tests.motor.boards import (
+    ENABLED,
+    JUMPERED,
+    WIRINGS,
+    BreakingPins,
+    WatchedPins,
+    board,
+    names,
+    written,
+)
+
+# Both wheels at half speed; with the minimum duty of 0.25 that is 0.625.
+OUTPUTS = {"coast": COAST, "forward": Output(0.5, 0.5), "reverse": Output(-0.5, -0.5), "brake": BRAKE}
+ENABLED_WRITES = {
+    ("coast", "coast"): "",
+    ("coast", "forward"): "in1=1 ena=0.625",
+    ("coast", "reverse"): "in2=1 ena=0.625",
+    ("coast", "brake"): "ena=1",
+    ("forward", "coast"): "ena=0 in1=0",
+    ("forward", "forward"): "",
+    ("forward", "reverse"): "ena=0 in1=0 in2=1 ena=0.625",
+    ("forward", "brake"): "ena=0 in1=0 ena=1",
+    ("reverse", "coast"): "ena=0 in2=0",
+    ("reverse", "forward"): "ena=0 in2=0 in1=1 ena=0.625",
+    ("reverse", "reverse"): "",
+    ("reverse", "brake"): "ena=0 in2=0 ena=1",
+    ("brake", "coast"): "ena=0",
+    ("brake", "forward"): "ena=0 in1=1 ena=0.625",
+    ("brake", "reverse"): "ena=0 in2=1 ena=0.625",
+    ("brake", "brake"): "",
+}
+JUMPERED_WRITES = {
+    ("coast", "coast"): "",
+    ("coast", "forward"): "in1=0.625",
+    ("coast", "reverse"): "in2=0.625",
+    ("coast", "brake"): "",
+    ("forward", "coast"): "in1=0",
+    ("forward", "forward"): "",
+    ("forward", "reverse"): "in1=0 in2=0.625",
+    ("forward", "brake"): "in1=0",
+    ("reverse", "coast"): "in2=0",
+    ("reverse", "forward"): "in2=0 in1=0.625",
+    ("reverse", "reverse"): "",
+    ("reverse", "brake"): "in2=0",
+    ("brake", "coast"): "",
+    ("brake", "forward"): "in1=0.625",
+    ("brake", "reverse"): "in2=0.625",
+    ("brake", "brake"): "",
+}
+LEVELS = {  # (enable, forward IN, reverse IN)
+    "coast": (0, 0, 0),
+    "forward": (0.625, 1, 0),
+    "reverse": (0.625, 0, 1),
+    "brake": (1, 0, 0),
+}
+LEFT, RIGHT = ("ena", "in1", "in2"), ("enb", "in3", "in4")
+
+
+def test_the_tables_have_every_change() -> None:
+    changes = set(itertools.product(OUTPUTS, OUTPUTS))
+    assert set(ENABLED_WRITES) == set(JUMPERED_WRITES) == changes
+
+
+@pytest.mark.parametrize(("before", "after"), ENABLED_WRITES)
+@pytest.mark.parametrize("wiring", WIRINGS.values(), ids=WIRINGS)
+def test_each_change_writes_what_the_table_says_in_that_order(
+    wiring: L298NConfig, before: str, after: str
+) -> None:
+    pins = WatchedPins(wiring)
+    l298n = board(pins, wiring)
+    l298n.apply(OUTPUTS[before])
+    pins.writes.clear()
+    l298n.apply(OUTPUTS[after])
+    writes = written(pins, wiring)
+    for side, enable in ((LEFT, wiring.ena), (RIGHT, wiring.enb)):
+        table = JUMPERED_WRITES if enable == "jumper" else ENABLED_WRITES
+        as_left = dict(zip(side, LEFT, strict=True))
+        of_side = [write.split("=") for write in writes if write.split("=")[0] in side]
+        assert " ".join(f"{as_left[name]}={value}" for name, value in of_side) == table[before, after]
+
+
+@pytest.mark.parametrize(("before", "after"), ENABLED_WRITES)
+def test_after_each_change_the_levels_are_those_of_the_truth_table(before: str, after: str) -> None:
+    pins = WatchedPins(ENABLED)
+    l298n = board(pins)
+    l298n.apply(OUTPUTS[before])
+    l298n.apply(OUTPUTS[after])
+    for enable, forward, reverse in ((12, 23, 24), (13, 27, 22)):
+        assert (pins.levels[enable], pins.levels[forward], pins.levels[reverse]) == LEVELS[after]
+
+
+def test_the_left_side_is_written_before_the_right() -> None:
+    pins = WatchedPins(ENABLED)
+    board(pins).apply(Output(0.5, -1.0))
+    assert written(pins) == ["in1=1", "ena=0.625", "in4=1", "enb=1"]
+
+
+def test_the_wheels_turn_each_for_itself() -> None:
+    pins = WatchedPins(ENABLED)
+    l298n = board(pins)
+    l298n.apply(Output(0.5, 0.5))
+    written(pins)
+    l298n.apply(Output(0.5, 0.0))
+    assert written(pins) == ["enb=0", "in3=0"]
+    l298n.apply(Output(1.0, 0.0))
+    assert written(pins) == ["ena=1"]
+
+
+def test_a_new_speed_in_the_same_direction_writes_the_duty_alone() -> None:
+    pins = WatchedPins(ENABLED)
+    l298n = board(pins)
+    for speed in (0.2, 0.4, 1.0):
+        l298n.apply(Output(speed, 0.0))
+    assert written(pins) == ["in1=1", "ena=0.4", "ena=0.55", "ena=1"]
+
+
+@pytest.mark.parametrize("wiring", WIRINGS.values(), ids=WIRINGS)
+def test_what_did_not_change_is_not_written(wiring: L298NConfig) -> None:
+    pins = WatchedPins(wiring)
+    l298n = board(pins, wiring)
+    for output in OUTPUTS.values():
+        l298n.apply(output)
+        pins.writes.clear()
+        for _ in range(3):
+            l298n.apply(output)
+        assert written(pins, wiring) == []
+
+
+@pytest.mark.parametrize("wiring", WIRINGS.values(), ids=WIRINGS)
+def test_every_wire_is_claimed_once_as_what_it_is_and_low(wiring: L298NConfig) -> None:
+    class Claims(MockPins):
+        def __init__(self) -> None:
+            super().__init__(clock=lambda: 0.0)
+            self.hz: dict[int, int] = {}
+
+        def pwm(self, bcm: int, hz: int):  # type: ignore[no-untyped-def]
+            self.hz[bcm] = hz
+            return super().pwm(bcm, hz)
+
+    pins = Claims()
+    L298N(pins, wiring, MotorsConfig(pwm_hz=150), SideConfig(), SideConfig())
+    claims = [(write.op, write.value) for write in pins.writes]
+    assert claims == [("claim", 0)] * len(wiring.wired())
+    assert sorted(write.pin for write in pins.writes) == sorted(wiring.wired().values())
+    terminals = names(wiring)
+    pulsed = {terminals[bcm] for bcm in pins.hz}
+    assert set(pins.hz.values()) == {150}
+    assert pulsed == ({"ena"} if wiring.ena != "jumper" else {"in1", "in2"}) | (
+        {"enb"} if wiring.enb != "jumper" else {"in3", "in4"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "writes"),
+    [
+        (False, False, ["in1=1", "ena=1", "in3=1", "enb=1"]),
+        (True, False, ["in2=1", "ena=1", "in3=1", "enb=1"]),
+        (False, True, ["in1=1", "ena=1", "in4=1", "enb=1"]),
+        (True, True, ["in2=1", "ena=1", "in4=1", "enb=1"]),
+    ],
+)
+def test_an_inverted_side_turns_the_other_way(left: bool, right: bool, writes: list[str]) -> None:
+    pins = WatchedPins(ENABLED)
+    l298n = board(pins, left=SideConfig(invert=left), right=SideConfig(invert=right))
+    l298n.apply(Output(1.0, 1.0))
+    assert written(pins) == writes
+    l298n.apply(COAST)
+    written(pins)
+    l298n.apply(Output(-1.0, -1.0))
+    swapped = {"in1=1": "in2=1", "in2=1": "in1=1", "in3=1": "in4=1", "in4=1": "in3=1"}
+    assert written(pins) == [swapped.get(write, write) for write in writes]
+
+
+@pytest.mark.parametrize("wiring", WIRINGS.values(), ids=WIRINGS)
+def test_swapped_sides_change_places_with_their_trim_and_inversion(wiring: L298NConfig) -> None:
+    swapped = replace(wiring, swap=True)
+    pins = WatchedPins(swapped)
+    l298n = board(pins, swapped, left=SideConfig(trim=0.5), right=SideConfig(invert=True))
+    l298n.apply(Output(1.0, 0.5))
+    levels = {terminal: pins.levels[bcm] for bcm, terminal in names(swapped).items()}
+    forward = levels["in3"] * levels.get("enb", 1)
+    reverse = levels["in2"] * levels.get("ena", 1)
+    assert (forward, levels["in4"]) == (0.625, 0)  # the left motor, trimmed
+    assert (reverse, levels["in1"]) == (0.625, 0)  # the right motor, inverted
+    l298n.apply(COAST)
+    assert set(pins.levels.values()) == {0}
+
+
+def test_swapped_sides_brake_and_coast_like_others() -> None:
+    swapped = replace(ENABLED, swap=True)
+    pins = WatchedPins(swapped)
+    l298n = board(pins, swapped)
+    l298n.apply(BRAKE)
+    assert sorted(written(pins)) == ["ena=1", "enb=1"]
+    l298n.apply(COAST)
+    assert sorted(written(pins)) == ["ena=0", "enb=0"]
+
+
+@pytest.mark.parametrize(
+    ("speed", "trim", "min_duty", "duty"),
+    [
+        (1.0, 1.0, 0.25, "1"),
+        (1.0, 0.8, 0.25, "0.85"),
+        (0.5, 1.0, 0.25, "0.625"),
+        (0.5, 0.5, 0.25, "0.4375"),
+        (0.5, 0.5, 0.0, "0.25"),
+        (1e-9, 1.0, 0.25, "0.25"),
+        (-1e-9, 1.0, 0.8, "0.8"),
+    ],
+)
+def test_trim_and_minimum_duty_make_the_duty(speed: float, trim: float, min_duty: float, duty: str) -> None:
+    for wiring, terminal in ((ENABLED, "ena"), (JUMPERED, "in1" if speed > 0 else "in2")):
+        pins = WatchedPins(wiring)
+        board(pins, wiring, min_duty, left=SideConfig(trim=trim)).apply(Output(speed, 0.0))
+        assert written(pins, wiring)[-1] == f"{terminal}={duty}"
+
+
+def test_trim_of_one_side_leaves_the_other_alone() -> None:
+    pins = WatchedPins(ENABLED)
+    board(pins, right=SideConfig(trim=0.5)).apply(Output(1.0, 1.0))
+    assert (pins.levels[12], pins.levels[13]) == (1.0, 0.625)
+
+
+@pytest.mark.parametrize("speed", [0.0, -0.0])
+def test_no_speed_is_a_free_wheel_and_not_the_minimum_duty(speed: float) -> None:
+    pins = WatchedPins(ENABLED)
+    board(pins).apply(Output(speed, speed))
+    assert written(pins) == []
+
+
+LOW_ORDERS = {
+    "EN-PWM": ["ena=0", "enb=0", "in1=0", "in2=0", "in3=0", "in4=0"],
+    "jumpers": ["in1=0", "in2=0", "in3=0", "in4=0"],
+    "left jumper": ["enb=0", "in1=0", "in2=0", "in3=0", "in4=0"],
+    "right jumper": ["ena=0", "in1=0", "in2=0", "in3=0", "in4=0"],
+}
+
+
+@pytest.mark.parametrize("name", WIRINGS)
+@pytest.mark.parametrize("swap", [False, True], ids=["", "swapped"])
+@pytest.mark.parametrize("before", OUTPUTS)
+def test_low_writes_every_pin_and_enables_first_whatever_was_written_before(
+    name: str, swap: bool, before: str
+) -> None:
+    wiring = replace(WIRINGS[name], swap=swap)
+    pins = WatchedPins(wiring)
+    l298n = board(pins, wiring)
+    l298n.apply(OUTPUTS[before])
+    written(pins, wiring)
+    l298n.low()
+    writes = written(pins, wiring)
+    enables = sum(write.startswith("en") for write in LOW_ORDERS[name])
+    assert sorted(writes) == sorted(LOW_ORDERS[name])
+    assert sorted(writes[:enables]) == LOW_ORDERS[name][:enables]
+    l298n.low()
+    assert sorted(written(pins, wiring)) == sorted(LOW_ORDERS[name])
+
+
+@pytest.mark.parametrize("wiring", WIRINGS.values(), ids=WIRINGS)
+def test_low_tries_every_pin_when_some_do_not_answer(wiring: L298NConfig) -> None:
+    all_pins = set(wiring.wired().values())
+    for count in (1, 2):
+        for broken in itertools.combinations(all_pins, count):
+            pins = BreakingPins()
+            l298n = board(pins, wiring)
+            l298n.apply(Output(1.0, -1.0))
+            pins.broken = dict.fromkeys(broken, 1)
+            with pytest.raises(OSError, match="does not answer"):
+                l298n.low()
+            assert not any(pins.levels[bcm] for bcm in all_pins - set(broken))
+            l298n.low()
+            assert not any(pins.levels.values())
+
+
+def test_the_first_failure_is_the_one_that_is_told() -> None:
+    pins = BreakingPins()
+    l298n = board(pins)
+    pins.broken = {12: 1, 22: 1}
+    with pytest.raises(OSError, match="GPIO 12"):
+        l298n.low()
+
+
+@pytest.mark.parametrize("broken", ENABLED.wired().values())
+def test_a_write_that_failed_is_not_taken_for_done(broken: int) -> None:
+    pins = BreakingPins()
+    l298n = board(pins)
+    l298n.apply(Output(1.0, 1.0))
+    pins.broken = {broken: 1}
+    try:
+        l298n.apply(Output(-1.0, -1.0))
+    except OSError:
+        l298n.apply(COAST)
+    else:
+        raise AssertionError("the failure was swallowed")
+    assert not any(pins.levels.values())
+
+
+def test_close_leaves_every_pin_low_and_lets_the_backend_go() -> None:
+    pins = WatchedPins(ENABLED)
+    l298n = board(pins)
+    l298n.apply(Output(1.0, 1.0))
+    l298n.close()
+    assert pins.closed
+    assert not any(pins.levels.values())
+    with pytest.raises(PinError):
+        l298n.apply(Output(1.0, 1.0))
+
+
+def test_close_lets_the_backend_go_when_a_pin_does_not_answer() -> None:
+    pins = BreakingPins()
+    l298n = board(pins)
+    l298n.apply(Output(1.0, 1.0))
+    pins.broken = {13: 9}
+    with pytest.raises(OSError, match="GPIO 13"):
+        l298n.close()
+    assert pins.closed
+
+
+speeds = st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5]) | st.floats(-1.0, 1.0)
+outputs = st.just(BRAKE) | st.builds(Output, speeds, speeds)
+sides = st.builds(SideConfig, invert=st.booleans(), trim=st.sampled_from([1.0, 0.5]))
+wirings = st.sampled_from(list(WIRINGS.values())).flatmap(
+    lambda wiring: st.booleans().map(lambda swap: replace(wiring, swap=swap))
+)
+
+
+@given(wirings, st.lists(outputs, max_size=20), sides, sides)
+def test_no_bridge_is_ever_switched_under_power_nor_shorted(
+    wiring: L298NConfig, sequence: list[Output], left: SideConfig, right: SideConfig
+) -> None:
+    pins = WatchedPins(wiring)
+    l298n = board(pins, wiring, left=left, right=right)
+    for output in sequence:
+        l298n.apply(output)
+        levels = dict(pins.levels)
+        pins.writes.clear()
+        l298n.apply(output)
+        assert not pins.writes
+        fresh = WatchedPins(wiring)
+        board(fresh, wiring, left=left, right=right).apply(output)
+        assert levels == fresh.levels  # the levels do not depend on what was before
+    l298n.apply(COAST)
+    assert not any(pins.levels.values())
+
+
+@given(
+    st.lists(outputs, max_size=8),
+    outputs,
+    st.dictionaries(st.sampled_from(sorted(ENABLED.wired().values())), st.integers(1, 2)),
+)
+def test_once_the_pins_answer_again_they_get_the_right_levels(
+    before: list[Output], after: Output, broken: dict[int, int]
+) -> None:
+    pins = BreakingPins()
+    l298n = board(pins)
+    for output in before:
+        l298n.apply(output)
+    pins.broken = dict(broken)
+    for _ in range(20):
+        try:
+            l298n.apply(after)
+        except OSError:
+            continue
+        break
+    fresh = MockPins()
+    board(fresh).apply(after)
+    assert pins.levels == fresh.levels
