@@ -20,6 +20,8 @@ from picar import __version__, config
 from picar.config import BackendName, Config
 from picar.errors import ConfigError, PicarError
 from picar.motor import pins
+from picar.motor.emergency import pins_low as drive_low
+from picar.motor.pins.trace import PinTrace, TracedPins
 
 log = logging.getLogger("picar")
 
@@ -62,10 +64,10 @@ def serve(options: argparse.Namespace) -> int:
     _log_to_stderr()
     settings = _load(options)
     backend = _choose_backend(settings)
+    trace = _open_trace(options)  # held open: in an emergency nothing may be left to fail but the pins
     sockets = listen(settings.server)
-    trace = str(Path(options.pin_trace).absolute()) if options.pin_trace else None
     pins_low = functools.partial(_pins_low, settings, backend, trace)
-    channel = Channel(Order.of(settings, backend, trace), pins_low)
+    channel = Channel(Order.of(settings, backend, str(trace.path) if trace else None), pins_low)
     server: Server | None = None
     told_to_end = False
 
@@ -96,8 +98,7 @@ def serve(options: argparse.Namespace) -> int:
 def pins_low(options: argparse.Namespace) -> int:
     """Drive every motor pin low, whoever left it high."""
     settings = _load(options)
-    trace = str(Path(options.pin_trace).absolute()) if options.pin_trace else None
-    _pins_low(settings, _choose_backend(settings), trace)
+    _pins_low(settings, _choose_backend(settings), _open_trace(options))
     print("Every motor pin is low.")
     return 0
 
@@ -186,13 +187,14 @@ def _choose_backend(settings: Config) -> str:
     return name
 
 
-def _pins_low(settings: Config, backend: str, trace: str | None) -> None:
-    from picar.motor.emergency import pins_low as drive_low
-    from picar.motor.pins.trace import PinTrace, TracedPins
+def _open_trace(options: argparse.Namespace) -> PinTrace | None:
+    return PinTrace(Path(options.pin_trace).absolute()) if options.pin_trace else None
 
+
+def _pins_low(settings: Config, backend: str, trace: PinTrace | None) -> None:
     def open_pins() -> pins.Pins:
         opened = pins.backend(backend)(settings.l298n)
-        return TracedPins(opened, PinTrace(Path(trace))) if trace else opened
+        return TracedPins(opened, trace) if trace else opened
 
     drive_low(open_pins, settings.l298n)
 

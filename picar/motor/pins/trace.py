@@ -23,12 +23,14 @@ class PinTrace:
     """
 
     def __init__(self, path: Path) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not block us
         try:
-            self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(path, flags, 0o644)
         except OSError as error:
             raise PicarError(
                 f"--pin-trace {path}: {error.strerror}. Name a file that can be written."
             ) from None
+        self.path = path
         self._broken = False
 
     def line(self, pin: int, op: str, value: float) -> None:
