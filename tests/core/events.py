@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -78,14 +79,16 @@ _others: list[st.SearchStrategy[Event]] = [
 events = st.one_of(_commands, _commands, _neutral, _commands, _neutral, *_others)
 gaps = st.sampled_from([0.0, 0.03, 0.03, 0.03, 0.2, 0.5]) | st.floats(0.0, 0.05) | st.floats(0.0, 3.0)
 _steps = st.tuples(gaps, events)
-_AT_SPEED: Timeline = [
-    (0.0, Command(NEUTRAL, 0.5)),
-    *[(0.03, Command(Sticks(1.0, 0.0), 0.5)) for _ in range(14)],
-]
+
+
+def _at_speed(throttle: float) -> Timeline:
+    return [(0.0, Command(NEUTRAL, 0.5)), *[(0.03, Command(Sticks(throttle, 0.0), 0.5)) for _ in range(14)]]
+
+
 timelines: st.SearchStrategy[Timeline] = st.one_of(
     st.lists(_steps, max_size=40),
     st.lists(_steps, min_size=15, max_size=40),
-    st.lists(_steps, max_size=30).map(lambda more: [*_AT_SPEED, *more]),
+    st.builds(operator.add, st.sampled_from([1.0, -1.0]).map(_at_speed), st.lists(_steps, max_size=30)),
 )
 
 Watcher = Callable[[Event, float, Refusal | None], None]

@@ -51,10 +51,11 @@ class WatchSlew(Watch):
         for before, after in zip(self.before, self.drive.applied, strict=True):
             self._look(0.0 if cut_off else before, after, now - self.moved_at)
             assert before * after >= 0.0
-        if refusal is None and lets_time_pass:
-            self.moved_at = now
+        followed = lets_time_pass and refusal is None and self.drive.state is State.ARMED
         if refusal is None and isinstance(event, Command):
             self.deadline = now + event.life
+        if (followed and now < self.deadline) or self.drive.applied != self.before:
+            self.moved_at = now  # a tick of a car that rests past its deadline moves nothing
         self.before = self.drive.applied
 
     def _look(self, before: float, after: float, since: float) -> None:

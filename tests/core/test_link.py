@@ -65,6 +65,13 @@ def test_a_tick_may_come_back_more_than_once(link: Link) -> None:
     assert [link.sent_at(15, NOW + 0.2 + n * 0.1) for n in range(5)] == [NOW + 0.2] * 5
 
 
+def test_a_connection_that_only_listens_for_hours_does_not_grow() -> None:
+    link = Link(TIMEOUT_S)
+    for n in range(20 * 3600):
+        link.sent(n, NOW + n * 0.05)
+    assert len(link._sent) <= TIMEOUT_S / 0.05 + 1
+
+
 def test_the_first_number_may_be_zero_and_each_must_be_higher() -> None:
     link = Link(TIMEOUT_S)
     assert link.in_order(0)
@@ -152,6 +159,10 @@ def test_no_accepted_tick_is_older_than_the_timeout(gaps: list[float], tick: int
     else:
         assert answer == sent[tick]
         assert now + wait - answer <= TIMEOUT_S
+
+
+def test_the_cap_is_the_agreed_one() -> None:
+    assert RATE_PER_S == 100
 
 
 def fed(cap: RateCap, start: float, per_s: float, seconds: float) -> list[bool]:

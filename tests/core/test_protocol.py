@@ -310,6 +310,11 @@ def test_every_good_drive_is_read_to_the_last_bit(a: float, b: float, seq: int, 
     assert parse(json.dumps(tank)) == Drive(seq, tick, Tank(a, b))
 
 
+def test_the_limits_are_the_agreed_ones() -> None:
+    assert (protocol.VERSION, protocol.SUBPROTOCOL, MAX_BYTES) == (1, "picar.v1", 4096)
+    assert MAX_INTEGER == 9007199254740991  # Number.MAX_SAFE_INTEGER
+
+
 def test_the_codes_are_those_of_the_protocol_each_with_a_sentence() -> None:
     assert {str(code) for code in protocol.MESSAGES} == CODES
     assert {str(refusal) for refusal in Refusal} <= CODES
@@ -371,6 +376,16 @@ def test_a_state_is_written_as_agreed() -> None:
         "host": {},
         "pose": {"x": 1.0, "y": 2.0, "heading": 3.0},
     }
+
+
+def test_a_state_is_rounded_to_what_a_page_can_show() -> None:
+    third, two = 1 / 3, 2 / 3
+    state = json.loads(
+        protocol.state(car_state(wanted=Sticks(third, -two), applied=(two, -third), age_s=third), "driver")
+    )
+    assert state["wanted"] == {"throttle": 0.333, "steering": -0.667}
+    assert state["applied"] == {"left": 0.667, "right": -0.333}
+    assert state["link"]["age_s"] == 0.333
 
 
 def test_what_a_state_does_not_know_is_null_and_only_a_simulated_car_has_a_pose() -> None:

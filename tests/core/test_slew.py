@@ -92,6 +92,26 @@ def test_a_wheel_that_goes_on_in_its_direction_need_not_rest() -> None:
     assert speed_after(drive, AHEAD, now + 0.4 + TICK_S) == pytest.approx(STEP)
 
 
+@pytest.mark.parametrize(("first", "then"), [(AHEAD, BACK), (BACK, AHEAD)], ids=["ahead first", "back first"])
+def test_letting_go_on_the_way_does_not_shorten_the_rest(first: Sticks, then: Sticks) -> None:
+    drive, now = cruising(first)
+    assert speed_after(drive, NEUTRAL, now + 0.4) == 0.0
+    for n in range(1, 4):
+        assert speed_after(drive, NEUTRAL, now + 0.4 + n * TICK_S) == 0.0
+    assert speed_after(drive, then, now + 0.4 + PAUSE - 0.01) == 0.0
+    assert speed_after(drive, then, now + 0.4 + PAUSE + 0.001) == pytest.approx(
+        then.throttle * 0.011 * LIMITS.accel
+    )
+
+
+@pytest.mark.parametrize("later", [0.0, 0.001, 0.005])
+def test_a_command_right_after_a_failsafe_gets_no_more_than_the_time_since(later: float) -> None:
+    drive, now = cruising()
+    failed_at = now + TIMEOUT_S
+    drive.tick(failed_at)
+    assert speed_after(drive, AHEAD, failed_at + later) == pytest.approx(LIMITS.accel * later)
+
+
 def test_each_wheel_rests_for_itself() -> None:
     drive, now = cruising()
     drive.command(Tank(1.0, -1.0), now + 0.8, now + 0.4)

@@ -255,7 +255,8 @@ def test_two_pins_may_change_places(tmp_path: Path) -> None:
 
 
 def test_a_pin_used_twice_names_all_who_said_so(tmp_path: Path) -> None:
-    problem = the_problem(tmp_path, "[l298n]\nin1 = 5", {"PICAR_L298N__IN2": "5"})
+    env = {"PICAR_L298N__IN2": "5", "PICAR_L298N__ENA": "6", "PICAR_DRIVE__ACCEL": "3"}
+    problem = the_problem(tmp_path, "[l298n]\nin1 = 5", env)
     origins, _, _ = problem.partition(": [l298n] in1 = 5 and in2 = 5: one pin used twice.")
     assert set(origins.split(", ")) == {"environment PICAR_L298N__IN2", str(tmp_path / "picar.toml")}
 
@@ -273,6 +274,8 @@ def test_a_pin_that_is_high_at_boot_is_warned_of(
     (warning,) = from_text(tmp_path, f"[{section}]\n{option.name} = {number}").warnings
     assert f"[l298n] {option.name} = {number}" in warning
     assert "motor may run" in warning
+    assert ("pulled up" in warning) == (number <= 8)
+    assert ("pulsed by the serial port" in warning) == (number in (14, 15))
     assert "GPIO 9 to 13 or 16 to 27" in warning
 
 
@@ -358,6 +361,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path, variable: str, text:
         ("PICAR_MOTORS__BACKEND", "real", 'one of "auto", "sim", "mock"'),
         ("PICAR_DRIVE__SPEED", "1", "unknown option."),
         ("PICAR_DRIVE__", "1", "unknown option."),
+        ("PICAR_DRIVE__ACCEL__FAST", "1", "[drive] accel__fast = 1: unknown option."),
         ("PICAR_DRIV__ACCEL", "1", "unknown section 'driv'. Did you mean drive?"),
         ("PICAR___X", "1", "unknown section ''"),
     ],
