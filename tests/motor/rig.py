@@ -65,6 +65,11 @@ class Trace:
         levels = self.levels()
         return all(levels.get(pin) for pin in (12, 13, 23, 27)) and not levels[24] and not levels[22]
 
+    def at_full_speed(self) -> bool:
+        """Tell whether both wheels have come to full speed ahead."""
+        levels = self.levels()
+        return self.driving() and all(levels[pin] == 1.0 for pin in EN_PINS)
+
 
 class MotorProcess:
     """`with MotorProcess() as motor:` starts it, sends its order, and ends it whatever happened.

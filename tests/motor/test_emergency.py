@@ -104,7 +104,7 @@ def test_pins_that_stay_busy_are_given_up_after_a_moment(at_opening: bool) -> No
         pins_low(chip, WIRING)
     took = time.monotonic() - start
     assert BUSY_RETRY_S <= took < 1.0
-    assert chip.attempts > 2
+    assert 2 < chip.attempts < 100  # it waits between
     assert chip.open == 0
     assert chip.writes() == []
 

@@ -311,6 +311,18 @@ def test_a_write_that_failed_is_not_taken_for_done(broken: int) -> None:
     assert not any(pins.levels.values())
 
 
+def test_a_pin_whose_write_failed_is_written_again_though_the_value_is_the_old_one() -> None:
+    pins = BreakingPins()
+    l298n = board(pins)
+    l298n.apply(Output(0.5, 0.0))
+    pins.broken = {12: 1}
+    with pytest.raises(OSError, match="GPIO 12"):
+        l298n.apply(Output(1.0, 0.0))
+    written(pins)
+    l298n.apply(Output(0.5, 0.0))
+    assert written(pins) == ["ena=0.625"]
+
+
 def test_close_leaves_every_pin_low_and_lets_the_backend_go() -> None:
     pins = WatchedPins(ENABLED)
     l298n = board(pins)

@@ -60,6 +60,12 @@ def test_a_frequency_that_no_pin_can_do_is_refused(pins: MockPins, hz: int) -> N
     assert not pins.writes
 
 
+def test_the_ends_of_the_frequencies_are_good(pins: MockPins) -> None:
+    pins.pwm(12, 1)
+    pins.pwm(13, 10_000)
+    assert pins.levels == {12: 0, 13: 0}
+
+
 def test_a_pin_is_claimed_once(pins: MockPins) -> None:
     claims: list[Callable[[], object]] = [lambda: pins.output(12), lambda: pins.pwm(12, 200)]
     pins.output(12)

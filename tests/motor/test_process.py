@@ -236,7 +236,7 @@ def test_every_refusal_of_a_flood_is_told_and_fits_the_pipe() -> None:
         motor.ready()
         deadline = time.monotonic() + 60.0
         numbers = [motor.number() for _ in range(3000)]
-        for start in range(0, len(numbers), 500):  # more would fill the status pipe, and it drops what does not fit
+        for start in range(0, len(numbers), 500):  # the status pipe drops what does not fit
             part = numbers[start : start + 500]
             motor.send(b"".join(frames.drive(n, AHEAD, deadline) for n in part))
             motor.answer(part[-1])
@@ -288,7 +288,7 @@ def test_a_status_pipe_that_nobody_reads_any_more_does_not_stop_it() -> None:
 def test_commands_that_waited_past_their_deadline_do_nothing() -> None:
     with MotorProcess(QUICK) as motor:
         motor.armed()
-        motor.hold(motor.trace.driving)
+        motor.hold(motor.trace.at_full_speed)  # no ramp is under way that one more tick would go on with
         motor.answer(motor.drive(AHEAD, life=0.2))
         os.kill(motor.process.pid, signal.SIGSTOP)
         numbers = [motor.drive(AHEAD, life=0.2) for _ in range(50)]

@@ -78,6 +78,18 @@ def test_a_full_circle_closes(car: SimCar) -> None:
     assert car.pose[2] - start[2] == pytest.approx(2 * math.pi, abs=0.01)
 
 
+def test_straight_on_is_where_it_looks(car: SimCar) -> None:
+    now = drive(car, REVERSE, FULL, 0.0, 0.3)
+    now = drive(car, BRAKED, BRAKED, now, 2.0)
+    x, y, heading = car.pose
+    assert heading > 1.0
+    drive(car, FULL, FULL, now, 2.0)
+    way = math.dist((x, y), car.pose[:2])
+    assert way > 1.0
+    assert car.pose[2] == heading
+    assert car.pose[:2] == pytest.approx((x + way * math.cos(heading), y + way * math.sin(heading)), abs=1e-3)
+
+
 def test_steps_of_any_length_go_the_same_way(car: SimCar) -> None:
     other = SimCar()
     other.advance(0.0)

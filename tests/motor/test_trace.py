@@ -124,6 +124,28 @@ def test_a_full_disk_keeps_no_pin_from_being_written_and_is_told_once(
     assert complaints == [f"picar: the pin trace ends here: {os.strerror(28)}"]
 
 
+def test_a_pipe_that_nobody_reads_is_said_at_the_start(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PicarError, match=r"Name a file that can be written\.$"):
+        PinTrace(tmp_path / "pipe")
+
+
+def test_a_pipe_whose_reader_sleeps_keeps_no_pin_waiting(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        mock = MockPins()
+        level = TracedPins(mock, PinTrace(tmp_path / "pipe")).output(23)
+        for n in range(5000):  # more than a pipe takes
+            level.set(n % 2)
+        assert mock.levels == {23: 1}
+        assert capsys.readouterr().err.count("the pin trace ends here") == 1
+    finally:
+        os.close(reader)
+
+
 class Full(io.StringIO):
     """A standard error that goes to a file on the same full disk."""
 
