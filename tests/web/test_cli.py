@@ -137,3 +137,28 @@ async def test_the_doctor_names_a_busy_port_and_the_fix(car: Product) -> None:
     broken = picar("doctor", env={"PICAR_SERVER__PORT": "many"})
     assert broken.returncode == 1
     assert "many" in broken.stdout
+
+
+def test_on_windows_one_sentence_names_wsl() -> None:
+    code = "import sys; sys.platform = 'win32'; from picar.__main__ import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, "WSL" in done.stderr, done.stdout) == (1, True, "")
+
+
+@pytest.mark.parametrize("command", ["serve", "pins-low"])
+def test_on_a_pi_without_a_usable_backend_it_refuses_and_says_the_fix(tmp_path: Path, command: str) -> None:
+    model = tmp_path / "model"
+    model.write_bytes(b"Raspberry Pi 4 Model B Rev 1.5\0")
+    code = (
+        "import sys, pathlib; from picar.motor import pins; look = pins.raspberry_pi_model;"
+        f"pins.raspberry_pi_model = lambda: look(pathlib.Path({str(model)!r}));"
+        f"from picar.cli import run; sys.exit(run([{command!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Raspberry Pi 4 Model B Rev 1.5" in done.stderr
+    assert "--pins sim" in done.stderr

@@ -23,7 +23,9 @@ class PinTrace:
     """
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe must not block us
+        flags = (
+            os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        )  # a pipe must not block us
         try:
             self._fd = os.open(path, flags, 0o644)
         except OSError as error:
