@@ -28,6 +28,9 @@ log = logging.getLogger("picar")
 _BACKENDS = {
     "sim": "sim, a simulated car: no real pin is touched",
     "mock": "mock, pins that are only remembered: nothing moves",
+    "lgpio": "lgpio, the real pins: keep the wheels off the ground for a first try",
+    "gpiozero": "gpiozero, whatever pins its factory reaches",
+    "rpigpio": "RPi.GPIO, the real pins: keep the wheels off the ground for a first try",
 }
 
 
@@ -81,7 +84,6 @@ def serve(options: argparse.Namespace) -> int:
     catch_signals(end)
     try:
         status = channel.start()
-        pins.backend(backend)  # imported now, so that an emergency finds it ready
     except PicarError:
         if told_to_end:
             return 0
@@ -182,9 +184,7 @@ def _print_warnings(settings: Config) -> None:
 
 
 def _choose_backend(settings: Config) -> str:
-    name = pins.choose(settings.motors.backend, pins.raspberry_pi_model())
-    pins.backend(name)
-    return name
+    return pins.choose(settings.motors.backend, pins.raspberry_pi_model())
 
 
 def _open_trace(options: argparse.Namespace) -> PinTrace | None:
@@ -206,7 +206,7 @@ def _greet(settings: Config, backend: str, port: int) -> None:
     host, present = settings.server.host, addresses.interfaces()
     phone = addresses.for_a_phone(host, present)
     print(f"picar {__version__}")
-    print(f"  pins   {_BACKENDS.get(backend, backend)}")
+    print(f"  pins   {_BACKENDS[backend]}")
     for address in addresses.reachable(host, present):
         print(f"  open   {addresses.url(address, port)}")
     if phone:

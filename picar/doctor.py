@@ -57,7 +57,6 @@ def report(findings: Iterable[Finding]) -> tuple[list[str], bool]:
 def _pins(settings: Config, model: str | None) -> Finding:
     try:
         name = pins.choose(settings.motors.backend, model)
-        pins.backend(name)
     except BackendError as error:
         return Finding("pins", "problem", str(error), "picar serve --pins sim, for a simulated car")
     if model is None and name == "sim":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from picar.config import L298NConfig
 from picar.errors import PinsBusy
 from picar.motor.pins import Pins
+from picar.motor.pins.checked import try_all
 
 BUSY_RETRY_S = 0.05  # the kernel may need a moment to let go of a dead process's lines
 _RETRY_STEP_S = 0.005
@@ -41,14 +42,7 @@ def pins_low(open_pins: Callable[[], Pins], wiring: L298NConfig) -> None:
 
 
 def _write_low(pins: Pins, wiring: L298NConfig) -> None:
-    failure: Exception | None = None
     try:
-        for bcm in wiring.wired().values():
-            try:
-                pins.output(bcm).set(0)
-            except Exception as error:
-                failure = failure or error
+        try_all(lambda bcm: pins.output(bcm).set(0), wiring.wired().values())
     finally:
         pins.close()
-    if failure:
-        raise failure

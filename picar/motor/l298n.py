@@ -24,6 +24,7 @@ from picar.config import L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import Output
 from picar.core.shaping import duty_cycle
 from picar.motor.pins import Pin, Pins
+from picar.motor.pins.checked import try_all
 
 
 class _Line:
@@ -130,14 +131,7 @@ class L298N:
             The first failure, after all pins were tried.
         """
         a, b = self._sides
-        failure: Exception | None = None
-        for line in (*a.enables, *b.enables, *a.inputs, *b.inputs):
-            try:
-                line.write(0)
-            except Exception as error:
-                failure = failure or error
-        if failure:
-            raise failure
+        try_all(lambda line: line.write(0), (*a.enables, *b.enables, *a.inputs, *b.inputs))
 
     def close(self) -> None:
         """Write every pin low and let the backend go."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol, cast
 
 from picar.config import L298NConfig
@@ -47,21 +48,17 @@ class Pins(Protocol):
 
 Opener = Callable[[L298NConfig], Pins]
 
-IMPLEMENTED = ("sim", "mock")
+_REAL = ("lgpio", "gpiozero", "rpigpio")
+_AUTO = ("lgpio", "rpigpio")  # on a Pi, the first that works
 
 
 def backend(name: str) -> Opener:
-    """Import a backend's module and return the function that opens its pins.
+    """Import a backend's module, and its library with it, and return the function that opens its pins.
 
     Raises:
-        BackendError: this version does not have it.
+        BackendError: its library is missing or broken; the sentence says what to install.
     """
-    if name not in IMPLEMENTED:
-        raise BackendError(
-            f"--pins {name}: this version of picar has no {name} backend yet. Use one of: {', '.join(IMPLEMENTED)}."
-        )
-    module = importlib.import_module(f"picar.motor.pins.{name}")
-    return cast("Opener", module.open_pins)
+    return cast("Opener", _module(name).open_pins)
 
 
 def choose(name: str, model: str | None) -> str:
@@ -72,16 +69,41 @@ def choose(name: str, model: str | None) -> str:
         model: of the Raspberry Pi, None elsewhere.
 
     Raises:
-        BackendError: this is a Pi, and no backend for it works; a simulated car here would be a lie.
+        BackendError: it cannot work here. On a Pi `auto` never falls back to a simulated car: it would be a lie.
     """
-    if name != "auto":
-        return name
-    if model is None:
-        return "sim"
+    if name == "auto":
+        return _first_that_works(model) if model else "sim"
+    try:
+        _check(name)
+    except BackendError as error:
+        raise BackendError(f"--pins {name}: {error}") from None
+    return name
+
+
+def _first_that_works(model: str) -> str:
+    refusals = []
+    for name in _AUTO:
+        try:
+            _check(name)
+        except BackendError as error:
+            refusals.append(f"\n  {name}: {error}")
+        else:
+            return name
     raise BackendError(
-        f"This is a {model}, and this version of picar has no backend for real pins yet. "
-        "Update picar; to drive a simulated car here, start it with --pins sim."
+        f"This is a {model}, and no GPIO library can be used:{''.join(refusals)}\n"
+        "Mend one of them (the first is the better choice), or drive a simulated car with --pins sim."
     )
+
+
+def _check(name: str) -> None:
+    """Raise `BackendError` where a backend cannot work; no pin is claimed."""
+    module = _module(name)
+    if name in _REAL:
+        module.check()
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"picar.motor.pins.{name}")
 
 
 def raspberry_pi_model(path: Path = _MODEL_FILE) -> str | None:

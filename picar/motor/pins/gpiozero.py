@@ -1,0 +1,109 @@
+"""Pins through gpiozero, for whatever its factories reach; `GPIOZERO_PIN_FACTORY` names one.
+
+It uses gpiozero's pins, not its devices (source of gpiozero 2.0.1):
+- A device that is closed or collected, and every device at the end, leaves its pin a floating input.
+- `Motor(enable=...)` raises the enable pin at once and never lowers it; `PhaseEnableMotor` stutters.
+- A factory that cannot be loaded is only warned of, and the next one is taken: here that is an error.
+- With lgpio underneath, a duty cycle has steps of one percent, and the end of a wave leaves its level.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from picar.config import L298NConfig
+from picar.errors import BackendError, PinsBusy
+from picar.motor.pins.checked import CheckedPins, try_all
+from picar.motor.pins.library import not_installed, private_work_dir
+from picar.motor.pins.lock import PinsLock
+
+try:
+    from gpiozero import Device, PinFactoryFallback
+except ImportError:
+    raise BackendError(not_installed("python3-gpiozero")) from None
+
+
+class GpiozeroPins(CheckedPins):
+    """The pins of one gpiozero factory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = PinsLock()
+        self._pins: dict[int, Any] = {}
+        self._period_s = 0.0  # the longest
+        try:
+            self._factory = _factory()
+        except BackendError:
+            self._lock.release()
+            raise
+
+    def claim(self, bcm: int) -> None:
+        """Make a pin an output, low."""
+        try:
+            pin = self._factory.pin(f"GPIO{bcm}")
+            pin.output_with_state(0)
+        except Exception as error:  # of whatever library is underneath
+            if "busy" in str(error):
+                raise PinsBusy(f"GPIO {bcm} is in use by another program ({error}).") from None
+            raise
+        pin.state = 0
+        self._pins[bcm] = pin
+
+    def write(self, bcm: int, level: int) -> None:
+        """Set a level."""
+        self._pins[bcm].state = level
+
+    def pulse(self, bcm: int, hz: int, duty: float) -> None:
+        """Start, change or end a wave."""
+        pin = self._pins[bcm]
+        if duty == 0.0:
+            pin.frequency = None
+            pin.state = 0
+        else:
+            if pin.frequency is None:
+                self._period_s = max(self._period_s, 1.0 / hz)
+                pin.frequency = hz
+            pin.state = duty
+
+    def finish(self, claimed: Iterable[int]) -> None:
+        """Drive the pins low, and once more when every wave has ended."""
+        pins = list(claimed)
+        try:
+            try_all(lambda bcm: self.pulse(bcm, 0, 0.0), pins)
+        finally:
+            time.sleep(self._period_s)  # RPi.GPIO underneath ends a wave in its own time
+            try:
+                try_all(lambda bcm: self.write(bcm, 0), pins)
+            finally:
+                self._lock.release()
+
+
+def check() -> None:
+    """Raise `BackendError` where this backend cannot work."""
+    _factory()
+
+
+def open_pins(_wiring: L298NConfig) -> GpiozeroPins:
+    """Open the backend."""
+    return GpiozeroPins()
+
+
+@functools.cache
+def _factory() -> Any:
+    """Return the pin factory that was asked for, or gpiozero's first; no other is fallen back to."""
+    try:
+        with private_work_dir(), warnings.catch_warnings():
+            warnings.simplefilter("error", PinFactoryFallback)
+            Device.ensure_pin_factory()
+    except Exception as error:  # of whatever library the factory loads
+        raise BackendError(
+            f"its pin factory cannot be used ({error}). Install python3-lgpio, "
+            "or name one that works in the environment: GPIOZERO_PIN_FACTORY=rpigpio"
+        ) from None
+    factory = Device.pin_factory
+    Device.pin_factory = None  # the default one is closed at the end, and its pins float
+    return factory
