@@ -11,11 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench import backends
 from tests.bench.measure import go_first
 from tests.bench.page import PageCost, page_cost
 from tests.bench.report import as_json, checks, machine, table
 from tests.bench.rounds import QUICK, Plan, Round, run_round
 from tests.bench.server import Server
+from tests.support.header import REAL
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -25,6 +27,13 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--quick", action="store_true", help="one short round: shows that it works, judges nothing"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures here too")
+    parser.add_argument(
+        "--pins",
+        nargs="+",
+        choices=REAL,
+        metavar="NAME",
+        help="measure what these backends add to mock instead",
+    )
     return parser.parse_args(argv)
 
 
@@ -65,6 +74,11 @@ def main(argv: list[str] | None = None) -> int:
     memory = Path("/dev/shm")  # noqa: S108  # a trace on a disk would measure the disk
     with tempfile.TemporaryDirectory(prefix="picar-bench-", dir=memory if memory.is_dir() else None) as base:
         count, plan = (1, QUICK) if args.quick else (args.rounds, Plan())
+        if args.pins:
+            names = ["mock", *args.pins]
+            go_first()
+            print(backends.table(names, asyncio.run(backends.compare(names, count, plan, Path(base)))))
+            return 0
         rounds, page, priority = asyncio.run(measure(count, plan, Path(base)))
     where = f"{machine()}, {priority}"
     print(table(where, rounds, page))

@@ -204,7 +204,7 @@ class Presser:
         self._stream.set_nodelay(True)
         self._reader = asyncio.create_task(self._read(self._stream))
 
-    def send(self, value: float) -> float:  # noqa: ARG002  # a button is all or nothing
+    def send(self, value: float) -> float:  # a button is all or nothing
         assert self._stream is not None
         self._presses += 1
         body = b"press=forward" if self._presses % 2 else b"press=reverse"

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.measure import Trace, cpu_s, family, memory_mib
+from tests.fakes.board import NOWHERE, VARIABLE
+from tests.support.header import FakeHeader
 
 ROOT = Path(__file__).parents[2]
 ANCHOR = "tests.bench.anchors."
@@ -26,7 +28,7 @@ expo = 0.0
 deadband = 0.01
 """
 MODULES = {
-    "picar": ["picar", "serve", "--pins", "mock", "--host", "127.0.0.1", "--port", "0"],
+    "picar": ["picar", "serve", "--host", "127.0.0.1", "--port", "0"],
     "echo": [ANCHOR + "echo"],
     "one process": [ANCHOR + "one_process"],
     "tutorial": [ANCHOR + "tutorial"],
@@ -41,21 +43,24 @@ class Server:
     Args:
         name: a key of `MODULES`.
         folder: where its trace and its log go.
+        pins: the car's backend; a vendor library's is a fake.
     """
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, pins: str = "mock") -> None:
         folder.mkdir(exist_ok=True)
         self.name = name
-        self.trace = Trace(folder / f"{name}.jsonl")
-        self._log = folder / f"{name}.log"
+        self.trace = Trace(folder / f"{name}-{pins}.jsonl")
+        self._log = folder / f"{name}-{pins}.log"
         command = [sys.executable, "-m", *MODULES[name]]
         if name != "echo":
             command += ["--pin-trace", str(self.trace.path)]
         if name == "picar":
             config = folder / "bench.toml"
             config.write_text(CONFIG)
-            command += ["--config", str(config)]
+            command += ["--config", str(config), "--pins", pins]
         env = {k: v for k, v in os.environ.items() if not k.startswith("PICAR_")} | {"PYTHONPATH": str(ROOT)}
+        if pins != "mock":
+            env |= FakeHeader(pins, folder).env | {VARIABLE: NOWHERE}
         started = time.monotonic()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)

@@ -15,6 +15,7 @@ from tests.bench.page import references
 from tests.bench.report import COLUMNS, ROWS, Check
 from tests.bench.rounds import flood_faults
 from tests.bench.server import ROOT
+from tests.support.header import REAL
 
 
 def duty(t: float, value: float, pin: int = 12) -> Write:
@@ -35,6 +36,14 @@ def test_a_quick_run_fills_every_row_and_names_every_bound(tmp_path: Path) -> No
     assert len(figures["rounds"]) == 1
     assert all(check["what"] in done.stdout for check in figures["checks"])
     assert figures["page"]["requests"] > 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="scripts/bench reads /proc and needs Linux")
+def test_a_quick_run_compares_backends() -> None:
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--pins", *REAL]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["mock", *REAL]
 
 
 def test_steps_are_timed_by_their_level_and_one_passed_over_counts_with_the_next() -> None:

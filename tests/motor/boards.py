@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from picar.config import L298NConfig, MotorsConfig, SideConfig
 from picar.motor.l298n import L298N
-from picar.motor.pins.mock import MockPin, MockPins
+from picar.motor.pins.mock import MockPins
 
 ENABLED = L298NConfig()
 JUMPERED = L298NConfig(ena="jumper", enb="jumper")
@@ -36,24 +36,11 @@ class BreakingPins(MockPins):
         super().__init__(clock=lambda: 0.0)
         self.broken = dict(broken or {})
 
-    def output(self, bcm: int) -> MockPin:
-        super().output(bcm)
-        return BreakingPin(self, bcm, "write")
-
-    def pwm(self, bcm: int, hz: int) -> MockPin:
-        super().pwm(bcm, hz)
-        return BreakingPin(self, bcm, "pwm")
-
-
-class BreakingPin(MockPin):
-    """One of them."""
-
-    def set(self, value: float) -> None:
-        assert isinstance(self._pins, BreakingPins)
-        if self._pins.broken.get(self._bcm, 0) > 0:
-            self._pins.broken[self._bcm] -= 1
-            raise OSError(5, f"GPIO {self._bcm} does not answer")
-        super().set(value)
+    def record(self, bcm: int, op: str, value: float) -> None:
+        if op in ("write", "pwm") and self.broken.get(bcm, 0) > 0:
+            self.broken[bcm] -= 1
+            raise OSError(5, f"GPIO {bcm} does not answer")
+        super().record(bcm, op, value)
 
 
 def board(

@@ -1,8 +1,41 @@
-"""Hypothesis without deadlines: how long an example takes says more about the machine than about picar."""
+"""Hypothesis without deadlines, and GPIO libraries without a Pi."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
-settings.register_profile("patient", deadline=None)
+from tests.support.header import FAKES, FakeHeader
+
+settings.register_profile(
+    "patient", deadline=None
+)  # a slow example says more about the machine than about picar
 settings.load_profile("patient")
+
+_FAKED = ("lgpio", "RPi", "picar.motor.pins.lgpio", "picar.motor.pins.gpiozero", "picar.motor.pins.rpigpio")
+
+
+@pytest.fixture
+def install_fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], FakeHeader]]:
+    """Let this process import the fakes, on a board of its own; returns the header under a backend."""
+
+    def install(name: str) -> FakeHeader:
+        header = FakeHeader(name, tmp_path)
+        for variable, value in header.env.items():
+            monkeypatch.setenv(variable, value)
+        return header
+
+    monkeypatch.syspath_prepend(FAKES)
+    monkeypatch.setattr("tempfile.tempdir", None)
+    _forget()
+    yield install
+    _forget()
+
+
+def _forget() -> None:
+    for module in [name for name in sys.modules if name.startswith(_FAKED)]:
+        del sys.modules[module]

@@ -10,22 +10,22 @@ from __future__ import annotations
 import sys
 
 from picar.motor.__main__ import main
-from picar.motor.pins.mock import MockPin
+from picar.motor.pins.mock import MockPins
 
 _ODDITY, _PIN = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else -1
-_set = MockPin.set
+_record = MockPins.record
 
 
-def _odd_set(self: MockPin, value: float) -> None:
+def _odd_record(self: MockPins, bcm: int, op: str, value: float) -> None:
     if _ODDITY == "print":
         print("a library says hello")
-    elif self._bcm == _PIN:
-        level = self._pins.levels[_PIN]
+    elif bcm == _PIN and op in ("write", "pwm"):
+        level = self.levels[_PIN]
         if (_ODDITY == "deaf" and value) or (_ODDITY == "stuck" and level and not value):
             raise OSError(5, "the pin does not answer")
-    _set(self, value)
+    _record(self, bcm, op, value)
 
 
 if __name__ == "__main__":
-    setattr(MockPin, "set", _odd_set)  # noqa: B010
+    setattr(MockPins, "record", _odd_record)  # noqa: B010
     sys.exit(main())

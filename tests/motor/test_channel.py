@@ -24,6 +24,7 @@ from picar.motor.channel import Channel
 from picar.motor.frames import Status
 from picar.motor.order import Order
 from tests.motor.rig import AHEAD, DEADLINE_S, ROOT, Trace, wait_until
+from tests.support.header import FakeHeader
 
 QUICK = Config(drive=DriveConfig(accel=20.0))
 
@@ -329,10 +330,13 @@ def test_a_flood_never_blocks_and_is_answered_in_its_order(rig: Rig) -> None:
     assert rig.deaths == 0
 
 
-def test_a_backend_that_it_does_not_have_is_an_error_with_its_sentence(tmp_path: Path) -> None:
+def test_a_backend_without_its_library_is_an_error_with_its_sentence(
+    tmp_path: Path, install_fake: Callable[[str], FakeHeader]
+) -> None:
+    install_fake("lgpio").board.tell("lgpio", "missing")
     before = open_descriptors()
     rig = Rig(tmp_path, backend="lgpio")
-    with pytest.raises(BackendError, match="this version of picar has no lgpio backend yet"):
+    with pytest.raises(BackendError, match="its library is not installed"):
         rig.start()
     assert (rig.lows, rig.deaths) == ([], 0)
     assert not alive(rig.channel.pid)

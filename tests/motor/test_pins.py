@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,34 +12,108 @@ from picar.errors import BackendError
 from picar.motor import pins
 from picar.motor.pins.mock import MockPins
 from picar.motor.pins.sim import SimPins
+from tests.support.header import REAL, FakeHeader
 
 PI = "Raspberry Pi 5 Model B Rev 1.0"
+NO_LGPIO = "its library is not installed. Install it: sudo apt install python3-lgpio"
+NO_RPIGPIO = "its library is not installed. Install it: sudo apt install python3-rpi-lgpio"
 
 
-@pytest.mark.parametrize("name", ["sim", "mock", "lgpio", "gpiozero", "rpigpio"])
+@pytest.fixture
+def fake(install_fake: Callable[[str], FakeHeader]) -> FakeHeader:
+    return install_fake("lgpio")
+
+
+@pytest.mark.parametrize("name", ["sim", "mock", *REAL])
 @pytest.mark.parametrize("model", [None, PI])
-def test_what_was_asked_for_is_taken(name: str, model: str | None) -> None:
+def test_what_was_asked_for_is_taken(fake: FakeHeader, name: str, model: str | None) -> None:
     assert pins.choose(name, model) == name
+    assert not fake.board.calls(), "a pin was touched"
 
 
 def test_where_there_is_no_pi_the_car_is_simulated() -> None:
     assert pins.choose("auto", None) == "sim"
 
 
-def test_on_a_pi_nothing_is_simulated_unless_asked_for() -> None:
-    with pytest.raises(BackendError, match=rf"This is a {PI}.*--pins sim"):
+def test_on_a_pi_lgpio_comes_first(fake: FakeHeader) -> None:
+    assert pins.choose("auto", PI) == "lgpio"
+
+
+def test_on_a_pi_without_lgpio_rpigpio_is_taken(fake: FakeHeader) -> None:
+    fake.board.tell("lgpio", "missing")
+    assert pins.choose("auto", PI) == "rpigpio"
+
+
+def test_a_device_without_permission_says_which_group_to_join(
+    fake: FakeHeader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denied = "/dev/gpiochip0"
+    fake.board.tell("chips", "9:gpio-brcmstb")
+    monkeypatch.setattr("os.path.exists", lambda path: path == denied)
+    monkeypatch.setattr("os.access", lambda path, _mode: path != denied)
+    with pytest.raises(BackendError) as refused:
+        pins.choose("lgpio", PI)
+    assert str(refused.value) == (
+        "--pins lgpio: no permission for /dev/gpiochip0. "
+        "Join the group that may use it: sudo usermod -aG gpio $USER, then log in again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        (("lgpio", "missing"), f"lgpio: {NO_LGPIO}"),
+        (
+            ("lgpio", "empty"),
+            "is empty. Remove it (pip uninstall lgpio), then: sudo apt install python3-lgpio",
+        ),
+        (("chips", "0:gpio-brcmstb"), "lgpio: no GPIO chip of a Raspberry Pi is here"),
+        (("rpigpio", "missing"), f"rpigpio: {NO_RPIGPIO}"),
+        (("rpigpio", "no-pi"), "rpigpio: This module can only be run on a Raspberry Pi!"),
+        (
+            ("rpigpio", "pi5"),
+            "RPi.GPIO does not know this model. Replace it: sudo apt remove python3-rpi.gpio",
+        ),
+        (
+            ("rpigpio", "no-access"),
+            "No access to /dev/mem.  Try running as root. Join the group that may use it",
+        ),
+    ],
+)
+def test_when_none_works_each_says_why(fake: FakeHeader, told: tuple[str, str], sentence: str) -> None:
+    fake.board.tell("lgpio", "missing")
+    fake.board.tell("rpigpio", "missing")
+    if told[0] == "chips":
+        fake.board.tell("lgpio")
+    fake.board.tell(*told)
+    with pytest.raises(BackendError) as refused:
         pins.choose("auto", PI)
+    first, lgpio, rpigpio, last = str(refused.value).splitlines()
+    assert first == f"This is a {PI}, and no GPIO library can be used:"
+    assert sentence in (rpigpio if told[0] == "rpigpio" else lgpio)
+    assert "--pins sim" in last
+
+
+@pytest.mark.parametrize(("system", "seen"), [("true", True), ("false", False)])
+def test_a_venv_that_does_not_see_apt_says_how(
+    fake: FakeHeader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, seen: bool
+) -> None:
+    (tmp_path / "pyvenv.cfg").write_text(f"include-system-site-packages = {system}\n")
+    monkeypatch.setattr("sys.prefix", str(tmp_path))
+    fake.board.tell("lgpio", "missing")
+    with pytest.raises(BackendError) as refused:
+        pins.choose("lgpio", PI)
+    sentence, hint = (
+        f"--pins lgpio: {NO_LGPIO}",
+        ", and let this Python see it: python3 -m venv --system-site-packages",
+    )
+    assert str(refused.value).startswith(sentence)
+    assert (hint in str(refused.value)) is not seen
 
 
 def test_a_backend_opens_its_pins() -> None:
     assert type(pins.backend("mock")(L298NConfig())) is MockPins
     assert type(pins.backend("sim")(L298NConfig())) is SimPins
-
-
-@pytest.mark.parametrize("name", ["lgpio", "trace", "", "../mock"])
-def test_a_backend_that_is_not_there_is_said_with_those_that_are(name: str) -> None:
-    with pytest.raises(BackendError, match=r"Use one of: sim, mock\."):
-        pins.backend(name)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -14,6 +15,7 @@ from picar.core.drive import Reason
 from picar.core.shaping import NEUTRAL, Sticks, Tank
 from picar.motor import frames
 from tests.motor.rig import AHEAD, ALL_PINS, EN_PINS, TIMEOUT_S, MotorProcess, wait_until
+from tests.support.header import FakeHeader
 
 QUICK = Config(drive=DriveConfig(accel=20.0))
 
@@ -310,13 +312,15 @@ def test_what_a_library_prints_does_not_corrupt_the_frames() -> None:
         assert "a library says hello" in motor.stderr()
 
 
-@pytest.mark.parametrize("backend", ["lgpio", "nonsense"])
-def test_a_backend_that_it_does_not_have_is_said_in_a_sentence(backend: str) -> None:
-    with MotorProcess(backend=backend) as motor:
+def test_a_backend_without_its_library_is_said_in_a_sentence(
+    install_fake: Callable[[str], FakeHeader],
+) -> None:
+    install_fake("lgpio").board.tell("lgpio", "missing")
+    with MotorProcess(backend="lgpio") as motor:
         assert motor.ended() == 1
         motor.read()
         assert motor.failure is not None
-        assert f"no {backend} backend" in motor.failure
+        assert "its library is not installed" in motor.failure
         assert motor.stderr() == ""
 
 

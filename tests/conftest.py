@@ -1,0 +1,24 @@
+"""Options of the whole suite."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+
+from picar.motor.pins import raspberry_pi_model
+
+collect_ignore = [] if find_spec("playwright") else ["browser"]  # it has no wheel for 32-bit ARM
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--real-pins",
+        action="store_true",
+        help="run the conformance suite on this Raspberry Pi's own pins: motors unplugged, wheels off the ground",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--real-pins") and raspberry_pi_model() is None:
+        raise pytest.UsageError("--real-pins drives the pins of a Raspberry Pi, and this is none.")
