@@ -14,6 +14,8 @@ from picar.motor import pins
 
 Grade = Literal["ok", "warning", "problem"]
 
+_INDENT = " " * 26
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -48,9 +50,11 @@ def report(findings: Iterable[Finding]) -> tuple[list[str], bool]:
     lines, well = [], True
     for finding in findings:
         well = well and finding.status != "problem"
-        lines.append(f"  {finding.status:<8} {finding.check:<14} {finding.message}")
+        first, *more = finding.message.splitlines()
+        lines.append(f"  {finding.status:<8} {finding.check:<14} {first}")
+        lines += [_INDENT + line.strip() for line in more]
         if finding.fix:
-            lines.append(f"  {'':<8} {'':<14} fix: {finding.fix}")
+            lines.append(f"{_INDENT}fix: {finding.fix}")
     return lines, well
 
 
@@ -58,7 +62,7 @@ def _pins(settings: Config, model: str | None) -> Finding:
     try:
         name = pins.choose(settings.motors.backend, model)
     except BackendError as error:
-        return Finding("pins", "problem", str(error), "picar serve --pins sim, for a simulated car")
+        return Finding("pins", "problem", str(error))
     if model is None and name == "sim":
         return Finding("pins", "ok", "sim: a simulated car, for this is no Raspberry Pi")
     return Finding("pins", "ok", name)

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from picar.config import L298NConfig, MotorsConfig, SideConfig
+from picar.core.drive import Output
 from picar.errors import PinError, PinsBusy
 from picar.motor.emergency import pins_low
+from picar.motor.l298n import L298N
 from picar.motor.pins import Pins
-from tests.motor.boards import ENABLED
+from tests.motor.boards import ENABLED, JUMPERED
 from tests.motor.rig import wait_until
 from tests.support.header import REAL, REMEMBERED, FakeHeader, Header, PiHeader, RememberedHeader
 
@@ -274,6 +277,30 @@ def test_many_may_start_at_once(fake: FakeHeader) -> None:
     assert sum(out == "in\n" for out, _ in said) >= 1
     for out, err in said:
         assert out == "in\n" or "Another picar has the motor pins" in err
+
+
+# Calls of the library for both sides together. A wave that ends takes two calls, one of them the low.
+CALLS = {
+    "the same again": ([Output(0.5, 0.5), Output(0.5, 0.5)], 0),
+    "another speed": ([Output(0.5, 0.5), Output(0.6, 0.6)], 2),
+    "one side's speed": ([Output(0.5, 0.5), Output(0.6, 0.5)], 1),
+    "from rest": ([Output(0.0, 0.0), Output(0.5, 0.5)], 4),
+}
+
+
+@pytest.mark.parametrize(("outputs", "calls"), CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("wiring", [ENABLED, JUMPERED], ids=["EN-PWM", "jumpers"])
+def test_a_drive_command_costs_as_few_calls_as_can_be(
+    fake: FakeHeader, wiring: L298NConfig, outputs: list[Output], calls: int
+) -> None:
+    bridge = L298N(fake.open(), wiring, MotorsConfig(), SideConfig(), SideConfig())
+    bridge.apply(outputs[0])
+    before = len(fake.board.calls())
+    bridge.apply(outputs[1])
+    made = [call for call in fake.board.calls()[before:] if not call.startswith("frequency")]
+    expected = calls if wiring is ENABLED or outputs[0].left else 2  # no EN pin to write
+    assert len(made) == expected, made
+    bridge.close()
 
 
 # One library's own traps.
