@@ -1,5 +1,6 @@
 """`picar`, and `python -m picar`."""
 
+import os
 import sys
 
 
@@ -11,9 +12,27 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
+    _mend_streams()
+    from picar.service import catch_signals
+
+    serving = sys.argv[1:2] == ["serve"]
+    catch_signals(lambda: os._exit(0 if serving else 130))  # nothing has begun yet that must be ended
     from picar.cli import run
 
     return run()
+
+
+def _mend_streams() -> None:
+    """Make the three streams usable: closed ones are nowhere, and no character is too odd to be printed."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number is this one
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 if __name__ == "__main__":

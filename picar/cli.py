@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import functools
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
-from picar import __version__, config
+from picar import __version__, config, log
 from picar.config import BackendName, Config
 from picar.errors import ConfigError, PicarError
 from picar.motor import pins
 from picar.motor.emergency import pins_low as drive_low
-from picar.motor.pins.trace import PinTrace, TracedPins
-
-log = logging.getLogger("picar")
+from picar.motor.pins.trace import Note, PinTrace, TracedPins
 
 _BACKENDS = {
     "sim": "sim, a simulated car: no real pin is touched",
@@ -58,24 +56,31 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     """Serve the page until a signal comes or something breaks."""
+    from picar.flight import FlightRecorder
     from picar.motor.channel import Channel
     from picar.motor.order import Order
-    from picar.service import catch_signals
+    from picar.service import catch_signals, ignore_signals
     from picar.web.hub import Hub
     from picar.web.server import Server, listen
 
-    _log_to_stderr()
+    log.to_stderr()
     settings = _load(options)
     backend = _choose_backend(settings)
     trace = _open_trace(options)  # held open: in an emergency nothing may be left to fail but the pins
     sockets = listen(settings.server)
-    pins_low = functools.partial(_pins_low, settings, backend, trace)
-    channel = Channel(Order.of(settings, backend, str(trace.path) if trace else None), pins_low)
+    flight = FlightRecorder("server")
+    notes = [flight.pin, trace.line] if trace else [flight.pin]
+    pins_low = functools.partial(_pins_low, settings, backend, notes)
+    order = Order.of(settings, backend, str(trace.path) if trace else None, flight.fd)
+    channel = Channel(order, pins_low)
     server: Server | None = None
     told_to_end = False
 
     def end() -> None:
         nonlocal told_to_end
+        if told_to_end:
+            return
+        flight.goodbye()
         channel.cut()  # pins low first, everything else after
         told_to_end = True
         if server:
@@ -88,19 +93,24 @@ def serve(options: argparse.Namespace) -> int:
         if told_to_end:
             return 0
         raise
-    hub = Hub(settings, backend, channel, status)
-    server = Server(hub, channel, sockets, settings.server)
-    channel.attach(hub.on_status, server.motor_died)
+    hub = Hub(settings, backend, channel, status, flight.note)
+    server = Server(hub, channel, sockets, settings.server, flight)
+    channel.attach(hub.on_status, server.broke)
     if told_to_end:
         server.end()
-    _greet(settings, backend, sockets[0].getsockname()[1])
-    return asyncio.run(server.run())
+    with contextlib.suppress(OSError):  # a full disk or a reader that has gone is no reason not to drive
+        _greet(settings, backend, sockets[0].getsockname()[1])
+    try:
+        return asyncio.run(server.run())
+    finally:
+        ignore_signals()
 
 
 def pins_low(options: argparse.Namespace) -> int:
     """Drive every motor pin low, whoever left it high."""
     settings = _load(options)
-    _pins_low(settings, _choose_backend(settings), _open_trace(options))
+    trace = _open_trace(options)
+    _pins_low(settings, _choose_backend(settings), [trace.line] if trace else [])
     print("Every motor pin is low.")
     return 0
 
@@ -188,13 +198,20 @@ def _choose_backend(settings: Config) -> str:
 
 
 def _open_trace(options: argparse.Namespace) -> PinTrace | None:
-    return PinTrace(Path(options.pin_trace).absolute()) if options.pin_trace else None
+    try:
+        return PinTrace(Path(options.pin_trace).absolute()) if options.pin_trace else None
+    except FileNotFoundError:  # of `absolute`
+        raise PicarError(
+            "The current folder is gone. Change to another one, then start picar again."
+        ) from None
 
 
-def _pins_low(settings: Config, backend: str, trace: PinTrace | None) -> None:
+def _pins_low(settings: Config, backend: str, notes: Sequence[Note]) -> None:
     def open_pins() -> pins.Pins:
         opened = pins.backend(backend)(settings.l298n)
-        return TracedPins(opened, trace) if trace else opened
+        for note in notes:
+            opened = TracedPins(opened, note)
+        return opened
 
     drive_low(open_pins, settings.l298n)
 
@@ -218,10 +235,3 @@ def _greet(settings: Config, backend: str, port: int) -> None:
     else:
         print("\nOnly this machine can open it. For a phone, join a network and leave --host at 0.0.0.0.\n")
     print("Ctrl-C stops the car and picar.", flush=True)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
-    )
-    logging.getLogger("tornado.access").setLevel(logging.ERROR)

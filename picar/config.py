@@ -214,7 +214,7 @@ def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
     import tomllib  # here, because the motor process needs the declarations and not the reader
 
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         problems.append(f"{path}: no such file. Create it, or leave out --config to use the defaults.")
     except UnicodeDecodeError:

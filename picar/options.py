@@ -98,4 +98,7 @@ def toml(value: Any) -> str:
         return "[" + ", ".join(toml(v) for v in value) + "]"
     if isinstance(value, bool | str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the one that JSON lets pass
-    return str(value)
+    try:
+        return str(value)
+    except ValueError:  # more digits than Python likes to print
+        return f"a number of {value.bit_length()} bits"

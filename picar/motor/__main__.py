@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from picar.core.drive import Drive
 from picar.errors import PicarError
+from picar.flight import FlightRecorder, folder_in_memory
 from picar.motor import frames, pins
 from picar.motor.l298n import L298N
 from picar.motor.order import Order
 from picar.motor.pins.trace import PinTrace, TracedPins
 from picar.motor.process import MotorLoop
+from picar.stderr import say
 
 
 def main() -> int:
@@ -28,30 +29,36 @@ def main() -> int:
     line = _first_line(commands)
     if not line:
         return 0
+    order = Order.parse(line)
+    flight = FlightRecorder("motor", order.flight)
     try:
-        loop, bridge = _build(Order.parse(line), commands, status)
+        loop, bridge = _build(order, flight, commands, status)
     except PicarError as error:
         os.write(status, frames.failure(str(error)))
         return 1
-    return max(_end_with(loop.run), _end_with(bridge.close))
+    code, failures = 0, []
+    for work in (loop.run, bridge.close):
+        try:
+            code = max(code, work() or 0)
+        except Exception as error:  # the task's boundary: whatever it raises becomes a sentence and a 1
+            code = 1
+            failures.append(f"{type(error).__name__}: {error}")
+    for failure in failures:  # only now, because to say it may take time
+        say(f"picar motor: {failure}")
+    if code or not flight.said_goodbye:
+        flight.save("the server is gone" if code == 0 else "the motor process failed", folder_in_memory())
+    return code
 
 
-def _end_with(work: Callable[[], int | None]) -> int:
-    """Do it and return its exit code. The task's boundary: whatever it raises becomes a sentence and a 1."""
-    try:
-        return work() or 0
-    except Exception as error:
-        print(f"picar motor: {type(error).__name__}: {error}", file=sys.stderr)
-        return 1
-
-
-def _build(order: Order, commands: int, status: int) -> tuple[MotorLoop, L298N]:
+def _build(order: Order, flight: FlightRecorder, commands: int, status: int) -> tuple[MotorLoop, L298N]:
     backend = pins.backend(order.backend)(order.l298n)
     world = getattr(backend, "car", None)
-    traced = TracedPins(backend, PinTrace(Path(order.trace))) if order.trace else backend
+    traced: pins.Pins = TracedPins(backend, flight.pin)
+    if order.trace:
+        traced = TracedPins(traced, PinTrace(Path(order.trace)).line)
     bridge = L298N(traced, order.l298n, order.motors, order.left, order.right)
     drive = Drive(order.drive, order.session.rearm_s, order.motors.brake_hold_s)
-    return MotorLoop(drive, bridge, world, commands, status), bridge
+    return MotorLoop(drive, bridge, world, commands, status, flight.note), bridge
 
 
 def _first_line(fd: int) -> bytes:

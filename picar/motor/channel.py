@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_S = 60.0  # Python starts in seconds on a Pi Zero 2 W, in tens of seconds on an emulated one
 SILENCE_S = 0.5
 RESTING_SILENCE_S = 2.0
-EXIT_TIMEOUT_S = 1.5  # the motor process gives up by itself after 1 s
+EXIT_TIMEOUT_S = 1.5  # at rest; the motor process gives up by itself after 1 s
 REAP_S = 0.01  # between a process's end-of-file and its exit code
 PIPE_BYTES = 1 << 20  # room for a flood of commands; the kernel gives 64 KiB unasked
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
@@ -44,7 +44,7 @@ class Channel:
     """One motor process.
 
     Args:
-        order: what it shall build.
+        order: what it shall build; of its descriptors, the motor process inherits the flight recorder's.
         pins_low: drives the pins low from this process; for the emergency.
         clock: seconds, monotonic; the same clock as the motor process's.
     """
@@ -59,7 +59,7 @@ class Channel:
         self._pins_low = pins_low
         self._clock = clock
         self._on_status: Callable[[frames.Status], None] = lambda _status: None
-        self._on_death: Callable[[], None] = lambda: None
+        self._on_death: Callable[[str], None] = lambda _why: None
         self._process: subprocess.Popen[bytes] | None = None
         self._commands = self._status = -1
         self._unread = b""
@@ -91,16 +91,22 @@ class Channel:
                 [sys.executable, "-P", "-m", "picar.motor"],
                 stdin=commands_in,
                 stdout=status_out,
+                pass_fds=() if self._order.flight is None else (self._order.flight,),
                 env=os.environ | {"PYTHONPATH": _python_path()},
+                start_new_session=True,  # a key like Ctrl-Z must not stop both watchers at once
             )
+        except OSError as error:
+            self._close_status()
+            self.cut()
+            raise ChannelError(f"The motor process could not be started: {error.strerror}.") from None
         finally:
             os.close(commands_in)
             os.close(status_out)
         self._write(self._order.encode())
         return self._wait_until_ready()
 
-    def attach(self, on_status: Callable[[frames.Status], None], on_death: Callable[[], None]) -> None:
-        """Call `on_status` with each status, and `on_death` once, after the pins were driven low."""
+    def attach(self, on_status: Callable[[frames.Status], None], on_death: Callable[[str], None]) -> None:
+        """Call `on_status` with each status, and `on_death` once with the reason, after the pins were driven low."""
         self._on_status, self._on_death = on_status, on_death
 
     def fileno(self) -> int:
@@ -111,6 +117,11 @@ class Channel:
     def pid(self) -> int | None:
         """The motor process's id, None before the start."""
         return self._process.pid if self._process else None
+
+    @property
+    def sent(self) -> int:
+        """The number of the newest command."""
+        return self._sent
 
     @property
     def silence_s(self) -> float:
@@ -185,7 +196,7 @@ class Channel:
         self.cut()
         if self._process is not None and not self._over:
             try:
-                self._finish(self._process.wait(EXIT_TIMEOUT_S))
+                self._finish(self._process.wait(SILENCE_S if self._moving else EXIT_TIMEOUT_S))
             except subprocess.TimeoutExpired:
                 self._die("motor process does not leave")
         self._close_status()
@@ -263,7 +274,7 @@ class Channel:
                 log.exception("%s, and the pins could not be driven low from the server", why)
             else:
                 log.critical("%s: pins low", why)
-        self._on_death()
+        self._on_death(why)
 
     def _kill(self) -> int:
         if self._process is None:

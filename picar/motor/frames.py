@@ -60,7 +60,7 @@ class Status:
     """What the motor process says of itself.
 
     `n` is the newest command that was handled, `refused` the ones that were not followed and why;
-    `moving` is true while a wheel turns or is about to, also the simulated car's.
+    `moving` is true while a wheel turns, is about to or is braked, also the simulated car's.
     """
 
     n: int

@@ -18,10 +18,14 @@ from picar.config import (
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The backend to open, where to trace pin writes, and the sections that concern the motors."""
+    """The backend to open, where to write things down, and the sections that concern the motors.
+
+    `trace` is a path; `flight` the descriptor of the server's flight recorder.
+    """
 
     backend: str
     trace: str | None
+    flight: int | None
     session: SessionConfig
     drive: DriveConfig
     motors: MotorsConfig
@@ -30,10 +34,10 @@ class Order:
     right: SideConfig
 
     @classmethod
-    def of(cls, config: Config, backend: str, trace: str | None) -> Order:
+    def of(cls, config: Config, backend: str, trace: str | None, flight: int | None = None) -> Order:
         """Return the order for a configuration; `trace` is an absolute path or None."""
-        sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(cls)[2:]}
-        return cls(backend, trace, **sections)
+        sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(cls)[3:]}
+        return cls(backend, trace, flight, **sections)
 
     def encode(self) -> bytes:
         """Return the line to send."""
@@ -46,6 +50,7 @@ class Order:
         return cls(
             backend=f["backend"],
             trace=f["trace"],
+            flight=f["flight"],
             session=SessionConfig(**f["session"]),
             drive=DriveConfig(**f["drive"]),
             motors=MotorsConfig(**f["motors"]),

@@ -65,6 +65,7 @@ class MotorLoop:
         world: the simulated car, or None.
         commands: file descriptor to read commands from.
         status: file descriptor to write status to.
+        note: writes down what happens.
         clock: seconds, monotonic.
     """
 
@@ -75,17 +76,18 @@ class MotorLoop:
         world: World | None,
         commands: int,
         status: int,
+        note: Callable[[str], None] = lambda _members: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._drive, self._bridge, self._world = drive, bridge, world
         self._commands, self._status = commands, status
-        self._clock = clock
+        self._note, self._clock = note, clock
         self._unread = b""
         self._handled = 0
         self._refused: list[tuple[int, str]] = []
         self._said: tuple[Any, ...] = ()
         self._said_at = 0.0
-        self._signalled = False
+        self._signalled = self._braking = False
         self._leave_at: float | None = None  # after a signal: pins are low, the server has until then
 
     def run(self) -> int:
@@ -104,6 +106,7 @@ class MotorLoop:
             if self._signalled and self._leave_at is None:
                 self._bridge.low()
                 self._leave_at = now + GOODBYE_S
+                self._note('"end":"signal"')
             elif self._leave_at is None:
                 self._act(now)
             elif now >= self._leave_at:
@@ -113,11 +116,13 @@ class MotorLoop:
             if wake in ready:
                 os.read(wake, 512)
             if self._commands in ready and not self._read():
+                self._note('"end":"end of file"')
                 return 0
 
     def _act(self, now: float) -> None:
         """Let time pass in the drive and in the simulated car, and write the pins."""
         output = self._drive.tick(now)
+        self._braking = output.brake
         self._bridge.apply(output)
         if self._world:
             self._world.advance(now)
@@ -155,12 +160,17 @@ class MotorLoop:
         self._handled = n
         if refusal:
             self._refused.append((n, refusal))
+            self._note(f'"n":{n},"refused":"{refusal}"')
+        else:
+            self._note(f'"n":{n},"did":"{kind}"')
 
     def _report(self, now: float) -> None:
         """Send a status when there is something to say: an answer, a change, or the beat."""
         drive = self._drive
         moving = self._moving
         news = (self._handled, drive.state, drive.reason, moving)
+        if news[1:3] != self._said[1:3]:
+            self._note(f'"state":"{drive.state}","reason":{json.dumps(drive.reason)}')
         due = now - self._said_at >= (MOVING_BEAT_S if moving else RESTING_BEAT_S)
         if news == self._said and not due:
             return
@@ -189,7 +199,7 @@ class MotorLoop:
 
     @property
     def _moving(self) -> bool:
-        return self._drive.moving or (self._world is not None and self._world.moving)
+        return self._drive.moving or self._braking or (self._world is not None and self._world.moving)
 
     def _time_left(self, now: float) -> float:
         moving = self._moving

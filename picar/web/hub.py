@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 DRIVING_S = 1.0  # so long after a command somebody counts as driving
 STRIKES = 3  # unreadable messages in a row
 ALONE_PULSE_S = 0.5
+NOTED_CHARACTERS = 150  # of a message, in the flight recorder
 
 
 class _Command(NamedTuple):
@@ -54,6 +55,7 @@ class Hub:
         backend: name of the backend, for the page.
         channel: the way to the motor process; hand its statuses to `on_status`.
         status: the motor process's first status.
+        note: writes down what happens, as the members of a JSON object.
         clock: seconds, monotonic.
     """
 
@@ -63,9 +65,10 @@ class Hub:
         backend: str,
         channel: Channel,
         status: Status,
+        note: Callable[[str], None] = lambda _members: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._config, self._backend = config, backend
+        self._config, self._backend, self._note = config, backend, note
         self._channel, self._status, self._clock = channel, status, clock
         self._timeout_s = config.session.command_timeout_s
         self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s)
@@ -108,10 +111,12 @@ class Hub:
         else:
             if refusal:
                 client.wire.send(protocol.error(refusal))
+            self._note_message(client, text, refusal)
 
     def stop(self) -> int:
         """Stop the car, whoever asks. Returns the command's number."""
         number = self._channel.stop()
+        self._note(f'"stop":{number}')
         self.wake()
         return number
 
@@ -129,6 +134,7 @@ class Hub:
             self._settle(command, refused.get(command.number), now)
         if status.state != before.state:
             log.info("%s -> %s (%s)", before.state, status.state, status.reason or "driver")
+            self._note(f'"state":"{status.state}"')
             self._tell_everyone(now)
 
     def pulse(self) -> float:
@@ -160,7 +166,6 @@ class Hub:
         """Act on a message. Returns the code of a refusal."""
         if isinstance(message, protocol.Stop):
             self.stop()
-            log.info("stop by %s", client.id)
             return None
         now = self._clock()
         if not client.rate.allows(now):
@@ -233,8 +238,15 @@ class Hub:
             if woken:
                 self.wake()
 
+    def _note_message(self, client: Client, text: str | bytes, refusal: str | None) -> None:
+        got = text if len(text) <= NOTED_CHARACTERS and isinstance(text, str) and "\n" not in text else "null"
+        outcome = f'"refused":"{refusal}"' if refusal else f'"n":{self._channel.sent}'
+        self._note(f'"client":"{client.id}","got":{got},{outcome}')
+
     def _complain(self, client: Client, error: ProtocolError) -> None:
-        client.wire.send(protocol.error(error.code, str(error)))
+        in_time = client.rate.allows(self._clock())
+        client.wire.send(protocol.error(error.code, str(error)) if in_time else protocol.error("too_fast"))
+        self._note(f'"client":"{client.id}","refused":"{error.code}"')
         client.strikes = client.strikes + 1 if error.code == "bad_message" else 0
         if client.strikes >= STRIKES:
             client.wire.close(1008, "three unreadable messages in a row")
@@ -244,6 +256,7 @@ class Hub:
         driver = self._arbiter.driver
         if driver != self._driver:
             log.info("driver: %s", driver or "nobody")
+            self._note(f'"driver":"{driver or ""}"')
             if self._driver is not None:
                 self._channel.release(Reason.RELEASED)
             self._driver = driver

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 from http import HTTPStatus
 from pathlib import Path
 
-from tornado.web import HTTPError, StaticFileHandler
+from tornado.web import HTTPError, StaticFileHandler, stream_request_body
 
+from picar.flight import FlightRecorder
 from picar.motor.channel import Channel
 from picar.web.base import Base, Refused
 from picar.web.hub import Hub
@@ -16,6 +18,7 @@ from picar.web.hub import Hub
 SESSION_COOKIE = "picar_session"
 ANSWER_TIMEOUT_S = 0.5
 _ANSWER_POLL_S = 0.005
+_FLIGHT_SLICE = 200  # lines, a millisecond on a laptop
 
 
 class Page(Base):
@@ -37,6 +40,13 @@ class Page(Base):
 
 class Static(Base, StaticFileHandler):
     """`GET /static/…`: the page's files, revalidated at each visit so that an update never half arrives."""
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        """Take a path that no file can have for one that is not there."""
+        try:
+            return super().validate_absolute_path(root, absolute_path)
+        except ValueError:
+            raise HTTPError(HTTPStatus.NOT_FOUND) from None
 
     def set_extra_headers(self, path: str) -> None:  # noqa: ARG002 - Tornado's signature
         """Have browsers ask again."""
@@ -75,25 +85,51 @@ class State(Base):
         self.write(self._hub.snapshot())
 
 
+@stream_request_body
 class Stop(Base):
-    """`POST /api/v1/stop`: the latched stop."""
+    """`POST /api/v1/stop`: the latched stop, as soon as the request's head is here, whatever its body is."""
 
     def initialize(self, hub: Hub) -> None:
         """Take the hub to tell."""
         self._hub = hub
 
+    def prepare(self) -> None:
+        """Stop the car."""
+        super().prepare()
+        if self.request.method == "POST":
+            self._number = self._hub.stop()
+
+    def data_received(self, chunk: bytes) -> None:
+        """Let the body pass unread."""
+
     async def post(self) -> None:
-        """Stop the car, and answer when the motor process has."""
-        number = self._hub.stop()
+        """Answer when the motor process has."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + ANSWER_TIMEOUT_S
-        while not self._hub.answered(number):
+        while not self._hub.answered(self._number):
             if loop.time() > give_up_at:
                 raise Refused(
                     HTTPStatus.SERVICE_UNAVAILABLE, "motor_silent", "The motor process has not answered yet."
                 )
             await asyncio.sleep(_ANSWER_POLL_S)
         self.write(self._hub.snapshot())
+
+
+class Flight(Base):
+    """`GET /api/v1/flight`: what both processes did in the last minute, as JSON lines."""
+
+    def initialize(self, flight: FlightRecorder) -> None:
+        """Take the recorder to read."""
+        self._flight = flight
+
+    async def get(self) -> None:
+        """Send the lines, in slices: the driver's messages go in between."""
+        self.set_header("Content-Type", "application/jsonl; charset=utf-8")
+        lines = self._flight.recent()
+        while part := b"".join(itertools.islice(lines, _FLIGHT_SLICE)):
+            self.write(part)
+            await self.flush()
+            await asyncio.sleep(0)
 
 
 class NotFound(Base):

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import resource
 import socket
+import sys
 from collections.abc import Callable
+from typing import Any
 
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from picar.config import ServerConfig
 from picar.errors import ServeError
+from picar.flight import FlightRecorder, folder_in_memory
 from picar.motor.channel import Channel
+from picar.service import Watchdog, notify
 from picar.web import assets, pages
 from picar.web.hosts import AllowedHosts
 from picar.web.hub import Hub
@@ -22,7 +28,9 @@ from picar.web.socket import DriveSocket
 
 log = logging.getLogger(__name__)
 
-BODY_BYTES = 64 * 1024
+BODY_BYTES = 4 * 1024
+BODY_S = 5.0
+SPARE_DESCRIPTORS = 32  # never for strangers: the emergency opens the pins
 SOCKET_BYTES = 64 * 1024  # Tornado cuts the line above this; `DriveSocket` closes properly far below
 PING_S = 20.0  # housekeeping: finds dead sockets; safety does not hang on it
 IDLE_S = 60.0
@@ -36,7 +44,7 @@ def listen(config: ServerConfig) -> list[socket.socket]:
     """
     try:
         return bind_sockets(config.port, config.host)
-    except socket.gaierror:
+    except (socket.gaierror, ValueError):  # a name that is none is a UnicodeError, which is a ValueError
         raise ServeError(
             f"--host {config.host}: no such address. Use 0.0.0.0 for all, or one of this machine's."
         ) from None
@@ -65,19 +73,30 @@ class Server:
         channel: the motor process, started.
         sockets: from `listen`.
         config: names that are allowed in a Host header.
+        flight: the flight recorder; its last minute is saved when something broke.
     """
 
     def __init__(
-        self, hub: Hub, channel: Channel, sockets: list[socket.socket], config: ServerConfig
+        self,
+        hub: Hub,
+        channel: Channel,
+        sockets: list[socket.socket],
+        config: ServerConfig,
+        flight: FlightRecorder,
     ) -> None:
-        self._hub, self._channel = hub, channel
-        self._http = HTTPServer(
-            _application(hub, channel, config), max_body_size=BODY_BYTES, idle_connection_timeout=IDLE_S
+        self._hub, self._channel, self._flight = hub, channel, flight
+        self._http = _HTTPServer(
+            _application(hub, channel, config, flight),
+            max_body_size=BODY_BYTES,
+            body_timeout=BODY_S,
+            idle_connection_timeout=IDLE_S,
         )
         self._sockets = sockets
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.Handle | None = None
         self._due_at = 0.0
+        self._pulsing_soon = False
+        self._watchdog = Watchdog()
         self._ended = asyncio.Event()
         self._exit_code = 0
 
@@ -88,6 +107,7 @@ class Server:
         self._hub.wake = self._pulse_soon
         self._http.add_sockets(self._sockets)
         self._pulse_soon()
+        notify(f"READY=1\nSTATUS=Ready on port {self._sockets[0].getsockname()[1]}.")
         try:
             await self._ended.wait()
         finally:
@@ -95,13 +115,18 @@ class Server:
             if self._timer:
                 self._timer.cancel()
             self._channel.close()
+            why = "A failure; the log says which." if self._exit_code else "Told to end."
+            notify(f"STOPPING=1\nSTATUS={why}")
             self._http.stop()
             self._hub.close()
             await asyncio.sleep(0)  # lets the goodbyes out
         return self._exit_code
 
-    def motor_died(self) -> None:
-        """End with a failure; the channel has driven the pins low."""
+    def broke(self, why: str) -> None:
+        """End with a failure, the pins being low: save what led to it."""
+        saved = self._flight.save(why, folder_in_memory())
+        if saved:
+            log.info("the last minute is in %s", saved)
         self.end(exit_code=1)
 
     def end(self, exit_code: int = 0) -> None:
@@ -113,16 +138,23 @@ class Server:
             self._loop.call_soon_threadsafe(self._ended.set)
 
     def _pulse_soon(self) -> None:
+        """Have a pulse next, once however often it is asked for: else a flood would put it off for ever."""
         assert self._loop is not None
+        if self._pulsing_soon:
+            return
         if self._timer:
             self._timer.cancel()
+        self._pulsing_soon = True
         self._due_at = self._loop.time()
         self._timer = self._loop.call_soon(self._guarded(self._pulse))
 
     def _pulse(self) -> None:
         assert self._loop is not None
+        self._pulsing_soon = False
         self._due_at = max(self._due_at + self._hub.pulse(), self._loop.time())
         self._timer = self._loop.call_at(self._due_at, self._guarded(self._pulse))
+        if self._channel.fresh():
+            self._watchdog.feed(self._loop.time())  # nowhere else: here both loops are known to turn
 
     def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:
         """Make a failure of the loop's own work the end: a server without its watch must not drive."""
@@ -133,12 +165,31 @@ class Server:
             except Exception:
                 log.exception("picar cannot go on")
                 self._channel.cut()
-                self.end(exit_code=1)
+                self.broke("the server's own loop failed")
 
         return guarded
 
 
-def _application(hub: Hub, channel: Channel, config: ServerConfig) -> Application:
+class _HTTPServer(HTTPServer):
+    """A server that hangs up on a stranger before it has no descriptor left to accept one with."""
+
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        """Look up how many files this process may open."""
+        super().initialize(*args, **kwargs)
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        endless = limit == resource.RLIM_INFINITY
+        self._full_at = sys.maxsize if endless else limit - min(SPARE_DESCRIPTORS, limit // 8)
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Take a connection; its descriptor is the lowest that was free, so it tells how many are open."""
+        if stream.socket.fileno() < self._full_at:
+            super().handle_stream(stream, address)
+        else:
+            log.warning("too many connections; hung up on one")
+            stream.close()
+
+
+def _application(hub: Hub, channel: Channel, config: ServerConfig, flight: FlightRecorder) -> Application:
     return Application(
         [
             (r"/", pages.Page, {"templates": assets.folder("templates")}),
@@ -147,6 +198,7 @@ def _application(hub: Hub, channel: Channel, config: ServerConfig) -> Applicatio
             (r"/healthz", pages.Health, {"channel": channel}),
             (r"/api/v1/state", pages.State, {"hub": hub}),
             (r"/api/v1/stop", pages.Stop, {"hub": hub}),
+            (r"/api/v1/flight", pages.Flight, {"flight": flight}),
         ],
         default_handler_class=pages.NotFound,
         allowed_hosts=AllowedHosts(socket.gethostname(), config.allowed_hosts),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from http import HTTPStatus
 from typing import Any
 
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from picar.core.protocol import MAX_BYTES, SUBPROTOCOL
-from picar.web.base import Base
+from picar.web.base import Base, Refused
 from picar.web.clients import Client
 from picar.web.hub import Hub
 from picar.web.pages import SESSION_COOKIE
@@ -26,6 +27,16 @@ class DriveSocket(Base, WebSocketHandler):
         """Take the hub to talk to."""
         self._hub = hub
         self._client: Client | None = None
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Shake hands; what does not ask for a WebSocket is told so."""
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Refused(
+                HTTPStatus.UPGRADE_REQUIRED,
+                "not_websocket",
+                "This address speaks WebSocket only; the page is at /.",
+            )
+        await super().get(*args, **kwargs)
 
     def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's signature
         """Leave it to `prepare`, which has checked already."""

@@ -62,7 +62,7 @@ class Rig:
         if self.pins_fail:
             raise OSError(5, "no pin answers")
 
-    def _died(self) -> None:
+    def _died(self, why: str) -> None:
         self.deaths += 1
 
     def pump(self, condition: Callable[[], bool], what: str) -> None:

@@ -287,6 +287,15 @@ def test_a_status_pipe_that_nobody_reads_any_more_does_not_stop_it() -> None:
         assert motor.ended() == 0
 
 
+def test_a_brake_counts_as_moving_until_it_ends() -> None:
+    with MotorProcess(QUICK) as motor:
+        motor.armed()
+        motor.hold(motor.trace.driving)
+        status = motor.answer(motor.stop())
+        assert (status.state, status.applied, status.moving) == ("stopped", (0.0, 0.0), True)
+        motor.until(lambda s: not s.moving, "the end of the brake")
+
+
 def test_commands_that_waited_past_their_deadline_do_nothing() -> None:
     with MotorProcess(QUICK) as motor:
         motor.armed()

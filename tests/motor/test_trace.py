@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
 import json
 import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 
 def test_each_write_is_a_line_of_time_pin_op_and_value(tmp_path: Path) -> None:
     file = tmp_path / "trace.jsonl"
-    pins = TracedPins(MockPins(), PinTrace(file))
+    pins = TracedPins(MockPins(), PinTrace(file).line)
     before = time.monotonic()
     enable = pins.pwm(12, 200)
     level = pins.output(23)
@@ -54,7 +55,7 @@ def test_each_write_is_a_line_of_time_pin_op_and_value(tmp_path: Path) -> None:
 
 def test_a_line_is_there_as_soon_as_the_pin_is_written(tmp_path: Path) -> None:
     file = tmp_path / "trace.jsonl"
-    pins = TracedPins(MockPins(), PinTrace(file))
+    pins = TracedPins(MockPins(), PinTrace(file).line)
     level = pins.output(23)
     for count in range(2, 6):
         level.set(count % 2)
@@ -78,7 +79,7 @@ def test_the_trace_is_appended_to_what_is_there(tmp_path: Path) -> None:
 
 def test_a_refused_use_leaves_no_line(tmp_path: Path) -> None:
     file = tmp_path / "trace.jsonl"
-    pins = TracedPins(MockPins(), PinTrace(file))
+    pins = TracedPins(MockPins(), PinTrace(file).line)
     level = pins.output(23)
     misuses: list[Callable[[], object]] = [
         lambda: level.set(0.5),
@@ -94,7 +95,7 @@ def test_a_refused_use_leaves_no_line(tmp_path: Path) -> None:
 
 def test_closing_twice_is_traced_once(tmp_path: Path) -> None:
     file = tmp_path / "trace.jsonl"
-    pins = TracedPins(MockPins(), PinTrace(file))
+    pins = TracedPins(MockPins(), PinTrace(file).line)
     pins.output(23)
     pins.close()
     pins.close()
@@ -110,17 +111,17 @@ def test_a_path_that_cannot_be_written_is_said_at_the_start(tmp_path: Path, name
 
 @needs_full
 def test_a_full_disk_keeps_no_pin_from_being_written_and_is_told_once(
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     mock = MockPins()
-    pins = TracedPins(mock, PinTrace(FULL))
+    pins = TracedPins(mock, PinTrace(FULL).line)
     level = pins.output(23)
     for value in (1, 0, 1):
         level.set(value)
     assert mock.levels == {23: 1}
     pins.close()
     assert mock.levels == {23: 0}
-    complaints = capsys.readouterr().err.splitlines()
+    complaints = capfd.readouterr().err.splitlines()
     assert complaints == [f"picar: the pin trace ends here: {os.strerror(28)}"]
 
 
@@ -131,33 +132,43 @@ def test_a_pipe_that_nobody_reads_is_said_at_the_start(tmp_path: Path) -> None:
 
 
 def test_a_pipe_whose_reader_sleeps_keeps_no_pin_waiting(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     try:
         mock = MockPins()
-        level = TracedPins(mock, PinTrace(tmp_path / "pipe")).output(23)
+        level = TracedPins(mock, PinTrace(tmp_path / "pipe").line).output(23)
         for n in range(5000):  # more than a pipe takes
             level.set(n % 2)
         assert mock.levels == {23: 1}
-        assert capsys.readouterr().err.count("the pin trace ends here") == 1
+        assert capfd.readouterr().err.count("the pin trace ends here") == 1
     finally:
         os.close(reader)
 
 
-class Full(io.StringIO):
-    """A standard error that goes to a file on the same full disk."""
-
-    def write(self, _text: str) -> int:
-        raise OSError(28, os.strerror(28))
+@pytest.fixture
+def a_full_standard_error() -> Iterator[int]:
+    """A pipe whose reader sleeps, full to the brim, as descriptor 2. Writing to it would wait for ever."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    before = os.dup(2)
+    os.dup2(writing, 2)
+    yield reading
+    os.dup2(before, 2)
+    for fd in (before, writing, reading):
+        os.close(fd)
 
 
 @needs_full
-def test_neither_does_a_disk_that_is_too_full_to_complain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stderr", Full())
+@pytest.mark.usefixtures("a_full_standard_error")
+def test_neither_does_a_log_that_takes_no_more() -> None:
     mock = MockPins()
-    pins = TracedPins(mock, PinTrace(FULL))
+    pins = TracedPins(mock, PinTrace(FULL).line)
     pins.output(23).set(1)
     assert mock.levels == {23: 1}
     pins.close()
@@ -165,11 +176,26 @@ def test_neither_does_a_disk_that_is_too_full_to_complain(monkeypatch: pytest.Mo
 
 
 @needs_full
-def test_an_emergency_reaches_every_pin_though_nothing_can_be_traced_nor_said(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sys, "stderr", Full())
+@pytest.mark.usefixtures("a_full_standard_error")
+def test_an_emergency_reaches_every_pin_though_nothing_can_be_traced_nor_said() -> None:
     mock, wiring = MockPins(), L298NConfig()
-    pins_low(lambda: TracedPins(mock, PinTrace(FULL)), wiring)
+    pins_low(lambda: TracedPins(mock, PinTrace(FULL).line), wiring)
     written = {write.pin for write in mock.writes if write.op == "write"}
     assert written == set(wiring.wired().values())
+
+
+def test_a_line_that_fits_in_part_is_the_last(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from pathlib import Path; from picar.motor.pins.trace import PinTrace\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "trace = PinTrace(Path(sys.argv[1])); [trace.line(12, 'pwm', 0.5) for _ in range(9)]"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "t")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stderr == "picar: the pin trace ends here: the file is full\n"
+    assert (tmp_path / "t").stat().st_size == 100

@@ -21,7 +21,7 @@ PICAR = ROOT / "picar"
 
 # From the ground up. A name is a module, or a folder with everything in it.
 FLOORS = {
-    "ground": {"picar", "picar.config", "picar.options", "picar.errors"},
+    "ground": {"picar", "picar.config", "picar.options", "picar.errors", "picar.stderr", "picar.log"},
     "core": {"picar.core/"},
     "hardware": {
         "picar.motor",
@@ -36,6 +36,7 @@ FLOORS = {
         "picar.motor.frames",
         "picar.motor.order",
         "picar.service",
+        "picar.flight",
     },
     "web": {"picar.web/"},
     "roof": {"picar.__main__", "picar.cli", "picar.doctor", "picar.motor.__main__"},

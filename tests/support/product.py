@@ -53,7 +53,11 @@ class Product:
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            self._folder.cleanup()
+            raise
         return self
 
     async def __aexit__(

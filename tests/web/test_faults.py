@@ -7,12 +7,15 @@ time are the fault campaign's business; here the pins must go low, and stay low.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator
 
 import pytest
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketClosedError
 
 from tests.support.client import Client
 from tests.support.product import EN_PINS, Product
@@ -110,9 +113,57 @@ async def test_the_server_is_told_to_end(driven: tuple[Product, Client], number:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_both_processes_are_told_to_end(driven: tuple[Product, Client], number: signal.Signals) -> None:
     car, _ = driven
-    os.killpg(car.process.pid, number)
+    os.kill(car.motor_pid(), number)
+    car.process.send_signal(number)
     assert await car.ended() == 0
     await low_for_good(car)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGQUIT", "SIGSTOP", "SIGUSR1", "SIGABRT"])
+async def test_what_a_terminal_sends_its_whole_group_never_fells_both_watchers(
+    driven: tuple[Product, Client], name: str
+) -> None:
+    car, _ = driven
+    motor = car.motor_pid()
+    os.killpg(car.process.pid, signal.Signals[name])
+    try:
+        await low_for_good(car)
+    finally:
+        for pid in (car.process.pid, motor):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_second_signal_at_the_end_changes_nothing(driven: tuple[Product, Client]) -> None:
+    car, _ = driven
+    while car.process.returncode is None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with contextlib.suppress(ProcessLookupError):
+                car.process.send_signal(number)
+        await asyncio.sleep(0.002)
+    assert car.process.returncode == 0
+    await low_for_good(car)
+
+
+async def test_a_flood_of_stops_does_not_blind_the_watch_over_the_motor_process(
+    driven: tuple[Product, Client],
+) -> None:
+    car, _ = driven
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            stranger = await stack.enter_async_context(Client(car.url))
+            stack.callback(asyncio.create_task(flood(stranger)).cancel)
+        os.kill(car.motor_pid(), signal.SIGSTOP)
+        await low_for_good(car)
+    assert await car.ended() == 1
+
+
+async def flood(stranger: Client) -> None:
+    with contextlib.suppress(WebSocketClosedError, StreamClosedError):
+        while True:
+            for _ in range(50):
+                await stranger.send(type="stop")
+            await asyncio.sleep(0)
 
 
 async def test_a_stopped_motor_process_is_an_emergency_also_at_the_end(

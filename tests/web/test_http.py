@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import socket
 from typing import Any
@@ -133,3 +135,70 @@ async def test_configured_names_are_allowed() -> None:
     async with Product(config='[server]\nallowed_hosts = ["car.example"]\n') as car:
         assert (await fetch(car, "/", Host="Car.Example:443")).code == 200
         assert (await fetch(car, "/", Host="x.car.example")).code == 421
+
+
+MULTIPART = "multipart/form-data; boundary=x"
+BODIES = {
+    "junk": ("text/plain", b"\xff\x00junk"),
+    "multipart without a boundary": ("multipart/form-data", b"abc"),
+    "broken multipart": (MULTIPART, b"--y\r\nabc"),
+    "form with a thousand arguments": ("application/x-www-form-urlencoded", b"a=1&" * 1000),
+    "said to be zipped": ("application/x-www-form-urlencoded", b"a=1"),
+    "too big": ("application/octet-stream", b"x" * 200_000),
+    "none": ("application/json", b""),
+}
+
+
+@pytest.mark.parametrize(("kind", "body"), BODIES.values(), ids=BODIES)
+async def test_a_stop_stops_whatever_its_body_is(car: Product, kind: str, body: bytes) -> None:
+    async with Client(car.url) as phone:
+        headers = f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
+        if kind.endswith("urlencoded") and len(body) < 10:
+            headers += "Content-Encoding: gzip\r\n"
+        await raw(
+            car, f"POST /api/v1/stop HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode() + body[:100_000]
+        )
+        await phone.until(lambda s: s["state"] == "stopped")
+
+
+async def test_a_stop_does_not_wait_for_a_body_that_never_comes(car: Product) -> None:
+    async with Client(car.url) as phone:
+        await raw(car, b"POST /api/v1/stop HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nx")
+        await phone.until(lambda s: s["state"] == "stopped")
+
+
+async def test_a_path_that_no_file_can_have_is_not_found(car: Product) -> None:
+    for path in ("/static/%00", "/static/a%00b", "/static/%ff", "/static/..%2f..%2fetc/passwd"):
+        assert (await fetch(car, path)).code in (400, 403, 404)
+
+
+async def test_nobody_can_forge_a_line_of_the_log_or_talk_to_the_terminal(car: Product) -> None:
+    await fetch(car, "/static/..%2f%0a14:00:00%20CRITICAL%20all%20is%20well%1b[31m")
+    await raw(car, b"GET / HTTP/1.1\r\nHost: @@@\x1b[31m\r\n\r\n")
+    assert "\x1b" not in car.log()
+    assert not [line for line in car.log().splitlines() if line.startswith("14:00:00 CRITICAL")]
+
+
+async def test_the_log_stays_readable_under_a_storm(car: Product) -> None:
+    for _ in range(40):
+        await raw(car, b"GET /static/..%2fx HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20)
+    assert len(car.log().splitlines()) < 100
+
+
+async def test_an_http_request_to_the_socket_is_answered_in_json(car: Product) -> None:
+    answer = await fetch(car, "/ws")
+    assert answer.code == 426
+    assert error_of(answer)["code"] == "not_websocket"
+
+
+async def raw(car: Product, request: bytes) -> bytes:
+    """Send bytes as they are, and return what comes back within a moment."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", car.port)
+    writer.write(request)
+    answer = b""
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(0.2):
+            while part := await reader.read(65536):
+                answer += part
+    writer.close()
+    return answer

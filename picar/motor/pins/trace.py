@@ -1,18 +1,20 @@
-"""Write down every pin write, one JSON line each, for any backend (`--pin-trace FILE`).
+"""Write down every pin write, for any backend: one JSON line each in `--pin-trace FILE`, or wherever else.
 
 Law: a trace that cannot be written (full disk) never keeps a pin from being written.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from picar.errors import PicarError
 from picar.motor.pins import Pin, Pins
+from picar.stderr import say
+
+Note = Callable[[int, str, float], None]
 
 
 class PinTrace:
@@ -23,9 +25,7 @@ class PinTrace:
     """
 
     def __init__(self, path: Path) -> None:
-        flags = (
-            os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        )  # a pipe must not block us
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # for a pipe
         try:
             self._fd = os.open(path, flags, 0o644)
         except OSError as error:
@@ -41,11 +41,15 @@ class PinTrace:
             return
         entry = f'{{"t":{time.monotonic():.6f},"pin":{pin},"op":"{op}","value":{value:.6g}}}\n'
         try:
-            os.write(self._fd, entry.encode())  # one write, so that lines of two processes never mix
+            if os.write(self._fd, entry.encode()) == len(
+                entry
+            ):  # one write: lines of two processes never mix
+                return
+            why = "the file is full"
         except OSError as error:
-            self._broken = True
-            with contextlib.suppress(OSError, ValueError):  # the log may be on the same full disk, or closed
-                print(f"picar: the pin trace ends here: {error.strerror}", file=sys.stderr)  # noqa: T201
+            why = str(error.strerror)
+        self._broken = True
+        say(f"picar: the pin trace ends here: {why}")
 
 
 class TracedPins:
@@ -53,12 +57,12 @@ class TracedPins:
 
     Args:
         pins: the backend that does the work.
-        trace: where it is written down.
+        note: is told the pin, the op and the value of each write that was done.
     """
 
-    def __init__(self, pins: Pins, trace: PinTrace) -> None:
+    def __init__(self, pins: Pins, note: Note) -> None:
         self._pins = pins
-        self._trace = trace
+        self._note = note
         self._claimed: list[int] = []
 
     def output(self, bcm: int) -> Pin:
@@ -73,21 +77,21 @@ class TracedPins:
         """Close the backend."""
         self._pins.close()
         for bcm in self._claimed:
-            self._trace.line(bcm, "close", 0)
+            self._note(bcm, "close", 0)
         self._claimed.clear()
 
     def _traced(self, pin: Pin, bcm: int, op: str) -> Pin:
-        self._trace.line(bcm, "claim", 0)
+        self._note(bcm, "claim", 0)
         self._claimed.append(bcm)
-        return _TracedPin(pin, bcm, op, self._trace)
+        return _TracedPin(pin, bcm, op, self._note)
 
 
 class _TracedPin:
-    __slots__ = ("_bcm", "_op", "_pin", "_trace")
+    __slots__ = ("_bcm", "_note", "_op", "_pin")
 
-    def __init__(self, pin: Pin, bcm: int, op: str, trace: PinTrace) -> None:
-        self._pin, self._bcm, self._op, self._trace = pin, bcm, op, trace
+    def __init__(self, pin: Pin, bcm: int, op: str, note: Note) -> None:
+        self._pin, self._bcm, self._op, self._note = pin, bcm, op, note
 
     def set(self, value: float) -> None:
         self._pin.set(value)
-        self._trace.line(self._bcm, self._op, value)
+        self._note(self._bcm, self._op, value)

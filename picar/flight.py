@@ -1,0 +1,142 @@
+"""The flight recorder: what both processes did in the last minute, in memory that both see.
+
+Each process writes a ring of its own and can read the other's, also after that one's death: the survivor
+can tell. Slots have a fixed size; a note allocates nothing that stays, waits for nobody, and writes to no disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import json
+import mmap
+import os
+import struct
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from picar.errors import PicarError
+
+KEEP_S = 60.0
+KEEP_FILES = 5
+Process = Literal["server", "motor"]
+_SLOTS: dict[Process, tuple[int, int]] = {
+    "server": (4096, 224),
+    "motor": (12288, 96),
+}  # a minute at 30 commands/s
+_HEADER = 64
+_GOODBYE = 0  # the server's byte: it was told to end
+_COUNTS: dict[Process, int] = {"server": 8, "motor": 16}  # how many notes there were, in the header
+_COUNT = struct.Struct("<Q")
+_SIZE = _HEADER + sum(slots * size for slots, size in _SLOTS.values())
+
+
+class FlightRecorder:
+    """One process's view of the shared memory.
+
+    Args:
+        by: the process that notes here.
+        fd: the other process's, inherited; a new recorder without one.
+    """
+
+    def __init__(self, by: Process, fd: int | None = None) -> None:
+        self.fd = _shared_memory() if fd is None else fd
+        self._memory = mmap.mmap(self.fd, _SIZE)
+        self._by = by
+        self._start = _HEADER + (0 if by == "server" else _bytes_of("server"))
+        self._slots, self._size = _SLOTS[by]
+        self._n = 0
+
+    def note(self, members: str) -> None:
+        """Write down what happened, as the members of a JSON object; too much for a slot is cut to a hint."""
+        head = f'{{"t":{time.monotonic():.6f},"by":"{self._by}",'
+        line = f"{head}{members}}}\n".encode()
+        if len(line) > self._size:
+            line = f'{head}"too_long":{len(line)}}}\n'.encode()
+        at = self._start + self._n % self._slots * self._size
+        self._memory[at : at + len(line)] = line
+        self._n += 1
+        _COUNT.pack_into(self._memory, _COUNTS[self._by], self._n)
+
+    def pin(self, pin: int, op: str, value: float) -> None:
+        """Write down a pin write."""
+        self.note(f'"pin":{pin},"op":"{op}","value":{value:.4g}')
+
+    def goodbye(self) -> None:
+        """The server says that its end is no fault."""
+        self._memory[_GOODBYE] = 1
+
+    @property
+    def said_goodbye(self) -> bool:
+        """Whether the server was told to end."""
+        return self._memory[_GOODBYE] == 1
+
+    def recent(self) -> Iterator[bytes]:
+        """Return the lines of the last minute of both processes, oldest first, each with its newline."""
+        since = time.monotonic() - KEEP_S
+        both = heapq.merge(self._lines("server"), self._lines("motor"))
+        return (line for t, line in both if t >= since)
+
+    def _lines(self, by: Process) -> Iterator[tuple[float, bytes]]:
+        slots, size = _SLOTS[by]
+        start = _HEADER + (0 if by == "server" else _bytes_of("server"))
+        (count,) = _COUNT.unpack_from(self._memory, _COUNTS[by])
+        for n in range(max(0, count - slots), count):
+            at = start + n % slots * size
+            line, end, _ = self._memory[at : at + size].partition(b"\n")
+            with contextlib.suppress(ValueError):  # a slot that is being written at this moment
+                yield float(line[5 : line.index(b",")]), line + end
+
+    def save(self, why: str, folder: Path | None) -> Path | None:
+        """Write the last minute to a folder in memory, and keep the newest few there.
+
+        Returns:
+            The file; None without a folder, or when it could not be written: it must not matter then.
+        """
+        if folder is None:
+            return None
+        head = {"t": time.monotonic(), "by": self._by, "why": why}
+        path = folder / f"flight-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.jsonl"
+        try:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            path.write_bytes(json.dumps(head).encode() + b"\n" + b"".join(self.recent()))
+            for old in sorted(folder.glob("flight-*.jsonl"))[:-KEEP_FILES]:
+                old.unlink()
+        except OSError:
+            return None
+        return path
+
+
+def folder_in_memory() -> Path | None:
+    """Return where a flight may be saved without wearing out an SD card: systemd's runtime directory, or the user's."""
+    given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    users = os.environ.get("XDG_RUNTIME_DIR")
+    if given:
+        return Path(given)
+    return Path(users) / "picar" if users else None
+
+
+def _bytes_of(by: Process) -> int:
+    slots, size = _SLOTS[by]
+    return slots * size
+
+
+def _shared_memory() -> int:
+    """Return the descriptor of zeroed memory that a child can inherit."""
+    make: Callable[[str], int] | None = getattr(os, "memfd_create", None)
+    if make:
+        fd = make("picar-flight")
+    else:  # macOS
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    try:
+        os.ftruncate(fd, _SIZE)
+    except OSError as error:
+        os.close(fd)
+        raise PicarError(
+            f"No memory for the flight recorder, 2 MB: {error.strerror}. Raise the limit (ulimit -a)."
+        ) from None
+    return fd

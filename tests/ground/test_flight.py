@@ -1,0 +1,139 @@
+"""The flight recorder: the last minute of two processes, in memory that outlives either."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from picar import flight
+from picar.flight import FlightRecorder, folder_in_memory
+
+
+def lines(recorder: FlightRecorder) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in recorder.recent()]
+
+
+def test_both_processes_notes_come_in_the_order_of_time() -> None:
+    server = FlightRecorder("server")
+    motor = FlightRecorder("motor", server.fd)
+    server.note('"n":1')
+    motor.pin(12, "pwm", 0.5)
+    server.note('"n":2')
+    for recorder in (server, motor):
+        notes = lines(recorder)
+        assert [note.get("n", note.get("pin")) for note in notes] == [1, 12, 2]
+        assert [note["by"] for note in notes] == ["server", "motor", "server"]
+        assert sorted(note["t"] for note in notes) == [note["t"] for note in notes]
+    assert lines(server)[1].items() >= {"pin": 12, "op": "pwm", "value": 0.5}.items()
+
+
+@pytest.mark.parametrize("by", ["server", "motor"])
+def test_the_oldest_are_overwritten(by: flight.Process) -> None:
+    recorder = FlightRecorder(by)
+    slots, _ = flight._SLOTS[by]
+    for n in range(slots + 10):
+        recorder.note(f'"n":{n}')
+    assert [note["n"] for note in lines(recorder)] == list(range(10, slots + 10))
+
+
+def test_what_is_older_than_a_minute_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = FlightRecorder("server")
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    for at in (1000.0, 1030.0, 1061.0):
+        now = at
+        recorder.note(f'"at":{at}')
+    assert [note["at"] for note in lines(recorder)] == [1030.0, 1061.0]
+
+
+def test_a_short_note_over_a_long_one_leaves_nothing_of_it() -> None:
+    recorder = FlightRecorder("server")
+    slots, _ = flight._SLOTS["server"]
+    for _ in range(slots):
+        recorder.note(f'"long":"{"x" * 150}"')
+    recorder.note('"n":1')
+    assert lines(recorder)[-1]["n"] == 1
+
+
+def test_a_note_that_does_not_fit_says_so_and_spoils_no_other() -> None:
+    recorder = FlightRecorder("motor")
+    recorder.note('"n":1')
+    recorder.note(f'"long":"{"é" * 500}"')
+    recorder.note('"n":2')
+    first, second, third = lines(recorder)
+    assert (first["n"], third["n"]) == (1, 2)
+    assert second["too_long"] > 1000
+
+
+def test_a_half_written_slot_is_left_out() -> None:
+    recorder = FlightRecorder("motor")
+    recorder.note('"n":1')
+    recorder.note('"n":2')
+    recorder._memory[recorder._start : recorder._start + 8] = b'{"t":12x'
+    assert [note["n"] for note in lines(recorder)] == [2]
+
+
+def test_the_survivor_reads_what_a_killed_process_wrote() -> None:
+    server = FlightRecorder("server")
+    code = (
+        "import os, sys; from picar.flight import FlightRecorder\n"
+        "FlightRecorder('motor', int(sys.argv[1])).note('\"last\":\"words\"'); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(server.fd)], pass_fds=(server.fd,), check=False, timeout=60
+    )
+    assert done.returncode == -9
+    assert lines(server)[0]["last"] == "words"
+
+
+def test_a_goodbye_is_seen_by_the_other() -> None:
+    server = FlightRecorder("server")
+    motor = FlightRecorder("motor", server.fd)
+    assert not motor.said_goodbye
+    server.goodbye()
+    assert motor.said_goodbye
+
+
+def test_the_newest_five_files_are_kept(tmp_path: Path) -> None:
+    recorder = FlightRecorder("server")
+    recorder.note('"n":1')
+    for n in range(7):
+        (tmp_path / f"flight-2026010{n}T000000Z-1.jsonl").touch()
+    (tmp_path / "other").touch()
+    path = recorder.save("a test", tmp_path)
+    assert path is not None
+    head, note = (json.loads(line) for line in path.read_text().splitlines())
+    assert (head["why"], head["by"], note["n"]) == ("a test", "server", 1)
+    kept = sorted(file.name for file in tmp_path.glob("flight-*"))
+    assert len(kept) == flight.KEEP_FILES
+    assert path.name == kept[-1]
+    assert (tmp_path / "other").exists()
+
+
+def test_nowhere_to_save_is_no_error(tmp_path: Path) -> None:
+    recorder = FlightRecorder("server")
+    assert recorder.save("a test", None) is None
+    assert recorder.save("a test", tmp_path / "not" / "there") is None
+
+
+def test_it_is_saved_in_memory_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RUNTIME_DIRECTORY", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    assert folder_in_memory() is None
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+    assert folder_in_memory() == Path("/run/user/1000/picar")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/picar:/run/other")
+    assert folder_in_memory() == Path("/run/picar")
+
+
+def test_where_there_is_no_memfd_a_file_without_a_name_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    recorder = FlightRecorder("server")
+    recorder.note('"n":1')
+    assert lines(FlightRecorder("motor", recorder.fd))[0]["n"] == 1

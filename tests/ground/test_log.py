@@ -1,0 +1,52 @@
+"""The log: one line for each thing, whatever strangers send, and not too many of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from picar import log
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """The root logger as picar sets it up."""
+    root = logging.getLogger()
+    before = root.handlers[:]
+    root.handlers.clear()
+    log.to_stderr()
+    yield root
+    root.handlers[:] = before
+
+
+def test_a_line_is_one_line_without_control_characters(
+    logger: logging.Logger, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logger.warning("a\nb\x1b[31m%s", "\u202eé")
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "a\\nb\\x1b[31m\\u202eé" in said
+
+
+def test_a_long_line_is_cut(logger: logging.Logger, capfd: pytest.CaptureFixture[str]) -> None:
+    logger.warning("x" * 100_000)
+    assert len(capfd.readouterr().err) < log.MAX_CHARACTERS + 50
+
+
+def record(level: int = logging.INFO) -> logging.LogRecord:
+    return logging.LogRecord("picar", level, __file__, 1, "line", (), None)
+
+
+def test_so_many_lines_pass_and_then_it_says_how_many_did_not() -> None:
+    now = 100.0
+    calm = log.Calm(clock=lambda: now)
+    assert [calm.filter(record()) for _ in range(log.BURST)] == [True] * log.BURST
+    assert [calm.filter(record()) for _ in range(7)] == [False] * 7
+    assert calm.filter(record(logging.CRITICAL))
+    now += log.WINDOW_S
+    next_one = record()
+    assert calm.filter(next_one)
+    assert next_one.getMessage() == "line (7 lines before this were left out)"
+    assert calm.filter(record())

@@ -1,0 +1,107 @@
+"""What runs out: descriptors, and a full or missing standard stream. The driver goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from tornado.netutil import bind_sockets
+
+from tests.motor.rig import wait_until
+from tests.support.client import Client
+from tests.support.product import Product
+from tests.support.waiting import until
+
+FEW_FILES = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); from picar.__main__ import main; sys.exit(main())"
+
+
+async def test_more_connections_than_descriptors_disturb_nobody() -> None:
+    async with Product(program=("-c", FEW_FILES)) as car, Client(car.url) as phone:
+        await phone.take()
+        phone.hold(0.5)
+        await phone.until(lambda s: s["applied"]["left"] > 0.2)
+        strangers = [await asyncio.open_connection("127.0.0.1", car.port) for _ in range(120)]
+        tick = phone.state["tick"]
+        await phone.until(lambda s: s["tick"] > tick + 20)
+        assert (phone.state["state"], phone.errors) == ("armed", [])
+        assert "Traceback" not in car.log()
+        assert 0 < car.log().count("too many connections") <= 60
+        for _, writer in strangers:
+            writer.close()
+        await until(lambda: len(list(Path(f"/proc/{car.process.pid}/fd").iterdir())) < 40, "room again")
+        async with Client(car.url):
+            pass
+
+
+def free_port() -> int:
+    (socket,) = bind_sockets(0, "127.0.0.1")
+    with socket:
+        return int(socket.getsockname()[1])
+
+
+@pytest.mark.parametrize("streams", [">/dev/full", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "> >(true)"])
+def test_a_missing_or_full_stream_is_no_reason_not_to_serve(streams: str) -> None:
+    port = free_port()
+    command = f'exec "{sys.executable}" -m picar serve --pins mock --host 127.0.0.1 --port {port} {streams}'
+    with subprocess.Popen(["bash", "-c", command], cwd=Path(__file__).parents[2]) as car:
+
+        def healthy() -> bool:
+            assert car.poll() is None, car.returncode
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+                    return bool(answer.status == 200)
+            except OSError:
+                return False
+
+        try:
+            wait_until(healthy, "a healthy car")
+            car.send_signal(signal.SIGTERM)
+            assert car.wait(20) == 0
+        finally:
+            car.kill()
+
+
+MUTE = """
+import contextlib, os, sys
+reading, writing = os.pipe()
+os.set_blocking(writing, False)
+with contextlib.suppress(BlockingIOError):
+    while True: os.write(writing, b"x" * 4096)
+os.set_blocking(writing, True)
+os.set_inheritable(reading, True)
+os.dup2(writing, 2)
+os.execv(sys.executable, [sys.executable, "-m", "picar", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("victim", ["motor", "server"])
+async def test_a_log_that_takes_no_more_delays_no_emergency(victim: str) -> None:
+    async with Product(program=("-c", MUTE)) as car, Client(car.url) as phone:
+        await phone.take()
+        phone.hold(1.0)
+        await car.until_driving()
+        os.kill(car.motor_pid() if victim == "motor" else car.process.pid, signal.SIGKILL)
+        await car.until_low()
+        assert await car.ended() == (1 if victim == "motor" else -signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_it_starts_ends_it_without_a_word(number: signal.Signals) -> None:
+    code = (
+        "import os, sys\n"
+        "class Impatient:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == 'picar.cli': os.kill(os.getpid(), {int(number)})\n"
+        "sys.meta_path.insert(0, Impatient()); sys.argv[1:] = ['serve', '--pins', 'mock', '--port', '0']\n"
+        "from picar.__main__ import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
