@@ -1,0 +1,360 @@
+"""The service on a real systemd: it starts, whatever kills it leaves the pins low, and the journal says why.
+
+Run them as root with `scripts/test tests/service -m systemd`; what they need is in machine.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient
+
+from tests.service.machine import CHECKOUT, Machine, missing
+from tests.support.client import Client
+from tests.support.product import ALL_PINS, EN_PINS
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.systemd
+
+CONFIG = "/etc/picar/picar.toml"
+TRACE = "/run/picar/trace.jsonl"
+PICAR = "/opt/picar/venv/bin/picar"
+MOCK = f"""
+[Service]
+ExecStart=
+ExecStart={PICAR} serve --config {CONFIG} --pins mock --pin-trace {TRACE}
+ExecStopPost=
+ExecStopPost={PICAR} pins-low --config /run/picar/driven.toml --pins mock --pin-trace {TRACE}
+"""
+CAP_NET_BIND_SERVICE = 1 << 10
+UNIT = "picar.service"
+NOTIFY_SOCKET = "/run/systemd/notify"
+PATIENCE_S = 60.0
+
+
+class Service:
+    """picar on a machine, installed by scripts/install."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        machine.write(f"/etc/systemd/system/{UNIT}.d/mock.conf", MOCK)
+        self.free_port = 80 if _is_free(80) else 8000
+        self.installed = self.install()
+        self.first_config = machine.path(CONFIG).read_text()
+        self.first_answer = machine.run("sh", "-c", f"journalctl -u {UNIT} -o cat | grep 'open '").stdout
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        machine.write(CONFIG, f'[server]\nport = {self.port}\nhost = "127.0.0.1"\n')
+
+    def install(self, *environment: str) -> str:
+        done = self.machine.run("env", *environment, f"{CHECKOUT}/scripts/install", check=False)
+        return f"{done.returncode}\n{done.stdout}{done.stderr}"
+
+    async def run(self, *command: str) -> str:
+        """Run a command in the machine, while the driver out here goes on holding the stick."""
+        return (await asyncio.to_thread(self.machine.run, *command)).stdout
+
+    async def start(self) -> None:
+        """Start it afresh, whatever became of it before."""
+        await self.run("systemctl", "restart", UNIT)
+
+    def pids(self) -> dict[str, int]:
+        """Return the ids of the server and of the motor process, in there."""
+        server = int(self.show("MainPID"))
+        children = self.machine.path(f"/proc/{server}/task/{server}/children").read_text().split()
+        assert len(children) == 1, children
+        return {"server": server, "motor": int(children[0])}
+
+    def show(self, key: str) -> str:
+        return self.machine.show(UNIT, key)
+
+    async def kill(self, signal: str, *names: str) -> None:
+        pids = self.pids()
+        await self.run("sh", "-c", f"kill -{signal} {' '.join(str(pids[name]) for name in names)}")
+
+    async def until_active_again(self, server: int) -> None:
+        """Wait for another server than this one, ready."""
+        await until(
+            lambda: self.show("ActiveState") == "active" and self.show("MainPID") != str(server),
+            "the service again",
+            PATIENCE_S,
+        )
+
+    def journal(self, since: float) -> list[str]:
+        command = ("journalctl", "--unit", UNIT, "--output", "cat", "--since", f"@{since:.6f}")
+        return self.machine.run(*command).stdout.splitlines()
+
+    async def until_journal(self, words: str, since: float) -> None:
+        """Wait until one line of the journal has these words."""
+        await until(lambda: any(words in line for line in self.journal(since)), f"journal: {words}")
+
+    def trace(self) -> list[dict[str, Any]]:
+        lines = self.machine.path(TRACE).read_text(encoding="utf-8").split("\n")
+        return [json.loads(line) for line in lines[:-1]]
+
+    def levels(self) -> dict[int, float]:
+        return {write["pin"]: write["value"] for write in self.trace()}
+
+    def is_low(self) -> bool:
+        levels = self.levels()
+        return levels.keys() == set(ALL_PINS) and not any(levels.values())
+
+    def low_after(self, since: float) -> float:
+        """Return how long after `since` both enable pins were low, and see that nothing rose again."""
+        levels: dict[int, float] = {}
+        low_at = since
+        for write in self.trace():
+            was_high = any(levels.get(pin) for pin in EN_PINS)
+            levels[write["pin"]] = write["value"]
+            if write["t"] >= since and was_high and not any(levels.get(pin) for pin in EN_PINS):
+                low_at = write["t"]
+            assert not (write["value"] and low_at > since), write
+        return low_at - since
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    if lack := missing():
+        pytest.fail(lack)
+    with Machine() as machine:
+        yield Service(machine)
+
+
+@pytest.fixture
+async def driven(service: Service) -> AsyncIterator[Service]:
+    """The service with a driver who holds full throttle all through the test."""
+    await service.start()
+    async with Client(service.url) as phone:
+        await phone.take()
+        phone.hold(1.0)
+        await phone.until(lambda s: s["applied"] == {"left": 1.0, "right": 1.0})
+        yield service
+        await phone.let_go(zero=False)
+
+
+async def test_one_command_installs_it_and_it_runs(service: Service) -> None:
+    code, *lines = service.installed.splitlines()
+    assert code == "0", service.installed
+    port = service.free_port
+    assert f"port = {port}\n" in service.first_config
+    url = "http://127.0.0.1" if port == 80 else "http://127.0.0.1:8000"
+    assert [line for line in lines if line.split() == ["open", url]], lines
+    assert [line for line in lines if "journalctl -u picar -f" in line]
+    assert url in service.first_answer
+    assert service.show("UnitFileState") == "enabled"
+
+
+async def test_it_is_ready_when_systemctl_returns_and_no_more_than_a_user(service: Service) -> None:
+    began = time.monotonic()
+    await service.start()
+    print(f"start to READY: {time.monotonic() - began:.2f} s")
+    answer = await AsyncHTTPClient().fetch(f"{service.url}/healthz")
+    assert answer.code == 200
+    assert service.show("StatusText") == f"Ready on port {service.port}."
+    for pid in service.pids().values():
+        status = dict(
+            line.split(":\t", 1)
+            for line in service.machine.path(f"/proc/{pid}/status").read_text().splitlines()
+            if ":\t" in line
+        )
+        assert "0" not in status["Uid"].split()
+        assert status["NoNewPrivs"] == "1"
+        for kind in ("CapEff", "CapPrm", "CapBnd", "CapAmb"):
+            assert int(status[kind], 16) == CAP_NET_BIND_SERVICE
+
+
+async def test_it_runs_for_longer_than_its_watchdog_waits(service: Service) -> None:
+    await service.start()
+    server = service.pids()["server"]
+    await asyncio.sleep(5.0)
+    assert service.pids()["server"] == server
+
+
+async def test_nobody_but_the_server_may_feed_the_watchdog(service: Service) -> None:
+    await service.start()
+    since, server = time.time(), service.pids()["server"]
+    join = (
+        'for file in $(find /sys/fs/cgroup -path "*/picar.service/cgroup.procs"); do echo $$ >"$file"; done'
+    )
+    feed = (
+        "from picar.service import *; import time\nfor _ in range(50): notify('WATCHDOG=1'); time.sleep(0.2)"
+    )
+    env = f"NOTIFY_SOCKET={NOTIFY_SOCKET} {PICAR.replace('bin/picar', 'bin/python')}"
+    feeding = asyncio.to_thread(
+        service.machine.run, "sh", "-c", f'{join}; exec env {env} -c "{feed}"', check=False
+    )
+    impostor = asyncio.create_task(feeding)  # with the motor process's rights: it dies with the service
+    await service.kill("STOP", "server")
+    await service.until_journal("Watchdog timeout (limit 2s)!", since)
+    assert not impostor.done()
+    await service.until_active_again(server)
+    await impostor
+
+
+@pytest.mark.parametrize(
+    ("signal", "whom", "journal"),
+    [
+        ("KILL", ("server",), "Main process exited, code=killed, status=9/KILL"),
+        ("KILL", ("motor",), "motor process ended with signal 9: pins low"),
+        ("KILL", ("server", "motor"), "Main process exited, code=killed, status=9/KILL"),
+        ("STOP", ("server",), "Watchdog timeout (limit 2s)!"),
+        ("STOP", ("motor",), "motor process silent for 0.5 s while driving: pins low"),
+        ("STOP", ("server", "motor"), "Watchdog timeout (limit 2s)!"),
+    ],
+    ids=lambda value: " and ".join(value) if isinstance(value, tuple) else value[:4],
+)
+async def test_after_a_fault_the_pins_are_low_and_it_starts_again(
+    driven: Service, signal: str, whom: tuple[str, ...], journal: str
+) -> None:
+    server = driven.pids()["server"]
+    since, began = time.time(), time.monotonic()
+    await driven.kill(signal, *whom)
+    await until(driven.is_low, "every pin low")
+    await driven.until_journal(journal, since)
+    await driven.until_journal("Every motor pin is low.", since)
+    await driven.until_active_again(server)
+    again = time.monotonic() - began
+    print(
+        f"{signal} {' and '.join(whom)}: low after {driven.low_after(began) * 1000:.0f} ms, again after {again:.1f} s"
+    )
+    assert driven.is_low()
+
+
+@pytest.mark.parametrize("verb", ["stop", "restart"])
+async def test_told_to_end_it_makes_the_pins_low_and_fails_not(driven: Service, verb: str) -> None:
+    since, began = time.time(), time.monotonic()
+    await driven.run("systemctl", verb, UNIT)
+    took = time.monotonic() - began
+    assert driven.is_low()
+    print(f"systemctl {verb}: low after {driven.low_after(began) * 1000:.0f} ms, returned after {took:.1f} s")
+    await driven.until_journal("Deactivated successfully.", since)
+    assert driven.show("Result") == "success"
+    assert driven.show("ActiveState") == ("active" if verb == "restart" else "inactive")
+
+
+async def test_a_stopped_server_does_not_keep_systemctl_stop_waiting(driven: Service) -> None:
+    await driven.kill("STOP", "server")
+    began = time.monotonic()
+    await driven.run("systemctl", "stop", UNIT)
+    assert driven.is_low()
+    assert driven.show("ActiveState") in ("inactive", "failed")
+    print(f"systemctl stop, server stopped in its tracks: returned after {time.monotonic() - began:.1f} s")
+
+
+async def test_killed_again_and_again_it_never_gives_up(service: Service) -> None:
+    await service.start()
+    since = time.time()
+    for _ in range(8):
+        server = service.pids()["server"]
+        await service.kill("KILL", "server", "motor")
+        await service.until_active_again(server)
+        assert service.is_low()
+    assert service.show("NRestarts") == "8"
+    lows = [line for line in service.journal(since) if line == "Every motor pin is low."]
+    assert len(lows) == 8
+
+
+async def test_a_wrong_configuration_is_said_once_and_not_tried_again(service: Service) -> None:
+    good = service.machine.path(CONFIG).read_text()
+    since = time.time()
+    service.machine.write(CONFIG, "[server]\nprot = 80\n")
+    try:
+        service.machine.run("systemctl", "restart", UNIT, check=False)
+        await service.until_journal("Did you mean port?", since)
+        await asyncio.sleep(2.5)  # more than RestartSec
+        assert service.show("ActiveState") == "failed"
+        assert service.show("NRestarts") == "0"
+    finally:
+        service.machine.write(CONFIG, good)
+
+
+async def test_a_configuration_broken_meanwhile_does_not_keep_the_pins_from_low(driven: Service) -> None:
+    good = driven.machine.path(CONFIG).read_text()
+    since = time.time()
+    driven.machine.write(CONFIG, "[l298n]\nena = 99\n")
+    try:
+        await driven.kill("KILL", "server", "motor")
+        await until(driven.is_low, "every pin low")
+        await driven.until_journal("Every motor pin is low.", since)
+    finally:
+        driven.machine.write(CONFIG, good)
+
+
+async def test_an_upgrade_keeps_the_configuration_and_takes_over_whole(service: Service) -> None:
+    await service.start()
+    config, server = service.machine.path(CONFIG).read_text(), service.pids()["server"]
+    before = service.machine.run("readlink", "/opt/picar/venv").stdout
+    assert service.install().startswith("0\n")
+    assert service.machine.path(CONFIG).read_text() == config
+    assert service.pids()["server"] != server
+    after = service.machine.run("readlink", "/opt/picar/venv").stdout
+    assert before != after
+    assert service.machine.run("ls", "/opt/picar").stdout.split() == [
+        "venv",
+        after.strip().rpartition("/")[2],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "config", "words"),
+    [
+        ("PIP_FIND_LINKS=/nowhere", "", "picar: no network: connect once, then run this again."),
+        ("PICAR_PYTHON=/nowhere", "", "picar: needs Python 3.11 or newer."),
+        ("LANG=C", "[drive]\nexpo = 2\n", "[drive] expo = 2 is not"),
+    ],
+)
+async def test_an_upgrade_that_fails_leaves_the_car_running(
+    service: Service, environment: str, config: str, words: str
+) -> None:
+    await service.start()
+    server, good = service.pids()["server"], service.machine.path(CONFIG).read_text()
+    service.machine.write(CONFIG, good + config)
+    try:
+        said = service.install(environment)
+    finally:
+        service.machine.write(CONFIG, good)
+    assert said.startswith("1\n")
+    assert words in said
+    assert service.pids()["server"] == server
+    assert service.machine.run(PICAR, "--version").stdout.startswith("picar ")
+
+
+async def test_a_car_that_does_not_start_is_said_with_the_reason(service: Service) -> None:
+    service.machine.run("systemctl", "stop", UNIT)
+    with socket.create_server(("127.0.0.1", service.port)):
+        said = service.install()
+    assert said.startswith("1\n")
+    assert f"Port {service.port} is in use" in said
+    assert "installed, but it does not start" in said
+    await until(lambda: service.show("ActiveState") == "active", "a start by itself", PATIENCE_S)
+
+
+async def test_it_is_removed_but_for_what_is_its_owners_and_then_that_too(service: Service) -> None:
+    await service.start()
+    machine = service.machine
+    said = machine.run(f"{CHECKOUT}/scripts/uninstall").stdout
+    assert "leave /etc/picar" in said
+    assert machine.path(CONFIG).exists()
+    assert not machine.path("/opt/picar").exists()
+    assert machine.show(UNIT, "ActiveState") == "inactive"
+    assert "0 unit files" in machine.run("systemctl", "list-unit-files", UNIT, check=False).stdout
+    for _ in range(2):  # what is gone already is no error
+        machine.run(f"{CHECKOUT}/scripts/uninstall", "--purge")
+    left = machine.run("find", "/", "-xdev", "-name", "picar*", "-not", "-path", "/root/*").stdout
+    assert left == ""
+    assert machine.run("getent", "passwd", "picar", check=False).returncode
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""The unit as systemd's own tools see it, and the scripts that install it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UNIT = ROOT / "systemd" / "picar.service"
+SCRIPTS = ("install", "uninstall")
+PLACES = (Path("/opt/picar"), Path("/etc/picar"), Path("/etc/systemd/system/picar.service"))
+EXPOSURE = 20  # tenths; what is left is mostly that a car has a network and pins
+
+
+def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    if not shutil.which("systemd-analyze"):
+        assert "CI" not in os.environ, "CI needs systemd-analyze"
+        pytest.skip("no systemd-analyze; to run this too: sudo apt install systemd")
+    return subprocess.run(
+        ["systemd-analyze", *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def settings(key: str) -> list[str]:
+    lines = UNIT.read_text(encoding="utf-8").splitlines()
+    return [line.partition("=")[2] for line in lines if line.startswith(f"{key}=")]
+
+
+def script(name: str, *arguments: str, path: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [ROOT / "scripts" / name, *arguments],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | {"PATH": path + os.environ["PATH"]},
+    )
+
+
+def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+    program = shutil.which("true")
+    assert program
+    here = tmp_path / UNIT.name
+    here.write_text(UNIT.read_text(encoding="utf-8").replace("/opt/picar/venv/bin/picar", program))
+    done = analyze("verify", "--recursive-errors=no", here)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_sandbox_is_tight() -> None:
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", UNIT)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_pins_are_made_low_with_the_configuration_that_drove_them() -> None:
+    (before,), (start,), (after,) = settings("ExecStartPre"), settings("ExecStart"), settings("ExecStopPost")
+    source, target = before.split()[-2:]
+    assert start.split()[1:] == ["serve", "--config", source]
+    assert after.split()[1:] == ["pins-low", "--config", target]
+
+
+def test_whom_the_sandbox_must_not_shut_out() -> None:
+    assert not settings("IPAddressDeny")
+    assert "char-gpiochip rw" in settings("DeviceAllow")
+    assert "/dev/gpiomem rw" in settings("DeviceAllow")
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_an_installing_script_is_executable_and_plain_sh(name: str) -> None:
+    path = ROOT / "scripts" / name
+    assert os.access(path, os.X_OK)
+    assert path.read_text().startswith("#!/bin/sh\n")
+    assert subprocess.run(["sh", "-n", path], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("install", "--dry-run"), ["/opt/picar/venv", "/etc/picar/picar.toml", "user picar", "start"]),
+        (("uninstall", "--dry-run"), ["stop", "/opt/picar", "leave /etc/picar"]),
+        (
+            ("uninstall", "--dry-run", "--purge"),
+            ["stop", "/opt/picar", "remove /etc/picar", "remove the user"],
+        ),
+    ],
+)
+def test_a_dry_run_shows_each_step_and_does_none(command: tuple[str, ...], words: list[str]) -> None:
+    before = [place.exists() and place.stat().st_mtime_ns for place in PLACES]
+    done = script(*command)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("A dry run: nothing is changed. It would\n")
+    assert not [word for word in words if word not in done.stdout], done.stdout
+    assert [place.exists() and place.stat().st_mtime_ns for place in PLACES] == before
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_what_it_does_not_know_is_one_sentence(name: str) -> None:
+    done = script(name, "--faster")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("picar: unknown argument '--faster'. Usage: sudo scripts/")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_without_root_it_is_one_sentence(name: str, tmp_path: Path) -> None:
+    nobody = tmp_path / "id"
+    nobody.write_text("#!/bin/sh\necho 1000\n")
+    nobody.chmod(0o755)
+    done = script(name, path=f"{tmp_path}:")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"picar: needs root: sudo scripts/{name}")
+    assert len(done.stderr.splitlines()) == 1
