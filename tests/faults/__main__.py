@@ -1,0 +1,86 @@
+"""`scripts/faults`: run the campaign, print the table, judge."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.report import machine
+from tests.faults.campaign import OBSERVE_S, Campaign, Run
+from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.jitter import Jitter
+from tests.faults.report import as_json, rows, table
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    names = [fault.name for fault in FAULTS]
+    parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often each fault is tried (3)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every run here too")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="try these faults alone")
+    parser.add_argument("--list", action="store_true", help="name all faults, and try none")
+    parser.add_argument("--seed", type=int, help="repeat the order and the moments of an earlier campaign")
+    parser.add_argument(
+        "--observe",
+        type=float,
+        default=OBSERVE_S,
+        metavar="S",
+        help="watch the pins so long after it all (1)",
+    )
+    return parser.parse_args(argv)
+
+
+async def measure(faults: Sequence[Fault], runs: int, seed: int, observe_s: float) -> list[Run]:
+    async with Jitter() as jitter:
+        campaign = Campaign(jitter, seed, observe_s, tell)
+        try:
+            await campaign.run(faults, runs)
+        except asyncio.CancelledError:  # Ctrl-C: show what there is
+            pass
+        finally:
+            tell("")
+        return campaign.runs
+
+
+def tell(where: str) -> None:
+    """Show how far it is, on one line, where somebody looks."""
+    if sys.stderr.isatty():
+        print(f"\r{where:<60}", end="\r" if not where else "", file=sys.stderr, flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Return 0, or 1 when a bound was missed, a pin rose, or something was left behind."""
+    args = arguments(argv)
+    if args.list:
+        print("\n".join(f"{fault.name:<16} {fault.what}" for fault in FAULTS))
+        return 0
+    if sys.platform != "linux":
+        print("scripts/faults reads /proc and needs Linux.", file=sys.stderr)
+        return 1
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: the car is ended first
+    seed = secrets.randbelow(1_000_000) if args.seed is None else args.seed
+    faults = [fault for fault in FAULTS if not args.only or fault.name in args.only]
+    where = f"picar faults: {args.runs} runs each, seed {seed}, {machine()}"
+    print(where, flush=True)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="picar-faults-", dir="/dev/shm") as base:  # no disk to wait for
+        tempfile.tempdir = base
+        runs = asyncio.run(measure(faults, args.runs, seed, args.observe))
+    done = rows(faults, runs)
+    print(table(done))
+    print(f"{len(runs)} runs in {time.monotonic() - began:.0f} s")
+    if args.json:
+        args.json.write_text(json.dumps(as_json(where, seed, done), indent=2) + "\n")
+    return 0 if all(row.good for row in done) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Run faults one after the other, in random order, and judge each run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults import leaks
+from tests.faults.catalogue import Fault
+from tests.faults.jitter import Jitter
+from tests.faults.judge import judge
+from tests.faults.rig import Rig, driving
+
+ATTEMPTS = 4  # a noisy run is repeated up to three times
+OBSERVE_S = 1.0  # after the pins went low and the fault is over
+PATIENCE_S = 5.0
+EVIDENCE_CHARACTERS = 10_000
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of one run. `seconds` is None where the pins were never low; `wrong` says what nothing excuses,
+    `evidence` has the log then.
+    """
+
+    fault: str
+    jumpers: bool
+    attempt: int
+    seconds: float | None = None
+    jitter_s: float = 0.0
+    noisy: bool = False
+    wrong: list[str] = field(default_factory=list)
+    leaked: list[str] = field(default_factory=list)
+    log_bytes: int = 0
+    traceback: bool = False
+    evidence: str = ""
+
+
+class Campaign:
+    """Runs faults and remembers every run, also the noisy ones.
+
+    Args:
+        jitter: measures the machine.
+        seed: for the order, and for the moment of each fault.
+        observe_s: how long the pins are watched after all is over.
+        tell: is told what begins.
+    """
+
+    def __init__(
+        self,
+        jitter: Jitter,
+        seed: int,
+        observe_s: float = OBSERVE_S,
+        tell: Callable[[str], None] = lambda _text: None,
+    ) -> None:
+        self._jitter, self._seed, self._observe_s, self._tell = jitter, seed, observe_s, tell
+        self._descriptors = 0
+        self._begun = 0
+        self.runs: list[Run] = []
+
+    async def run(self, faults: Sequence[Fault], runs: int) -> None:
+        """Run each fault so many times, in both wirings by turns."""
+        plan = [(fault, n, (k + n) % 2 == 1) for k, fault in enumerate(faults) for n in range(runs)]
+        random.Random(self._seed).shuffle(plan)
+        for done, (fault, n, jumpers) in enumerate(plan):
+            self._tell(f"run {done + 1} of {len(plan)}: {fault.name}")
+            for attempt in range(ATTEMPTS):
+                run = await self._once(fault, jumpers, n, attempt)
+                self.runs.append(run)
+                if not run.noisy:
+                    break
+
+    async def _once(self, fault: Fault, jumpers: bool, number: int, attempt: int) -> Run:
+        run = Run(fault.name, jumpers, attempt)
+        self._begun += 1
+        mark = f"{os.getpid()}-{self._begun}"
+        rng = random.Random(f"{self._seed} {fault.name} {number} {attempt}")
+        said = io.StringIO()  # the log, which `Product` prints when something is wrong
+        try:
+            with contextlib.redirect_stdout(said):
+                await self._try(fault, run, rng, mark)
+        except leaks.Leaked as leak:
+            run.leaked.append(str(leak))
+        except Exception as error:  # a run that fails is a result too
+            run.wrong.append(f"{type(error).__name__}: {error}")
+        if run.wrong or run.leaked:
+            run.evidence += said.getvalue()[:EVIDENCE_CHARACTERS]
+        await self._look_for_leaks(run, mark)
+        return run
+
+    async def _try(self, fault: Fault, run: Run, rng: random.Random, mark: str) -> None:
+        async with driving(fault, run.jumpers, rng, mark) as rig:
+            await fault.act(rig)
+            await self._measure(fault, rig, run)
+            log = rig.car.log()
+            run.log_bytes, run.traceback = len(log), "Traceback" in log
+
+    async def _measure(self, fault: Fault, rig: Rig, run: Run) -> None:
+        await rig.until_low()
+        await asyncio.sleep(self._observe_s)
+        verdict = judge(await rig.writes(), rig.watched, rig.hit_at)
+        if fault.bound_s is not None and not verdict.drove and not fault.may_stop_early:
+            run.wrong.append("it did not drive when the fault struck")
+        if verdict.rose:
+            first = verdict.rose[0]
+            run.wrong.append(
+                f"{len(verdict.rose)} pins rose, first {first.pin} at {first.t - rig.hit_at:.3f} s"
+            )
+        if verdict.low_at is not None and fault.bound_s is not None:
+            since = rig.last_command(verdict.low_at) if fault.since == "command" else rig.hit_at
+            run.seconds = verdict.low_at - since
+            run.jitter_s = self._jitter.worst(since, verdict.low_at)
+            run.noisy = run.jitter_s > fault.bound_s / 2
+
+    async def _look_for_leaks(self, run: Run, mark: str) -> None:
+        """Wait a little for what is about to end, and note what does not."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        left = self._left(mark)
+        while left and time.monotonic() < give_up_at:
+            await asyncio.sleep(0.02)
+            left = self._left(mark)
+        run.leaked += left
+        leaks.kill(leaks.marked(mark))
+        self._descriptors = leaks.descriptors(os.getpid())
+
+    def _left(self, mark: str) -> list[str]:
+        here = leaks.descriptors(os.getpid())
+        found = [f"process {pid}" for pid in leaks.marked(mark)]
+        found += [f"child {pid}" for pid in leaks.children() - {self._jitter.pid}]
+        found += [f"file {name}" for name in leaks.files(Path(tempfile.gettempdir()))]
+        if self._descriptors and here > self._descriptors:
+            found.append(f"{here - self._descriptors} descriptors of the campaign")
+        return found

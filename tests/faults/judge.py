@@ -1,0 +1,55 @@
+"""Read a pin trace: when did the wheels lose their power after the fault, and did a pin ever rise again?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tests.bench.measure import Write
+
+ENABLES = (12, 13)
+INPUTS = (22, 23, 24, 27)
+
+
+def powering(jumpers: bool) -> tuple[int, ...]:
+    """Return the pins that must all be low: the enables; with jumpers on the board, the inputs."""
+    return INPUTS if jumpers else ENABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the pins did.
+
+    `drove` tells whether any was high when the fault struck. `low_at` is when they were low for the first time from then
+    on, None if never; of pins that were low already, since when. `rose` has each write of any pin above zero after that.
+    """
+
+    drove: bool
+    low_at: float | None
+    rose: tuple[Write, ...]
+
+
+def judge(writes: Iterable[Write], watched: Iterable[int], hit_at: float) -> Verdict:
+    """Judge a trace.
+
+    Args:
+        writes: of both processes, in any order.
+        watched: pins that must be low; see `powering`.
+        hit_at: when the fault struck.
+    """
+    levels = dict.fromkeys(watched, 0.0)
+    low_at: float | None = float("-inf")
+    drove = decided = False
+    rose: list[Write] = []
+    for write in sorted(writes, key=lambda each: each.t):
+        if write.t >= hit_at and not decided:
+            drove, decided = low_at is None, True
+        if decided and low_at is not None and write.value:
+            rose.append(write)
+        elif write.pin in levels:
+            levels[write.pin] = write.value
+            if any(levels.values()):
+                low_at = None
+            elif low_at is None:
+                low_at = write.t
+    return Verdict(drove if decided else low_at is None, low_at, tuple(rose))

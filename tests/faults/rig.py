@@ -1,0 +1,178 @@
+"""The bench that a fault is tried on: the real product, its driver at full throttle, and a bad radio between them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.bench.measure import Write
+from tests.faults import leaks
+from tests.faults.driver import Driver
+from tests.faults.jitter import ROOT
+from tests.faults.judge import powering
+from tests.faults.proxy import Proxy
+from tests.support.product import Product
+from tests.support.waiting import DEADLINE_S, until
+
+if TYPE_CHECKING:
+    from tests.faults.catalogue import Fault
+
+FULL = Path("/dev/full")
+# Full throttle in no time, a short brake, and otherwise the product as everybody gets it.
+CONFIG = "[drive]\naccel = 20.0\n[motors]\nbrake_hold_s = 0.1\n"
+JUMPERS = '[l298n]\nena = "jumper"\nenb = "jumper"\n'
+
+
+class Rig:
+    """One car with its driver; `driving` makes it.
+
+    Args:
+        car: the product, started.
+        link: the proxy that its driver goes through.
+        driver: holds full throttle.
+        jumpers: how its board is wired.
+        rng: for what a fault leaves to chance.
+        run: the mark of its processes.
+    """
+
+    def __init__(
+        self, car: Product, link: Proxy, driver: Driver, jumpers: bool, rng: random.Random, run: str
+    ) -> None:
+        self.car, self.link, self.driver, self.rng = car, link, driver, rng
+        self.watched = powering(jumpers)
+        self.sent_at = driver.sent_at
+        self.hit_at = 0.0
+        self.server_pid = car.process.pid
+        self.server, self.motor = os.pidfd_open(self.server_pid), os.pidfd_open(car.motor_pid())
+        self.server_descriptors = leaks.descriptors(self.server_pid) - 1  # without the driver's
+        self._run = run
+        self._helpers: list[asyncio.subprocess.Process] = []
+        self.strangers: list[asyncio.StreamWriter] = []
+
+    def hit(self) -> None:
+        """Note that the fault strikes now."""
+        self.hit_at = time.monotonic()
+
+    def last_command(self, low_at: float) -> float:
+        """Return when the last command was sent before the fault struck, or before the pins went low."""
+        return max(t for t in self.sent_at if t <= min(self.hit_at, low_at))
+
+    def signal(self, process: int, number: signal.Signals) -> None:
+        """Send a signal to a process, by its descriptor: never to another that got its number."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(process, number)
+
+    async def helper(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Start a program that ends with the run."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            env=os.environ | {leaks.MARK: self._run},
+            cwd=ROOT,
+        )
+        self._helpers.append(process)
+        return process
+
+    async def stop(self) -> None:
+        """Stop the car, from another client than the driver, and wait until the brake is over."""
+        request = urllib.request.Request(f"{self.car.url}/api/v1/stop", b"")  # noqa: S310
+        await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=20).close())  # noqa: S310
+        await until(self.is_low, "every pin low after a stop")
+
+    async def writes(self) -> list[Write]:
+        """Return every pin write so far; from the flight recorder where the trace is on a full disk."""
+        lines = await asyncio.to_thread(self._flight) if self.car.trace_file == FULL else self.car.trace()
+        return [Write(line["t"], line["pin"], line["op"], line["value"]) for line in lines if "pin" in line]
+
+    def is_low(self) -> bool:
+        """Tell whether the trace says that no pin is high."""
+        return not any(self.car.levels().values())
+
+    async def until_low(self) -> None:
+        """Wait until no pin is high."""
+        give_up_at = time.monotonic() + DEADLINE_S
+        while high := _high(await self.writes()):
+            assert time.monotonic() < give_up_at, f"these pins stay high: {high}"
+            await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """End the helpers, and let go of the processes."""
+        for writer in self.strangers:
+            writer.transport.abort()
+        for process in self._helpers:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+        self.signal(self.server, signal.SIGCONT)
+        os.close(self.server)
+        os.close(self.motor)
+
+    def _flight(self) -> list[dict[str, Any]]:
+        with urllib.request.urlopen(f"{self.car.url}/api/v1/flight", timeout=DEADLINE_S) as answer:  # noqa: S310
+            return [json.loads(line) for line in answer.read().splitlines()]
+
+
+@contextlib.asynccontextmanager
+async def driving(fault: Fault, jumpers: bool, rng: random.Random, run: str) -> AsyncIterator[Rig]:
+    """Start a car and drive it at full throttle; afterwards end it all.
+
+    Raises:
+        AssertionError: it does not drive, or does not end.
+        Leaked: it left something behind.
+    """
+    program = ("-m", "tests.faults.odd", fault.oddity) if fault.oddity else ("-m", "picar")
+    with tempfile.TemporaryDirectory(prefix="picar-faults-") as tmp:
+        env = {leaks.MARK: run, "XDG_RUNTIME_DIR": tmp, "TMPDIR": tmp}
+        car = Product(config=CONFIG + JUMPERS * jumpers, program=program, env=env)
+        if fault.full_disk:
+            car.trace_file = FULL
+        async with car:
+            async with Proxy(car.port) as link, _driven(car, link, jumpers, rng, run) as rig:
+                yield rig
+            await _let_go(car, rig)
+        if left := leaks.files(Path(tmp), ignore="picar"):  # flights are saved there
+            raise leaks.Leaked(f"files: {left}")
+
+
+@contextlib.asynccontextmanager
+async def _driven(
+    car: Product, link: Proxy, jumpers: bool, rng: random.Random, run: str
+) -> AsyncIterator[Rig]:
+    async with Driver(link.url) as driver:
+        await driver.full_throttle()
+        rig = Rig(car, link, driver, jumpers, rng, run)
+        try:
+            await asyncio.sleep(rng.uniform(0.05, 0.15))  # the fault comes at any moment between two commands
+            yield rig
+        finally:
+            await rig.close()
+            await driver.let_go(zero=False)
+            link.half_open()  # else the driver's goodbye would wait for one that may not come
+
+
+async def _let_go(car: Product, rig: Rig) -> None:
+    """End the car, and see that it had closed what its clients had opened."""
+    if car.process.pid == rig.server_pid and car.process.returncode is None:
+        give_up_at = time.monotonic() + DEADLINE_S
+        while (more := leaks.descriptors(rig.server_pid) - rig.server_descriptors) > 0:
+            if time.monotonic() > give_up_at:
+                raise leaks.Leaked(f"{more} descriptors of the server")
+            await asyncio.sleep(0.01)
+    await car.terminate()
+
+
+def _high(writes: list[Write]) -> set[int]:
+    levels = {write.pin: write.value for write in writes}
+    return {pin for pin, value in levels.items() if value}
