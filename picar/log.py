@@ -6,25 +6,39 @@ fill a disk. And no line is worth waiting for: while the server waits to write o
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from picar.stderr import say
 
 MAX_CHARACTERS = 300
-BURST = 50  # lines in any WINDOW_S; what is CRITICAL always passes
+BURST = 50  # lines of a logger in any WINDOW_S; what is CRITICAL always passes
 WINDOW_S = 10.0
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
 def to_stderr() -> None:
     """Log to standard error from now on."""
     handler = _Handler()
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"))
+    handler.addFilter(_name_shortage)
     handler.addFilter(Calm())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for name in ("tornado.access", "tornado.general"):  # each bad request of anybody is no news
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def _name_shortage(record: logging.LogRecord) -> bool:
+    """Say what the machine ran out of, instead of where in Tornado it did: a traceback mends nothing there."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, MemoryError):
+        record.msg, record.args, record.exc_info = "out of memory", (), None
+    elif isinstance(error, OSError) and error.errno in _SHORTAGES:
+        record.msg, record.args, record.exc_info = f"out of resources: {error.strerror}", (), None
+    return True
 
 
 class _Handler(logging.Handler):
@@ -44,7 +58,9 @@ class _OneLine(logging.Formatter):
 
 
 class Calm(logging.Filter):
-    """Lets so many lines pass in each window, and then says how many it left out.
+    """Lets so many lines of each logger pass in each window, and then says how many it left out.
+
+    Of each: what Tornado says of strangers must not hide why the car stopped.
 
     Args:
         clock: seconds, monotonic.
@@ -53,21 +69,26 @@ class Calm(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._since = float("-inf")
-        self._passed = self._left_out = 0
+        self._windows: dict[str, _Window] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the line may pass."""
         now = self._clock()
-        if now - self._since >= WINDOW_S:
-            if self._left_out:
-                record.msg, record.args = (
-                    f"{record.getMessage()} ({self._left_out} lines before this were left out)",
-                    (),
-                )
-            self._since, self._passed, self._left_out = now, 0, 0
-        if self._passed < BURST or record.levelno >= logging.CRITICAL:
-            self._passed += 1
+        window = self._windows.setdefault(record.name, _Window(now))
+        if now - window.since >= WINDOW_S:
+            if window.left_out:
+                record.msg = f"{record.getMessage()} ({window.left_out} lines before this were left out)"
+                record.args = ()
+            window = self._windows[record.name] = _Window(now)
+        if window.passed < BURST or record.levelno >= logging.CRITICAL:
+            window.passed += 1
             return True
-        self._left_out += 1
+        window.left_out += 1
         return False
+
+
+@dataclass(slots=True)
+class _Window:
+    since: float
+    passed: int = 0
+    left_out: int = 0

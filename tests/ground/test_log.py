@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator
 
@@ -35,8 +36,29 @@ def test_a_long_line_is_cut(logger: logging.Logger, capfd: pytest.CaptureFixture
     assert len(capfd.readouterr().err) < log.MAX_CHARACTERS + 50
 
 
-def record(level: int = logging.INFO) -> logging.LogRecord:
-    return logging.LogRecord("picar", level, __file__, 1, "line", (), None)
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "out of resources: Too many open files"),
+        (MemoryError(), "out of memory"),
+    ],
+)
+def test_a_shortage_is_named_without_a_traceback(
+    logger: logging.Logger, capfd: pytest.CaptureFixture[str], error: Exception, said: str
+) -> None:
+    logger.error("Uncaught exception", exc_info=error)
+    assert capfd.readouterr().err.rstrip().endswith(f"ERROR {said}")
+
+
+def test_another_failure_keeps_its_traceback(
+    logger: logging.Logger, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logger.error("picar cannot go on", exc_info=OSError(errno.EIO, "Input/output error"))
+    assert "picar cannot go on\nOSError" in capfd.readouterr().err
+
+
+def record(level: int = logging.INFO, name: str = "tornado") -> logging.LogRecord:
+    return logging.LogRecord(name, level, __file__, 1, "line", (), None)
 
 
 def test_so_many_lines_pass_and_then_it_says_how_many_did_not() -> None:
@@ -45,6 +67,7 @@ def test_so_many_lines_pass_and_then_it_says_how_many_did_not() -> None:
     assert [calm.filter(record()) for _ in range(log.BURST)] == [True] * log.BURST
     assert [calm.filter(record()) for _ in range(7)] == [False] * 7
     assert calm.filter(record(logging.CRITICAL))
+    assert calm.filter(record(name="picar")), "another's noise must not hide why the car stopped"
     now += log.WINDOW_S
     next_one = record()
     assert calm.filter(next_one)
