@@ -1,0 +1,45 @@
+"""A short campaign, each fault once: no pin left high, none rising again, nothing left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.faults.__main__ import measure
+from tests.faults.catalogue import FAULTS
+from tests.faults.jitter import ROOT
+from tests.faults.report import rows
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="scripts/faults reads /proc and needs Linux")
+
+
+def test_each_fault_stops_the_car(tmp_path: Path) -> None:
+    report = tmp_path / "faults.json"
+    command = [sys.executable, "-m", "tests.faults", "--runs", "1", "--observe", "0.3", "--json", str(report)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=480, check=False)
+    figures = json.loads(report.read_text())
+    assert [row["name"] for row in figures["faults"]] == [fault.name for fault in FAULTS]
+    said = done.stdout + done.stderr
+    assert not [run for run in figures["runs"] if run["wrong"] or run["leaked"] or run["traceback"]], said
+    noisy = {run["fault"] for run in figures["runs"] if run["noisy"]}  # four times in a row: a bad machine
+    missed = {row["name"] for row in figures["faults"] if row["verdict"] == "MISSED"}
+    assert missed <= noisy, said
+    assert done.returncode == (1 if missed else 0), said
+
+
+async def test_a_car_that_stops_too_late_is_condemned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # looked through for what is left behind
+    bound_s = 0.05
+    impatient = dataclasses.replace(FAULTS[0], bound_s=bound_s)
+    (row,) = rows([impatient], await measure([impatient], runs=1, seed=0, observe_s=0.1))
+    assert (row.verdict, row.good) == ("MISSED", False)
+    assert row.times
+    assert row.times.p50 > bound_s

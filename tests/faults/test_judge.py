@@ -1,0 +1,85 @@
+"""The judge can condemn: traces of cars that no campaign must let pass."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from tests.bench.measure import Write
+from tests.faults.campaign import Run
+from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.judge import judge, powering
+from tests.faults.report import Row
+
+HIT_AT = 10.0
+ENABLES, INPUTS = powering(jumpers=False), powering(jumpers=True)
+
+
+def wrote(t: float, pin: int, value: float) -> Write:
+    return Write(t=t, pin=pin, op="pwm", value=value)
+
+
+DRIVING = [wrote(9.0, 12, 1.0), wrote(9.0, 13, 1.0), wrote(9.0, 23, 1.0)]
+
+
+def test_a_car_is_low_when_its_last_enable_pin_is() -> None:
+    verdict = judge([*DRIVING, wrote(10.1, 12, 0.0), wrote(10.2, 13, 0.0)], ENABLES, HIT_AT)
+    assert (verdict.drove, verdict.low_at, verdict.rose) == (True, 10.2, ())
+
+
+def test_a_car_that_keeps_one_pin_high_was_never_low() -> None:
+    assert judge([*DRIVING, wrote(10.1, 12, 0.0)], ENABLES, HIT_AT).low_at is None
+
+
+def test_with_jumpers_the_inputs_count() -> None:
+    low = [wrote(10.1, 12, 0.0), wrote(10.1, 13, 0.0)]
+    assert judge([*DRIVING, *low], INPUTS, HIT_AT).low_at is None
+
+
+def test_a_pin_that_rises_again_is_seen() -> None:
+    again = wrote(10.4, 13, 0.3)
+    verdict = judge([*DRIVING, wrote(10.1, 12, 0.0), wrote(10.2, 13, 0.0), again], ENABLES, HIT_AT)
+    assert (verdict.low_at, verdict.rose) == (10.2, (again,))
+
+
+def test_a_car_that_stood_already_did_not_drive() -> None:
+    verdict = judge([*DRIVING, wrote(9.5, 12, 0.0), wrote(9.5, 13, 0.0)], ENABLES, HIT_AT)
+    assert (verdict.drove, verdict.low_at) == (False, 9.5)
+
+
+def test_a_car_that_stood_and_moved_after_all_is_seen() -> None:
+    assert judge([*DRIVING, wrote(9.5, 12, 0), wrote(9.5, 13, 0), wrote(10.5, 12, 0.2)], ENABLES, HIT_AT).rose
+
+
+BOUND_S = 0.05
+FAULT = dataclasses.replace(FAULTS[0], bound_s=BOUND_S)
+GOOD = Run(FAULT.name, jumpers=False, attempt=0, seconds=0.01)
+
+
+@pytest.mark.parametrize(
+    ("run", "verdict"),
+    [
+        (GOOD, "kept"),
+        (dataclasses.replace(GOOD, seconds=BOUND_S * 1.01), "MISSED"),
+        (dataclasses.replace(GOOD, seconds=None), "MISSED"),
+        (dataclasses.replace(GOOD, wrong=["3 pins rose"]), "WRONG in 1"),
+        (dataclasses.replace(GOOD, leaked=["process 7"]), "LEAKED"),
+    ],
+)
+def test_a_row_is_as_good_as_its_runs(run: Run, verdict: str) -> None:
+    row = Row(FAULT, (run,))
+    assert (row.verdict, row.good) == (verdict, verdict == "kept")
+
+
+def test_a_car_that_must_not_move_at_all_needs_no_time() -> None:
+    still: Fault = dataclasses.replace(FAULT, bound_s=None)
+    assert Row(still, (dataclasses.replace(GOOD, seconds=None),)).good
+    assert not Row(still, (dataclasses.replace(GOOD, wrong=["1 pins rose"]),)).good
+
+
+def test_a_noisy_run_counts_and_its_time_only_where_no_quiet_one_followed() -> None:
+    noisy = dataclasses.replace(GOOD, seconds=9.0, noisy=True)
+    quiet = dataclasses.replace(GOOD, attempt=1)
+    assert Row(FAULT, (noisy, quiet)).verdict == "kept"
+    assert Row(FAULT, (noisy,)).verdict == "MISSED"
