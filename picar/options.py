@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 EnablePin = int | Literal["jumper"]
 HEADER_PINS = range(28)  # BCM numbers on the 40-pin header of every Pi since the B+
+_HOST_NAME = re.compile(r"[\w.-]+", re.ASCII)  # what a Host header may hold; anything else would never match
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Option:
             return type(value) is self.type and value != ""
         if get_origin(self.type) is Literal:
             return isinstance(value, str) and value in get_args(self.type)
-        return isinstance(value, list) and all(isinstance(v, str) and v for v in value)
+        return isinstance(value, list) and all(isinstance(v, str) and _HOST_NAME.fullmatch(v) for v in value)
 
     @property
     def rule(self) -> str:
@@ -67,7 +69,7 @@ class Option:
             return "a text in quotes, not empty"
         if get_origin(self.type) is Literal:
             return "one of " + ", ".join(f'"{word}"' for word in get_args(self.type))
-        return 'a list of texts, like ["car.example"]'
+        return 'a list of host names without port, like ["car.example"]'
 
 
 def option(

@@ -353,7 +353,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path, variable: str, text:
         ("PICAR_SERVER__PORT", "70000", "[server] port = 70000 is not"),
         ("PICAR_SERVER__PORT", "9" * 5000, "[server] port = "),
         ("PICAR_SERVER__NAME", "", "a text in quotes, not empty"),
-        ("PICAR_SERVER__ALLOWED_HOSTS", "a.example", "a list of texts"),
+        ("PICAR_SERVER__ALLOWED_HOSTS", "a.example", "a list of host names"),
         ("PICAR_DRIVE__ACCEL", "nan", "[drive] accel = nan is not a number from 0.2 to 20 per s."),
         ("PICAR_DRIVE__ACCEL", "[" * 5000, "[drive] accel = "),
         ("PICAR_L298N__SWAP", "yes", '[l298n] swap = "yes" is not true or false.'),
