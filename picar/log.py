@@ -87,7 +87,7 @@ class Calm(logging.Filter):
         return False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Window:
     since: float
     passed: int = 0

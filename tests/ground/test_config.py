@@ -516,6 +516,7 @@ def test_no_option_switches_a_safety_off() -> None:
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+host_names = st.from_regex(r"[\w.-]+", fullmatch=True, alphabet=st.characters(codec="ascii"))
 
 
 def values_of(option: Option) -> st.SearchStrategy[Any]:
@@ -526,7 +527,7 @@ def values_of(option: Option) -> st.SearchStrategy[Any]:
         return st.integers(int(option.lo), int(option.hi))
     if kind == "choice":
         return st.sampled_from(get_args(option.type))
-    return {"bool": st.booleans(), "text": texts, "list": st.lists(texts).map(tuple)}[kind]
+    return {"bool": st.booleans(), "text": texts, "list": st.lists(host_names).map(tuple)}[kind]
 
 
 def sections() -> st.SearchStrategy[Config]:
