@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 BODY_BYTES = 4 * 1024
 BODY_S = 5.0
-SPARE_DESCRIPTORS = 32  # never for strangers: the emergency opens the pins
+SPARE_DESCRIPTORS = (12, 32)  # at least, at most; never for strangers: in an emergency, lgpio takes 8
 SOCKET_BYTES = 64 * 1024  # Tornado cuts the line above this; `DriveSocket` closes properly far below
 PING_S = 20.0  # housekeeping: finds dead sockets; safety does not hang on it
 IDLE_S = 60.0
@@ -178,7 +178,8 @@ class _HTTPServer(HTTPServer):
         super().initialize(*args, **kwargs)
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         endless = limit == resource.RLIM_INFINITY
-        self._full_at = sys.maxsize if endless else limit - min(SPARE_DESCRIPTORS, limit // 8)
+        least, most = SPARE_DESCRIPTORS
+        self._full_at = sys.maxsize if endless else limit - max(least, min(most, limit // 8))
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Take a connection; its descriptor is the lowest that was free, so it tells how many are open."""

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     """Return 0, or 1 when a bound was missed, a pin rose, or something was left behind."""
     args = arguments(argv)
     if args.list:
-        print("\n".join(f"{fault.name:<16} {fault.what}" for fault in FAULTS))
+        print("\n".join(f"{fault.name:<18} {fault.what}" for fault in FAULTS))
         return 0
     if sys.platform != "linux":
         print("scripts/faults reads /proc and needs Linux.", file=sys.stderr)

@@ -63,11 +63,13 @@ class Campaign:
     ) -> None:
         self._jitter, self._seed, self._observe_s, self._tell = jitter, seed, observe_s, tell
         self._descriptors = 0
+        self._others: set[int] = set()
         self._begun = 0
         self.runs: list[Run] = []
 
     async def run(self, faults: Sequence[Fault], runs: int) -> None:
         """Run each fault so many times, in both wirings by turns."""
+        self._others = leaks.children()  # not of a run: what measures the jitter, a browser of other tests
         plan = [(fault, n, (k + n) % 2 == 1) for k, fault in enumerate(faults) for n in range(runs)]
         random.Random(self._seed).shuffle(plan)
         for done, (fault, n, jumpers) in enumerate(plan):
@@ -134,7 +136,7 @@ class Campaign:
     def _left(self, mark: str) -> list[str]:
         here = leaks.descriptors(os.getpid())
         found = [f"process {pid}" for pid in leaks.marked(mark)]
-        found += [f"child {pid}" for pid in leaks.children() - {self._jitter.pid}]
+        found += [f"child {pid}" for pid in leaks.children() - self._others]
         found += [f"file {name}" for name in leaks.files(Path(tempfile.gettempdir()))]
         if self._descriptors and here > self._descriptors:
             found.append(f"{here - self._descriptors} descriptors of the campaign")

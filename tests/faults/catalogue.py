@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from tests.faults.driver import Driver
-from tests.faults.odd import HOUR_S, HUNG_S
+from tests.faults.odd import FEW_DESCRIPTORS, HOUR_S, HUNG_S
 from tests.faults.rig import Rig
 
 LINK_S = 0.5 + 0.05  # from the last command that was sent before the fault
@@ -68,14 +68,30 @@ async def stall_and_burst(rig: Rig) -> None:
     rig.link.flush()
 
 
-async def replayed(rig: Rig) -> None:
-    rig.link.record()
-    await asyncio.sleep(0.2)
-    await rig.driver.let_go(zero=False)
+async def stall_in_rearm(rig: Rig) -> None:
     rig.hit()
-    for _ in range(8):  # while the ticks in it are fresh, and when they are old
-        await asyncio.sleep(0.2)
-        rig.link.replay()
+    rig.link.stall()
+    await rig.until_low()
+    await asyncio.sleep(rig.rng.uniform(0.0, 0.8))  # a fresh command would still move it: `rearm_s` is 1 s
+    await rig.driver.let_go(zero=False)
+    rig.link.flush()
+
+
+async def slow_and_cut(rig: Rig) -> None:
+    rig.link.delay(0.12)
+    await asyncio.sleep(0.5)
+    rig.hit()
+    rig.link.cut()  # what is under way still arrives
+
+
+async def replayed(rig: Rig) -> None:
+    tape = await rig.link.record(0.2)
+    await rig.driver.let_go()
+    await rig.until_low()
+    rig.hit()
+    for _ in range(16):  # while the ticks in it are fresh, and when they are old
+        rig.link.replay(tape)
+        await asyncio.sleep(0.1)
 
 
 async def late_reset(rig: Rig) -> None:
@@ -87,7 +103,7 @@ async def late_reset(rig: Rig) -> None:
     await rig.driver.ask("reset")
     await rig.stop()
     await rig.driver.drive(0.0)
-    rig.driver.hold(1.0)
+    rig.driver.press()
 
 
 async def late_take(rig: Rig) -> None:
@@ -99,7 +115,7 @@ async def late_take(rig: Rig) -> None:
     await rig.stop()
     rig.hit()
     await rig.driver.drive(0.0)
-    rig.driver.hold(1.0)
+    rig.driver.press()
 
 
 async def page_hung(rig: Rig) -> None:
@@ -114,7 +130,7 @@ async def client_killed(rig: Rig) -> None:
     await rig.driver.let_go()
     await rig.driver.send(type="release")
     await rig.until_low()
-    phone = await rig.helper("-m", "tests.faults.driver", rig.link.url)
+    phone = await rig.helper("-m", "tests.faults.driver", rig.link.url, *map(str, rig.driver.heading))
     await rig.driver.until_full()
     await asyncio.sleep(rig.rng.uniform(0.05, 0.15))
     rig.hit()
@@ -157,13 +173,17 @@ async def server_killed(rig: Rig) -> None:
 
 
 async def no_descriptors(rig: Rig) -> None:
-    await _exhaust_descriptors(rig)
+    limit = _first_free_descriptor(rig.server_pid)
+    resource.prlimit(rig.server_pid, resource.RLIMIT_NOFILE, (limit, limit))
+    await _strangers(rig, 10, b"GET / HTTP/1.1\r\n")
+    await rig.until_logged("out of resources")
     rig.hit()
     rig.link.cut()
 
 
-async def no_descriptors_no_motor(rig: Rig) -> None:
-    await _exhaust_descriptors(rig)
+async def crowded_no_motor(rig: Rig) -> None:
+    await _strangers(rig, FEW_DESCRIPTORS, b"GET / HTTP/1.1\r\n")
+    await rig.until_logged("too many connections")
     rig.hit()
     rig.signal(rig.motor, signal.SIGKILL)
 
@@ -173,7 +193,7 @@ async def no_memory(rig: Rig) -> None:
     resource.prlimit(rig.server_pid, resource.RLIMIT_AS, (size, size))
     request = b"GET /healthz HTTP/1.1\r\nX-Long: " + bytes(60_000)
     await _strangers(rig, 200, request)
-    await asyncio.sleep(0.3)
+    await rig.until_logged("out of memory")
     rig.hit()
     rig.link.cut()
 
@@ -186,6 +206,11 @@ async def motor_killed(rig: Rig) -> None:
 async def motor_stopped(rig: Rig) -> None:
     rig.hit()
     rig.signal(rig.motor, signal.SIGSTOP)
+
+
+async def motor_stopped_and_cut(rig: Rig) -> None:
+    await motor_stopped(rig)
+    rig.link.cut()
 
 
 async def motor_paused(rig: Rig) -> None:
@@ -229,16 +254,20 @@ async def clock_stepped(rig: Rig) -> None:
     rig.link.cut()
 
 
+async def pin_raises(rig: Rig) -> None:
+    await link_cut(rig)
+    await rig.until_logged("the pin does not answer")
+
+
 async def restarted(rig: Rig) -> None:
     rig.hit()
     rig.signal(rig.server, signal.SIGKILL)
     await asyncio.sleep(rig.rng.uniform(0.0, 0.1))
     await rig.car.start()
-    async with Driver(rig.link.url) as same:
+    async with Driver(rig.link.url) as same:  # without the wheel: the new car must not move for it
         await same.drive(0.0)
-        same.hold(1.0)
+        same.press()
         await asyncio.sleep(0.5)
-        assert not rig.car.is_driving(), "the new car moves for a driver without its wheel"
 
 
 def _seconds_ahead(url: str) -> float:
@@ -256,14 +285,6 @@ def _first_free_descriptor(pid: int) -> int:
     return next(n for n in range(len(used) + 1) if n not in used)
 
 
-async def _exhaust_descriptors(rig: Rig) -> None:
-    """Leave the server no descriptor, let strangers knock, and drive on for half a second."""
-    limit = _first_free_descriptor(rig.server_pid)
-    resource.prlimit(rig.server_pid, resource.RLIMIT_NOFILE, (limit, limit))
-    await _strangers(rig, 10, b"GET / HTTP/1.1\r\n")
-    await asyncio.sleep(0.5)
-
-
 async def _strangers(rig: Rig, count: int, say: bytes) -> None:
     """Connect, say something, and stay until the run is over, or as long as the server does."""
     with contextlib.suppress(OSError):
@@ -277,7 +298,9 @@ FAULTS = (
     Fault("link-cut", "the link is cut, without a FIN", link_cut),
     Fault("half-open", "the driver's end closes, and the car is not told", link_half_open),
     Fault("stall-burst", "the link stalls for 5 s, then delivers it all in one burst", stall_and_burst),
-    Fault("replay", "the last commands are delivered again, early and late", replayed),
+    Fault("stall-rearm", "the link stalls just until a fresh command would do", stall_in_rearm),
+    Fault("slow-cut", "a link that takes 0.24 s to and fro is cut", slow_and_cut),
+    Fault("replay", "full throttle is delivered again after a zero", replayed, None),
     Fault("late-reset", "a reset arrives after a newer stop", late_reset, None),
     Fault("late-take", "a take arrives after a newer stop", late_take, None),
     Fault("page-hung", "the page hangs: sends nothing, answers pings", page_hung),
@@ -290,15 +313,23 @@ FAULTS = (
     Fault("server-killed", "server: SIGKILL", server_killed, DEATH_S, "fault"),
     Fault("no-fds", "server: out of descriptors, and the link is cut", no_descriptors),
     Fault(
-        "no-fds-no-motor",
-        "server: out of descriptors, and the motor process is killed",
-        no_descriptors_no_motor,
+        "crowded",
+        "server: strangers take all descriptors, and the motor process is killed",
+        crowded_no_motor,
         DEATH_S,
         "fault",
+        oddity="needy",
     ),
     Fault("no-memory", "server: out of memory, and the link is cut", no_memory, may_stop_early=True),
     Fault("motor-killed", "motor process: SIGKILL", motor_killed, DEATH_S, "fault"),
     Fault("motor-stopped", "motor process: SIGSTOP for good", motor_stopped, STUCK_S, "fault"),
+    Fault(
+        "motor-stopped-cut",
+        "motor process: SIGSTOP, and the link is cut",
+        motor_stopped_and_cut,
+        STUCK_S,
+        "fault",
+    ),
     Fault("motor-paused", "motor process: SIGSTOP, SIGCONT after 2 s", motor_paused, STUCK_S, "fault"),
     Fault("both-killed", "both: SIGKILL, then `picar pins-low`", both_killed, BOTH_DEAD_S, "fault"),
     Fault("sigterm", "SIGTERM", terminated, DEATH_S, "fault"),
@@ -313,7 +344,7 @@ FAULTS = (
     Fault(
         "clock-back", "the wall clock steps an hour back, then the link is cut", clock_stepped, oddity="back"
     ),
-    Fault("pin-raises", "the link is cut, and a pin raises when it shall go low", link_cut, oddity="stuck"),
+    Fault("pin-raises", "the link is cut, and a pin raises when it shall go low", pin_raises, oddity="stuck"),
     Fault("trace-full", "the trace is on a full disk, and the link is cut", link_cut, full_disk=True),
     Fault("restart", "server: SIGKILL, and started again within 100 ms", restarted, DEATH_S, "fault"),
 )

@@ -1,6 +1,6 @@
 """The driver's client, which notes when each command was sent; as a program, a client that can be killed.
 
-`python -m tests.faults.driver URL` takes the wheel, holds full throttle and prints the time of each command.
+`python -m tests.faults.driver URL THROTTLE STEERING` takes the wheel, holds that and prints the time of each command.
 """
 
 from __future__ import annotations
@@ -12,12 +12,26 @@ from typing import Any, Self
 
 from tests.support.client import Client
 
+AHEAD = (1.0, 0.0)
+HEADINGS = (
+    AHEAD,
+    (-1.0, 0.0),
+    (0.0, 1.0),
+    (0.0, -1.0),
+)  # throttle, steering; both wheels at full speed in each
+
 
 class Driver(Client):
-    """A client as a page is one: without Nagle's algorithm. `sent_at` has the monotonic time of each command."""
+    """A client as a page is one: without Nagle's algorithm. `sent_at` has the monotonic time of each command.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: the car's.
+        heading: the sticks that it holds, one of `HEADINGS`.
+    """
+
+    def __init__(self, url: str, heading: tuple[float, float] = AHEAD) -> None:
         super().__init__(url)
+        self.heading = heading
         self.sent_at: list[float] = []
 
     async def __aenter__(self) -> Self:
@@ -37,14 +51,18 @@ class Driver(Client):
         self.sent_at.append(now)
 
     async def full_throttle(self) -> None:
-        """Take the wheel and drive straight on as fast as it goes."""
+        """Take the wheel and drive as fast as it goes."""
         await self.take()
-        self.hold(1.0)
+        self.press()
         await self.until_full()
+
+    def press(self) -> None:
+        """Hold the sticks, without asking who drives."""
+        self.hold(*self.heading)
 
     async def until_full(self) -> None:
         """Wait until both wheels run at full speed, whoever drives."""
-        await self.until(lambda s: s["applied"] == {"left": 1.0, "right": 1.0})
+        await self.until(lambda s: all(abs(wheel) == 1.0 for wheel in s["applied"].values()))
 
     def close(self) -> None:
         """Say goodbye."""
@@ -60,11 +78,11 @@ class _TellingDriver(Driver):
         print(f"{now:.6f}", flush=True)
 
 
-async def _drive(url: str) -> None:
-    async with _TellingDriver(url) as driver:
+async def _drive(url: str, throttle: str, steering: str) -> None:
+    async with _TellingDriver(url, (float(throttle), float(steering))) as driver:
         await driver.full_throttle()
         await driver.until_closed()
 
 
 if __name__ == "__main__":
-    asyncio.run(_drive(sys.argv[1]))
+    asyncio.run(_drive(*sys.argv[1:]))

@@ -43,11 +43,6 @@ class Jitter:
         await self._process.wait()
         await self._listening
 
-    @property
-    def pid(self) -> int:
-        """The process that sleeps."""
-        return self._process.pid
-
     def worst(self, since: float, until: float) -> float:
         """Return the worst lateness in seconds between two monotonic times; what was not worth a line is 0."""
         assert self._process.returncode is None, "the jitter process has ended"

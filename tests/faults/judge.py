@@ -29,8 +29,16 @@ class Verdict:
     rose: tuple[Write, ...]
 
 
+def written(writes: Iterable[Write]) -> Iterable[Write]:
+    """Return those that set a pin."""
+    return (write for write in writes if write.op in ("write", "pwm"))
+
+
 def judge(writes: Iterable[Write], watched: Iterable[int], hit_at: float) -> Verdict:
     """Judge a trace.
+
+    A claim or a close that the trace tells of is no write: what a backend does then is its own affair, and a pin is low
+    when picar wrote it low.
 
     Args:
         writes: of both processes, in any order.
@@ -41,7 +49,7 @@ def judge(writes: Iterable[Write], watched: Iterable[int], hit_at: float) -> Ver
     low_at: float | None = float("-inf")
     drove = decided = False
     rose: list[Write] = []
-    for write in sorted(writes, key=lambda each: each.t):
+    for write in sorted(written(writes), key=lambda each: each.t):
         if write.t >= hit_at and not decided:
             drove, decided = low_at is None, True
         if decided and low_at is not None and write.value:

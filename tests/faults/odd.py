@@ -5,6 +5,7 @@ gil        SIGUSR1 does the same in a C call that holds the GIL
 forward    SIGUSR1 steps the wall clock of either process an hour forward
 back       and an hour back
 stuck      in the motor process, the left motor's pins raise when they shall go low
+needy      as a real GPIO library, opening the pins takes descriptors; and the server may have few of them
 
 The motor process is patched too: the server starts this file for it, `python -m tests.faults.odd ODDITY`.
 The machine's own clock is not stepped: others live on it.
@@ -13,10 +14,13 @@ The machine's own clock is not stepped: others live on it.
 from __future__ import annotations
 
 import ctypes
+import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from picar.motor.pins.mock import MockPins
@@ -25,12 +29,23 @@ HUNG_S = (
     2.0  # longer than `command_timeout_s` and `rearm_s` together: a held stick must not drive on after it
 )
 HOUR_S = 3600.0
-STUCK = (12, 23)  # ENA, and IN1 for a board with jumpers
+STUCK = (12, 23, 24)  # ENA, IN1, IN2
+FEW_DESCRIPTORS, NEEDED_DESCRIPTORS = (
+    64,
+    8,
+)  # lgpio needs one for the chip, one for each pin, and our lock one
 
 
 def patch(oddity: str) -> None:
     """Patch this process."""
-    patches = {"blocks": _block, "gil": _hold_gil, "forward": _step, "back": _step, "stuck": _stick}
+    patches = {
+        "blocks": _block,
+        "gil": _hold_gil,
+        "forward": _step,
+        "back": _step,
+        "stuck": _stick,
+        "needy": _need,
+    }
     patches[oddity](oddity)
 
 
@@ -73,6 +88,23 @@ def _stick(_oddity: str) -> None:
         record(self, bcm, op, value)
 
     setattr(MockPins, "record", stuck_record)  # noqa: B010
+
+
+def _need(_oddity: str) -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, FEW_DESCRIPTORS))
+    finish, init = MockPins.finish, MockPins.__init__
+
+    def needy_init(self: MockPins, *args: Any) -> None:
+        self.needed = [os.open(os.devnull, os.O_RDONLY) for _ in range(NEEDED_DESCRIPTORS)]  # type: ignore[attr-defined]
+        init(self, *args)
+
+    def needy_finish(self: MockPins, claimed: Iterable[int]) -> None:
+        finish(self, claimed)
+        for fd in self.needed:  # type: ignore[attr-defined]
+            os.close(fd)
+
+    setattr(MockPins, "__init__", needy_init)  # noqa: B010
+    setattr(MockPins, "finish", needy_finish)  # noqa: B010
 
 
 def _main() -> int:

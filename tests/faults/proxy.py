@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 CHUNK_BYTES = 65536
+Tape = list[tuple[StreamWriter, bytes]]  # what was said, and to whom
 
 
 class Proxy:
@@ -24,8 +25,8 @@ class Proxy:
         self._target = target
         self._mode: Literal["pass", "hold", "drop"] = "pass"
         self._delay_s = 0.0
-        self._held: list[tuple[StreamWriter, bytes]] = []
-        self._recorded: list[tuple[StreamWriter, bytes]] | None = None
+        self._held: Tape = []
+        self._recording: Tape | None = None
         self._clients: list[StreamWriter] = []
         self._servers: list[StreamWriter] = []
         self._links: set[asyncio.Task[None]] = set()
@@ -71,13 +72,17 @@ class Proxy:
         self.cut()
         self._abort(self._clients)
 
-    def record(self) -> None:
-        """Remember what clients say from now on."""
-        self._recorded = []
+    async def record(self, seconds: float) -> Tape:
+        """Remember what clients say in the next seconds, and return it."""
+        tape = self._recording = []
+        await asyncio.sleep(seconds)
+        self._recording = None
+        assert tape, "nobody said anything"
+        return tape
 
-    def replay(self) -> None:
+    def replay(self, tape: Tape) -> None:
         """Say to the car once more what was recorded."""
-        for writer, data in self._recorded or []:
+        for writer, data in tape:
             _deliver(writer, data)
 
     async def _accept(self, reader: StreamReader, writer: StreamWriter) -> None:
@@ -100,8 +105,8 @@ class Proxy:
                 data = await reader.read(CHUNK_BYTES)
             except ConnectionError:
                 data = b""
-            if data and self._recorded is not None and writer in self._servers:
-                self._recorded.append((writer, data))
+            if data and self._recording is not None and writer in self._servers:
+                self._recording.append((writer, data))
             self._forward(writer, data)
 
     def _forward(self, writer: StreamWriter, data: bytes) -> None:

@@ -61,7 +61,7 @@ def rows(faults: Sequence[Fault], runs: Sequence[Run]) -> list[Row]:
 def table(done: Sequence[Row]) -> str:
     """Return the report for people."""
     lines = [
-        f"{'fault':<16}{'':<62}{'runs':>5}{'p50':>8}{'p99':>8}{'max':>8}{'bound':>8}{'noisy':>7}  verdict"
+        f"{'fault':<19}{'':<72}{'runs':>5}{'p50':>8}{'p99':>8}{'max':>8}{'bound':>8}{'noisy':>7}  verdict"
     ]
     lines += [_line(row) for row in done]
     runs = [run for row in done for run in row.runs]
@@ -107,7 +107,7 @@ def _line(row: Row) -> str:
     limit = "-" if bound is None else f"{bound * 1000:.0f}"
     noisy = sum(run.noisy for run in row.runs)
     figures = "".join(f"{cell:>8}" for cell in (*cells, limit))
-    return f"{row.fault.name:<16}{row.fault.what:<62}{len(row.judged):>5}{figures}{noisy:>7}  {row.verdict}"
+    return f"{row.fault.name:<19}{row.fault.what:<72}{len(row.judged):>5}{figures}{noisy:>7}  {row.verdict}"
 
 
 def _remarks(runs: Sequence[Run]) -> list[str]:

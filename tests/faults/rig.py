@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from tests.bench.measure import Write
 from tests.faults import leaks
-from tests.faults.driver import Driver
+from tests.faults.driver import HEADINGS, Driver
 from tests.faults.jitter import ROOT
-from tests.faults.judge import powering
+from tests.faults.judge import powering, written
 from tests.faults.proxy import Proxy
 from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S, until
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from tests.faults.catalogue import Fault
 
 FULL = Path("/dev/full")
-# Full throttle in no time, a short brake, and otherwise the product as everybody gets it.
-CONFIG = "[drive]\naccel = 20.0\n[motors]\nbrake_hold_s = 0.1\n"
+# Full throttle and back in no time, a short brake, and otherwise the product as everybody gets it.
+CONFIG = "[drive]\naccel = 20.0\ndecel = 20.0\n[motors]\nbrake_hold_s = 0.1\n"
 JUMPERS = '[l298n]\nena = "jumper"\nenb = "jumper"\n'
 
 
@@ -44,10 +44,18 @@ class Rig:
         jumpers: how its board is wired.
         rng: for what a fault leaves to chance.
         run: the mark of its processes.
+        descriptors: how many its server had open before anybody came.
     """
 
     def __init__(
-        self, car: Product, link: Proxy, driver: Driver, jumpers: bool, rng: random.Random, run: str
+        self,
+        car: Product,
+        link: Proxy,
+        driver: Driver,
+        jumpers: bool,
+        rng: random.Random,
+        run: str,
+        descriptors: int,
     ) -> None:
         self.car, self.link, self.driver, self.rng = car, link, driver, rng
         self.watched = powering(jumpers)
@@ -55,7 +63,7 @@ class Rig:
         self.hit_at = 0.0
         self.server_pid = car.process.pid
         self.server, self.motor = os.pidfd_open(self.server_pid), os.pidfd_open(car.motor_pid())
-        self.server_descriptors = leaks.descriptors(self.server_pid) - 1  # without the driver's
+        self.server_descriptors = descriptors
         self._run = run
         self._helpers: list[asyncio.subprocess.Process] = []
         self.strangers: list[asyncio.StreamWriter] = []
@@ -89,16 +97,12 @@ class Rig:
         """Stop the car, from another client than the driver, and wait until the brake is over."""
         request = urllib.request.Request(f"{self.car.url}/api/v1/stop", b"")  # noqa: S310
         await asyncio.to_thread(lambda: urllib.request.urlopen(request, timeout=20).close())  # noqa: S310
-        await until(self.is_low, "every pin low after a stop")
+        await self.until_low()  # the brake is over
 
     async def writes(self) -> list[Write]:
         """Return every pin write so far; from the flight recorder where the trace is on a full disk."""
         lines = await asyncio.to_thread(self._flight) if self.car.trace_file == FULL else self.car.trace()
         return [Write(line["t"], line["pin"], line["op"], line["value"]) for line in lines if "pin" in line]
-
-    def is_low(self) -> bool:
-        """Tell whether the trace says that no pin is high."""
-        return not any(self.car.levels().values())
 
     async def until_low(self) -> None:
         """Wait until no pin is high."""
@@ -106,6 +110,10 @@ class Rig:
         while high := _high(await self.writes()):
             assert time.monotonic() < give_up_at, f"these pins stay high: {high}"
             await asyncio.sleep(0.01)
+
+    async def until_logged(self, sentence: str) -> None:
+        """Wait until the car has said so: evidence that a fault has struck."""
+        await until(lambda: sentence in self.car.log(), f"{sentence!r} in the log: the fault did not strike")
 
     async def close(self) -> None:
         """End the helpers, and let go of the processes."""
@@ -139,27 +147,30 @@ async def driving(fault: Fault, jumpers: bool, rng: random.Random, run: str) -> 
         if fault.full_disk:
             car.trace_file = FULL
         async with car:
-            async with Proxy(car.port) as link, _driven(car, link, jumpers, rng, run) as rig:
-                yield rig
+            before = await _descriptors_at_rest(car)
+            async with Proxy(car.port) as link, Driver(link.url, rng.choice(HEADINGS)) as driver:
+                await driver.full_throttle()
+                rig = Rig(car, link, driver, jumpers, rng, run, before)
+                try:
+                    await asyncio.sleep(
+                        rng.uniform(0.05, 0.15)
+                    )  # a fault comes at any moment between two commands
+                    yield rig
+                finally:
+                    await rig.close()
+                    await driver.let_go(zero=False)
+                    link.half_open()  # else the driver's goodbye would wait for one that may not come
             await _let_go(car, rig)
         if left := leaks.files(Path(tmp), ignore="picar"):  # flights are saved there
             raise leaks.Leaked(f"files: {left}")
 
 
-@contextlib.asynccontextmanager
-async def _driven(
-    car: Product, link: Proxy, jumpers: bool, rng: random.Random, run: str
-) -> AsyncIterator[Rig]:
-    async with Driver(link.url) as driver:
-        await driver.full_throttle()
-        rig = Rig(car, link, driver, jumpers, rng, run)
-        try:
-            await asyncio.sleep(rng.uniform(0.05, 0.15))  # the fault comes at any moment between two commands
-            yield rig
-        finally:
-            await rig.close()
-            await driver.let_go(zero=False)
-            link.half_open()  # else the driver's goodbye would wait for one that may not come
+async def _descriptors_at_rest(car: Product) -> int:
+    """Return how many descriptors the server has before anybody is connected to it."""
+    with await asyncio.to_thread(urllib.request.urlopen, f"{car.url}/healthz", timeout=DEADLINE_S):
+        pass  # its loop runs
+    await asyncio.sleep(0.1)  # and has closed this connection
+    return leaks.descriptors(car.process.pid)
 
 
 async def _let_go(car: Product, rig: Rig) -> None:
@@ -174,5 +185,5 @@ async def _let_go(car: Product, rig: Rig) -> None:
 
 
 def _high(writes: list[Write]) -> set[int]:
-    levels = {write.pin: write.value for write in writes}
+    levels = {write.pin: write.value for write in written(writes)}
     return {pin for pin, value in levels.items() if value}

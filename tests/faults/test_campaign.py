@@ -40,6 +40,6 @@ async def test_a_car_that_stops_too_late_is_condemned(
     bound_s = 0.05
     impatient = dataclasses.replace(FAULTS[0], bound_s=bound_s)
     (row,) = rows([impatient], await measure([impatient], runs=1, seed=0, observe_s=0.1))
-    assert (row.verdict, row.good) == ("MISSED", False)
+    assert (row.verdict, row.good) == ("MISSED", False), row
     assert row.times
     assert row.times.p50 > bound_s

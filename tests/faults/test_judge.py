@@ -32,6 +32,12 @@ def test_a_car_that_keeps_one_pin_high_was_never_low() -> None:
     assert judge([*DRIVING, wrote(10.1, 12, 0.0)], ENABLES, HIT_AT).low_at is None
 
 
+@pytest.mark.parametrize("op", ["claim", "close"])
+def test_a_level_that_nobody_wrote_is_not_low(op: str) -> None:
+    told = [Write(t=10.1, pin=pin, op=op, value=0.0) for pin in (12, 13, 23)]
+    assert judge([*DRIVING, *told], ENABLES, HIT_AT).low_at is None
+
+
 def test_with_jumpers_the_inputs_count() -> None:
     low = [wrote(10.1, 12, 0.0), wrote(10.1, 13, 0.0)]
     assert judge([*DRIVING, *low], INPUTS, HIT_AT).low_at is None
