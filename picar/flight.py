@@ -84,7 +84,7 @@ class FlightRecorder:
         slots, size = _SLOTS[by]
         start = _HEADER + (0 if by == "server" else _bytes_of("server"))
         (count,) = _COUNT.unpack_from(self._memory, _COUNTS[by])
-        for n in range(max(0, count - slots), count):
+        for n in range(max(0, count - slots + 1), count):  # the oldest may be being overwritten
             at = start + n % slots * size
             line, end, _ = self._memory[at : at + size].partition(b"\n")
             with contextlib.suppress(ValueError):  # a slot that is being written at this moment
@@ -102,8 +102,11 @@ class FlightRecorder:
         path = folder / f"flight-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.jsonl"
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
-            path.write_bytes(json.dumps(head).encode() + b"\n" + b"".join(self.recent()))
-            for old in sorted(folder.glob("flight-*.jsonl"))[:-KEEP_FILES]:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with open(fd, "wb") as file:  # noqa: PTH123
+                file.write(json.dumps(head).encode() + b"\n" + b"".join(self.recent()))
+            others = sorted(set(folder.glob("flight-*.jsonl")) - {path})  # the clock may have gone back
+            for old in others[: 1 - KEEP_FILES]:
                 old.unlink()
         except OSError:
             return None

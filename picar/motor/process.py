@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from picar.core.drive import TICK_S, Drive, Output, Reason, Refusal
+from picar.core.drive import TICK_S, Drive, Output, Reason, Refusal, State
 from picar.motor import frames
 from picar.service import catch_signals
 
@@ -142,6 +142,7 @@ class MotorLoop:
     def _handle(self, frame: list[Any], now: float) -> None:
         kind, n, *rest = frame
         refusal: Refusal | None = None
+        stopped = self._drive.state == State.STOPPED
         if kind in ("drive", "tank"):
             deadline, a, b = rest
             refusal = self._drive.command(frames.sticks(kind, a, b), deadline, now)
@@ -158,6 +159,8 @@ class MotorLoop:
         else:
             raise ValueError(f"no such frame: {kind}")
         self._handled = n
+        if kind == "stop" and stopped:
+            return  # anybody may say it as often as they like: it must not fill the flight recorder
         if refusal:
             self._refused.append((n, refusal))
             self._note(f'"n":{n},"refused":"{refusal}"')

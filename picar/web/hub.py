@@ -28,13 +28,13 @@ from picar.core.shaping import Sticks, is_neutral
 from picar.motor.channel import Channel
 from picar.motor.frames import Status
 from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client, Wire
+from picar.web.notebook import Notebook
 
 log = logging.getLogger(__name__)
 
 DRIVING_S = 1.0  # so long after a command somebody counts as driving
 STRIKES = 3  # unreadable messages in a row
 ALONE_PULSE_S = 0.5
-NOTED_CHARACTERS = 150  # of a message, in the flight recorder
 
 
 class _Command(NamedTuple):
@@ -68,7 +68,7 @@ class Hub:
         note: Callable[[str], None] = lambda _members: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._config, self._backend, self._note = config, backend, note
+        self._config, self._backend, self._notes = config, backend, Notebook(note)
         self._channel, self._status, self._clock = channel, status, clock
         self._timeout_s = config.session.command_timeout_s
         self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s)
@@ -109,14 +109,19 @@ class Hub:
         except ProtocolError as error:
             self._complain(client, error)
         else:
+            now = self._clock()
             if refusal:
                 client.wire.send(protocol.error(refusal))
-            self._note_message(client, text, refusal)
+                self._notes.refused(client.id, text, refusal, now)
+            else:
+                drives = isinstance(message, protocol.Drive)
+                self._notes.accepted(client.id, text, self._channel.sent, drives, now)
 
     def stop(self) -> int:
         """Stop the car, whoever asks. Returns the command's number."""
         number = self._channel.stop()
-        self._note(f'"stop":{number}')
+        if self._status.state != "stopped":  # the others change nothing, and may be many
+            self._notes.stop(number)
         self.wake()
         return number
 
@@ -134,7 +139,7 @@ class Hub:
             self._settle(command, refused.get(command.number), now)
         if status.state != before.state:
             log.info("%s -> %s (%s)", before.state, status.state, status.reason or "driver")
-            self._note(f'"state":"{status.state}"')
+            self._notes.state(status.state)
             self._tell_everyone(now)
 
     def pulse(self) -> float:
@@ -238,15 +243,11 @@ class Hub:
             if woken:
                 self.wake()
 
-    def _note_message(self, client: Client, text: str | bytes, refusal: str | None) -> None:
-        got = text if len(text) <= NOTED_CHARACTERS and isinstance(text, str) and "\n" not in text else "null"
-        outcome = f'"refused":"{refusal}"' if refusal else f'"n":{self._channel.sent}'
-        self._note(f'"client":"{client.id}","got":{got},{outcome}')
-
     def _complain(self, client: Client, error: ProtocolError) -> None:
-        in_time = client.rate.allows(self._clock())
+        now = self._clock()
+        in_time = client.rate.allows(now)
         client.wire.send(protocol.error(error.code, str(error)) if in_time else protocol.error("too_fast"))
-        self._note(f'"client":"{client.id}","refused":"{error.code}"')
+        self._notes.unreadable(client.id, error.code, now)
         client.strikes = client.strikes + 1 if error.code == "bad_message" else 0
         if client.strikes >= STRIKES:
             client.wire.close(1008, "three unreadable messages in a row")
@@ -256,7 +257,7 @@ class Hub:
         driver = self._arbiter.driver
         if driver != self._driver:
             log.info("driver: %s", driver or "nobody")
-            self._note(f'"driver":"{driver or ""}"')
+            self._notes.driver(driver or "")
             if self._driver is not None:
                 self._channel.release(Reason.RELEASED)
             self._driver = driver

@@ -124,10 +124,10 @@ class Server:
 
     def broke(self, why: str) -> None:
         """End with a failure, the pins being low: save what led to it."""
+        self.end(exit_code=1)
         saved = self._flight.save(why, folder_in_memory())
         if saved:
             log.info("the last minute is in %s", saved)
-        self.end(exit_code=1)
 
     def end(self, exit_code: int = 0) -> None:
         """End soon. May be called from a signal handler."""

@@ -39,7 +39,9 @@ def test_the_oldest_are_overwritten(by: flight.Process) -> None:
     slots, _ = flight._SLOTS[by]
     for n in range(slots + 10):
         recorder.note(f'"n":{n}')
-    assert [note["n"] for note in lines(recorder)] == list(range(10, slots + 10))
+    assert [note["n"] for note in lines(recorder)] == list(range(11, slots + 10)), (
+        "nor the one that may be half overwritten"
+    )
 
 
 def test_what_is_older_than_a_minute_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +116,29 @@ def test_the_newest_five_files_are_kept(tmp_path: Path) -> None:
     assert len(kept) == flight.KEEP_FILES
     assert path.name == kept[-1]
     assert (tmp_path / "other").exists()
+
+
+def test_the_flight_just_saved_is_kept_whatever_the_clock_says(tmp_path: Path) -> None:
+    for n in range(7):
+        (tmp_path / f"flight-2999010{n}T000000Z-1.jsonl").touch()  # saved before the clock was set back
+    path = FlightRecorder("server").save("a test", tmp_path)
+    assert path is not None
+    assert path.exists()
+    assert len(list(tmp_path.glob("flight-*"))) == flight.KEEP_FILES
+
+
+def test_a_flight_is_for_its_owner_only_and_follows_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.strftime", lambda *_: "20260101T000000Z")
+    recorder, folder, victim = FlightRecorder("server"), tmp_path / "picar", tmp_path / "victim"
+    path = recorder.save("a test", folder)
+    assert path is not None
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.unlink()
+    path.symlink_to(victim)
+    assert recorder.save("a test", folder) is None
+    assert not victim.exists()
 
 
 def test_nowhere_to_save_is_no_error(tmp_path: Path) -> None:

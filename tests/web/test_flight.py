@@ -51,6 +51,30 @@ async def test_it_tells_commands_decisions_states_and_pin_writes(car: Product) -
     assert recorded == traced
 
 
+async def test_a_stranger_cannot_crowd_out_what_the_driver_did(car: Product) -> None:
+    async with Client(car.url) as phone, Client(car.url) as stranger:
+        await phone.take()
+        for n in range(6000):
+            await stranger.send(type="stop" if n % 2 else "fly")
+        await phone.until(lambda s: s["state"] == "stopped")
+        await until(lambda: len(stranger.errors) >= 3000, "an answer to each of its messages")
+        notes = await asyncio.to_thread(fetch, car.url)
+    by = [note.get("client") for note in notes]
+    assert phone.id in by
+    assert 0 < by.count(stranger.id) < 500
+    assert any(note.get("left_out") for note in notes)
+    assert sum(note.get("did") == "stop" for note in notes) < 500
+    assert any(note.get("state") == "stopped" for note in notes)
+
+
+async def test_a_message_with_an_odd_blank_spoils_no_line(car: Product) -> None:
+    async with Client(car.url) as phone:
+        await phone.send_raw('{"type":\r"stop"}')
+        await phone.until(lambda s: s["state"] == "stopped")
+        notes = await asyncio.to_thread(fetch, car.url)
+    assert any(note.get("client") == phone.id and note["got"] is None for note in notes)
+
+
 @pytest.mark.parametrize("victim", ["motor", "server"])
 async def test_the_survivor_saves_the_last_minute_once_the_pins_are_low(tmp_path: Path, victim: str) -> None:
     async with (

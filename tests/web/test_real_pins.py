@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import Client
-from tests.support.header import REAL, FakeHeader
+from tests.support.header import FAKED, FakeHeader
 from tests.support.product import ALL_PINS, Product
 from tests.support.waiting import until
 
 
-@pytest.fixture(params=REAL)
+@pytest.fixture(params=FAKED)
 def header(request: pytest.FixtureRequest, tmp_path: Path) -> FakeHeader:
     return FakeHeader(request.param, tmp_path)
 
@@ -40,6 +40,118 @@ async def drive(phone: Client, header: FakeHeader) -> None:
     await phone.take()
     phone.hold(1.0)
     await until(lambda: header.level(23) and header.level(12), "the left wheel under power")
+
+
+def on_a_pi(header: FakeHeader, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run picar as on a Pi, where `auto` means the real pins."""
+    (header.board.folder / "model").write_text("Raspberry Pi 5 Model B Rev 1.0\0")
+    code = (
+        "import sys, pathlib; from picar.motor import pins; look = pins.raspberry_pi_model\n"
+        f"pins.raspberry_pi_model = lambda: look(pathlib.Path({str(header.board.folder / 'model')!r}))\n"
+        "from picar.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=os.environ | header.env | {"PICAR_SERVER__PORT": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def rpi_lgpio(tmp_path: Path) -> FakeHeader:
+    return FakeHeader("rpi-lgpio", tmp_path)
+
+
+NO_PERMISSION = (
+    "no permission for /dev/gpiochip0. Join the group that may use it: sudo usermod -aG gpio $USER"
+)
+
+
+@pytest.mark.parametrize("command", ["serve", "pins-low"])
+def test_pins_that_may_not_be_used_are_one_sentence(rpi_lgpio: FakeHeader, command: str) -> None:
+    rpi_lgpio.board.tell("lgpio", "no-access")
+    refused = picar(rpi_lgpio, command)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert refused.stderr.startswith(f"picar: --pins rpigpio: {NO_PERMISSION}")
+
+
+def test_auto_says_why_for_each_library(rpi_lgpio: FakeHeader) -> None:
+    rpi_lgpio.board.tell("lgpio", "no-access")
+    refused = on_a_pi(rpi_lgpio, "serve")
+    assert refused.returncode == 1
+    assert f"\n  lgpio: {NO_PERMISSION}" in refused.stderr
+    assert f"\n  rpigpio: {NO_PERMISSION}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize("backend", ["auto", "rpigpio"])
+def test_the_doctor_says_what_a_library_lacks(rpi_lgpio: FakeHeader, backend: str) -> None:
+    rpi_lgpio.board.tell("lgpio", "no-access")
+    rpi_lgpio.env["PICAR_MOTORS__BACKEND"] = backend
+    ill = on_a_pi(rpi_lgpio, "doctor")
+    assert (ill.returncode, ill.stderr) == (1, "")
+    assert f"rpigpio: {NO_PERMISSION}" in ill.stdout
+
+
+@pytest.mark.parametrize("library", ["lgpio", "gpiozero", "rpi-lgpio"])
+@pytest.mark.parametrize("command", ["serve", "pins-low"])
+def test_a_line_that_another_program_has_is_one_sentence(tmp_path: Path, library: str, command: str) -> None:
+    header = FakeHeader(library, tmp_path)
+    held = header.board.hold(23)
+    refused = picar(header, command)
+    os.close(held)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert "GPIO 23 is in use by another program. Find it: sudo fuser -v /dev/gpiochip*" in refused.stderr
+    if command == "pins-low":
+        assert all(header.is_low_output(bcm) for bcm in ALL_PINS if bcm != 23)
+
+
+def test_pins_low_works_in_a_folder_that_is_gone(header: FakeHeader, tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        [
+            "sh",
+            "-c",
+            'rmdir "$PWD"; exec "$@"',
+            "sh",
+            sys.executable,
+            "-m",
+            "picar",
+            "pins-low",
+            "--pins",
+            header.name,
+        ],
+        cwd=tmp_path / "gone",
+        env=os.environ | header.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert low(header)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_pins_low_is_not_ended_half_way(tmp_path: Path, number: signal.Signals) -> None:
+    header = FakeHeader("lgpio", tmp_path)
+    for bcm in ALL_PINS:
+        header.board.drive(bcm, 1)
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with subprocess.Popen(
+        [sys.executable, "-m", "picar", "pins-low", "--pins", "lgpio"],
+        env=os.environ | header.env,
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        with gate.open("wb"):  # it is at its first pin now
+            process.send_signal(number)
+            gate.unlink()
+        assert process.wait(60) == 0
+    assert low(header)
 
 
 async def test_the_server_drives_a_killed_motor_process_s_pins_low(header: FakeHeader) -> None:
