@@ -37,8 +37,11 @@ def descriptors(pid: int) -> int:
 
 def children() -> set[int]:
     """Return the processes, dead ones too, that this one has started and not yet seen the end of."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def files(folder: Path, ignore: str = "") -> list[str]:
