@@ -7,7 +7,6 @@ Each command imports what it needs, so that `pins-low` starts fast and without T
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import functools
 import os
@@ -16,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
-from picar import __version__, config, log
+from picar import __version__, config
 from picar.config import BackendName, Config
 from picar.errors import ConfigError, PicarError
 from picar.motor import pins
@@ -56,6 +55,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     """Serve the page until a signal comes or something breaks."""
+    import asyncio
+
+    from picar import log
     from picar.flight import FlightRecorder
     from picar.motor.channel import Channel
     from picar.motor.order import Order
@@ -108,9 +110,13 @@ def serve(options: argparse.Namespace) -> int:
 
 def pins_low(options: argparse.Namespace) -> int:
     """Drive every motor pin low, whoever left it high."""
+    from picar.service import ignore_signals
+
     settings = _load(options)
     trace = _open_trace(options)
-    _pins_low(settings, _choose_backend(settings), [trace.line] if trace else [])
+    backend = _choose_backend(settings)
+    ignore_signals()  # half of the pins low would help nobody
+    _pins_low(settings, backend, [trace.line] if trace else [])
     print("Every motor pin is low.")
     return 0
 

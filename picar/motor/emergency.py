@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from picar.config import L298NConfig
 from picar.errors import PinsBusy
 from picar.motor.pins import Pins
-from picar.motor.pins.checked import try_all
 
 BUSY_RETRY_S = 0.05  # the kernel may need a moment to let go of a dead process's lines
 _RETRY_STEP_S = 0.005
@@ -30,19 +29,39 @@ def pins_low(open_pins: Callable[[], Pins], wiring: L298NConfig) -> None:
         Whatever the first pin that failed raised, after all were tried.
     """
     give_up_at = time.monotonic() + BUSY_RETRY_S
+    pins = _open(open_pins, give_up_at)
+    try:
+        _write_low(pins, wiring.wired().values(), give_up_at)
+    finally:
+        pins.close()  # only now: lgpio takes 100 ms for it
+
+
+def _open(open_pins: Callable[[], Pins], give_up_at: float) -> Pins:
     while True:
         try:
-            _write_low(open_pins(), wiring)
+            return open_pins()
         except PinsBusy:
             if time.monotonic() >= give_up_at:
                 raise
-        else:
-            return
         time.sleep(_RETRY_STEP_S)
 
 
-def _write_low(pins: Pins, wiring: L298NConfig) -> None:
-    try:
-        try_all(lambda bcm: pins.output(bcm).set(0), wiring.wired().values())
-    finally:
-        pins.close()
+def _write_low(pins: Pins, bcms: Collection[int], give_up_at: float) -> None:
+    """Write each pin low; those that were busy again and again, after all the others."""
+    failure: Exception | None = None
+    while bcms:
+        last_try = time.monotonic() >= give_up_at
+        busy = []
+        for bcm in bcms:
+            try:
+                pins.output(bcm).set(0)
+            except Exception as error:
+                if isinstance(error, PinsBusy) and not last_try:
+                    busy.append(bcm)
+                else:
+                    failure = failure or error
+        bcms = busy
+        if busy:
+            time.sleep(_RETRY_STEP_S)
+    if failure:
+        raise failure

@@ -27,7 +27,10 @@ class Board:
         return _NO_BOARD if folder == NOWHERE else cls(Path(folder))
 
     def drive(self, bcm: int, level: float) -> None:
-        """Make the line an output of this level."""
+        """Make the line an output of this level, once whoever told `gate` has opened that FIFO."""
+        gate = self.folder / "gate"
+        if gate.exists():
+            gate.read_bytes()
         if self.says("broken", str(bcm)):
             raise OSError(5, f"GPIO {bcm} does not answer")
         self._put(bcm, f"out {1 if level else 0}")

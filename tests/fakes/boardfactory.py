@@ -45,4 +45,8 @@ class BoardFactory(MockFactory):  # type: ignore[misc]
     """The factory."""
 
     def __init__(self) -> None:
+        if Board.here().says("lgpio", "no-access"):
+            import lgpio
+
+            lgpio.gpiochip_open(0)
         super().__init__(pin_class=BoardPin)

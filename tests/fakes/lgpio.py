@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import types
 
+from picar.motor.pins import chips
 from tests.fakes.board import Board
 
 SET_PULL_DOWN = 64
+SET_PULL_NONE = 128
 TX_PWM = 0
+CLOSING_S = 0.1  # the library sleeps so long
 _CHIPS = ["0:raspberrypi-exp-gpio", "2:pinctrl-bcm2711"]
 
 
@@ -34,6 +38,20 @@ if Board.here().says("lgpio", "empty"):
     sys.modules[__name__] = types.ModuleType("lgpio")
 
 
+def _label(device: str) -> str:
+    """What the kernel would say of the board's chips."""
+    if Board.here().says("lgpio", "no-access"):
+        raise PermissionError(13, "Permission denied", device)
+    for word in Board.here().words("chips") or _CHIPS:
+        number, label = word.split(":")
+        if device == f"/dev/gpiochip{number}":
+            return label
+    raise FileNotFoundError(2, "No such file or directory", device)
+
+
+chips.label = _label
+
+
 class _Chip:
     def __init__(self, label: str) -> None:
         self.label = label
@@ -52,23 +70,25 @@ def _chip(handle: int) -> _Chip:
 
 
 def gpiochip_open(number: int) -> int:
-    for word in Board.here().words("chips") or _CHIPS:
-        known, label = word.split(":")
-        if int(known) == number:
-            _handles.append(_Chip(label))
-            return len(_handles) - 1
-    raise error("can not open gpiochip")
+    Board.here().note("gpiochip_open", number)
+    try:
+        _handles.append(_Chip(_label(f"/dev/gpiochip{number}")))
+    except OSError:
+        raise error("can not open gpiochip") from None
+    return len(_handles) - 1
 
 
 def gpiochip_close(handle: int) -> int:
+    Board.here().note("gpiochip_close")
+    time.sleep(CLOSING_S)
     for fd in _chip(handle).held.values():
         os.close(fd)
     _handles[handle] = None
     return 0
 
 
-def gpio_get_chip_info(handle: int) -> list[int | str]:
-    return [0, 54, "gpiochip", _chip(handle).label]
+def gpio_get_mode(handle: int, gpio: int) -> int:
+    return 0x202 if gpio in _chip(handle).held else 0
 
 
 def gpio_claim_output(handle: int, gpio: int, level: int = 0, flags: int = 0) -> int:

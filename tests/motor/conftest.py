@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from picar.motor.pins import chips
 from tests.support.header import FAKES, FakeHeader
 
 settings.register_profile(
@@ -16,7 +17,14 @@ settings.register_profile(
 )  # a slow example says more about the machine than about picar
 settings.load_profile("patient")
 
-_FAKED = ("lgpio", "RPi", "picar.motor.pins.lgpio", "picar.motor.pins.gpiozero", "picar.motor.pins.rpigpio")
+_FAKED = (
+    "lgpio",
+    "RPi",
+    "tests.fakes.rpi_lgpio",
+    "picar.motor.pins.lgpio",
+    "picar.motor.pins.gpiozero",
+    "picar.motor.pins.rpigpio",
+)
 
 
 @pytest.fixture
@@ -31,6 +39,7 @@ def install_fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
 
     monkeypatch.syspath_prepend(FAKES)
     monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr(chips, "label", chips.label)  # put back what the fake lgpio replaces
     _forget()
     yield install
     _forget()

@@ -12,7 +12,7 @@ import pytest
 from picar.config import Config, DriveConfig, L298NConfig
 from tests.motor.boards import ENABLED, JUMPERED
 from tests.motor.rig import MotorProcess, wait_until
-from tests.support.header import REAL, FakeHeader
+from tests.support.header import FAKED, FakeHeader
 
 
 @dataclass
@@ -40,7 +40,7 @@ def wiring(request: pytest.FixtureRequest) -> L298NConfig:
     return chosen
 
 
-@pytest.fixture(params=REAL)
+@pytest.fixture(params=FAKED)
 def rig(
     request: pytest.FixtureRequest, wiring: L298NConfig, install_fake: Callable[[str], FakeHeader]
 ) -> Rig:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,29 +16,29 @@ import pytest
 
 from picar.config import L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import Output
-from picar.errors import PinError, PinsBusy
+from picar.errors import BackendError, PinError, PinsBusy
 from picar.motor.emergency import pins_low
 from picar.motor.l298n import L298N
 from picar.motor.pins import Pins
 from tests.motor.boards import ENABLED, JUMPERED
 from tests.motor.rig import wait_until
-from tests.support.header import REAL, REMEMBERED, FakeHeader, Header, PiHeader, RememberedHeader
+from tests.support.header import FAKED, REAL, REMEMBERED, FakeHeader, Header, PiHeader, RememberedHeader
 
 EN, OTHER_EN, IN = 12, 13, 23
 HZ = 200
 
 
-@pytest.fixture(params=[*REMEMBERED, *REAL])
+@pytest.fixture(params=[*REMEMBERED, *FAKED])
 def header(request: pytest.FixtureRequest, install_fake: Callable[[str], FakeHeader]) -> Header:
     """Each backend."""
     if request.param in REMEMBERED:
         return RememberedHeader(request.param)
-    if request.config.getoption("--real-pins"):
+    if request.config.getoption("--real-pins") and request.param in REAL:
         return PiHeader(request.param)
     return install_fake(request.param)
 
 
-@pytest.fixture(params=REAL)
+@pytest.fixture(params=FAKED)
 def fake(request: pytest.FixtureRequest, install_fake: Callable[[str], FakeHeader]) -> FakeHeader:
     """Each vendor library's fake."""
     return install_fake(request.param)
@@ -306,15 +308,42 @@ def test_a_drive_command_costs_as_few_calls_as_can_be(
 # One library's own traps.
 
 
-def test_lgpio_another_program_on_a_line_is_named_as_such(fake_lgpio: FakeHeader) -> None:
-    import os
-
-    held = fake_lgpio.board.hold(EN)
-    pins = fake_lgpio.open()
-    with pytest.raises(PinsBusy, match="GPIO 12 is in use by another program"):
+@pytest.mark.parametrize("library", ["lgpio", "gpiozero", "rpi-lgpio"])  # RPi.GPIO keeps nobody out
+def test_another_program_on_a_line_is_named_as_such(
+    install_fake: Callable[[str], FakeHeader], library: str
+) -> None:
+    header = install_fake(library)
+    held = header.board.hold(EN)
+    pins = header.open()
+    with pytest.raises(PinsBusy, match=r"^GPIO 12 is in use by another program\. Find it: sudo fuser"):
         pins.pwm(EN, HZ)
+    pins.output(IN).set(1)
     pins.close()
     os.close(held)
+
+
+def test_lgpio_a_line_that_is_busy_for_a_moment_is_low_before_anything_sleeps(fake_lgpio: FakeHeader) -> None:
+    """In the emergency: closing the chip takes 100 ms, longer than a busy line is tried again."""
+    held = fake_lgpio.board.hold(EN)
+    thread = threading.Timer(0.02, os.close, (held,))
+    thread.start()
+    pins_low(fake_lgpio.open, ENABLED)
+    thread.join()
+    calls = fake_lgpio.board.calls()
+    chip = [call for call in calls if call.startswith("gpiochip")]
+    assert chip == ["gpiochip_open 2", "gpiochip_close"]
+    assert calls[-1] == "gpiochip_close"
+    assert all(fake_lgpio.is_low_output(bcm) for bcm in ENABLED.wired().values())
+
+
+def test_a_library_that_cannot_be_opened_leaves_the_lock(fake: FakeHeader) -> None:
+    fake.board.tell("lgpio", "no-access")
+    fake.board.tell("rpigpio", *(fake.board.words("rpigpio") or []), "no-access")
+    with pytest.raises(BackendError):
+        fake.open()
+    (fake.board.folder / "lgpio").unlink()
+    fake.board.tell("rpigpio", *(fake.board.words("rpigpio") or [])[:-1])
+    fake.open().close()
 
 
 def test_lgpio_a_driver_without_pulls_will_do(fake_lgpio: FakeHeader) -> None:
@@ -335,6 +364,8 @@ def test_lgpio_the_chip_is_found_by_its_label(fake_lgpio: FakeHeader, number: in
     pins = fake_lgpio.open()
     pins.output(IN)
     pins.close()
+    opened = [call for call in fake_lgpio.board.calls() if call.startswith("gpiochip_open")]
+    assert opened == [f"gpiochip_open {number}"], "each other chip takes 100 ms to close"
 
 
 def test_rpigpio_never_cleans_up_and_sets_up_one_pin_at_a_time(fake_rpigpio: FakeHeader) -> None:
@@ -362,7 +393,6 @@ def test_rpigpio_the_last_word_of_a_wave_comes_after_its_thread(fake_rpigpio: Fa
 def test_gpiozero_another_factory_is_never_fallen_back_to(
     fake_gpiozero: FakeHeader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from picar.errors import BackendError
     from picar.motor.pins import choose
 
     monkeypatch.delenv("GPIOZERO_PIN_FACTORY")

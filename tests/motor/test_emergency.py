@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pytest
@@ -15,22 +15,25 @@ from picar.motor.pins import Pin
 from tests.motor.boards import WIRINGS
 
 WIRING = L298NConfig()
+EVERY_PIN = tuple(WIRING.wired().values())
+FOREVER = 10**9
 
 
 @dataclass
 class Chip:
-    """Lines that another process may hold; `busy` says of each attempt whether it does."""
+    """Lines that another process may hold: `busy` says how often each is refused, `locked` the opening."""
 
-    busy: Callable[[int], bool] = lambda _attempt: False
+    busy: dict[int, int] = field(default_factory=dict)
+    locked: int = 0
     broken: frozenset[int] = frozenset()
-    attempts: int = 0
+    openings: int = 0
     open: int = 0
+    claims: Counter[int] = field(default_factory=Counter)
     calls: list[tuple[str, int, float]] = field(default_factory=list)
-    at_opening: bool = False
 
     def __call__(self) -> ChipPins:
-        self.attempts += 1
-        if self.at_opening and self.busy(self.attempts):
+        self.openings += 1
+        if self.openings <= self.locked:
             raise PinsBusy("another picar holds the lock")
         self.open += 1
         return ChipPins(self)
@@ -44,7 +47,8 @@ class ChipPins:
     chip: Chip
 
     def output(self, bcm: int) -> Pin:
-        if not self.chip.at_opening and self.chip.busy(self.chip.attempts):
+        self.chip.claims[bcm] += 1
+        if self.chip.claims[bcm] <= self.chip.busy.get(bcm, 0):
             raise PinsBusy(f"GPIO {bcm} is busy")
         self.chip.calls.append(("claim", bcm, 0))
         return ChipPin(self.chip, bcm)
@@ -85,36 +89,51 @@ def test_an_enable_is_low_before_the_next_pin_is_so_much_as_claimed() -> None:
 def test_the_backend_is_let_go() -> None:
     chip = Chip()
     pins_low(chip, WIRING)
-    assert (chip.attempts, chip.open) == (1, 0)
+    assert (chip.openings, chip.open) == (1, 0)
 
 
-@pytest.mark.parametrize("at_opening", [False, True], ids=["at a claim", "at opening"])
-def test_busy_pins_are_tried_again_until_they_are_free(at_opening: bool) -> None:
-    chip = Chip(busy=lambda attempt: attempt < 4, at_opening=at_opening)
+def test_pins_that_are_locked_are_tried_again_until_they_are_free() -> None:
+    chip = Chip(locked=3)
     pins_low(chip, WIRING)
-    assert len(chip.writes()) == 6
-    assert (chip.attempts, chip.open) == (4, 0)
+    assert [pin for pin, _ in chip.writes()] == [*EVERY_PIN]
+    assert (chip.openings, chip.open) == (4, 0)
 
 
-@pytest.mark.parametrize("at_opening", [False, True], ids=["at a claim", "at opening"])
-def test_pins_that_stay_busy_are_given_up_after_a_moment(at_opening: bool) -> None:
-    chip = Chip(busy=lambda _attempt: True, at_opening=at_opening)
+@pytest.mark.parametrize("bcm", EVERY_PIN)
+def test_a_busy_pin_is_tried_again_after_all_others_are_low(bcm: int) -> None:
+    chip = Chip(busy={bcm: 3})
+    pins_low(chip, WIRING)
+    assert [pin for pin, _ in chip.writes()] == [pin for pin in EVERY_PIN if pin != bcm] + [bcm]
+    assert (chip.openings, chip.open) == (1, 0), "closing takes lgpio 100 ms, longer than there is to try"
+
+
+def test_a_pin_that_stays_busy_keeps_no_other_busy_one_from_being_low() -> None:
+    chip = Chip(busy={12: FOREVER, 13: 2})
+    with pytest.raises(PinsBusy, match="GPIO 12"):
+        pins_low(chip, WIRING)
+    assert {pin for pin, _ in chip.writes()} == {*EVERY_PIN} - {12}
+
+
+def test_a_busy_pin_is_tried_again_also_when_another_one_failed() -> None:
+    chip = Chip(busy={13: 2}, broken=frozenset({12}))
+    with pytest.raises(PinError, match="GPIO 12"):
+        pins_low(chip, WIRING)
+    assert {pin for pin, _ in chip.writes()} == {*EVERY_PIN} - {12}
+    assert chip.claims[12] == 1
+
+
+@pytest.mark.parametrize(
+    "chip", [Chip(locked=FOREVER), Chip(busy=dict.fromkeys(EVERY_PIN, FOREVER))], ids=["locked", "busy"]
+)
+def test_pins_that_stay_busy_are_given_up_after_a_moment(chip: Chip) -> None:
     start = time.monotonic()
     with pytest.raises(PinsBusy):
         pins_low(chip, WIRING)
     took = time.monotonic() - start
     assert BUSY_RETRY_S <= took < 1.0
-    assert 2 < chip.attempts < 100  # it waits between
+    assert 2 < max(chip.openings, chip.claims[12]) < 100  # it waits between
     assert chip.open == 0
     assert chip.writes() == []
-
-
-def test_pins_that_are_busy_half_way_are_all_written_in_the_end() -> None:
-    calls = iter([False, False, True])
-    chip = Chip(busy=lambda _attempt: next(calls, False))
-    pins_low(chip, WIRING)
-    assert [pin for pin, _ in chip.writes()][-6:] == [12, 13, 23, 24, 27, 22]
-    assert chip.open == 0
 
 
 def test_a_backend_that_cannot_be_opened_is_not_asked_twice() -> None:
@@ -129,10 +148,10 @@ def test_a_backend_that_cannot_be_opened_is_not_asked_twice() -> None:
     assert len(asked) == 1
 
 
-@pytest.mark.parametrize("broken", WIRING.wired().values())
+@pytest.mark.parametrize("broken", EVERY_PIN)
 def test_a_pin_that_does_not_answer_keeps_no_other_from_being_low(broken: int) -> None:
     chip = Chip(broken=frozenset({broken}))
     with pytest.raises(PicarError, match=f"GPIO {broken}"):
         pins_low(chip, WIRING)
-    assert {pin for pin, value in chip.writes() if value == 0} == set(WIRING.wired().values()) - {broken}
+    assert {pin for pin, value in chip.writes() if value == 0} == {*EVERY_PIN} - {broken}
     assert chip.open == 0

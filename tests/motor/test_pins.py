@@ -12,7 +12,7 @@ from picar.errors import BackendError
 from picar.motor import pins
 from picar.motor.pins.mock import MockPins
 from picar.motor.pins.sim import SimPins
-from tests.support.header import REAL, FakeHeader
+from tests.support.header import FAKED, REAL, FakeHeader
 
 PI = "Raspberry Pi 5 Model B Rev 1.0"
 NO_LGPIO = "its library is not installed. Install it: sudo apt install python3-lgpio"
@@ -44,19 +44,16 @@ def test_on_a_pi_without_lgpio_rpigpio_is_taken(fake: FakeHeader) -> None:
     assert pins.choose("auto", PI) == "rpigpio"
 
 
+@pytest.mark.parametrize("name", FAKED)
 def test_a_device_without_permission_says_which_group_to_join(
-    fake: FakeHeader, monkeypatch: pytest.MonkeyPatch
+    install_fake: Callable[[str], FakeHeader], name: str
 ) -> None:
-    denied = "/dev/gpiochip0"
-    fake.board.tell("chips", "9:gpio-brcmstb")
-    monkeypatch.setattr("os.path.exists", lambda path: path == denied)
-    monkeypatch.setattr("os.access", lambda path, _mode: path != denied)
-    with pytest.raises(BackendError) as refused:
-        pins.choose("lgpio", PI)
-    assert str(refused.value) == (
-        "--pins lgpio: no permission for /dev/gpiochip0. "
-        "Join the group that may use it: sudo usermod -aG gpio $USER, then log in again."
-    )
+    fake = install_fake(name)
+    fake.board.tell("lgpio", "no-access")
+    if name == "rpigpio":
+        fake.board.tell("rpigpio", "no-access")
+    with pytest.raises(BackendError, match=r"^--pins \w+: [Nn]o .*sudo usermod -aG gpio \$USER, then log in"):
+        pins.choose(fake.name, PI)
 
 
 @pytest.mark.parametrize(

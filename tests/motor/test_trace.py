@@ -187,7 +187,7 @@ def test_an_emergency_reaches_every_pin_though_nothing_can_be_traced_nor_said() 
 def test_a_line_that_fits_in_part_is_the_last(tmp_path: Path) -> None:
     code = (
         "import resource, sys; from pathlib import Path; from picar.motor.pins.trace import PinTrace\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (110, 110)); import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "trace = PinTrace(Path(sys.argv[1])); [trace.line(12, 'pwm', 0.5) for _ in range(9)]"
     )
     done = subprocess.run(
@@ -198,4 +198,4 @@ def test_a_line_that_fits_in_part_is_the_last(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.stderr == "picar: the pin trace ends here: the file is full\n"
-    assert (tmp_path / "t").stat().st_size == 100
+    assert (tmp_path / "t").stat().st_size == 110

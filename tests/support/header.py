@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 FAKES = ROOT / "tests" / "fakes"
 REMEMBERED = ("mock", "sim")
 REAL = ("lgpio", "gpiozero", "rpigpio")
+FAKED = (*REAL, "rpi-lgpio")
 
 
 class Header(Protocol):
@@ -63,11 +64,18 @@ class RememberedHeader:
 
 
 class FakeHeader:
-    """For the vendor libraries where there is no Pi: fakes on a board in a folder."""
+    """For the vendor libraries where there is no Pi: fakes on a board in a folder.
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self.name = name
+    Args:
+        library: a backend's name, or rpi-lgpio for the backend `rpigpio` on that library.
+        folder: of the board.
+    """
+
+    def __init__(self, library: str, folder: Path) -> None:
+        self.name = "rpigpio" if library == "rpi-lgpio" else library
         self.board = Board(folder)
+        if library == "rpi-lgpio":
+            self.board.tell("rpigpio", library)
         python_path = os.pathsep.join(map(str, (FAKES, ROOT)))
         self.env = {
             VARIABLE: str(folder),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.motor.rig import wait_until
 from tests.support.client import Client
 from tests.support.header import FAKED, FakeHeader
 from tests.support.product import ALL_PINS, Product
@@ -135,21 +137,28 @@ def test_pins_low_works_in_a_folder_that_is_gone(header: FakeHeader, tmp_path: P
     assert low(header)
 
 
+def is_read(fifo: Path, writers: list[int]) -> bool:
+    with contextlib.suppress(OSError):  # nobody reads it yet
+        writers.append(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    return bool(writers)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_pins_low_is_not_ended_half_way(tmp_path: Path, number: signal.Signals) -> None:
     header = FakeHeader("lgpio", tmp_path)
     for bcm in ALL_PINS:
         header.board.drive(bcm, 1)
-    gate = tmp_path / "gate"
+    gate, writers = tmp_path / "gate", list[int]()
     os.mkfifo(gate)
     with subprocess.Popen(
         [sys.executable, "-m", "picar", "pins-low", "--pins", "lgpio"],
         env=os.environ | header.env,
         stdout=subprocess.DEVNULL,
     ) as process:
-        with gate.open("wb"):  # it is at its first pin now
-            process.send_signal(number)
-            gate.unlink()
+        wait_until(lambda: is_read(gate, writers), "the first pin")
+        process.send_signal(number)
+        gate.unlink()
+        os.close(writers[0])
         assert process.wait(60) == 0
     assert low(header)
 

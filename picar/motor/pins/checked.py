@@ -11,8 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from picar.errors import BackendError, PicarError, PinError
+from picar.errors import PinError
 from picar.motor.pins import Pin
+from picar.motor.pins.library import refusal
 from picar.options import HEADER_PINS
 
 MAX_HZ = 10_000
@@ -68,10 +69,8 @@ class CheckedPins(ABC):
             raise PinError(f"GPIO {bcm} is claimed already")
         try:
             self.claim(bcm)
-        except PicarError:
-            raise
         except Exception as error:  # whatever a library raises
-            raise BackendError(f"GPIO {bcm} cannot be claimed: {error}") from error
+            raise refusal(error, f"GPIO {bcm}", f"GPIO {bcm} cannot be claimed: {error}") from error
         self._claimed.append(bcm)
 
     def expect_open(self, bcm: int) -> None:

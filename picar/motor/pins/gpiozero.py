@@ -1,10 +1,12 @@
 """Pins through gpiozero, for whatever its factories reach; `GPIOZERO_PIN_FACTORY` names one.
 
-It uses gpiozero's pins, not its devices (source of gpiozero 2.0.1):
+It uses gpiozero's pins, not its devices (source of gpiozero 2.0.1.post3):
 - A device that is closed or collected, and every device at the end, leaves its pin a floating input.
 - `Motor(enable=...)` raises the enable pin at once and never lowers it; `PhaseEnableMotor` stutters.
 - A factory that cannot be loaded is only warned of, and the next one is taken: here that is an error.
-- With lgpio underneath, a duty cycle has steps of one percent, and the end of a wave leaves its level.
+- With lgpio underneath, a duty cycle has steps of one percent, and the end of a wave leaves its level;
+  a claim makes the pin an input without a pull first, so that for a moment only the board's own
+  resistor holds an enable low; and up to 2.0.1.post2 it may look for a Pi 5's pins on the wrong chip.
 """
 
 from __future__ import annotations
@@ -16,15 +18,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from picar.config import L298NConfig
-from picar.errors import BackendError, PinsBusy
 from picar.motor.pins.checked import CheckedPins, try_all
-from picar.motor.pins.library import not_installed, private_work_dir
+from picar.motor.pins.library import importing, private_work_dir, refusal
 from picar.motor.pins.lock import PinsLock
 
-try:
+with importing("python3-gpiozero"):
     from gpiozero import Device, PinFactoryFallback
-except ImportError:
-    raise BackendError(not_installed("python3-gpiozero")) from None
 
 
 class GpiozeroPins(CheckedPins):
@@ -32,24 +31,15 @@ class GpiozeroPins(CheckedPins):
 
     def __init__(self) -> None:
         super().__init__()
+        self._factory = _factory()  # before the lock: it may fail
         self._lock = PinsLock()
         self._pins: dict[int, Any] = {}
         self._period_s = 0.0  # the longest
-        try:
-            self._factory = _factory()
-        except BackendError:
-            self._lock.release()
-            raise
 
     def claim(self, bcm: int) -> None:
         """Make a pin an output, low."""
-        try:
-            pin = self._factory.pin(f"GPIO{bcm}")
-            pin.output_with_state(0)
-        except Exception as error:  # of whatever library is underneath
-            if "busy" in str(error):
-                raise PinsBusy(f"GPIO {bcm} is in use by another program ({error}).") from None
-            raise
+        pin = self._factory.pin(f"GPIO{bcm}")
+        pin.output_with_state(0)
         pin.state = 0
         self._pins[bcm] = pin
 
@@ -100,10 +90,11 @@ def _factory() -> Any:
             warnings.simplefilter("error", PinFactoryFallback)
             Device.ensure_pin_factory()
     except Exception as error:  # of whatever library the factory loads
-        raise BackendError(
+        sentence = (
             f"its pin factory cannot be used ({error}). Install python3-lgpio, "
             "or name one that works in the environment: GPIOZERO_PIN_FACTORY=rpigpio"
-        ) from None
+        )
+        raise refusal(error, otherwise=sentence) from None
     factory = Device.pin_factory
     Device.pin_factory = None  # the default one is closed at the end, and its pins float
     return factory

@@ -3,33 +3,27 @@
 Its traps (source of lgpio 0.2.2):
 - `tx_pwm` with frequency 0 ends the wave but leaves the level as it was: a low must be written.
 - A released line may become an input; with its pull-down, claimed here, it then falls.
-- Chip numbers differ between models and kernels; the label of the header's chip does not.
+- Closing a chip sleeps 100 ms: only the header's is opened, and the pins are low before it is closed.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 
 from picar.config import L298NConfig
-from picar.errors import BackendError, PinsBusy
+from picar.errors import BackendError
 from picar.motor.pins.checked import CheckedPins, try_all
-from picar.motor.pins.library import not_installed, private_work_dir
-from picar.motor.pins.lock import PinsLock, may_use
+from picar.motor.pins.chips import header_chip
+from picar.motor.pins.library import importing, refusal
+from picar.motor.pins.lock import PinsLock
 
-try:
-    with private_work_dir():
-        import lgpio
-except ImportError:
-    raise BackendError(not_installed("python3-lgpio")) from None
+with importing("python3-lgpio"):
+    import lgpio
 if not hasattr(lgpio, "gpiochip_open"):
     raise BackendError(
         f"the module at {getattr(lgpio, '__file__', None) or 'a folder named lgpio'} is empty. "
         "Remove it (pip uninstall lgpio), then: sudo apt install python3-lgpio"
     )
-
-_CHIPS = range(16)
-_BUSY = "GPIO busy"
 
 
 class LgpioPins(CheckedPins):
@@ -39,20 +33,18 @@ class LgpioPins(CheckedPins):
         super().__init__()
         self._lock = PinsLock()
         try:
-            self._chip = _open_header()
-        except BackendError:
+            self._chip = lgpio.gpiochip_open(header_chip())
+        except Exception as error:
             self._lock.release()
-            raise
+            raise refusal(error) from None
 
     def claim(self, bcm: int) -> None:
         """Claim a line with its pull-down, low."""
         try:
             self._claim(bcm, lgpio.SET_PULL_DOWN)
         except lgpio.error as error:
-            if _BUSY in str(error):
-                raise PinsBusy(
-                    f"GPIO {bcm} is in use by another program. Find it: sudo fuser -v /dev/gpiochip*"
-                ) from None
+            if "busy" in str(error):
+                raise
             self._claim(bcm, 0)  # a driver without pulls
 
     def write(self, bcm: int, level: int) -> None:
@@ -85,26 +77,9 @@ class LgpioPins(CheckedPins):
 
 def check() -> None:
     """Raise `BackendError` where this backend cannot work; claims nothing."""
-    lgpio.gpiochip_close(_open_header())
+    header_chip()
 
 
 def open_pins(_wiring: L298NConfig) -> LgpioPins:
     """Open the backend."""
     return LgpioPins()
-
-
-def _open_header() -> int:
-    """Return the handle of the chip whose lines are on the header."""
-    for number in _CHIPS:
-        try:
-            chip: int = lgpio.gpiochip_open(number)
-        except lgpio.error:
-            device = f"/dev/gpiochip{number}"
-            if os.path.exists(device) and not os.access(device, os.R_OK | os.W_OK):  # noqa: PTH110
-                raise BackendError(f"no permission for {device}. {may_use('gpio')}") from None
-            continue
-        label = lgpio.gpio_get_chip_info(chip)[3]
-        if label.startswith("pinctrl-"):
-            return chip
-        lgpio.gpiochip_close(chip)
-    raise BackendError("no GPIO chip of a Raspberry Pi is here (none has a label that begins with pinctrl-).")

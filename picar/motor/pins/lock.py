@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from pathlib import Path
 
 from picar.errors import BackendError, PinsBusy
@@ -26,12 +25,15 @@ class PinsLock:
     """
 
     def __init__(self) -> None:
-        path = _DEVICE if _DEVICE.exists() else Path(tempfile.gettempdir()) / "picar-pins.lock"
-        create = 0 if path is _DEVICE else os.O_CREAT
+        path, flags, fix = _DEVICE, os.O_RDONLY | os.O_CLOEXEC, may_use("gpio")
+        if not _DEVICE.exists():
+            path = _elsewhere()
+            flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK  # anybody may have put anything there
+            fix = f"Remove it: sudo rm -r {path}"
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | create, 0o644)
+            self._fd = os.open(path, flags, 0o644)
         except OSError as error:
-            raise BackendError(f"{path}: {error.strerror}. {may_use('gpio')}") from None
+            raise BackendError(f"{path}: {error.strerror}. {fix}") from None
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -47,6 +49,12 @@ class PinsLock:
 def may_use(group: str) -> str:
     """Return how a person comes to use devices of this group."""
     return f"Join the group that may use it: sudo usermod -aG {group} $USER, then log in again."
+
+
+def _elsewhere() -> Path:
+    import tempfile  # here, because no Pi needs it
+
+    return Path(tempfile.gettempdir()) / "picar-pins.lock"
 
 
 def _holder(fd: int) -> int | None:

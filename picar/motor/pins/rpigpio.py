@@ -3,8 +3,9 @@
 Its traps (source of RPi.GPIO 0.7.1 and rpi-lgpio 0.6):
 - On a Pi 5 RPi.GPIO imports well, and fails when first used.
 - It lets any number of processes drive a pin, hence `PinsLock`.
-- `PWM.stop` only sets a flag; the thread ends within a period and then writes low. So a wave is never
-  ended to go high, and the last word at the end is a low written after a period.
+- `PWM.stop` only sets a flag; the thread may write high once more, and ends within a period (50 ms at the
+  lowest `pwm_hz`) with a low. So a wave is never ended to go high, and the last word at the end is a low
+  written after a period.
 - A PWM object that is started again after a stop runs at 1 kHz: make a new one.
 - rpi-lgpio does not write the initial level of a pin that is an output already.
 - `cleanup` makes the pins floating inputs: it is not called.
@@ -17,18 +18,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from picar.config import L298NConfig
-from picar.errors import BackendError, PinsBusy
 from picar.motor.pins.checked import CheckedPins, try_all
-from picar.motor.pins.library import not_installed, private_work_dir
-from picar.motor.pins.lock import PinsLock, may_use
+from picar.motor.pins.library import importing, refusal
+from picar.motor.pins.lock import PinsLock
 
-try:
-    with private_work_dir():  # rpi-lgpio imports lgpio
-        from RPi import GPIO
-except ImportError:
-    raise BackendError(not_installed("python3-rpi-lgpio")) from None
-except RuntimeError as error:
-    raise BackendError(str(error)) from None
+with importing("python3-rpi-lgpio"):
+    from RPi import GPIO
 
 
 class RPiGPIOPins(CheckedPins):
@@ -36,18 +31,14 @@ class RPiGPIOPins(CheckedPins):
 
     def __init__(self) -> None:
         super().__init__()
+        check()  # before the lock: it may fail
         self._lock = PinsLock()
         self._waves: dict[int, Any] = {}  # GPIO.PWM objects; one that is not kept ends
         self._period_s = 0.0  # the longest
-        GPIO.setwarnings(False)  # "already in use" only means that the last picar left its pins low
-        GPIO.setmode(GPIO.BCM)
 
     def claim(self, bcm: int) -> None:
         """Make a pin an output, low before it drives."""
-        try:
-            GPIO.setup(bcm, GPIO.OUT, initial=GPIO.LOW)
-        except RuntimeError as error:
-            raise _refusal(error) from None
+        GPIO.setup(bcm, GPIO.OUT, initial=GPIO.LOW)
         self.write(bcm, 0)
 
     def write(self, bcm: int, level: int) -> None:
@@ -84,29 +75,14 @@ class RPiGPIOPins(CheckedPins):
 
 def check() -> None:
     """Raise `BackendError` where this backend cannot work; reads one pin's function, changes nothing."""
-    GPIO.setwarnings(False)
-    GPIO.setmode(GPIO.BCM)
     try:
+        GPIO.setwarnings(False)  # "already in use" only means that the last picar left its pins low
+        GPIO.setmode(GPIO.BCM)
         GPIO.gpio_function(12)
-    except RuntimeError as error:
-        raise _refusal(error) from None
+    except Exception as error:
+        raise refusal(error) from None
 
 
 def open_pins(_wiring: L298NConfig) -> RPiGPIOPins:
     """Open the backend."""
     return RPiGPIOPins()
-
-
-def _refusal(error: RuntimeError) -> BackendError:
-    """Return what a person can do about the library's error."""
-    message = str(error)
-    if "busy" in message:
-        return PinsBusy(f"{message}: another program has the pins. Find it: sudo fuser -v /dev/gpiochip*")
-    if "/dev/mem" in message:
-        return BackendError(f"{message.rstrip('.!')}. {may_use('gpio')}")
-    if "peripheral base" in message:
-        return BackendError(
-            "RPi.GPIO does not know this model. Replace it: "
-            "sudo apt remove python3-rpi.gpio && sudo apt install python3-rpi-lgpio"
-        )
-    return BackendError(message)
