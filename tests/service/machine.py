@@ -8,9 +8,11 @@ PICAR_TEST_TREE names a place for the tree, or a tree that is there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -135,8 +137,11 @@ class Machine:
 
     def _end(self) -> None:
         if self._leader:
-            self._process.kill()  # its machine with it: thrown away, not shut down
-            self._process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(
+                    self._leader, signal.SIGKILL
+                )  # all of the machine ends with its first process, not with nspawn
+            self._process.wait(PATIENCE_S)
         subprocess.run(["umount", "--lazy", self._root], check=False)
         self._folder.cleanup()
 

@@ -9,13 +9,13 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient
 
-from tests.service.machine import CHECKOUT, Machine, missing
+from tests.service.machine import CHECKOUT, ROOT, Machine, missing
 from tests.support.client import Client
 from tests.support.product import ALL_PINS, EN_PINS
 from tests.support.waiting import until
@@ -25,17 +25,24 @@ pytestmark = pytest.mark.systemd
 CONFIG = "/etc/picar/picar.toml"
 TRACE = "/run/picar/trace.jsonl"
 PICAR = "/opt/picar/venv/bin/picar"
-MOCK = f"""
-[Service]
-ExecStart=
-ExecStart={PICAR} serve --config {CONFIG} --pins mock --pin-trace {TRACE}
-ExecStopPost=
-ExecStopPost={PICAR} pins-low --config /run/picar/driven.toml --pins mock --pin-trace {TRACE}
-"""
+DRIVEN = "/run/picar/driven.toml"
+SLOW = "/usr/local/bin/slow-picar"
 CAP_NET_BIND_SERVICE = 1 << 10
 UNIT = "picar.service"
 NOTIFY_SOCKET = "/run/systemd/notify"
 PATIENCE_S = 60.0
+
+
+def drop_in(*slow: str) -> str:
+    """Return what makes the unit use recorded pins; the commands of these keys start `SLOW`."""
+    text = "[Service]\n"
+    for key in ("ExecStartPre", "ExecStart", "ExecStopPost"):
+        text += f"{key}=\n"
+        for line in (ROOT / "systemd" / UNIT).read_text(encoding="utf-8").splitlines():
+            if line.startswith(f"{key}="):
+                line = line.replace(f"{PICAR} ", f"{SLOW if key in slow else PICAR} ")
+                text += line.replace(" --config", f" --pins mock --pin-trace {TRACE} --config") + "\n"
+    return text
 
 
 class Service:
@@ -43,7 +50,7 @@ class Service:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        machine.write(f"/etc/systemd/system/{UNIT}.d/mock.conf", MOCK)
+        machine.write(f"/etc/systemd/system/{UNIT}.d/mock.conf", drop_in())
         self.free_port = 80 if _is_free(80) else 8000
         self.installed = self.install()
         self.first_config = machine.path(CONFIG).read_text()
@@ -53,8 +60,8 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
         machine.write(CONFIG, f'[server]\nport = {self.port}\nhost = "127.0.0.1"\n')
 
-    def install(self, *environment: str) -> str:
-        done = self.machine.run("env", *environment, f"{CHECKOUT}/scripts/install", check=False)
+    def install(self, *environment: str, checkout: str = CHECKOUT) -> str:
+        done = self.machine.run("env", *environment, f"{checkout}/scripts/install", check=False)
         return f"{done.returncode}\n{done.stdout}{done.stderr}"
 
     async def run(self, *command: str) -> str:
@@ -82,7 +89,7 @@ class Service:
     async def until_active_again(self, server: int) -> None:
         """Wait for another server than this one, ready."""
         await until(
-            lambda: self.show("ActiveState") == "active" and self.show("MainPID") != str(server),
+            lambda: self.show("MainPID") not in ("0", str(server)) and self.show("ActiveState") == "active",
             "the service again",
             PATIENCE_S,
         )
@@ -125,6 +132,9 @@ def service() -> Iterator[Service]:
         pytest.fail(lack)
     with Machine() as machine:
         yield Service(machine)
+    assert not machine.path("/").exists(), (
+        "it runs on, and its picar in the same control group as the next one's"
+    )
 
 
 @pytest.fixture
@@ -287,6 +297,72 @@ async def test_a_configuration_broken_meanwhile_does_not_keep_the_pins_from_low(
         driven.machine.write(CONFIG, good)
 
 
+@pytest.fixture
+def slow(driven: Service) -> Iterator[Callable[[str], None]]:
+    """Have `picar pins-low` after the end begin with these shell commands, as on a slow Pi with a cold cache."""
+    machine, unit = driven.machine, f"/etc/systemd/system/{UNIT}.d/mock.conf"
+
+    def begin_with(commands: str) -> None:
+        machine.write(SLOW, f'#!/bin/sh\n{commands}\nexec {PICAR} "$@"\n')
+        machine.run("chmod", "755", SLOW)
+        machine.write(unit, drop_in("ExecStopPost"))
+        machine.run("systemctl", "daemon-reload")
+
+    yield begin_with
+    machine.path(SLOW).unlink()
+    machine.write(unit, drop_in())
+    machine.run("systemctl", "daemon-reload")
+
+
+async def test_a_slow_start_of_python_is_waited_for(driven: Service, slow: Callable[[str], None]) -> None:
+    slow("sleep 3")  # longer than TimeoutStopSec
+    server, since, began = driven.pids()["server"], time.time(), time.monotonic()
+    await driven.kill("KILL", "server", "motor")
+    await until(driven.is_low, "every pin low")
+    await driven.until_journal("Every motor pin is low.", since)
+    print(f"KILL server and motor, a Python that starts in 3 s: low after {driven.low_after(began):.1f} s")
+    assert any("stop-post' timed out" in line for line in driven.journal(since))
+    await driven.until_active_again(server)
+
+
+async def test_what_took_too_long_is_done_at_the_next_start_on_the_pins_that_were_driven(
+    driven: Service, slow: Callable[[str], None]
+) -> None:
+    slow("sleep 8; exit 1")  # and not for long, should systemd fail to kill it
+    good = driven.machine.path(CONFIG).read_text()
+    server, since = driven.pids()["server"], time.time()
+    driven.machine.write(CONFIG, f"{good}[l298n]\nena = 5\nin1 = 6\nin2 = 16\nin3 = 17\nin4 = 25\nenb = 26\n")
+    try:
+        await driven.kill("KILL", "server", "motor")
+        await driven.until_active_again(server)
+        assert any("final-sigterm' timed out" in line for line in driven.journal(since))
+        assert driven.levels().keys() > set(ALL_PINS), "it drives the other pins now"
+        assert not any(driven.levels()[pin] for pin in ALL_PINS)
+    finally:
+        driven.machine.write(CONFIG, good)
+
+
+async def test_pins_that_cannot_be_made_low_do_not_keep_it_from_starting(service: Service) -> None:
+    await service.run("systemctl", "stop", UNIT)
+    assert not service.machine.path(DRIVEN).exists()
+    service.machine.write(DRIVEN, "[l298n]\nthis is no option = 1\n")
+    await service.start()
+    assert service.machine.path(DRIVEN).read_text() == service.machine.path(CONFIG).read_text()
+
+
+async def test_without_a_configuration_it_says_so_once(service: Service) -> None:
+    path, since = service.machine.path(CONFIG), time.time()
+    good = path.read_text()
+    path.unlink()
+    try:
+        service.machine.run("systemctl", "restart", UNIT, check=False)
+        await service.until_journal(f"picar: {CONFIG}", since)
+        await asyncio.sleep(2.5)  # more than RestartSec
+        assert (service.show("ActiveState"), service.show("NRestarts")) == ("failed", "0")
+    finally:
+        service.machine.write(CONFIG, good)
+
+
 async def test_an_upgrade_keeps_the_configuration_and_takes_over_whole(service: Service) -> None:
     await service.start()
     config, server = service.machine.path(CONFIG).read_text(), service.pids()["server"]
@@ -300,6 +376,76 @@ async def test_an_upgrade_keeps_the_configuration_and_takes_over_whole(service: 
         "venv",
         after.strip().rpartition("/")[2],
     ]
+
+
+async def test_a_checkout_may_have_any_name_and_hold_anything(service: Service) -> None:
+    odd = "/root/a;b@c [1] ü"
+    service.machine.run("cp", "-r", CHECKOUT, odd)
+    for name in ("json", "socket", "venv", "ensurepip", "pip"):
+        service.machine.write(f"{odd}/{name}.py", "raise SystemExit('picar imported a file of somebody')\n")
+    try:
+        command = f'cd "{odd}" && scripts/install'
+        said = service.machine.run("sh", "-c", command).stdout
+        assert "picar is ready" in said
+    finally:
+        service.machine.run("rm", "-r", odd)
+
+
+async def test_the_environment_of_a_running_car_survives_an_interrupted_upgrade(service: Service) -> None:
+    await service.start()
+    machine, link = service.machine, "/opt/picar/venv"
+    used = machine.run("readlink", link).stdout.strip()
+    other = "/opt/picar/venv-b" if used != "/opt/picar/venv-b" else "/opt/picar/venv-a"
+    machine.run("cp", "-r", used, other)
+    machine.run("ln", "-sfn", other, link)  # interrupted here, before the restart
+    server = service.pids()["server"]
+    assert service.install("PIP_FIND_LINKS=/nowhere").startswith("1\n")
+    assert service.pids()["server"] == server
+    for kept in (used, other):
+        assert machine.run(f"{kept}/bin/python", "-c", "import picar.web.server", check=False).returncode == 0
+    assert (
+        len(machine.run("ls", "/opt/picar").stdout.split()) == 3
+    )  # the link and these two: nothing half-made
+    assert service.install().startswith("0\n")
+    assert len(machine.run("ls", "/opt/picar").stdout.split()) == 2
+
+
+async def test_an_install_that_is_interrupted_leaves_nothing(service: Service) -> None:
+    machine = service.machine
+    before = machine.run("ls", "/opt/picar", "/etc/picar", "/etc/systemd/system").stdout
+    count = "ls -d /opt/picar/venv-? | wc -l"
+    wait = f'{CHECKOUT}/scripts/install & install=$!; until [ "$({count})" = 2 ]; do sleep 0.05; done'
+    done = machine.run("sh", "-c", f"{wait}; kill $install; wait $install", check=False)
+    assert done.returncode == 1
+    assert machine.run("ls", "/opt/picar", "/etc/picar", "/etc/systemd/system").stdout == before
+
+
+async def test_two_installs_at_once_do_not_meet(service: Service) -> None:
+    said = service.machine.run("flock", "/etc/systemd/system", f"{CHECKOUT}/scripts/install", check=False)
+    assert (said.returncode, said.stderr) == (
+        1,
+        "picar: another scripts/install is at work; let it finish.\n",
+    )
+
+
+async def test_a_group_that_cannot_be_made_is_said(service: Service) -> None:
+    await service.start()
+    machine, server = service.machine, service.pids()["server"]
+    machine.write(
+        "/usr/local/sbin/groupadd", "#!/bin/sh\necho groupadd: cannot lock /etc/group >&2\nexit 10\n"
+    )
+    machine.run("chmod", "755", "/usr/local/sbin/groupadd")
+    machine.run("groupmod", "--new-name", "moved", "gpio")
+    try:
+        said = service.install()
+        assert said.startswith("1\n")
+        assert (
+            "picar: that failed; mend it and run this again. The last line was: groupadd: cannot lock" in said
+        )
+        assert service.pids()["server"] == server
+    finally:
+        machine.run("groupmod", "--new-name", "gpio", "moved")
+        machine.path("/usr/local/sbin/groupadd").unlink()
 
 
 @pytest.mark.parametrize(
@@ -347,6 +493,15 @@ async def test_it_is_removed_but_for_what_is_its_owners_and_then_that_too(servic
     assert "0 unit files" in machine.run("systemctl", "list-unit-files", UNIT, check=False).stdout
     for _ in range(2):  # what is gone already is no error
         machine.run(f"{CHECKOUT}/scripts/uninstall", "--purge")
+    assert service.install().startswith("0\n")
+    machine.write("/opt/picar/README.md", "somebody's checkout")
+    machine.run("rm", f"/etc/systemd/system/{UNIT}")
+    machine.run("systemctl", "daemon-reload")
+    assert machine.show(UNIT, "ActiveState") == "active"  # a service without its unit
+    machine.run(f"{CHECKOUT}/scripts/uninstall", "--purge")
+    assert machine.show(UNIT, "ActiveState") == "inactive"
+    assert machine.run("ls", "/opt/picar").stdout == "README.md\n"
+    machine.run("rm", "-r", "/opt/picar")
     left = machine.run("find", "/", "-xdev", "-name", "picar*", "-not", "-path", "/root/*").stdout
     assert left == ""
     assert machine.run("getent", "passwd", "picar", check=False).returncode

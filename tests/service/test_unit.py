@@ -57,10 +57,13 @@ def test_the_sandbox_is_tight() -> None:
 
 
 def test_the_pins_are_made_low_with_the_configuration_that_drove_them() -> None:
-    (before,), (start,), (after,) = settings("ExecStartPre"), settings("ExecStart"), settings("ExecStopPost")
-    source, target = before.split()[-2:]
-    assert start.split()[1:] == ["serve", "--config", source]
-    assert after.split()[1:] == ["pins-low", "--config", target]
+    (left, put_aside), (start,), (after,) = map(settings, ("ExecStartPre", "ExecStart", "ExecStopPost"))
+    source, target = put_aside.rstrip("'").split()[-2:]
+    assert start.endswith(f"/picar serve --config {source}")
+    assert left.endswith(f"/picar pins-low --config {target}'")
+    assert after.endswith(f"/picar pins-low --config {target} && rm {target}'")
+    assert left.startswith("-"), "pins that cannot be made low must not keep the car from its next start"
+    assert not put_aside.startswith("-"), "nobody may drive with a configuration that was not put aside"
 
 
 def test_whom_the_sandbox_must_not_shut_out() -> None:
