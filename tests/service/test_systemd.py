@@ -10,6 +10,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,6 +109,10 @@ class Service:
 
     def levels(self) -> dict[int, float]:
         return {write["pin"]: write["value"] for write in self.trace()}
+
+    def flights(self) -> set[Path]:
+        """Return what the flight recorder has saved."""
+        return set(self.machine.path("/run/picar").glob("flight-*.jsonl"))
 
     def is_low(self) -> bool:
         levels = self.levels()
@@ -237,12 +242,28 @@ async def test_after_a_fault_the_pins_are_low_and_it_starts_again(
     assert driven.is_low()
 
 
+async def test_a_killed_server_takes_no_motor_process_with_it_before_that_has_told_why(
+    service: Service,
+) -> None:
+    await service.start()
+    told = service.flights()
+    for _ in range(8):
+        server = service.pids()["server"]
+        await service.kill("KILL", "server")
+        await service.until_active_again(server)
+        (saved,) = service.flights() - told
+        told.add(saved)
+        head = json.loads(saved.read_text().splitlines()[0])
+        assert (head["by"], head["why"]) == ("motor", "the server is gone")
+
+
 @pytest.mark.parametrize("verb", ["stop", "restart"])
 async def test_told_to_end_it_makes_the_pins_low_and_fails_not(driven: Service, verb: str) -> None:
-    since, began = time.time(), time.monotonic()
+    since, began, flights = time.time(), time.monotonic(), driven.flights()
     await driven.run("systemctl", verb, UNIT)
     took = time.monotonic() - began
     assert driven.is_low()
+    assert driven.flights() == flights, "no fault, no flight"
     print(f"systemctl {verb}: low after {driven.low_after(began) * 1000:.0f} ms, returned after {took:.1f} s")
     await driven.until_journal("Deactivated successfully.", since)
     assert driven.show("Result") == "success"
