@@ -18,6 +18,7 @@ from picar.motor.l298n import L298N
 from picar.motor.order import Order
 from picar.motor.pins.trace import PinTrace, TracedPins
 from picar.motor.process import MotorLoop
+from picar.service import ignore_signals
 from picar.stderr import say
 
 
@@ -37,7 +38,7 @@ def main() -> int:
         os.write(status, frames.failure(str(error)))
         return 1
     code, failures = 0, []
-    for work in (loop.run, bridge.close):
+    for work in (loop.run, ignore_signals, bridge.close):  # one that comes while Python ends would look like a death
         try:
             code = max(code, work() or 0)
         except Exception as error:  # the task's boundary: whatever it raises becomes a sentence and a 1

@@ -50,6 +50,18 @@ def test_end_of_file_at_rest_is_a_clean_end() -> None:
         assert motor.stderr() == ""
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signals_on_its_way_out_make_no_failure_of_a_clean_end(number: signal.Signals) -> None:
+    with MotorProcess() as motor:
+        motor.ready()
+        motor.end_of_input()
+        while motor.process.poll() is None:
+            motor.process.send_signal(number)
+            time.sleep(0.0002)
+        assert motor.ended() == 0
+        assert motor.trace.low()
+
+
 def test_a_server_that_is_gone_before_its_order_came_claims_no_pin() -> None:
     with MotorProcess(order=False) as motor:
         motor.send(b'{"backend": "mo')
