@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import functools
 import os
 import sys
@@ -40,7 +41,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         command: Callable[[argparse.Namespace], int] = options.command
-        return command(options)
+        code = command(options)
+        sys.stdout.flush()
     except ConfigError as error:
         for problem in error.problems:
             print(f"picar: {problem}", file=sys.stderr)
@@ -48,9 +50,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except PicarError as error:
         print(f"picar: {error}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `picar … | head` is no failure
-        return 0
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again at its end
+        if error.errno == errno.EPIPE:
+            return 0  # `picar … | head` is no failure
+        print("picar: there is no room for the output. Send it somewhere else.", file=sys.stderr)
+        return 1
+    return code
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -118,6 +126,8 @@ def pins_low(options: argparse.Namespace) -> int:
     ignore_signals()  # half of the pins low would help nobody
     _pins_low(settings, backend, [trace.line] if trace else [])
     print("Every motor pin is low.")
+    if backend in ("sim", "mock"):
+        print(f"No real one was touched: the pins are {_BACKENDS[backend]}.")
     return 0
 
 

@@ -216,7 +216,7 @@ def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        problems.append(f"{path}: no such file. Create it, or leave out --config to use the defaults.")
+        problems.append(f"{path}: no such file. Create it, or name none to use the defaults.")
     except UnicodeDecodeError:
         problems.append(f"{path}: not UTF-8 text. Save it as plain UTF-8.")
     except OSError as error:
@@ -231,7 +231,9 @@ def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
 def _entries(path: Path, tables: dict[str, Any], problems: list[str]) -> list[_Entry]:
     found: list[_Entry] = []
     for name, table in tables.items():
-        if name not in SECTIONS:
+        if name not in SECTIONS and not isinstance(table, dict) and (homes := _homes(name)):
+            problems.append(f"{path}: {name} = {toml(table)} is in no section. Put it under [{homes[0]}].")
+        elif name not in SECTIONS:
             problems.append(f"{path}: unknown section [{name}]. {_known(name, SECTIONS)}")
         elif not isinstance(table, dict):
             problems.append(
@@ -245,14 +247,26 @@ def _entries(path: Path, tables: dict[str, Any], problems: list[str]) -> list[_E
 def _from_env(env: Mapping[str, str], problems: list[str]) -> list[_Entry]:
     found: list[_Entry] = []
     for variable, text in sorted(env.items()):
-        if not variable.startswith("PICAR_") or "__" not in variable:
+        words = variable.removeprefix("PICAR_").lower()
+        if not variable.startswith("PICAR_") or "__" not in words:
+            name, _, key = words.partition("_")
+            if name in _homes(key):
+                right = f"PICAR_{name}__{key}".upper()
+                problems.append(
+                    f"environment {variable}: a section is followed by two underscores. Write {right}."
+                )
             continue
-        name, key = variable.removeprefix("PICAR_").lower().split("__", 1)
+        name, key = words.split("__", 1)
         if name not in SECTIONS:
             problems.append(f"environment {variable}: unknown section {name!r}. {_known(name, SECTIONS)}")
         else:
             found.append(_Entry(f"environment {variable}", name, key, _env_value(name, key, text)))
     return found
+
+
+def _homes(key: str) -> list[str]:
+    """Return the sections that have an option of this name."""
+    return [name for name, section in SECTIONS.items() if key in options_of(section)]
 
 
 def _env_value(section: str, key: str, text: str) -> Any:

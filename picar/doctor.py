@@ -75,7 +75,12 @@ def _port(settings: Config) -> Finding:
     try:
         sockets = listen(settings.server)
     except ServeError as error:
-        return Finding("port", "problem", str(error), "picar serve --port N, or port = N under [server]")
+        return Finding(
+            "port",
+            "problem",
+            str(error),
+            "mend host or port under [server], or picar serve --host H --port N",
+        )
     for each in sockets:
         each.close()
     return Finding("port", "ok", f"{where} is free")

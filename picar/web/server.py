@@ -34,6 +34,9 @@ SPARE_DESCRIPTORS = (12, 32)  # at least, at most; never for strangers: in an em
 SOCKET_BYTES = 64 * 1024  # Tornado cuts the line above this; `DriveSocket` closes properly far below
 PING_S = 20.0  # housekeeping: finds dead sockets; safety does not hang on it
 IDLE_S = 60.0
+NOT_SAVED = (
+    "the last minute is not saved: neither XDG_RUNTIME_DIR nor RUNTIME_DIRECTORY is a folder to write to"
+)
 
 
 def listen(config: ServerConfig) -> list[socket.socket]:
@@ -46,7 +49,7 @@ def listen(config: ServerConfig) -> list[socket.socket]:
         return bind_sockets(config.port, config.host)
     except (socket.gaierror, ValueError):  # a name that is none is a UnicodeError, which is a ValueError
         raise ServeError(
-            f"--host {config.host}: no such address. Use 0.0.0.0 for all, or one of this machine's."
+            f"Host {config.host}: no such address. Use 0.0.0.0 for all, or one of this machine's."
         ) from None
     except OSError as error:
         raise ServeError(_why_not(error, config)) from None
@@ -59,9 +62,7 @@ def _why_not(error: OSError, config: ServerConfig) -> str:
     if error.errno == errno.EACCES:
         return f"Port {config.port} needs special rights. Use a port from 1024 up, like --port 8000."
     if error.errno == errno.EADDRNOTAVAIL:
-        return (
-            f"--host {config.host}: not an address of this machine. Use 0.0.0.0 for all, or one of its own."
-        )
+        return f"Host {config.host}: not an address of this machine. Use 0.0.0.0 for all, or one of its own."
     return f"Cannot listen on {config.host} port {config.port}: {error.strerror}."
 
 
@@ -126,8 +127,7 @@ class Server:
         """End with a failure, the pins being low: save what led to it."""
         self.end(exit_code=1)
         saved = self._flight.save(why, folder_in_memory())
-        if saved:
-            log.info("the last minute is in %s", saved)
+        log.info("picar ends; %s", f"the last minute is in {saved}" if saved else NOT_SAVED)
 
     def end(self, exit_code: int = 0) -> None:
         """End soon. May be called from a signal handler."""

@@ -122,7 +122,7 @@ export class Hud {
   #showStop(state) {
     const stopped = state?.state === "stopped";
     const mine = state?.you === "driver";
-    const who = mine ? "stopped.driver" : "stopped.spectator";
+    const who = mine ? "stopped.driver" : state?.driver ? "stopped.spectator" : "stopped.free";
     const why = () => this.#words(`reason.${state.reason}`) + this.#words("gap") + this.#words(who);
     text("alert", stopped ? why() : "");
     const act = mine ? "reset" : state?.driver ? "ask.other" : "ask.take";
@@ -145,7 +145,7 @@ export class Hud {
       const applied = state?.applied[side] ?? 0;
       meter.style.setProperty("--wanted", wanted[side].toFixed(3));
       meter.style.setProperty("--applied", clamp(applied).toFixed(3));
-      write(meter.querySelector("b"), `${percent(applied)}%`);
+      write(meter.querySelector("b"), state ? `${percent(applied)}%` : "–");
       const values = { applied: percent(applied), wanted: percent(wanted[side]) };
       if (!speak) continue;
       attribute(meter, "aria-valuenow", String(values.applied));

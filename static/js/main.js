@@ -37,6 +37,7 @@ link.onrefusal = (code) => {
 link.onlost = () => {
   sender.letGo();
   hud.show();
+  view?.then((shown) => shown?.forget());
 };
 
 new Pad(byId("throttle"), "throttle", sticks, words);
@@ -60,6 +61,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) sender.letGo();
   else link.wake();
 });
+for (const event of ["pointerup", "pointercancel", "keyup"]) addEventListener(event, () => sender.lifted());
 for (const event of ["online", "pageshow"]) addEventListener(event, () => link.wake());
 for (const event of ["contextmenu", "dblclick"]) addEventListener(event, (e) => e.preventDefault());
 

@@ -81,6 +81,12 @@ export class SimView {
     this.#wake();
   }
 
+  /** The next pose may be anywhere: do not draw a way to it. */
+  forget() {
+    this.#to = null;
+    this.#trail = [];
+  }
+
   /** Take size and colours from the page. */
   #dress() {
     if (this.#canvas.hidden) return;

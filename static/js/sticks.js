@@ -105,9 +105,14 @@ export class Sender {
     setInterval(() => this.#beat(), REPEAT_S * 1000);
   }
 
-  /** True while a press was ended for the driver, until the next one begins. */
+  /** True while a press was ended for the driver and a finger or a key may still be down. */
   get pressAgain() {
     return this.#dropped;
+  }
+
+  /** A finger or a key came up. */
+  lifted() {
+    this.#dropped = false;
   }
 
   get driving() {

@@ -11,6 +11,14 @@ from playwright.async_api import BrowserContext, CDPSession, Page, WebSocket, ex
 from tests.support.waiting import DEADLINE_S, until
 
 
+_IS_COVERED = """element => {
+  const { left, top, width, height } = element.getBoundingClientRect();
+  const parts = [0.1, 0.5, 0.9];
+  const hit = (x, y) => element.contains(document.elementFromPoint(left + x * width, top + y * height));
+  return !width || parts.some((x) => parts.some((y) => !hit(x, y)));
+}"""
+
+
 @dataclass(eq=False)
 class Phone:
     """One open page. Fingers are named after what they touch: "throttle", "steering" or any element's id."""
@@ -70,6 +78,10 @@ class Phone:
     async def in_state(self, state: str) -> None:
         """Wait until the page shows this state."""
         await self.seen(f"body[data-state={state}]")
+
+    async def covered(self, *elements: str) -> list[str]:
+        """Return those of which something else covers a part, or that are not wholly on the screen."""
+        return [name for name in elements if await self.page.locator(f"#{name}").evaluate(_IS_COVERED)]
 
     async def hears(self, states: int) -> None:
         """Wait for so many more states: time enough for whatever might happen by itself."""

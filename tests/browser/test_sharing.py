@@ -54,6 +54,36 @@ async def test_a_second_phone_asks_and_is_given_the_wheel(
     await wheels.turn(-1, -1)
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [
+        (568, 320),
+        (667, 375),
+        (844, 390),
+        (320, 568),
+        (375, 553),
+        (360, 560),
+        (360, 640),
+        (390, 844),
+        (1366, 768),
+    ],
+)
+async def test_what_wants_an_answer_is_in_reach_on_every_screen(
+    car: Product, new_phone: NewPhone, width: int, height: int, locale: str
+) -> None:
+    phone = await new_phone(car.url, viewport={"width": width, "height": height}, locale=locale)
+    await phone.tap("ask")
+    await phone.seen("body[data-you=driver]")
+    second = await new_phone(car.url)
+    await second.tap("ask")
+    await phone.seen("#request:not([hidden])")
+    assert await phone.covered("give", "refuse", "stop", "throttle", "steering") == []
+    await second.tap("stop")
+    await phone.seen("#reset:not([hidden])")
+    assert await phone.covered("reset", "stop") == []
+
+
 async def test_a_refused_phone_goes_on_watching(phone: Phone, second: Phone) -> None:
     await second.tap("ask")
     await phone.reads("asks", "asks for the wheel")

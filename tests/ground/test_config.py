@@ -197,7 +197,8 @@ def test_a_problem_names_file_key_value_rule_and_fix(tmp_path: Path) -> None:
         ("[drive]\nmaxspeed = 1", "[drive] maxspeed = 1: unknown option. Did you mean max_speed?"),
         ("[right]\nxyzzy = true", "[right] xyzzy = true: unknown option. Known: invert, trim."),
         ("[left]\nzzz = {a = 1}", "unknown option."),
-        ("port = 8000", "unknown section [port]."),
+        ("port = 8000", "port = 8000 is in no section. Put it under [server]."),
+        ("xyzzy = 1", "unknown section [xyzzy]."),
         ("drive = 5", "drive = 5 is not a section. Write [drive] on its own line."),
         ("server = []", "server = [] is not a section. Write [server] on its own line."),
         ("[[drive]]\naccel = 1", "is not a section. Write [drive] on its own line."),
@@ -364,6 +365,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path, variable: str, text:
         ("PICAR_DRIVE__ACCEL__FAST", "1", "[drive] accel__fast = 1: unknown option."),
         ("PICAR_DRIV__ACCEL", "1", "unknown section 'driv'. Did you mean drive?"),
         ("PICAR___X", "1", "unknown section ''"),
+        ("PICAR_SERVER_PORT", "8000", "two underscores. Write PICAR_SERVER__PORT."),
     ],
 )
 def test_a_bad_override_is_refused_by_its_name(
@@ -430,7 +432,7 @@ def test_broken_toml_is_one_sentence(tmp_path: Path, text: str) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"/none\.toml: no such file\. Create it, or leave out --config"):
+    with pytest.raises(ConfigError, match=r"/none\.toml: no such file\. Create it, or name none"):
         load(tmp_path / "none.toml", {})
 
 

@@ -63,6 +63,28 @@ def test_bad_usage_is_told_in_a_sentence(arguments: tuple[str, ...], code: int, 
     assert (done.returncode, words in done.stderr) == (code, True), done.stderr
 
 
+@pytest.mark.parametrize("command", ["config-reference", "check-config", "doctor"])
+def test_output_that_does_not_fit_is_told_in_a_sentence(command: str) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "picar", command],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "picar: there is no room for the output. Send it somewhere else.\n",
+    )
+
+
+def test_pins_low_says_where_no_real_pin_was_touched() -> None:
+    done = picar("pins-low", "--pins", "mock")
+    assert done.stdout.splitlines()[0] == "Every motor pin is low."
+    assert "No real one was touched" in done.stdout
+
+
 def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "picar.toml"
     file.write_text("[server]\nprot = 1\n[l298n]\nin1 = 24\n[drive]\nexpo = 2\n")
