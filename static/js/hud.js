@@ -133,6 +133,7 @@ export class Hud {
   #showRequest(state) {
     this.request = state?.you === "driver" ? state.requests[0] : undefined;
     byId("request").hidden = !this.request;
+    document.body.dataset.asked = String(Boolean(this.request));
     text("asks", this.request ? this.#words("asks", { client: this.request }) : "");
   }
 
