@@ -10,7 +10,6 @@ from playwright.async_api import BrowserContext, CDPSession, Page, WebSocket, ex
 
 from tests.support.waiting import DEADLINE_S, until
 
-
 _IS_COVERED = """element => {
   const { left, top, width, height } = element.getBoundingClientRect();
   const parts = [0.1, 0.5, 0.9];
