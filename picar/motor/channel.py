@@ -171,19 +171,15 @@ class Channel:
     def check(self) -> None:
         """Judge the silence; to be called every 50 ms while anything moves.
 
-        Reads first: a watcher that overslept itself must not take its own absence for the other's.
+        Reads before it condemns: a watcher that overslept itself must not take its own absence for the other's.
         """
-        self.read()
         if self._over or not self.ready:
             return
         self._flush()
-        now = self._clock()
-        if self._moving and now - self._heard_at > SILENCE_S:
-            self._die(f"motor process silent for {SILENCE_S:g} s while driving")
-        elif self._answered < self._sent and now - self._waiting_since > SILENCE_S:
-            self._die(f"motor process has not answered a command for {SILENCE_S:g} s")
-        elif now - self._heard_at > RESTING_SILENCE_S:
-            self._die(f"motor process silent for {RESTING_SILENCE_S:g} s")
+        if self._silence():
+            self.read()
+            if why := self._silence():
+                self._die(why)
 
     def cut(self) -> None:
         """Close the command pipe: the motor process makes its pins low and leaves. Safe in a signal handler."""
@@ -230,6 +226,17 @@ class Channel:
             self._answered, self._waiting_since = status.n, self._heard_at
         self._moving = status.moving
         self._on_status(status)
+
+    def _silence(self) -> str:
+        """Return what is wrong with the motor process's silence, empty when nothing is."""
+        now = self._clock()
+        if self._moving and now - self._heard_at > SILENCE_S:
+            return f"motor process silent for {SILENCE_S:g} s while driving"
+        if self._answered < self._sent and now - self._waiting_since > SILENCE_S:
+            return f"motor process has not answered a command for {SILENCE_S:g} s"
+        if now - self._heard_at > RESTING_SILENCE_S:
+            return f"motor process silent for {RESTING_SILENCE_S:g} s"
+        return ""
 
     def _wait_until_ready(self) -> frames.Status:
         first: list[frames.Status] = []

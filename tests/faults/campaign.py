@@ -28,7 +28,7 @@ EVIDENCE_CHARACTERS = 10_000
 @dataclass(slots=True)
 class Run:
     """What came of one run. `seconds` is None where the pins were never low; `wrong` says what nothing excuses,
-    `evidence` has the log then.
+    `evidence` has the log then, and where it has a traceback.
     """
 
     fault: str
@@ -104,6 +104,7 @@ class Campaign:
             await self._measure(fault, rig, run)
             log = rig.car.log()
             run.log_bytes, run.traceback = len(log), "Traceback" in log
+            run.evidence = log[:EVIDENCE_CHARACTERS] if run.traceback else ""
 
     async def _measure(self, fault: Fault, rig: Rig, run: Run) -> None:
         await rig.until_low()

@@ -129,7 +129,7 @@ async def page_hung(rig: Rig) -> None:
 async def client_killed(rig: Rig) -> None:
     await rig.driver.let_go()
     await rig.driver.send(type="release")
-    await rig.until_low()
+    await rig.driver.until(lambda s: s["driver"] is None and not any(s["applied"].values()))
     phone = await rig.helper("-m", "tests.faults.driver", rig.link.url, *map(str, rig.driver.heading))
     await rig.driver.until_full()
     await asyncio.sleep(rig.rng.uniform(0.05, 0.15))
