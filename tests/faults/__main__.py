@@ -66,8 +66,9 @@ def main(argv: list[str] | None = None) -> int:
         print("scripts/faults reads /proc and needs Linux.", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: the car is ended first
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # nohup, meant for the campaign: a car would inherit
-        signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # that it is ignored, but no handler
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        # By nohup, for the campaign alone: its cars would inherit that, but they inherit no handler.
+        signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     seed = secrets.randbelow(1_000_000) if args.seed is None else args.seed
     faults = [fault for fault in FAULTS if not args.only or fault.name in args.only]
     where = f"picar faults: {args.runs} runs each, seed {seed}, {machine()}"
