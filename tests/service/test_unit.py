@@ -103,7 +103,7 @@ def test_a_dry_run_shows_each_step_and_does_none(command: tuple[str, ...], words
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_what_it_does_not_know_is_one_sentence(name: str) -> None:
     done = script(name, "--faster")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("picar: unknown argument '--faster'. Usage: sudo scripts/")
     assert len(done.stderr.splitlines()) == 1
 
