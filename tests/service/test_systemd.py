@@ -9,7 +9,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,13 +121,14 @@ class Service:
     def low_after(self, since: float) -> float:
         """Return how long after `since` both enable pins were low, and see that nothing rose again."""
         levels: dict[int, float] = {}
-        low_at = since
+        low_at, drove = since, False
         for write in self.trace():
             was_high = any(levels.get(pin) for pin in EN_PINS)
             levels[write["pin"]] = write["value"]
             if write["t"] >= since and was_high and not any(levels.get(pin) for pin in EN_PINS):
-                low_at = write["t"]
+                low_at, drove = write["t"], True
             assert not (write["value"] and low_at > since), write
+        assert drove, "it stood already"
         return low_at - since
 
 
@@ -318,15 +319,15 @@ async def test_a_configuration_broken_meanwhile_does_not_keep_the_pins_from_low(
 
 
 @pytest.fixture
-def slow(driven: Service) -> Iterator[Callable[[str], None]]:
+def slow(driven: Service) -> Iterator[Callable[[str], Awaitable[None]]]:
     """Have `picar pins-low` after the end begin with these shell commands, as on a slow Pi with a cold cache."""
     machine, unit = driven.machine, f"/etc/systemd/system/{UNIT}.d/mock.conf"
 
-    def begin_with(commands: str) -> None:
+    async def begin_with(commands: str) -> None:
         machine.write(SLOW, f'#!/bin/sh\n{commands}\nexec {PICAR} "$@"\n')
-        machine.run("chmod", "755", SLOW)
+        await driven.run("chmod", "755", SLOW)
         machine.write(unit, drop_in("ExecStopPost"))
-        machine.run("systemctl", "daemon-reload")
+        await driven.run("systemctl", "daemon-reload")
 
     yield begin_with
     machine.path(SLOW).unlink()
@@ -334,8 +335,10 @@ def slow(driven: Service) -> Iterator[Callable[[str], None]]:
     machine.run("systemctl", "daemon-reload")
 
 
-async def test_a_slow_start_of_python_is_waited_for(driven: Service, slow: Callable[[str], None]) -> None:
-    slow("sleep 3")  # longer than TimeoutStopSec
+async def test_a_slow_start_of_python_is_waited_for(
+    driven: Service, slow: Callable[[str], Awaitable[None]]
+) -> None:
+    await slow("sleep 3")  # longer than TimeoutStopSec
     server, since, began = driven.pids()["server"], time.time(), time.monotonic()
     await driven.kill("KILL", "server", "motor")
     await until(driven.is_low, "every pin low")
@@ -346,9 +349,9 @@ async def test_a_slow_start_of_python_is_waited_for(driven: Service, slow: Calla
 
 
 async def test_what_took_too_long_is_done_at_the_next_start_on_the_pins_that_were_driven(
-    driven: Service, slow: Callable[[str], None]
+    driven: Service, slow: Callable[[str], Awaitable[None]]
 ) -> None:
-    slow("sleep 8; exit 1")  # and not for long, should systemd fail to kill it
+    await slow("sleep 8; exit 1")  # and not for long, should systemd fail to kill it
     good = driven.machine.path(CONFIG).read_text()
     server, since = driven.pids()["server"], time.time()
     driven.machine.write(CONFIG, f"{good}[l298n]\nena = 5\nin1 = 6\nin2 = 16\nin3 = 17\nin4 = 25\nenb = 26\n")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -101,9 +103,14 @@ class Product:
 
     async def terminate(self) -> int:
         """End it like systemd does, and return its exit code."""
-        if self.process.returncode is None:
-            self.process.terminate()
+        self.signal(signal.SIGTERM)
         return await self.ended()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it still runs. (asyncio's own way may take its exit code away from asyncio.)"""
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
 
     async def ended(self) -> int:
         """Wait for its end and return its exit code."""

@@ -138,8 +138,7 @@ async def test_a_second_signal_at_the_end_changes_nothing(driven: tuple[Product,
     car, _ = driven
     while car.process.returncode is None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            with contextlib.suppress(ProcessLookupError):
-                car.process.send_signal(number)
+            car.signal(number)
         await asyncio.sleep(0.002)
     assert car.process.returncode == 0
     await low_for_good(car)
