@@ -39,11 +39,15 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 async def measure(faults: Sequence[Fault], runs: int, seed: int, observe_s: float) -> list[Run]:
+    me = asyncio.current_task()
+    assert me is not None
+    for number in (signal.SIGINT, signal.SIGTERM):  # the car is ended first, and what was measured is shown
+        asyncio.get_running_loop().add_signal_handler(number, me.cancel)
     async with Jitter() as jitter:
         campaign = Campaign(jitter, seed, observe_s, tell)
         try:
             await campaign.run(faults, runs)
-        except asyncio.CancelledError:  # Ctrl-C: show what there is
+        except asyncio.CancelledError:
             pass
         finally:
             tell("")
@@ -65,7 +69,6 @@ def main(argv: list[str] | None = None) -> int:
     if sys.platform != "linux":
         print("scripts/faults reads /proc and needs Linux.", file=sys.stderr)
         return 1
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: the car is ended first
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         # By nohup, for the campaign alone: its cars would inherit that, but they inherit no handler.
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,31 @@ def test_each_fault_stops_the_car(tmp_path: Path) -> None:
     missed = {row["name"] for row in figures["faults"] if row["verdict"] == "MISSED"}
     assert missed <= noisy, said
     assert done.returncode == (1 if missed else 0), said
+
+
+def test_a_campaign_that_is_ended_shows_what_it_has_measured(tmp_path: Path) -> None:
+    report = tmp_path / "faults.json"
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults",
+        "--runs",
+        "1000",
+        "--only",
+        "sigterm",
+        "--observe",
+        "0.1",
+    ]
+    with subprocess.Popen(
+        [*command, "--json", str(report)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as campaign:
+        assert campaign.stdout
+        assert campaign.stdout.readline().startswith("picar faults:")
+        time.sleep(3)  # in the midst of a run; where none is over yet, there is nothing but the table to show
+        campaign.terminate()
+        said, _ = campaign.communicate(timeout=60)
+    assert "sigterm" in said
+    assert [row["name"] for row in json.loads(report.read_text())["faults"]] == ["sigterm"]
 
 
 async def test_a_car_that_stops_too_late_is_condemned(
