@@ -13,10 +13,15 @@ def main() -> int:
         )
         return 1
     _mend_streams()
-    from picar.service import catch_signals
+    from picar.service import catch_signals, ignore_signals
 
-    serving = sys.argv[1:2] == ["serve"]
-    catch_signals(lambda: os._exit(0 if serving else 130))  # nothing has begun yet that must be ended
+    command = sys.argv[1:2]
+    if command == ["pins-low"]:
+        ignore_signals()  # from its first line: systemd sends SIGTERM to one that starts slowly
+    else:
+        catch_signals(
+            lambda: os._exit(0 if command == ["serve"] else 130)
+        )  # nothing has begun that must be ended
     from picar.cli import run
 
     return run()

@@ -118,12 +118,9 @@ def serve(options: argparse.Namespace) -> int:
 
 def pins_low(options: argparse.Namespace) -> int:
     """Drive every motor pin low, whoever left it high."""
-    from picar.service import ignore_signals
-
     settings = _load(options)
     trace = _open_trace(options)
     backend = _choose_backend(settings)
-    ignore_signals()  # half of the pins low would help nobody
     _pins_low(settings, backend, [trace.line] if trace else [])
     print("Every motor pin is low.")
     if backend in ("sim", "mock"):

@@ -38,11 +38,8 @@ def main() -> int:
         os.write(status, frames.failure(str(error)))
         return 1
     code, failures = 0, []
-    for work in (
-        loop.run,
-        ignore_signals,
-        bridge.close,
-    ):  # one that comes while Python ends would look like a death
+    # A signal that comes while Python ends would look like a death.
+    for work in (loop.run, ignore_signals, bridge.close):
         try:
             code = max(code, work() or 0)
         except Exception as error:  # the task's boundary: whatever it raises becomes a sentence and a 1

@@ -79,6 +79,25 @@ def test_output_that_does_not_fit_is_told_in_a_sentence(command: str) -> None:
     )
 
 
+SIGNALLED = """
+import os, signal, sys
+from picar import __main__, cli
+def signalled(run=cli.run):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+    return run()
+cli.run = signalled
+sys.argv = ["picar", "pins-low", "--pins", "mock"]
+sys.exit(__main__.main())
+"""
+
+
+def test_pins_low_is_not_ended_half_way() -> None:
+    done = subprocess.run([sys.executable, "-c", SIGNALLED], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Every motor pin is low.")
+
+
 def test_pins_low_says_where_no_real_pin_was_touched() -> None:
     done = picar("pins-low", "--pins", "mock")
     assert done.stdout.splitlines()[0] == "Every motor pin is low."
