@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from picar import __version__, config
 from picar.config import BackendName, Config
@@ -22,6 +22,9 @@ from picar.errors import ConfigError, PicarError
 from picar.motor import pins
 from picar.motor.emergency import pins_low as drive_low
 from picar.motor.pins.trace import Note, PinTrace, TracedPins
+
+if TYPE_CHECKING:
+    from picar.web.gate import Gate
 
 _BACKENDS = {
     "sim": "sim, a simulated car: no real pin is touched",
@@ -65,23 +68,29 @@ def serve(options: argparse.Namespace) -> int:
     """Serve the page until a signal comes or something breaks."""
     import asyncio
 
-    from picar import log
-    from picar.flight import FlightRecorder
+    from picar import log, pair
+    from picar.access.places import Serving, announce, state_directory, withdraw
+    from picar.access.store import AccessStore
+    from picar.flight import FlightRecorder, folder_in_memory
     from picar.motor.channel import Channel
     from picar.motor.order import Order
     from picar.service import catch_signals, ignore_signals
+    from picar.web.connections import make_room
+    from picar.web.gate import Gate
     from picar.web.hub import Hub
     from picar.web.server import Server, listen
 
     log.to_stderr()
     settings = _load(options)
     backend = _choose_backend(settings)
+    store = AccessStore(state_directory().absolute())
+    make_room(settings.server.max_clients)
     trace = _open_trace(options)  # held open: in an emergency nothing may be left to fail but the pins
     sockets = listen(settings.server)
     flight = FlightRecorder("server")
     notes = [flight.pin, trace.line] if trace else [flight.pin]
     pins_low = functools.partial(_pins_low, settings, backend, notes)
-    order = Order.of(settings, backend, str(trace.path) if trace else None, flight.fd)
+    order = Order.of(settings, backend, str(trace.path) if trace else None, flight.fd, store.speed_cap)
     channel = Channel(order, pins_low)
     server: Server | None = None
     told_to_end = False
@@ -103,17 +112,22 @@ def serve(options: argparse.Namespace) -> int:
         if told_to_end:
             return 0
         raise
-    hub = Hub(settings, backend, channel, status, flight.note)
-    server = Server(hub, channel, sockets, settings.server, flight)
+    hub = Hub(settings, backend, channel, status, flight.note, store.speed_cap)
+    gate = Gate(store, pair.pairing_of(settings))
+    server = Server(hub, channel, sockets, settings.server, flight, gate)
     channel.attach(hub.on_status, server.broke)
     if told_to_end:
         server.end()
+    port = sockets[0].getsockname()[1]
+    serving = Serving(os.getpid(), settings.server.host, port, str(store.path.parent))
+    announce(serving, folder_in_memory())
     with contextlib.suppress(OSError):  # a full disk or a reader that has gone is no reason not to drive
-        _greet(settings, backend, sockets[0].getsockname()[1])
+        _greet(settings, backend, gate, port)
     try:
         return asyncio.run(server.run())
     finally:
         ignore_signals()
+        withdraw(serving, folder_in_memory())
 
 
 def pins_low(options: argparse.Namespace) -> int:
@@ -141,6 +155,14 @@ def check_config(options: argparse.Namespace) -> int:
 def config_reference(_options: argparse.Namespace) -> int:
     """Print the table of all options."""
     print(config.reference(), end="")
+    return 0
+
+
+def pair(options: argparse.Namespace) -> int:
+    """Show PIN and QR code for a new phone; or list, remove, and make tokens for scripts."""
+    from picar import pair
+
+    print(*pair.run(options), sep="\n")
     return 0
 
 
@@ -185,6 +207,17 @@ def _parser() -> argparse.ArgumentParser:
     checking = add("check-config", check_config, [])
     checking.add_argument("file", metavar="FILE", nargs="?", help="the file to check; default as for serve")
     add("config-reference", config_reference, [])
+    pairing = add("pair", pair, [])
+    pairing.add_argument(
+        "--config", metavar="FILE", help="the configuration of the car; default as for serve"
+    )
+    doing = pairing.add_mutually_exclusive_group()
+    doing.add_argument("--token", metavar="NAME", help="make a token for a script, and print it")
+    doing.add_argument("--list", action="store_true", help="name the phones and scripts that are paired")
+    doing.add_argument(
+        "--revoke", metavar="NAME", help="let this phone or script in no more; all: none of them"
+    )
+    doing.add_argument("--new-pin", action="store_true", help="make another PIN; who is paired stays so")
     examining = add("doctor", doctor, [])
     examining.add_argument("--config", metavar="FILE", help="the file to check; default as for serve")
     return parser
@@ -229,22 +262,16 @@ def _pins_low(settings: Config, backend: str, notes: Sequence[Note]) -> None:
     drive_low(open_pins, settings.l298n)
 
 
-def _greet(settings: Config, backend: str, port: int) -> None:
-    """Print the backend, the URL of each address, and a QR code for a phone."""
+def _greet(settings: Config, backend: str, gate: Gate, port: int) -> None:
+    """Print the backend, the URL of each address, and for a phone the PIN and a QR code."""
+    from picar import pair
     from picar.web import addresses
 
-    host, present = settings.server.host, addresses.interfaces()
-    phone = addresses.for_a_phone(host, present)
+    host = settings.server.host
     print(f"picar {__version__}")
     print(f"  pins   {_BACKENDS[backend]}")
-    for address in addresses.reachable(host, present):
+    for address in addresses.reachable(host, addresses.interfaces()):
         print(f"  open   {addresses.url(address, port)}")
-    if phone:
-        url = addresses.url(phone, port)
-        print(f"\nOn a phone in the same network, scan this or type {url}\n")
-        for line in addresses.qr_code(url):
-            print("  " + line)
-        print()
-    else:
-        print("\nOnly this machine can open it. For a phone, join a network and leave --host at 0.0.0.0.\n")
+    for line in pair.greeting(gate.store, gate.pairing, host, port):
+        print(line)
     print("Ctrl-C stops the car and picar.", flush=True)

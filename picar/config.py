@@ -20,6 +20,7 @@ from picar.options import EnablePin, option, options_of, pin, toml
 
 SYSTEM_FILE = Path("/etc/picar/picar.toml")
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
+PairingName = Literal["auto", "on", "local", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,21 @@ class ServerConfig:
     port: int = option(8000, "TCP port; 0 takes any free one.", lo=0, hi=65535)
     name: str = option("picar", "The car's name, shown on the page.")
     allowed_hosts: tuple[str, ...] = option((), "More host names under which browsers may open the page.")
+    max_clients: int = option(1200, "Most connections at a time.", lo=10, hi=10000)
+    max_clients_per_address: int = option(
+        32, "Most connections from one address, this machine's own excepted.", lo=4, hi=10000
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AccessConfig:
+    """Who may drive."""
+
+    pairing: PairingName = option(
+        "auto",
+        "Whom to ask for the PIN: everyone (on), everyone but this machine itself (local), nobody (off, for a car on its "
+        "own hotspot); auto is on on a Pi and local elsewhere.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +137,7 @@ class Config:
     """All sections; `source` says where it came from, `warnings` what is legal but unwise."""
 
     server: ServerConfig = field(default_factory=ServerConfig)
+    access: AccessConfig = field(default_factory=AccessConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     drive: DriveConfig = field(default_factory=DriveConfig)
     motors: MotorsConfig = field(default_factory=MotorsConfig)
@@ -133,6 +150,7 @@ class Config:
 
 SECTIONS: dict[str, type] = {
     "server": ServerConfig,
+    "access": AccessConfig,
     "session": SessionConfig,
     "drive": DriveConfig,
     "motors": MotorsConfig,

@@ -38,3 +38,11 @@ class ChannelError(PicarError, ConnectionError):
 
 class ServeError(PicarError, OSError):
     """The server cannot listen where it was told to."""
+
+
+class AccessError(PicarError, RuntimeError):
+    """The list of who may drive cannot be read, written or added to."""
+
+
+class TooManyPaired(AccessError):
+    """There is no room for another phone."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
@@ -17,6 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the conformance suite on this Raspberry Pi's own pins: motors unplugged, wheels off the ground",
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_state_of_the_developers_own() -> Iterator[None]:
+    """Keep PINs and paired phones of this run in a folder of its own, for every picar that it starts."""
+    with tempfile.TemporaryDirectory(prefix="picar-test-state-") as folder:
+        os.environ["XDG_STATE_HOME"] = folder
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ client after a reload. What a driver may send is `link.py`'s and `drive.py`'s bu
 
 Laws:
 - The wheel changes hands only when it is free, given, given up, left for `grace_s`, or idle for `idle_s`.
+- It goes to another one only while the car stands still; until then nobody has it, and the car rolls out.
 - Only an accepted, non-zero command keeps the wheel from being idle; an open page does not.
 - A client that has gone neither drives nor asks.
 - Who asked first is first.
@@ -12,6 +13,7 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,11 +35,13 @@ class Arbiter:
     Args:
         idle_s: a driver without a non-zero command for so long loses the wheel to the next who asks.
         grace_s: so long the wheel is kept for the session whose connection closed.
+        standing: tells whether the car stands still.
     """
 
-    def __init__(self, idle_s: float, grace_s: float) -> None:
+    def __init__(self, idle_s: float, grace_s: float, standing: Callable[[], bool] = lambda: True) -> None:
         self._idle_s = idle_s
         self._grace_s = grace_s
+        self._standing = standing
         self._seat: _Seat | None = NOBODY
         self._active_at = 0.0
         self._requests: dict[str, str] = {}  # client -> session, in the order they asked
@@ -90,10 +94,12 @@ class Arbiter:
         return True
 
     def grant(self, driver: str, client: str, now: float) -> bool:
-        """Give the wheel to a client that asks. Returns False when nothing was to give or nobody to take."""
+        """Give up the wheel for a client that asks. Returns False when nothing was to give or nobody to take."""
         if not self.may_drive(driver) or client not in self._requests:
             return False
-        self._seat_down(client, self._requests[client], now)
+        self._requests = {client: self._requests.pop(client), **self._requests}
+        self._seat = NOBODY
+        self.tick(now)
         return True
 
     def deny(self, driver: str, client: str) -> bool:
@@ -109,11 +115,8 @@ class Arbiter:
         if self._seat and self._seat.left_at is not None and now - self._seat.left_at >= self._grace_s:
             self._seat = NOBODY
         idle = now - self._active_at >= self._idle_s
-        if self._requests and (self._seat is NOBODY or (idle and self._seat.left_at is None)):
+        free = self._seat is NOBODY or (idle and self._seat.left_at is None)
+        if free and self._requests and self._standing():
             client = next(iter(self._requests))
-            self._seat_down(client, self._requests[client], now)
-
-    def _seat_down(self, client: str, session: str, now: float) -> None:
-        self._requests.pop(client, None)
-        self._seat = _Seat(client, session)
-        self._active_at = now
+            self._seat = _Seat(client, self._requests.pop(client))
+            self._active_at = now

@@ -106,11 +106,14 @@ class Drive:
         limits: shaping and slew of the `[drive]` section.
         rearm_s: after a failsafe, how long a fresh command may re-arm by itself.
         brake_hold_s: how long a stop brakes.
+        speed_cap: the owner's, above every driver's limit; a share of `max_speed` in (0, 1].
 
     All times are seconds of one monotonic clock and never run backwards from call to call.
     """
 
-    def __init__(self, limits: DriveConfig, rearm_s: float, brake_hold_s: float) -> None:
+    def __init__(
+        self, limits: DriveConfig, rearm_s: float, brake_hold_s: float, speed_cap: float = 1.0
+    ) -> None:
         self._limits = limits
         self._rearm_s = rearm_s
         self._brake_hold_s = brake_hold_s
@@ -122,7 +125,8 @@ class Drive:
         self._wanted: Wanted = NEUTRAL
         self.state = State.DISARMED
         self.reason: Reason | None = Reason.STARTED
-        self.speed_limit = 1.0
+        self._speed_limit = 1.0
+        self.speed_cap = speed_cap
 
     def command(self, wanted: Wanted, deadline: float, now: float) -> Refusal | None:
         """Take the driver's newest sticks, to be followed until `deadline` at the latest.
@@ -170,8 +174,13 @@ class Drive:
         """Set the speed limit, a share of `max_speed` in (0, 1]; refused as `stale` at its deadline."""
         if now >= deadline:
             return Refusal.STALE
-        self.speed_limit = speed
+        self._speed_limit = speed
         return None
+
+    @property
+    def speed_limit(self) -> float:
+        """The share of `max_speed` that a full stick means: the driver's limit, or the owner's cap where that is lower."""
+        return min(self._speed_limit, self.speed_cap)
 
     def tick(self, now: float) -> Output:
         """Let time pass: meet the deadline, move the ramps, end the brake.

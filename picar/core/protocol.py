@@ -114,10 +114,12 @@ class CarState:
     wanted: Sticks
     applied: tuple[float, float]
     speed_limit: float
+    speed_cap: float
     age_s: float | None
     stale: int
     reason: str | None
     requests: list[str]
+    names: dict[str, str]
     clients: int
     pose: tuple[float, float, float] | None
     host: dict[str, float | None]
@@ -174,9 +176,11 @@ def state_fields(state: CarState, you: str) -> dict[str, Any]:
         "wanted": {"throttle": round(state.wanted.throttle, 3), "steering": round(state.wanted.steering, 3)},
         "applied": {"left": round(state.applied[0], 3), "right": round(state.applied[1], 3)},
         "speed_limit": state.speed_limit,
+        "speed_cap": state.speed_cap,
         "link": {"age_s": None if state.age_s is None else round(state.age_s, 3), "stale": state.stale},
         "reason": state.reason,
         "requests": state.requests,
+        "names": state.names,
         "clients": state.clients,
         "host": state.host,
     }

@@ -152,6 +152,10 @@ class Channel:
         """Send a speed limit."""
         return self._send(frames.limit(self._sent + 1, speed, deadline))
 
+    def cap(self, speed: float) -> int:
+        """Send the owner's speed cap."""
+        return self._send(frames.cap(self._sent + 1, speed))
+
     def read(self) -> None:
         """Take what the motor process has said; notice its end."""
         while not self._over and self._status >= 0:

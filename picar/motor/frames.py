@@ -50,6 +50,11 @@ def limit(n: int, speed: float, deadline: float) -> bytes:
     return _line("limit", n, deadline, speed)
 
 
+def cap(n: int, speed: float) -> bytes:
+    """Set the owner's speed cap; it has no deadline, for it must come true whenever it arrives."""
+    return _line("cap", n, speed)
+
+
 def sticks(kind: str, a: float, b: float) -> Wanted:
     """Return the sticks of a drive or tank frame."""
     return Sticks(a, b) if kind == "drive" else Tank(a, b)

@@ -20,12 +20,13 @@ from picar.config import (
 class Order:
     """The backend to open, where to write things down, and the sections that concern the motors.
 
-    `trace` is a path; `flight` the descriptor of the server's flight recorder.
+    `trace` is a path; `flight` the descriptor of the server's flight recorder; `speed_cap` the owner's, in (0, 1].
     """
 
     backend: str
     trace: str | None
     flight: int | None
+    speed_cap: float
     session: SessionConfig
     drive: DriveConfig
     motors: MotorsConfig
@@ -34,10 +35,17 @@ class Order:
     right: SideConfig
 
     @classmethod
-    def of(cls, config: Config, backend: str, trace: str | None, flight: int | None = None) -> Order:
+    def of(
+        cls,
+        config: Config,
+        backend: str,
+        trace: str | None,
+        flight: int | None = None,
+        speed_cap: float = 1.0,
+    ) -> Order:
         """Return the order for a configuration; `trace` is an absolute path or None."""
-        sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(cls)[3:]}
-        return cls(backend, trace, flight, **sections)
+        sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(cls)[4:]}
+        return cls(backend, trace, flight, speed_cap, **sections)
 
     def encode(self) -> bytes:
         """Return the line to send."""
@@ -51,6 +59,7 @@ class Order:
             backend=f["backend"],
             trace=f["trace"],
             flight=f["flight"],
+            speed_cap=f["speed_cap"],
             session=SessionConfig(**f["session"]),
             drive=DriveConfig(**f["drive"]),
             motors=MotorsConfig(**f["motors"]),

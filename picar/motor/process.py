@@ -156,6 +156,8 @@ class MotorLoop:
         elif kind == "limit":
             deadline, speed = rest
             refusal = self._drive.limit(speed, deadline, now)
+        elif kind == "cap":
+            (self._drive.speed_cap,) = rest
         else:
             raise ValueError(f"no such frame: {kind}")
         self._handled = n

@@ -71,6 +71,18 @@ def qr_code(text: str) -> Iterable[str]:
         yield "".join(blocks[pair] for pair in zip(upper, lower, strict=True))
 
 
+def pairing_link(url: str, token: str) -> str:
+    """Return what a pairing QR code holds. The token is in the fragment, which no server, log or link preview gets."""
+    return f"{url}/#pair={token}"
+
+
+def qr_image(text: str) -> str:
+    """Return a QR code as an image in a data: URI, dark on light, for a page."""
+    import segno
+
+    return str(segno.make(text, error="l", micro=False).svg_data_uri(scale=4, border=4, light="#fff"))
+
+
 def _rank(interface: str) -> int:
     if _NOT_FOR_PHONES.match(interface):
         return 2

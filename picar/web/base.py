@@ -1,7 +1,9 @@
-"""What every handler has: the Host and Origin checks, the headers, errors as JSON.
+"""What every handler has: who may ask, the headers, errors as JSON.
 
 The checks are in `prepare`, for the WebSocket too: Tornado 6.6 calls `check_origin` only when a request
 looks foreign, and a rebound name does not.
+
+Law: a handler is for those whom the gate admits, unless it says that it is public.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
+from picar.web.gate import Gate, Visitor
 from picar.web.hosts import AllowedHosts, same_origin, split_host
 
 _CODES = {
@@ -20,6 +23,7 @@ _CODES = {
     HTTPStatus.BAD_REQUEST: ("bad_request", "This request cannot be understood."),
 }
 _FOREIGN_PAGE = "This page is not the car's own. Open the car's page itself."
+_NOT_PAIRED = "This phone or program is not paired with the car. Open the car's page and enter its PIN, or run: picar pair"
 
 
 class Refused(HTTPError):
@@ -33,15 +37,32 @@ class Refused(HTTPError):
 class Base(RequestHandler):
     """The base of every handler."""
 
+    public = False  # also for those who are not paired
+    visitor: Visitor | None = None
+
     def prepare(self) -> None:
-        """Refuse a foreign Host with 421 and a foreign Origin with 403, before anything runs."""
+        """Refuse, before anything runs, a foreign Host (421), a foreign page (403) and a stranger (401)."""
         host = self.request.host
         allowed: AllowedHosts = self.settings["allowed_hosts"]
         if not allowed.allows(host):
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", _wrong_host(host))
-        origin = self.request.headers.get("Origin")
-        if origin is not None and not same_origin(origin, host):
+        if self._is_foreign(host):
             raise Refused(HTTPStatus.FORBIDDEN, "foreign_origin", _FOREIGN_PAGE)
+        gate: Gate = self.settings["gate"]
+        self.visitor = gate.admit(self.request)
+        if self.visitor is None and not self.public:
+            self.set_header("WWW-Authenticate", "Bearer")
+            raise Refused(HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED)
+
+    def _is_foreign(self, host: str) -> bool:
+        """Tell whether another page's script or form asks. A link from there to a public page is fine."""
+        headers = self.request.headers
+        origin = headers.get("Origin")
+        if origin is not None and not same_origin(origin, host):
+            return True
+        followed_a_link = self.public and self.request.method in ("GET", "HEAD")
+        # Sent with https and to localhost only. It can refuse, and it never vouches: anybody may write it.
+        return not followed_a_link and headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
 
     def set_default_headers(self) -> None:
         """Let the page load its own files and talk to this car, and nothing else."""

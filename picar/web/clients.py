@@ -1,49 +1,45 @@
 """The connections, and which of them gets a state when.
 
-Law: no client is waited for. One that has not taken the last state yet gets the next one instead.
+Laws:
+- No client is waited for: one that has not taken the last state yet gets the next one instead, and one that takes none
+  for some seconds is hung up on.
+- The driver comes first. All others get theirs in slices, between which the driver's messages are read.
+- A state is built and framed once for all who get it at about the same time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from picar.core import protocol
 from picar.core.link import Link, RateCap
+from picar.web.gate import Visitor
+from picar.web.wire import Wire, text_frame
 
 TICK_S = 0.05  # the driver's states while someone drives
 RESTING_TICK_S = 0.2  # everybody else's, always
+SLICE = 16  # states sent in one go: a third of a millisecond on a laptop
+DEAF_S = 5.0  # so long without taking a state: it is gone, or its link does not carry us
 _SLACK_S = 0.01  # a timer that fires a little early has fired
-
-
-class Wire(Protocol):
-    """One WebSocket, as the rest of the server sees it."""
-
-    def send(self, text: str) -> bool:
-        """Send, unless what was sent before is still on its way. Returns whether it was sent."""
-        ...
-
-    def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Close the connection."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """One connection. `session` is the browser it belongs to, `due_at` when its next state is."""
+    """One connection. `served_at` is when its newest state was due, `deaf_since` when it first took none."""
 
     id: str
-    session: str
+    visitor: Visitor
     wire: Wire
     link: Link
     rate: RateCap = field(default_factory=RateCap)
     strikes: int = 0
-    due_at: float = 0.0
+    served_at: float = float("-inf")
+    deaf_since: float | None = None
 
 
 class Audience:
-    """Everyone who is connected.
+    """Everyone who is connected, in the order of their newest state, the one who waits longest first.
 
     Args:
         timeout_s: age at which a command is stale.
@@ -55,6 +51,8 @@ class Audience:
         self._build = build
         self._clients: dict[str, Client] = {}
         self._joined = 0
+        self._frames: dict[str, bytes] = {}
+        self._built_at = self._news_at = float("-inf")
         self.tick = 0
 
     def __len__(self) -> int:
@@ -63,10 +61,14 @@ class Audience:
     def __iter__(self) -> Iterator[Client]:
         return iter(list(self._clients.values()))
 
-    def add(self, session: str, wire: Wire) -> Client:
+    def find(self, client: str | None) -> Client | None:
+        """Return the client of this name, None where there is none."""
+        return self._clients.get(client) if client else None
+
+    def add(self, visitor: Visitor, wire: Wire) -> Client:
         """Note a new connection."""
         self._joined += 1
-        client = Client(f"c{self._joined}", session, wire, Link(self._timeout_s))
+        client = Client(f"c{self._joined}", visitor, wire, Link(self._timeout_s))
         self._clients[client.id] = client
         return client
 
@@ -74,28 +76,61 @@ class Audience:
         """Forget a connection."""
         self._clients.pop(client.id, None)
 
-    def send_due(self, driver: str | None, driving: bool, now: float) -> None:
-        """Send a state to those whose turn it is."""
-        due = [c for c in self if now >= c.due_at - _SLACK_S]
-        if due:
-            self.send(due, driver, driving, now)
+    def welcome(self, client: Client, driver: str | None, now: float) -> None:
+        """Send a new client its first state."""
+        self._rebuild(now)
+        self._send(client, driver, now)
 
-    def send(self, clients: Iterable[Client], driver: str | None, driving: bool, now: float) -> None:
-        """Build one state and send it: the same text to all, but for the driver's own."""
-        self.tick += 1
-        state = self._build(self.tick, now)
-        texts: dict[str, str] = {}
-        for client in clients:
-            drives = client.id == driver
-            you = "driver" if drives else "spectator"
-            if you not in texts:
-                texts[you] = protocol.state(state, you)
-            if client.wire.send(texts[you]):
-                client.link.sent(self.tick, now)
-            client.due_at = now + self._period(drives, driving)
+    def news(self, now: float) -> None:
+        """Something has changed that everybody wants to know: a state is due for all."""
+        self._news_at = now
 
-    def _period(self, drives: bool, driving: bool) -> float:
-        if not drives:
-            return RESTING_TICK_S
+    def serve(self, driver: str | None, driving: bool, since: float, now: float) -> bool:
+        """Send what is due: the driver's state, and a slice of the others'.
+
+        Args:
+            driver: the client that has the wheel.
+            driving: whether someone drives or anything moves.
+            since: when this round of states began.
+            now: the time.
+
+        Returns:
+            Whether more is due.
+        """
+        mine = self.find(driver)
+        if mine and self._is_due(mine, self._driver_period(driving), since):
+            self._rebuild(now)
+            self._send(mine, driver, since)
+        for _ in range(SLICE):
+            client = next(iter(self._clients.values()), None)
+            if client is None or not self._is_due(client, RESTING_TICK_S, since):
+                return False
+            if now - self._built_at > TICK_S or self._built_at < self._news_at:
+                self._rebuild(now)
+            self._send(client, driver, since)
+        return True
+
+    def _is_due(self, client: Client, period_s: float, now: float) -> bool:
+        return now >= client.served_at + period_s - _SLACK_S or client.served_at < self._news_at
+
+    def _driver_period(self, driving: bool) -> float:
         # A driver at rest must still hold a tick that is good for a first command.
         return TICK_S if driving else min(RESTING_TICK_S, self._timeout_s / 2)
+
+    def _rebuild(self, now: float) -> None:
+        self.tick += 1
+        state = self._build(self.tick, now)
+        self._frames = {you: text_frame(protocol.state(state, you)) for you in ("driver", "spectator")}
+        self._built_at = now
+
+    def _send(self, client: Client, driver: str | None, now: float) -> None:
+        """Send the newest state; the tick is as old as that, and not as its sending."""
+        self._clients[client.id] = self._clients.pop(client.id, client)  # to the end of the line
+        client.served_at = now
+        if client.wire.pass_on(self._frames["driver" if client.id == driver else "spectator"]):
+            client.link.sent(self.tick, self._built_at)
+            client.deaf_since = None
+        elif client.deaf_since is None:
+            client.deaf_since = now
+        elif now - client.deaf_since > DEAF_S:
+            client.wire.drop()

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any, NamedTuple
 
 from picar import __version__
@@ -27,14 +27,17 @@ from picar.core.protocol import CarState, ProtocolError
 from picar.core.shaping import Sticks, is_neutral
 from picar.motor.channel import Channel
 from picar.motor.frames import Status
-from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client, Wire
+from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client
+from picar.web.gate import Visitor
 from picar.web.notebook import Notebook
+from picar.web.wire import Wire
 
 log = logging.getLogger(__name__)
 
 DRIVING_S = 1.0  # so long after a command somebody counts as driving
 STRIKES = 3  # unreadable messages in a row
 ALONE_PULSE_S = 0.5
+CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 
 
 class _Command(NamedTuple):
@@ -56,6 +59,7 @@ class Hub:
         channel: the way to the motor process; hand its statuses to `on_status`.
         status: the motor process's first status.
         note: writes down what happens, as the members of a JSON object.
+        speed_cap: the owner's, which the motor process was started with.
         clock: seconds, monotonic.
     """
 
@@ -66,26 +70,29 @@ class Hub:
         channel: Channel,
         status: Status,
         note: Callable[[str], None] = lambda _members: None,
+        speed_cap: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._backend, self._notes = config, backend, Notebook(note)
         self._channel, self._status, self._clock = channel, status, clock
         self._timeout_s = config.session.command_timeout_s
-        self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s)
+        self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s, self._stands_still)
         self._audience = Audience(self._timeout_s, self._build_state)
         self._driver: str | None = None  # as everybody was told
         self._unanswered: deque[_Command] = deque()
         self._commanded_at = float("-inf")
         self._acted_on = float("-inf")  # when the state was sent that the newest command answers
+        self._pulsed_at = float("-inf")
+        self._speed_cap = speed_cap
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
-    def join(self, session: str, wire: Wire) -> Client:
+    def join(self, visitor: Visitor, wire: Wire) -> Client:
         """Welcome a connection: a hello, then a state."""
         now = self._clock()
-        client = self._audience.add(session, wire)
-        self._arbiter.joined(client.id, session, now)
+        client = self._audience.add(visitor, wire)
+        self._arbiter.joined(client.id, visitor.session, now)
         wire.send(self._hello(client))
-        self._audience.send([client], self._arbiter.driver, self._driving(now), now)
+        self._audience.welcome(client, self._arbiter.driver, now)
         self._note_driver(now)
         self.wake()
         return client
@@ -125,6 +132,20 @@ class Hub:
         self.wake()
         return number
 
+    def cap(self, speed: float) -> None:
+        """Set the owner's speed cap, a share of `max_speed` in (0, 1]."""
+        self._channel.cap(speed)
+        self._speed_cap = speed
+        log.info("speed cap: %g", speed)
+        self._tell_everyone(self._clock())
+
+    def keep_only(self, sessions: Container[str]) -> None:
+        """Send those home who came in as paired and are not among these any more."""
+        for client in self._audience:
+            if client.visitor.name is not None and client.visitor.session not in sessions:
+                log.info("%s is no longer paired", client.visitor.name)
+                client.wire.close(CLOSED_UNPAIRED, "not paired any more")
+
     def answered(self, number: int) -> bool:
         """Tell whether the motor process has handled this command."""
         return self._status.n >= number
@@ -141,9 +162,12 @@ class Hub:
             log.info("%s -> %s (%s)", before.state, status.state, status.reason or "driver")
             self._notes.state(status.state)
             self._tell_everyone(now)
+        if before.moving and not status.moving:  # the wheel may be waiting for that
+            self._arbiter.tick(now)
+            self._note_driver(now)
 
     def pulse(self) -> float:
-        """Let time pass: watch the motor process, move the wheel on, send what is due.
+        """Let time pass: watch the motor process, move the wheel on; `serve` then sends what is due.
 
         Returns:
             Seconds until the next call.
@@ -152,11 +176,15 @@ class Hub:
         now = self._clock()
         self._arbiter.tick(now)
         self._note_driver(now)
-        driving = self._driving(now)
-        self._audience.send_due(self._arbiter.driver, driving, now)
-        if driving:
+        self._pulsed_at = now
+        if self._driving(now):
             return TICK_S
         return RESTING_TICK_S if len(self._audience) else ALONE_PULSE_S
+
+    def serve(self) -> bool:
+        """Send some of what is due since the last pulse. Returns whether to call again, after a look at the sockets."""
+        now = self._clock()
+        return self._audience.serve(self._arbiter.driver, self._driving(now), self._pulsed_at, now)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the newest state, for somebody who is no client. It sends no tick."""
@@ -218,7 +246,7 @@ class Hub:
     def _ask_fresh(self, client: Client, message: protocol.Message, sent_at: float, now: float) -> str | None:
         match message:
             case protocol.Take():
-                self._arbiter.take(client.id, client.session, now)
+                self._arbiter.take(client.id, client.visitor.session, now)
             case protocol.Grant(client=other):
                 return _named(self._arbiter.grant(client.id, other, now))
             case protocol.Reset():
@@ -265,7 +293,13 @@ class Hub:
             self._tell_everyone(now)
 
     def _tell_everyone(self, now: float) -> None:
-        self._audience.send(self._audience, self._arbiter.driver, self._driving(now), now)
+        self._pulsed_at = now  # what is served from now on is not older than the news
+        self._audience.news(now)
+        self.wake()
+
+    def _stands_still(self) -> bool:
+        """Tell whether no wheel turns, and no command is on its way that could turn one."""
+        return not self._status.moving and not self._unanswered
 
     def _driving(self, now: float) -> bool:
         """Tell whether someone drives or anything moves; holding the wheel alone is not driving."""
@@ -284,7 +318,8 @@ class Hub:
     def _build_state(self, tick: int, now: float) -> CarState:
         status = self._status
         commanded = now - self._commanded_at < DRIVING_S
-        driver = next((c for c in self._audience if c.id == self._arbiter.driver), None)
+        driver = self._audience.find(self._arbiter.driver)
+        shown = [driver, *map(self._audience.find, self._arbiter.requests)]
         return CarState(
             tick=tick,
             state=status.state,
@@ -292,10 +327,12 @@ class Hub:
             wanted=Sticks(*status.wanted),
             applied=status.applied,
             speed_limit=status.speed_limit,
+            speed_cap=self._speed_cap,
             age_s=now - self._acted_on if commanded else None,
             stale=driver.link.stale if driver else 0,
             reason=status.reason,
             requests=self._arbiter.requests,
+            names={c.id: c.visitor.name for c in shown if c and c.visitor.name},
             clients=len(self._audience),
             pose=status.pose,
             host={},

@@ -13,9 +13,9 @@ from tornado.web import HTTPError, StaticFileHandler, stream_request_body
 from picar.flight import FlightRecorder
 from picar.motor.channel import Channel
 from picar.web.base import Base, Refused
+from picar.web.gate import ANONYMOUS_COOKIE
 from picar.web.hub import Hub
 
-SESSION_COOKIE = "picar_session"
 ANSWER_TIMEOUT_S = 0.5
 _ANSWER_POLL_S = 0.005
 _FLIGHT_SLICE = 200  # lines, a millisecond on a laptop
@@ -24,14 +24,16 @@ _FLIGHT_SLICE = 200  # lines, a millisecond on a laptop
 class Page(Base):
     """`GET /`: the page. Its cookie says only that two connections are the same browser."""
 
+    public = True
+
     def initialize(self, templates: Path) -> None:
         """Take the folder of the page."""
         self._file = templates / "index.html"
 
     def get(self) -> None:
         """Send the page."""
-        if not self.get_cookie(SESSION_COOKIE):
-            self.set_cookie(SESSION_COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="Strict")
+        if not self.get_cookie(ANONYMOUS_COOKIE):
+            self.set_cookie(ANONYMOUS_COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="Strict")
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.write(self._file.read_bytes())
 
@@ -40,6 +42,8 @@ class Page(Base):
 
 class Static(Base, StaticFileHandler):
     """`GET /static/…`: the page's files, revalidated at each visit so that an update never half arrives."""
+
+    public = True
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         """Take a path that no file can have for one that is not there."""
@@ -55,6 +59,8 @@ class Static(Base, StaticFileHandler):
 
 class Health(Base):
     """`GET /healthz`: 200 only while both processes are fresh."""
+
+    public = True
 
     def initialize(self, channel: Channel) -> None:
         """Take the motor process to ask about."""
@@ -134,6 +140,8 @@ class Flight(Base):
 
 class NotFound(Base):
     """Everything else."""
+
+    public = True
 
     def prepare(self) -> None:
         """Answer 404, to those who may ask at all."""

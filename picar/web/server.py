@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import resource
 import socket
-import sys
 from collections.abc import Callable
-from typing import Any
 
-from tornado.httpserver import HTTPServer
-from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from picar.access.guard import PinGuard
 from picar.config import ServerConfig
 from picar.errors import ServeError
 from picar.flight import FlightRecorder, folder_in_memory
 from picar.motor.channel import Channel
 from picar.service import Watchdog, notify
-from picar.web import assets, pages
+from picar.web import assets, pages, pairing
+from picar.web.connections import Crowd, CrowdedServer
+from picar.web.gate import Gate
 from picar.web.hosts import AllowedHosts
 from picar.web.hub import Hub
 from picar.web.socket import DriveSocket
@@ -30,10 +28,11 @@ log = logging.getLogger(__name__)
 
 BODY_BYTES = 4 * 1024
 BODY_S = 5.0
-SPARE_DESCRIPTORS = (12, 32)  # at least, at most; never for strangers: in an emergency, lgpio takes 8
+HEAD_BYTES = 16 * 1024
 SOCKET_BYTES = 64 * 1024  # Tornado cuts the line above this; `DriveSocket` closes properly far below
 PING_S = 20.0  # housekeeping: finds dead sockets; safety does not hang on it
-IDLE_S = 60.0
+IDLE_S = 20.0  # for a request's head to arrive, from the first byte or the one before
+LOOK_S = 1.0  # how often somebody's leaving the list of the paired is noticed
 NOT_SAVED = (
     "the last minute is not saved: neither XDG_RUNTIME_DIR nor RUNTIME_DIRECTORY is a folder to write to"
 )
@@ -73,8 +72,9 @@ class Server:
         hub: the middle.
         channel: the motor process, started.
         sockets: from `listen`.
-        config: names that are allowed in a Host header.
+        config: names that are allowed in a Host header, and how many may come.
         flight: the flight recorder; its last minute is saved when something broke.
+        gate: who may come in.
     """
 
     def __init__(
@@ -84,10 +84,16 @@ class Server:
         sockets: list[socket.socket],
         config: ServerConfig,
         flight: FlightRecorder,
+        gate: Gate,
     ) -> None:
-        self._hub, self._channel, self._flight = hub, channel, flight
-        self._http = _HTTPServer(
-            _application(hub, channel, config, flight),
+        self._hub, self._channel, self._flight, self._gate = hub, channel, flight, gate
+        crowd = Crowd(config.max_clients, config.max_clients_per_address)
+        port = sockets[0].getsockname()[1]
+        self._http = CrowdedServer(
+            _application(hub, channel, config, flight, gate, crowd, port),
+            crowd=crowd,
+            max_header_size=HEAD_BYTES,
+            max_buffer_size=2 * SOCKET_BYTES,
             max_body_size=BODY_BYTES,
             body_timeout=BODY_S,
             idle_connection_timeout=IDLE_S,
@@ -96,7 +102,8 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.Handle | None = None
         self._due_at = 0.0
-        self._pulsing_soon = False
+        self._pulsing_soon = self._serving_soon = False
+        self._looked_at = 0.0
         self._watchdog = Watchdog()
         self._ended = asyncio.Event()
         self._exit_code = 0
@@ -153,8 +160,25 @@ class Server:
         self._pulsing_soon = False
         self._due_at = max(self._due_at + self._hub.pulse(), self._loop.time())
         self._timer = self._loop.call_at(self._due_at, self._guarded(self._pulse))
+        now = self._loop.time()
         if self._channel.fresh():
-            self._watchdog.feed(self._loop.time())  # nowhere else: here both loops are known to turn
+            self._watchdog.feed(now)  # nowhere else: here both loops are known to turn
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            self._look_for_revoked()
+        if not self._serving_soon:
+            self._serve()
+
+    def _serve(self) -> None:
+        """Send a slice of what is due, and come back for the rest after a look at the sockets."""
+        assert self._loop is not None
+        self._serving_soon = self._hub.serve()
+        if self._serving_soon:
+            self._loop.call_soon(self._guarded(self._serve))
+
+    def _look_for_revoked(self) -> None:
+        """Send those home whom `picar pair --revoke` has taken off the list."""
+        self._hub.keep_only({one.id for one in self._gate.store.paired})
 
     def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:
         """Make a failure of the loop's own work the end: a server without its watch must not drive."""
@@ -170,39 +194,34 @@ class Server:
         return guarded
 
 
-class _HTTPServer(HTTPServer):
-    """A server that hangs up on a stranger before it has no descriptor left to accept one with."""
-
-    def initialize(self, *args: Any, **kwargs: Any) -> None:
-        """Look up how many files this process may open."""
-        super().initialize(*args, **kwargs)
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        endless = limit == resource.RLIM_INFINITY
-        least, most = SPARE_DESCRIPTORS
-        self._full_at = sys.maxsize if endless else limit - max(least, min(most, limit // 8))
-
-    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Take a connection; its descriptor is the lowest that was free, so it tells how many are open."""
-        if stream.socket.fileno() < self._full_at:
-            super().handle_stream(stream, address)
-        else:
-            log.warning("too many connections; hung up on one")
-            stream.close()
-
-
-def _application(hub: Hub, channel: Channel, config: ServerConfig, flight: FlightRecorder) -> Application:
+def _application(
+    hub: Hub,
+    channel: Channel,
+    config: ServerConfig,
+    flight: FlightRecorder,
+    gate: Gate,
+    crowd: Crowd,
+    port: int,
+) -> Application:
+    guard = PinGuard()
+    pin = {"gate": gate, "guard": guard}
     return Application(
         [
             (r"/", pages.Page, {"templates": assets.folder("templates")}),
             (r"/static/(.*)", pages.Static, {"path": str(assets.folder("static"))}),
-            (r"/ws", DriveSocket, {"hub": hub}),
+            (r"/ws", DriveSocket, {"hub": hub, "crowd": crowd}),
             (r"/healthz", pages.Health, {"channel": channel}),
             (r"/api/v1/state", pages.State, {"hub": hub}),
             (r"/api/v1/stop", pages.Stop, {"hub": hub}),
             (r"/api/v1/flight", pages.Flight, {"flight": flight}),
+            (r"/api/v1/session", pairing.Session, {"gate": gate, "car": config.name}),
+            (r"/api/v1/pair", pairing.Pair, pin),
+            (r"/api/v1/invite", pairing.Invite, {"gate": gate, "host": config.host, "port": port}),
+            (r"/api/v1/speed-cap", pairing.SpeedCap, {**pin, "hub": hub}),
         ],
         default_handler_class=pages.NotFound,
         allowed_hosts=AllowedHosts(socket.gethostname(), config.allowed_hosts),
+        gate=gate,
         websocket_max_message_size=SOCKET_BYTES,
         websocket_ping_interval=PING_S,
     )

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import socket
 from http import HTTPStatus
 from typing import Any
 
-from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.websocket import WebSocketHandler
 
 from picar.core.protocol import MAX_BYTES, SUBPROTOCOL
 from picar.web.base import Base, Refused
 from picar.web.clients import Client
+from picar.web.connections import Crowd
 from picar.web.hub import Hub
-from picar.web.pages import SESSION_COOKIE
+from picar.web.wire import text_frame
 
 log = logging.getLogger(__name__)
+
+SEND_BYTES = 16 * 1024  # what the kernel may keep for one that does not read; it would take megabytes
 
 
 class DriveSocket(Base, WebSocketHandler):
     """A `Wire` of the hub."""
 
-    def initialize(self, hub: Hub) -> None:
-        """Take the hub to talk to."""
-        self._hub = hub
+    def initialize(self, hub: Hub, crowd: Crowd) -> None:
+        """Take the hub to talk to, and where connections are counted."""
+        self._hub, self._crowd = hub, crowd
         self._client: Client | None = None
+        self._stream: IOStream | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands; what does not ask for a WebSocket is told so."""
@@ -48,9 +52,13 @@ class DriveSocket(Base, WebSocketHandler):
 
     def open(self, *_args: Any, **_kwargs: Any) -> None:
         """Join."""
+        assert self.visitor is not None
         self.set_nodelay(True)  # else Nagle holds a second small message for 40 ms
-        session = self.get_cookie(SESSION_COOKIE) or secrets.token_urlsafe(16)
-        self._client = self._hub.join(session, self)
+        self._stream = self._open_stream()
+        if self._stream is not None:
+            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+            self._crowd.became_socket(self._stream, self.request.remote_ip or "")
+        self._client = self._hub.join(self.visitor, self)
 
     def on_message(self, message: str | bytes) -> None:
         """Hand a message on."""
@@ -69,28 +77,46 @@ class DriveSocket(Base, WebSocketHandler):
         client, self._client = self._client, None
         if client is not None:
             self._hub.leave(client)
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._crowd.left(stream)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Close, and listen no longer."""
         super().close(code, reason)
         self.on_close()
 
+    def drop(self) -> None:
+        """Hang up without a word."""
+        stream = self._open_stream()
+        self.on_close()
+        if stream is not None:
+            stream.close()
+
     def send(self, text: str) -> bool:
         """Send, unless what was sent before is still on its way. Returns whether it was sent."""
-        connection = self.ws_connection
-        stream = getattr(connection, "stream", None)
-        if connection is None or connection.is_closing() or stream is None or stream.writing():
+        return self.pass_on(text_frame(text))
+
+    def pass_on(self, frame: bytes) -> bool:
+        """Send a whole frame, on the same terms. Tornado would frame a text anew for each of a thousand clients."""
+        stream = self._open_stream()
+        if stream is None or stream.writing():
             return False
         try:
-            self.write_message(text).add_done_callback(_forget)
-        except WebSocketClosedError:
+            stream.write(frame).add_done_callback(_forget)
+        except StreamClosedError:
             return False
         return True
+
+    def _open_stream(self) -> IOStream | None:
+        connection = self.ws_connection
+        stream: IOStream | None = getattr(connection, "stream", None)
+        if connection is None or connection.is_closing() or stream is None or stream.closed():
+            return None
+        return stream
 
 
 def _forget(sent: asyncio.Future[None]) -> None:
     """Take note of a failed write, so that nobody warns of it: `on_close` says what matters."""
-    if not sent.cancelled() and not isinstance(
-        sent.exception(), WebSocketClosedError | StreamClosedError | None
-    ):
+    if not sent.cancelled() and not isinstance(sent.exception(), StreamClosedError | None):
         log.warning("a state could not be sent: %s", sent.exception())

@@ -66,6 +66,10 @@ def test_the_defaults_are_the_agreed_ones() -> None:
     port = 8000
     name = "picar"
     allowed_hosts = []
+    max_clients = 1200
+    max_clients_per_address = 32
+    [access]
+    pairing = "auto"
     [session]
     command_timeout_s = 0.5
     rearm_s = 1.0
@@ -193,7 +197,10 @@ def test_a_problem_names_file_key_value_rule_and_fix(tmp_path: Path) -> None:
     ("text", "sentence"),
     [
         ("[sesion]\nrearm_s = 1", "unknown section [sesion]. Did you mean session?"),
-        ("[xyzzy]", "unknown section [xyzzy]. Known: server, session, drive, motors, l298n, left, right."),
+        (
+            "[xyzzy]",
+            "unknown section [xyzzy]. Known: server, access, session, drive, motors, l298n, left, right.",
+        ),
         ("[drive]\nmaxspeed = 1", "[drive] maxspeed = 1: unknown option. Did you mean max_speed?"),
         ("[right]\nxyzzy = true", "[right] xyzzy = true: unknown option. Known: invert, trim."),
         ("[left]\nzzz = {a = 1}", "unknown option."),

@@ -17,6 +17,8 @@ from picar.errors import ConfigError, PicarError
         (errors.PinError, ValueError, 1),
         (errors.ChannelError, ConnectionError, 1),
         (errors.ServeError, OSError, 1),
+        (errors.AccessError, RuntimeError, 1),
+        (errors.TooManyPaired, errors.AccessError, 1),
     ],
 )
 def test_an_error_is_picar_s_own_and_a_builtin_and_knows_its_exit_code(
@@ -37,6 +39,8 @@ def test_every_error_is_in_the_table_above() -> None:
         "PinError",
         "ChannelError",
         "ServeError",
+        "AccessError",
+        "TooManyPaired",
     }
 
 

@@ -37,9 +37,10 @@ FLOORS = {
         "picar.motor.order",
         "picar.service",
         "picar.flight",
+        "picar.access/",
     },
     "web": {"picar.web/"},
-    "roof": {"picar.__main__", "picar.cli", "picar.doctor", "picar.motor.__main__"},
+    "roof": {"picar.__main__", "picar.cli", "picar.doctor", "picar.pair", "picar.motor.__main__"},
 }
 HEIGHTS = {floor: height for height, floor in enumerate(FLOORS)}
 NOT_IN_CORE = {

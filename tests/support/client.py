@@ -119,6 +119,11 @@ class Client:
         await until(lambda: condition(self.state), f"a state; the last was {self.state}, errors {self.codes}")
         return self.state
 
+    async def hears(self, states: int) -> None:
+        """Wait for so many more states."""
+        goal = len(self.states) + states
+        await until(lambda: len(self.states) >= goal, f"{states} more states")
+
     async def until_error(self, code: str) -> None:
         """Wait for an error with this code."""
         await until(lambda: code in self.codes, f"error {code}, but {self.codes}")

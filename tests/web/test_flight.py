@@ -57,7 +57,9 @@ async def test_a_stranger_cannot_crowd_out_what_the_driver_did(car: Product) -> 
         for n in range(6000):
             await stranger.send(type="stop" if n % 2 else "fly")
         await phone.until(lambda s: s["state"] == "stopped")
-        await until(lambda: len(stranger.errors) >= 3000, "an answer to each of its messages")
+        while "not_driver" not in stranger.codes:  # what comes before its last word was handled before it
+            await stranger.send(type="release")
+            await stranger.hears(1)
         notes = await asyncio.to_thread(fetch, car.url)
     by = [note.get("client") for note in notes]
     assert phone.id in by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -177,7 +178,7 @@ async def test_the_server_drives_a_killed_motor_process_s_pins_low(header: FakeH
 async def test_pins_low_leaves_a_running_car_alone_and_names_it(header: FakeHeader) -> None:
     async with Product(pins=header.name, env=header.env) as car, Client(car.url) as phone:
         await drive(phone, header)
-        refused = picar(header, "pins-low")
+        refused = await asyncio.to_thread(picar, header, "pins-low")  # the phone keeps driving
         assert refused.returncode == 1
         assert f"Another picar has the motor pins, process {car.motor_pid()}." in refused.stderr
         assert refused.stderr.count("\n") == 1
@@ -203,7 +204,7 @@ async def test_pins_low_after_both_were_killed(header: FakeHeader) -> None:
 async def test_a_second_picar_does_not_get_the_pins_and_lowers_none(header: FakeHeader) -> None:
     async with Product(pins=header.name, env=header.env) as car, Client(car.url) as phone:
         await drive(phone, header)
-        second = picar(header, "serve", "--port", "0")
+        second = await asyncio.to_thread(picar, header, "serve", "--port", "0")
         assert second.returncode == 1
         assert f"process {car.motor_pid()}. Stop it first" in second.stderr
         assert "Traceback" not in second.stderr

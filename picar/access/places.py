@@ -1,0 +1,82 @@
+"""Where the state directory is, and where a running picar says which one it uses."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_FILE = "serving.json"
+_SERVICE = Path("/run/picar")  # RuntimeDirectory= of systemd/picar.service
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A running server: its process, its port and address, and its state directory."""
+
+    pid: int
+    host: str
+    port: int
+    state: str
+
+
+def state_directory(env: Mapping[str, str] = os.environ) -> Path:
+    """Return systemd's state directory, else `picar` in the user's own (XDG Base Directory Specification)."""
+    if given := env.get("STATE_DIRECTORY", "").split(":")[0]:
+        return Path(given)
+    base = env.get("XDG_STATE_HOME", "")
+    home = Path(base) if Path(base).is_absolute() else Path(env.get("HOME") or "/") / ".local" / "state"
+    return home / "picar"
+
+
+def announce(serving: Serving, folder: Path | None) -> None:
+    """Leave word in a folder in memory for `picar pair`; without one it must be told the port."""
+    if folder is None:
+        return
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        new = folder / f"{_FILE}.new"
+        new.unlink(missing_ok=True)
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
+            os.fchmod(fd, 0o644)  # whatever the umask: it holds no secret
+            json.dump(asdict(serving), file)
+        new.replace(folder / _FILE)
+
+
+def withdraw(serving: Serving, folder: Path | None) -> None:
+    """Take the word back."""
+    if folder is not None and _read(folder) == serving:
+        with contextlib.suppress(OSError):
+            (folder / _FILE).unlink()
+
+
+def running(folder: Path | None) -> Serving | None:
+    """Return the server that runs: the service, else the one that left word in this folder, else None."""
+    for place in (_SERVICE, folder):
+        if place is None:
+            continue
+        serving = _read(place)
+        if serving and _lives(serving.pid):
+            return serving
+    return None
+
+
+def _read(folder: Path) -> Serving | None:
+    try:
+        return Serving(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True

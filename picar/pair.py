@@ -1,0 +1,114 @@
+"""`picar pair`, and what `serve` says about pairing: PIN, address, QR code; who is paired, and tokens for scripts."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from picar import config
+from picar.access.places import running, state_directory
+from picar.access.store import AccessStore
+from picar.config import Config
+from picar.errors import AccessError
+from picar.flight import folder_in_memory
+from picar.motor import pins
+from picar.web import addresses
+from picar.web.gate import Pairing
+
+_OFF = (
+    "Pairing is off: whoever reaches the car may drive it. That is for a car on its own hotspot;\n"
+    'elsewhere write pairing = "on" under [access] in its configuration.'
+)
+
+
+def pairing_of(settings: Config) -> Pairing:
+    """Return whom to ask for the PIN: what is configured, else everyone on a Pi, and all but itself elsewhere."""
+    chosen = settings.access.pairing
+    if chosen == "auto":
+        return "on" if pins.raspberry_pi_model() else "local"
+    return chosen
+
+
+def greeting(store: AccessStore, pairing: Pairing, host: str, port: int) -> Iterator[str]:
+    """Yield what `serve` prints for those who want to drive with a phone."""
+    phone = addresses.for_a_phone(host, addresses.interfaces())
+    if pairing == "off":
+        yield f"\n{_OFF}"
+    elif pairing == "on" or phone:
+        yield f"  PIN    {store.pin}"
+    if phone is None:
+        yield "\nOnly this machine can open it. For a phone, join a network and leave --host at 0.0.0.0.\n"
+        return
+    url = addresses.url(phone, port)
+    if pairing == "off":
+        yield f"\nOn a phone in the same network, scan this or type {url}\n"
+        yield from _qr(url)
+    else:
+        yield f"\nOn a phone in the same network, scan this, or type {url} and then the PIN\n"
+        yield from _qr(addresses.pairing_link(url, store.invitation(time.monotonic())))
+        yield "The QR code is good for 10 minutes; a new one: picar pair\n"
+
+
+def run(options: argparse.Namespace) -> Iterator[str]:
+    """Yield what `picar pair` prints.
+
+    Raises:
+        AccessError: the list cannot be read or written, or nobody has that name.
+    """
+    serving = running(folder_in_memory())
+    store = _open(Path(serving.state) if serving else state_directory().absolute())
+    if options.list:
+        yield from _list(store)
+    elif options.revoke:
+        yield _revoke(store, options.revoke)
+    elif options.token:
+        yield _token(store, options.token)
+    elif options.new_pin:
+        yield f"The new PIN is {store.new_pin()}. Who is paired stays so; to remove them too: picar pair --revoke all"
+    else:
+        settings = config.load(config.find_file(options.config))
+        host, port = (serving.host, serving.port) if serving else (settings.server.host, settings.server.port)
+        yield from greeting(store, pairing_of(settings), host, port)
+        if serving is None:
+            yield "picar does not run here at the moment. Start it: scripts/run, or sudo systemctl start picar"
+
+
+def _open(folder: Path) -> AccessStore:
+    try:
+        return AccessStore(folder)
+    except AccessError as error:
+        if "ermission" in str(error):
+            raise AccessError(
+                f"The PIN of the car that runs here is in {folder}, which is not yours to read. Use sudo: sudo picar pair"
+            ) from None
+        raise
+
+
+def _list(store: AccessStore) -> Iterator[str]:
+    if not store.paired:
+        yield "Nobody is paired."
+    for one in store.paired:
+        yield f"  {one.kind:<7} {one.name}"
+
+
+def _revoke(store: AccessStore, name: str) -> str:
+    count = store.revoke(None if name == "all" else name)
+    if not count and name != "all":
+        raise AccessError(f"Nobody named {name!r} is paired. See: picar pair --list")
+    return f"Removed: {count}. Whoever of them is connected is sent home within a second."
+
+
+def _token(store: AccessStore, name: str) -> str:
+    if any(one.name == name for one in store.paired):
+        raise AccessError(
+            f"There is one named {name!r} already. Take another name, or: picar pair --revoke {name!r}"
+        )
+    return store.credential(store.pair(name, "script"))
+
+
+def _qr(text: str) -> Iterator[str]:
+    for line in addresses.qr_code(text):
+        yield "  " + line
+    yield ""

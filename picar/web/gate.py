@@ -1,0 +1,95 @@
+"""Who a request comes from, and whether it may come in.
+
+Three ways in: a credential (a paired phone's cookie, a script's bearer token); no pairing at all (`off`); or, where
+pairing is `local`, this machine itself. Decided on /ws and /api, never on a navigation: a browser does not send a
+SameSite=Strict cookie with a link from elsewhere.
+
+Law: behind a tunnel or a proxy everybody arrives from 127.0.0.1, so loopback counts only when the Host says so too and
+nothing says that somebody else was forwarded.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tornado.httputil import HTTPServerRequest
+
+from picar.access.store import AccessStore, Paired
+from picar.web.hosts import split_host
+
+Pairing = Literal["on", "local", "off"]
+ANONYMOUS_COOKIE = "picar_session"  # says only that two connections are the same browser
+_BEARER = "bearer "
+_FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "via")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who may come in: `session` is their browser, `name` what they are paired as, None where they are not."""
+
+    session: str
+    name: str | None = None
+
+
+class Gate:
+    """Lets visitors in.
+
+    Args:
+        store: who is paired.
+        pairing: whom to ask for it.
+    """
+
+    def __init__(self, store: AccessStore, pairing: Pairing) -> None:
+        self.store = store
+        self.pairing = pairing
+
+    @property
+    def cookie(self) -> str:
+        """The name of a paired phone's cookie: this car's own, since cookies know neither ports nor changing addresses."""
+        return f"picar_{self.store.car}"
+
+    def admit(self, request: HTTPServerRequest) -> Visitor | None:
+        """Return who this is, None where it is nobody who may come in."""
+        paired = self.paired(request)
+        if paired:
+            return Visitor(paired.id, paired.name)
+        if self.pairing == "off" or (self.pairing == "local" and is_local(request)):
+            return Visitor(_cookie(request, ANONYMOUS_COOKIE) or secrets.token_urlsafe(16))
+        return None
+
+    def paired(self, request: HTTPServerRequest) -> Paired | None:
+        """Return the phone or script whose credential comes with this request."""
+        authorization = request.headers.get("Authorization", "")
+        if authorization.lower().startswith(_BEARER):
+            return self.store.who(authorization[len(_BEARER) :].strip())
+        return self.store.who(_cookie(request, self.cookie))
+
+
+def is_local(request: HTTPServerRequest) -> bool:
+    """Tell whether this machine itself asks, as far as can be told: see the law above."""
+    host = split_host(request.host)
+    if host is None or _names_forwarded(request.headers):
+        return False
+    return _is_loopback(request.remote_ip or "") and (host[0] == "localhost" or _is_loopback(host[0]))
+
+
+def _names_forwarded(headers: Mapping[str, str]) -> bool:
+    return any(name.lower().startswith(_FORWARDED) for name in headers)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return (mapped or ip).is_loopback
+
+
+def _cookie(request: HTTPServerRequest, name: str) -> str:
+    morsel = request.cookies.get(name)
+    return morsel.value if morsel else ""

@@ -1,0 +1,224 @@
+"""The doors: who am I, let me in, add a phone, and the owner's speed cap."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from picar.access.guard import PinGuard
+from picar.access.store import INVITATION_S
+from picar.errors import AccessError, TooManyPaired
+from picar.web import addresses
+from picar.web.base import Base, Refused
+from picar.web.gate import Gate
+from picar.web.hub import Hub
+
+COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one (RFC 6265bis §5.5)
+NAME_CHARACTERS = 40
+_TEXT_CHARACTERS = 200  # of a PIN or a token: more is none
+# What a User-Agent says first counts: an iPad's also says Mac, an Android's also Linux.
+_KINDS = ("iPhone", "iPad", "Android", "Windows", "Mac", "Linux")
+_NOT_JSON = "Send JSON, with Content-Type: application/json."
+_BAD_BODY = "This request is not understood: {}."
+
+
+class Asking(Base):
+    """A handler whose body is a JSON object, and says so: no form of another page can."""
+
+    def prepare(self) -> None:
+        """Refuse with 415 what is not said to be JSON; no body at all is fine."""
+        super().prepare()
+        headers = self.request.headers
+        kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        empty = not kind and headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in headers
+        if self.request.method == "POST" and kind != "application/json" and not empty:
+            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_json", _NOT_JSON)
+
+    def asked(self, **kinds: tuple[type, ...]) -> dict[str, Any]:
+        """Return the body's members.
+
+        Args:
+            kinds: the members that there may be, and their types. None of them must be there.
+
+        Raises:
+            Refused: it is no JSON object, or has other members or types.
+        """
+        try:
+            body = json.loads(self.request.body or b"{}")
+        except (ValueError, RecursionError):
+            raise _bad("it is not JSON") from None
+        if not isinstance(body, dict):
+            raise _bad("it is not a JSON object")
+        for name, value in body.items():
+            if name not in kinds:
+                raise _bad(f"it has the members {', '.join(kinds) or 'none'}")
+            if type(value) not in kinds[name]:
+                raise _bad(f"{name} has the wrong type")
+        return body
+
+    def check_pin(self, gate: Gate, guard: PinGuard, pin: str) -> None:
+        """Compare a PIN.
+
+        Raises:
+            Refused: it is wrong, or too many were before it.
+        """
+        now = time.monotonic()
+        wait_s = guard.wait_s(now)
+        if wait_s > 0:
+            self.set_header("Retry-After", str(int(wait_s) + 1))
+            raise Refused(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too_many_tries",
+                f"Too many wrong PINs. Try again in {int(wait_s) + 1} s, or scan the QR code.",
+            )
+        if not gate.store.is_pin(pin):
+            guard.wrong(now)
+            raise Refused(
+                HTTPStatus.FORBIDDEN,
+                "wrong_pin",
+                "That is not the car's PIN. It is where the car was started, or run: picar pair",
+            )
+        guard.right()
+
+
+class Session(Base):
+    """`GET /api/v1/session`: whether this client may come in, and as whom."""
+
+    public = True
+
+    def initialize(self, gate: Gate, car: str) -> None:
+        """Take the gate to ask, and the car's name."""
+        self._gate, self._car = gate, car
+
+    def get(self) -> None:
+        """Answer."""
+        visitor = self.visitor
+        self.write(
+            {
+                "allowed": visitor is not None,
+                "pairing": self._gate.pairing,
+                "name": visitor.name if visitor else None,
+                "car": self._car,
+            }
+        )
+
+
+class Pair(Asking):
+    """`POST /api/v1/pair`: let this phone in, for a PIN or for the token of a QR code."""
+
+    public = True
+
+    def initialize(self, gate: Gate, guard: PinGuard) -> None:
+        """Take the gate to ask, and the guard of the PIN."""
+        self._gate, self._guard = gate, guard
+
+    def post(self) -> None:
+        """Pair; who is paired already stays who they are."""
+        body = self.asked(pin=(str,), token=(str,), name=(str,))
+        paired = self._gate.paired(self.request)
+        if paired is None:
+            self._check(body)
+            name = _tidy(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
+            with _saving():
+                paired = self._gate.store.pair(name)
+        self.set_cookie(
+            self._gate.cookie,
+            self._gate.store.credential(paired),
+            max_age=COOKIE_S,  # not a date: a Raspberry Pi may start with a wrong one
+            httponly=True,
+            samesite="Strict",
+            secure=self.request.protocol == "https",
+        )
+        self.write({"name": paired.name})
+
+    def _check(self, body: dict[str, Any]) -> None:
+        if ("pin" in body) == ("token" in body):
+            raise _bad("it has a pin or a token")
+        if "pin" in body:
+            self.check_pin(self._gate, self._guard, body["pin"][:_TEXT_CHARACTERS])
+        # A token cannot be guessed, so it is looked at also while PINs are not.
+        elif not self._gate.store.is_invitation(body["token"][:_TEXT_CHARACTERS], time.monotonic()):
+            raise Refused(
+                HTTPStatus.FORBIDDEN, "expired", "This QR code has expired. Scan a new one, or enter the PIN."
+            )
+
+
+class Invite(Asking):
+    """`POST /api/v1/invite`: what another phone needs to come in."""
+
+    def initialize(self, gate: Gate, host: str, port: int) -> None:
+        """Take the gate, and where the car listens."""
+        self._gate, self._host, self._port = gate, host, port
+
+    def post(self) -> None:
+        """Answer PIN, address and QR code."""
+        self.asked()
+        store = self._gate.store
+        # Who may know the PIN may lift the owner's cap; a QR code lets in and no more.
+        pin = store.pin if store.speed_cap >= 1.0 else None
+        phone = addresses.for_a_phone(self._host, addresses.interfaces())
+        url = addresses.url(phone, self._port) if phone else None
+        link = addresses.pairing_link(url, store.invitation(time.monotonic())) if url else None
+        self.write(
+            {
+                "pin": pin,
+                "url": url,
+                "link": link,
+                "qr": addresses.qr_image(link) if link else None,
+                "expires_in_s": INVITATION_S,
+            }
+        )
+
+
+class SpeedCap(Asking):
+    """`POST /api/v1/speed-cap`: the owner's cap, which anyone may lower and only the PIN raises."""
+
+    def initialize(self, gate: Gate, guard: PinGuard, hub: Hub) -> None:
+        """Take whom to ask and whom to tell."""
+        self._gate, self._guard, self._hub = gate, guard, hub
+
+    def post(self) -> None:
+        """Set it, for good."""
+        body = self.asked(speed=(int, float), pin=(str,))
+        speed = body.get("speed", 0.0)
+        if not 0.0 < speed <= 1.0:
+            raise _bad("speed is a number above 0, up to 1")
+        if speed > self._gate.store.speed_cap:
+            if "pin" not in body:
+                raise Refused(
+                    HTTPStatus.FORBIDDEN, "pin_needed", "Only the car's PIN raises the owner's speed cap."
+                )
+            self.check_pin(self._gate, self._guard, body["pin"][:_TEXT_CHARACTERS])
+        else:
+            self._hub.cap(float(speed))  # at once, whatever the disk says
+        with _saving():
+            self._gate.store.set_speed_cap(float(speed))
+        self._hub.cap(float(speed))
+        self.write({"speed_cap": float(speed)})
+
+
+@contextlib.contextmanager
+def _saving() -> Iterator[None]:
+    try:
+        yield
+    except TooManyPaired as error:
+        raise Refused(HTTPStatus.CONFLICT, "too_many_paired", str(error)) from None
+    except AccessError as error:
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_saved", str(error)) from None
+
+
+def _bad(what: str) -> Refused:
+    return Refused(HTTPStatus.BAD_REQUEST, "bad_request", _BAD_BODY.format(what))
+
+
+def _tidy(name: str) -> str:
+    """Return a name without line breaks, control characters and surplus spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:NAME_CHARACTERS].strip()
+
+
+def _kind_of(user_agent: str) -> str:
+    return next((kind for kind in _KINDS if kind in user_agent), "phone")
