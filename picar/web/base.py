@@ -27,11 +27,12 @@ _NOT_PAIRED = "This phone or program is not paired with the car. Open the car's 
 
 
 class Refused(HTTPError):
-    """A refusal with a code and a sentence of its own."""
+    """A refusal with a code and a sentence of its own, and headers that go with it."""
 
-    def __init__(self, status: int, code: str, sentence: str) -> None:
+    def __init__(self, status: int, code: str, sentence: str, **headers: str) -> None:
         super().__init__(status, log_message=None)
         self.code, self.sentence = code, sentence
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 class Base(RequestHandler):
@@ -51,8 +52,7 @@ class Base(RequestHandler):
         gate: Gate = self.settings["gate"]
         self.visitor = gate.admit(self.request)
         if self.visitor is None and not self.public:
-            self.set_header("WWW-Authenticate", "Bearer")
-            raise Refused(HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED)
+            raise Refused(HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED, WWW_Authenticate="Bearer")
 
     def _is_foreign(self, host: str) -> bool:
         """Tell whether another page's script or form asks. A link from there to a public page is fine."""
@@ -85,6 +85,8 @@ class Base(RequestHandler):
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, Refused):
             code, sentence = error.code, error.sentence
+            for name, value in error.headers.items():
+                self.set_header(name, value)
         else:
             unknown = ("error", "Something went wrong in the car; its log says what.")
             code, sentence = _CODES.get(HTTPStatus(status_code), unknown)

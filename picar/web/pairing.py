@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -67,13 +68,13 @@ class Asking(Base):
             Refused: it is wrong, or too many were before it.
         """
         now = time.monotonic()
-        wait_s = guard.wait_s(now)
+        wait_s = math.ceil(guard.wait_s(now))
         if wait_s > 0:
-            self.set_header("Retry-After", str(int(wait_s) + 1))
             raise Refused(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "too_many_tries",
-                f"Too many wrong PINs. Try again in {int(wait_s) + 1} s, or scan the QR code.",
+                f"Too many wrong PINs. Try again in {wait_s} s, or scan the QR code.",
+                Retry_After=str(wait_s),
             )
         if not gate.store.is_pin(pin):
             guard.wrong(now)
