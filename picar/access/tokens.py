@@ -57,7 +57,9 @@ def is_invitation(secret: str, pin: str, text: str, now: float) -> bool:
 
 
 def _mac(secret: str, *what: str) -> str:
-    digest = hmac.digest(secret.encode(), "\0".join(what).encode(), "sha256")[:_MAC_BYTES]
+    digest = hmac.digest(secret.encode(), "\0".join(what).encode(errors="surrogatepass"), "sha256")[
+        :_MAC_BYTES
+    ]
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 

@@ -126,6 +126,30 @@ def test_who_has_left_drives_no_more_though_the_wheel_is_kept(arbiter: Arbiter) 
     assert arbiter.grant("c1", "c1", NOW + 1) is False
 
 
+def test_the_wheel_of_a_moving_car_waits_for_it_to_stand() -> None:
+    moves = [True]
+    arbiter = Arbiter(IDLE_S, GRACE_S, standing=lambda: not moves[0])
+    arbiter.take("c1", "s1", NOW)
+    assert (arbiter.driver, arbiter.requests) == (NOBODY, ["c1"])
+    moves[0] = False
+    arbiter.tick(NOW + 0.1)
+    assert arbiter.driver == "c1"
+
+
+def test_what_is_given_while_moving_is_nobody_s_until_the_car_stands_and_then_whose_it_was_given() -> None:
+    moves = [False]
+    arbiter = Arbiter(IDLE_S, GRACE_S, standing=lambda: not moves[0])
+    for client in ("c1", "c2", "c3"):
+        arbiter.take(client, client.replace("c", "s"), NOW)
+    moves[0] = True
+    assert arbiter.grant("c1", "c3", NOW + 1)
+    assert not any(arbiter.may_drive(client) for client in ("c1", "c2", "c3"))
+    assert (arbiter.driver, arbiter.requests) == (NOBODY, ["c3", "c2"])
+    moves[0] = False
+    arbiter.tick(NOW + 2)
+    assert (arbiter.driver, arbiter.requests) == ("c3", ["c2"])
+
+
 def test_giving_and_denying_say_that_it_was_done(arbiter: Arbiter) -> None:
     arbiter.take("c2", "s2", NOW)
     arbiter.take("c3", "s3", NOW)
@@ -143,7 +167,8 @@ class ThreeBrowsers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.arbiter = Arbiter(IDLE_S, GRACE_S)
+        self.arbiter = Arbiter(IDLE_S, GRACE_S, lambda: self.stands)
+        self.stands = True
         self.now = NOW
         self.count = 0
         self.present: dict[str, str] = {}  # client -> session
@@ -175,7 +200,7 @@ class ThreeBrowsers(RuleBasedStateMachine):
             self.seat(NOBODY)
         free = self.driver is NOBODY
         idle = self.left_at is None and self.now - self.active_at >= IDLE_S
-        if self.line and (free or idle):
+        if self.line and (free or idle) and self.stands:
             self.seat(self.first_in_line())
 
     def comes_back(self, client: str) -> None:
@@ -253,7 +278,14 @@ class ThreeBrowsers(RuleBasedStateMachine):
         may = giver == self.driver and client in self.line
         assert self.arbiter.grant(giver, client, self.now) is may
         if may:
-            self.seat(client)
+            self.line.remove(client)
+            self.line.insert(0, client)
+            self.seat(NOBODY)
+            self.let_pass()
+
+    @rule(stands=st.booleans())
+    def the_car_moves_or_stands(self, stands: bool) -> None:
+        self.stands = stands
 
     @precondition(lambda self: self.present)
     @rule(data=st.data())
@@ -286,7 +318,8 @@ class ThreeBrowsers(RuleBasedStateMachine):
         assert set(self.arbiter.requests) <= self.present.keys() - {self.driver}
 
     def teardown(self) -> None:
-        """Whoever still asks gets the wheel sooner or later, when its driver does nothing."""
+        """Whoever still asks gets the wheel sooner or later, when its driver does nothing and the car stands."""
+        self.stands = True
         for _ in range(len(self.line)):
             expected = self.arbiter.requests[0]
             self.now += max(IDLE_S, GRACE_S) + 0.001  # (now + 5) - now may be a bit less than 5

@@ -11,7 +11,19 @@ import pytest
 from picar.config import DriveConfig
 from picar.core.drive import BRAKE, COAST, TICK_S, Drive, Output, Reason, Refusal, State
 from picar.core.shaping import NEUTRAL, Sticks, Tank
-from tests.core.cars import AHEAD, BACK, BRAKE_S, NOW, REARM_S, TIMEOUT_S, armed, cruising, memory, parked
+from tests.core.cars import (
+    AHEAD,
+    BACK,
+    BRAKE_S,
+    NOW,
+    REARM_S,
+    TIMEOUT_S,
+    armed,
+    cruising,
+    memory,
+    parked,
+    roll,
+)
 
 SOON = TIMEOUT_S / 2
 
@@ -355,6 +367,24 @@ def test_the_speed_limit_is_a_share_of_the_configured_speed() -> None:
     assert drive.applied == pytest.approx((0.8, 0.8))
     assert drive.limit(0.5, now + 0.1, now) is None
     drive.tick(now + 0.4)
+    assert drive.applied == pytest.approx((0.4, 0.4))
+
+
+def test_no_driver_s_limit_is_above_the_owner_s_cap() -> None:
+    drive, now = cruising()
+    drive.speed_cap = 0.3
+    assert drive.limit(1.0, now + 0.1, now) is None
+    assert drive.speed_limit == 0.3
+    drive.tick(now + 0.4)
+    assert drive.applied == pytest.approx((0.3, 0.3))
+    drive.speed_cap = 1.0
+    assert drive.speed_limit == 1.0
+
+
+def test_a_car_may_be_capped_from_its_start() -> None:
+    drive = Drive(DriveConfig(), REARM_S, BRAKE_S, speed_cap=0.4)
+    assert drive.command(NEUTRAL, NOW + TIMEOUT_S, NOW) is None
+    roll(drive, AHEAD, NOW, 1.0)
     assert drive.applied == pytest.approx((0.4, 0.4))
 
 

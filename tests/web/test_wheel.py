@@ -171,3 +171,20 @@ async def test_a_stop_brakes_both_wheels_for_a_moment_only(car: Product) -> None
     released = next(w for w in car.trace() if w["pin"] == 12 and w["t"] > brakes[-1]["t"])
     assert released["value"] == 0
     assert 0.2 < released["t"] - brakes[-1]["t"] < 1.0
+
+
+async def test_the_wheel_changes_hands_at_standstill_only() -> None:
+    async with Product(pins="sim", config=SLOW) as car, Client(car.url) as phone, Client(car.url) as other:
+        await phone.take()
+        phone.hold(1.0)
+        await phone.until(lambda s: s["applied"]["left"] > 0.9)
+        await other.ask("take")
+        await phone.until(lambda s: s["requests"] == [other.id])
+        await phone.ask("grant", client=other.id)
+        await other.until(lambda s: s["driver"] is None)  # the simulated car still rolls
+        assert other.state["requests"] == [other.id]
+        await phone.until_error("not_driver")
+        await other.until(lambda s: s["you"] == "driver")
+        x = other.state["pose"]["x"]
+        await other.hears(3)
+        assert other.state["pose"]["x"] == x

@@ -1,0 +1,195 @@
+"""Who gets a state when: the driver first, the others in slices, the deaf not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from picar.core.protocol import CarState
+from picar.core.shaping import Sticks
+from picar.web.clients import DEAF_S, RESTING_TICK_S, SLICE, TICK_S, Audience, Client
+from picar.web.gate import Visitor
+from picar.web.wire import text_frame
+
+NOW = 100.0
+TIMEOUT_S = 0.5
+
+
+class Ear:
+    """A wire that remembers, and may be full."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+        self.full = self.dropped = False
+
+    def send(self, text: str) -> bool:
+        return self.pass_on(text_frame(text))
+
+    def pass_on(self, frame: bytes) -> bool:
+        if not self.full:
+            self.heard.append(frame)
+        return not self.full
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        raise AssertionError
+
+    def drop(self) -> None:
+        self.dropped = True
+
+    def newest(self) -> dict[str, object]:
+        frame = self.heard[-1]
+        message: dict[str, object] = json.loads(frame[frame.index(b"{") :])
+        return message
+
+
+class Stage:
+    """An audience, its ears, and a clock that stands unless told."""
+
+    def __init__(self, spectators: int) -> None:
+        self.built = 0
+        self.audience = Audience(TIMEOUT_S, self._build)
+        self.ears: list[Ear] = []
+        self.clients: list[Client] = []
+        for n in range(1 + spectators):
+            ear = Ear()
+            client = self.audience.add(Visitor(f"s{n}"), ear)
+            self.audience.welcome(client, None, NOW)
+            self.ears.append(ear)
+            self.clients.append(client)
+        self.built = 0
+        self.clear()
+
+    def _build(self, tick: int, now: float) -> CarState:
+        self.built += 1
+        return CarState(
+            tick=tick, state="armed", driver="c1", wanted=Sticks(0.0, 0.0), applied=(0.0, 0.0), speed_limit=1.0, speed_cap=1.0,
+            age_s=None, stale=0, reason=None, requests=[], names={}, clients=len(self.audience), pose=None, host={},
+        )  # fmt: skip
+
+    def clear(self) -> None:
+        for ear in self.ears:
+            ear.heard.clear()
+
+    def counts(self) -> list[int]:
+        return [len(ear.heard) for ear in self.ears]
+
+    def round(self, now: float, driving: bool = True, between: Callable[[], None] = lambda: None) -> int:
+        """Serve all that is due, and return in how many goes."""
+        goes = 1
+        while self.audience.serve("c1", driving, now, now):
+            between()
+            goes += 1
+        return goes
+
+
+def test_all_hear_a_first_state_when_they_come() -> None:
+    stage = Stage(0)
+    ear = Ear()
+    stage.audience.welcome(stage.audience.add(Visitor("s"), ear), None, NOW)
+    assert ear.newest()["clients"] == 2
+
+
+def test_the_driver_hears_at_20_hz_and_the_others_at_5() -> None:
+    stage = Stage(3)
+    for n in range(1, 21):
+        stage.round(NOW + n * TICK_S)
+    assert stage.counts() == [20, 5, 5, 5]
+
+
+def test_at_rest_all_hear_at_5_hz() -> None:
+    stage = Stage(3)
+    for n in range(1, 6):
+        stage.round(NOW + n * RESTING_TICK_S, driving=False)
+    assert stage.counts() == [5, 5, 5, 5]
+
+
+def test_a_crowd_is_served_in_slices_the_driver_first_and_everybody_once() -> None:
+    stage = Stage(100)
+    first = stage.audience.serve("c1", True, NOW + RESTING_TICK_S, NOW + RESTING_TICK_S)
+    assert first
+    assert len(stage.ears[0].heard) == 1
+    assert sum(stage.counts()) <= SLICE + 1
+    goes = stage.round(NOW + RESTING_TICK_S)
+    assert goes == 100 // SLICE
+    assert stage.counts() == [1] * 101
+
+
+def test_a_state_is_built_once_for_a_crowd() -> None:
+    stage = Stage(100)
+    stage.round(NOW + RESTING_TICK_S)
+    assert stage.built == 1
+
+
+def test_a_tick_is_as_old_as_its_state_however_late_it_is_sent() -> None:
+    stage = Stage(100)
+    stage.audience.serve("c1", True, NOW + 1.0, NOW + 1.0)
+    while stage.audience.serve("c1", True, NOW + 1.0, NOW + 1.0 + TICK_S * 0.9):
+        pass
+    last = stage.clients[-1]
+    assert last.link.sent_at(stage.audience.tick, NOW + 1.1) == NOW + 1.0
+
+
+def test_what_is_late_by_more_than_a_tick_is_built_anew() -> None:
+    stage = Stage(100)
+    stage.audience.serve("c1", True, NOW + 1.0, NOW + 1.0)
+    stage.audience.serve("c1", True, NOW + 1.0, NOW + 1.0 + TICK_S * 1.1)
+    assert stage.built == 2
+
+
+def test_news_is_due_for_all_at_once_and_is_not_the_old_state() -> None:
+    stage = Stage(100)
+    stage.round(NOW + RESTING_TICK_S)
+    stage.clear()
+    at = NOW + RESTING_TICK_S + 0.001
+    stage.audience.news(at)
+    stage.round(at)
+    assert stage.counts() == [1] * 101
+    assert stage.built == 2
+
+
+def test_news_in_the_middle_of_a_round_reach_everybody_and_nobody_twice() -> None:
+    stage = Stage(100)
+    at = NOW + RESTING_TICK_S
+    stage.audience.serve("c1", True, at, at)
+    stage.audience.news(at + 0.001)
+    stage.clear()
+    stage.round(at + 0.001)
+    assert stage.counts() == [1] * 101
+
+
+def test_who_has_not_taken_the_last_state_is_skipped_and_waits_for_nobody() -> None:
+    stage = Stage(2)
+    stage.ears[1].full = True
+    stage.round(NOW + RESTING_TICK_S)
+    stage.ears[1].full = False
+    stage.round(NOW + 2 * RESTING_TICK_S)
+    assert stage.counts() == [2, 1, 2]
+    assert stage.clients[1].link.sent_at(stage.audience.tick, NOW + 0.5) is not None
+
+
+def test_a_skipped_state_s_tick_is_not_good() -> None:
+    stage = Stage(1)
+    stage.ears[1].full = True
+    stage.round(NOW + RESTING_TICK_S)
+    assert stage.clients[1].link.sent_at(stage.audience.tick, NOW + RESTING_TICK_S) is None
+
+
+def test_who_takes_nothing_for_long_is_dropped_and_who_does_now_and_then_is_not() -> None:
+    stage = Stage(2)
+    rounds = int(DEAF_S / RESTING_TICK_S) + 2
+    for n in range(1, rounds + 1):
+        stage.ears[1].full = True
+        stage.ears[2].full = bool(n % 10)
+        assert not stage.ears[1].dropped or n == rounds
+        stage.round(NOW + n * RESTING_TICK_S)
+    assert [ear.dropped for ear in stage.ears] == [False, True, False]
+
+
+def test_frames_of_every_length_are_as_rfc_6455_says() -> None:
+    for size, head in (
+        (125, b"\x81\x7d"),
+        (126, b"\x81\x7e\x00\x7e"),
+        (70000, b"\x81\x7f" + (70000).to_bytes(8)),
+    ):
+        text = "é" * (size // 2) + "x" * (size % 2)
+        assert text_frame(text) == head + text.encode()
