@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 import time
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from picar.web import addresses
 from picar.web.base import Base, Refused
 from picar.web.gate import Gate
 from picar.web.hub import Hub
+
+log = logging.getLogger(__name__)
 
 COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one (RFC 6265bis §5.5)
 NAME_CHARACTERS = 40
@@ -78,6 +81,8 @@ class Asking(Base):
             )
         if not gate.store.is_pin(pin):
             guard.wrong(now)
+            closed = "; no PIN is looked at for a minute" if guard.wait_s(now) else ""
+            log.warning("a wrong PIN from %s%s", self.request.remote_ip, closed)
             raise Refused(
                 HTTPStatus.FORBIDDEN,
                 "wrong_pin",
@@ -126,6 +131,7 @@ class Pair(Asking):
             name = _tidy(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
             with _saving():
                 paired = self._gate.store.pair(name)
+            log.info("paired: %s, at %s", paired.name, self.request.remote_ip)
         self.set_cookie(
             self._gate.cookie,
             self._gate.store.credential(paired),
