@@ -58,7 +58,8 @@ class Server:
             config = folder / "bench.toml"
             config.write_text(CONFIG)
             command += ["--config", str(config), "--pins", pins]
-        env = {k: v for k, v in os.environ.items() if not k.startswith("PICAR_")} | {"PYTHONPATH": str(ROOT)}
+        env = {k: v for k, v in os.environ.items() if not k.startswith("PICAR_")}
+        env |= {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder)}
         if pins != "mock":
             env |= FakeHeader(pins, folder).env | {VARIABLE: NOWHERE}
         started = time.monotonic()

@@ -48,7 +48,7 @@ class Product:
         self._config.write_text(config, encoding="utf-8")
         self._stderr = self.folder / "stderr.txt"
         self._pins, self._port = pins, port
-        self._env = dict(env or {})
+        self._env = {"XDG_STATE_HOME": str(self.folder / "state"), **(env or {})}
         self._program = program
         self.process: asyncio.subprocess.Process
         self.url = ""
