@@ -19,7 +19,7 @@ from tests.support.waiting import DEADLINE_S, until
 
 EN_PINS = (12, 13)
 ALL_PINS = (12, 13, 22, 23, 24, 27)
-_URL = re.compile(rb"open +(http://127\.0\.0\.1:(\d+))")
+_URL = re.compile(rb"open +(http://(?:127\.0\.0\.1|\[::1\]):(\d+))")
 
 
 class Product:
@@ -28,6 +28,7 @@ class Product:
     Args:
         pins: backend.
         port: 0 for any free one.
+        host: the loopback address to listen on.
         config: text of a TOML file to start it with.
         env: more environment.
         program: arguments of Python that start it; a wrapper may stand in.
@@ -40,6 +41,7 @@ class Product:
         config: str = "",
         env: Mapping[str, str] | None = None,
         program: tuple[str, ...] = ("-m", "picar"),
+        host: str = "127.0.0.1",
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="picar-test-")
         self.folder = Path(self._folder.name)
@@ -48,6 +50,7 @@ class Product:
         self._config.write_text(config, encoding="utf-8")
         self._stderr = self.folder / "stderr.txt"
         self._pins, self._port = pins, port
+        self.host = host
         self._env = {"XDG_STATE_HOME": str(self.folder / "state"), **(env or {})}
         self._program = program
         self.process: asyncio.subprocess.Process
@@ -77,7 +80,7 @@ class Product:
             "--pins",
             self._pins,
             "--host",
-            "127.0.0.1",
+            self.host,
             "--port",
             str(self.port or self._port),
         ]

@@ -1,0 +1,122 @@
+"""A car that asks for its PIN, and the phones of the house."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from picar.access.store import FILE, AccessStore
+from tests.support.client import Client
+from tests.support.product import Product
+from tests.support.raw import Answer, ask
+from tests.support.waiting import DEADLINE_S
+
+JSON = {"Content-Type": "application/json"}
+
+
+class Household(Product):
+    """A product with a state directory of its own.
+
+    Args:
+        pairing: whom to ask for the PIN.
+        config: more text of the configuration.
+        env: more environment.
+        host: the loopback address to listen on.
+        program: arguments of Python that start it.
+    """
+
+    def __init__(
+        self,
+        pairing: str = "on",
+        config: str = "",
+        env: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
+        program: tuple[str, ...] = ("-m", "picar"),
+    ) -> None:
+        super().__init__(
+            config=f'[access]\npairing = "{pairing}"\n{config}', env=env, host=host, program=program
+        )
+        self.state = self.folder / "state"
+        self._env |= {"STATE_DIRECTORY": str(self.state), "XDG_RUNTIME_DIR": str(self.folder)}
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return self.host, self.port
+
+    @property
+    def file(self) -> Path:
+        """The file of its state directory."""
+        return self.state / FILE
+
+    def content(self) -> dict[str, Any]:
+        """Return what that file holds."""
+        content: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
+        return content
+
+    @property
+    def pin(self) -> str:
+        """Its PIN."""
+        return str(self.content()["pin"])
+
+    @property
+    def wrong_pin(self) -> str:
+        """Another PIN than that."""
+        return f"{(int(self.pin) + 1) % 10**6:06d}"
+
+    def names(self) -> list[str]:
+        """Return who is paired."""
+        return [one["name"] for one in self.content()["paired"]]
+
+    def token(self, name: str) -> str:
+        """Pair a script, as `picar pair --token` does, and return its token."""
+        store = AccessStore(self.state)
+        return store.credential(store.pair(name, "script"))
+
+    async def ask(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a request with a JSON body, or none."""
+        if body is None:
+            return await ask(self.address, method, path, headers)
+        return await ask(self.address, method, path, {**JSON, **(headers or {})}, json.dumps(body).encode())
+
+    async def pair(self, headers: Mapping[str, str] | None = None, **body: str) -> Answer:
+        """Ask to be let in; the PIN is right where none is given."""
+        return await self.ask("POST", "/api/v1/pair", body or {"pin": self.pin}, headers)
+
+    async def phone(self, name: str) -> dict[str, str]:
+        """Pair a phone, and return the headers with its cookie."""
+        answer = await self.pair(pin=self.pin, name=name)
+        assert answer.status == 200, answer
+        return cookie_of(answer)
+
+    def client(self, headers: Mapping[str, str]) -> Client:
+        """Return a client with these headers."""
+        return Client(self.url, headers=dict(headers))
+
+    async def cli(self, *arguments: str, **env: str) -> tuple[int, str, str]:
+        """Run `picar ARGUMENTS` in the same environment; return exit code, output and errors."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "picar",
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | self._env | env,
+        )
+        async with asyncio.timeout(DEADLINE_S):
+            out, err = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+
+def cookie_of(answer: Answer) -> dict[str, str]:
+    """Return the headers that a browser sends after this answer."""
+    return {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
