@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,15 @@ from tests.support.raw import Answer, ask
 from tests.support.waiting import DEADLINE_S
 
 JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A command that has ended: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
 
 
 class Household(Product):
@@ -46,8 +56,8 @@ class Household(Product):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens."""
-        return self.host, self.port
+        """Where to reach it."""
+        return "127.0.0.1" if self.host == "0.0.0.0" else self.host, self.port
 
     @property
     def file(self) -> Path:
@@ -100,21 +110,29 @@ class Household(Product):
         """Return a client with these headers."""
         return Client(self.url, headers=dict(headers))
 
-    async def cli(self, *arguments: str, **env: str) -> tuple[int, str, str]:
-        """Run `picar ARGUMENTS` in the same environment; return exit code, output and errors."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "picar",
-            *arguments,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=os.environ | self._env | env,
-        )
+    async def cli(self, *arguments: str, **env: str) -> Ended:
+        """Run `picar ARGUMENTS` in the same environment."""
+        return await run([sys.executable, "-m", "picar", *arguments], self._env | env)
+
+
+async def run(command: list[str], env: Mapping[str, str]) -> Ended:
+    """Run a command to its end, with more environment."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | env,
+    )
+    try:
         async with asyncio.timeout(DEADLINE_S):
             out, err = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
 
 
 def cookie_of(answer: Answer) -> dict[str, str]:
