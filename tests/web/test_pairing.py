@@ -233,7 +233,7 @@ async def test_a_body_that_is_none_lets_nobody_in(house: Household) -> None:
     for kind in (
         "text/plain",
         "application/x-www-form-urlencoded",
-        "multipart/form-data; boundary=x",
+        "multipart/mixed; boundary=x",
         "json",
         "",
     ):
