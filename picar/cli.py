@@ -119,7 +119,7 @@ def serve(options: argparse.Namespace) -> int:
     if told_to_end:
         server.end()
     port = sockets[0].getsockname()[1]
-    serving = Serving(os.getpid(), settings.server.host, port, str(store.path.parent))
+    serving = Serving(os.getpid(), settings.server.host, port, str(store.path.parent), gate.pairing)
     announce(serving, folder_in_memory())
     with contextlib.suppress(OSError):  # a full disk or a reader that has gone is no reason not to drive
         _greet(settings, backend, gate, port)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from picar import config
 from picar.access.places import running, state_directory
-from picar.access.store import AccessStore
+from picar.access.store import EVERYBODY, NAME_CHARACTERS, AccessStore, tidy_name
 from picar.config import Config
 from picar.errors import AccessError
 from picar.flight import folder_in_memory
@@ -61,18 +61,18 @@ def run(options: argparse.Namespace) -> Iterator[str]:
     store = _open(Path(serving.state) if serving else state_directory().absolute())
     if options.list:
         yield from _list(store)
-    elif options.revoke:
+    elif options.revoke is not None:
         yield _revoke(store, options.revoke)
-    elif options.token:
+    elif options.token is not None:
         yield _token(store, options.token)
     elif options.new_pin:
         yield f"The new PIN is {store.new_pin()}. Who is paired stays so; to remove them too: picar pair --revoke all"
+    elif serving:
+        yield from greeting(store, serving.pairing, serving.host, serving.port)
     else:
         settings = config.load(config.find_file(options.config))
-        host, port = (serving.host, serving.port) if serving else (settings.server.host, settings.server.port)
-        yield from greeting(store, pairing_of(settings), host, port)
-        if serving is None:
-            yield "picar does not run here at the moment. Start it: scripts/run, or sudo systemctl start picar"
+        yield from greeting(store, pairing_of(settings), settings.server.host, settings.server.port)
+        yield "picar does not run here at the moment. Start it: scripts/run, or sudo systemctl start picar"
 
 
 def _open(folder: Path) -> AccessStore:
@@ -94,13 +94,17 @@ def _list(store: AccessStore) -> Iterator[str]:
 
 
 def _revoke(store: AccessStore, name: str) -> str:
-    count = store.revoke(None if name == "all" else name)
-    if not count and name != "all":
+    count = store.revoke(None if name == EVERYBODY else name)
+    if not count and name != EVERYBODY:
         raise AccessError(f"Nobody named {name!r} is paired. See: picar pair --list")
     return f"Removed: {count}. Whoever of them is connected is sent home within a second."
 
 
 def _token(store: AccessStore, name: str) -> str:
+    if not name or name != tidy_name(name):
+        raise AccessError(
+            f"{name!r} is no name for a script. A name has 1 to {NAME_CHARACTERS} printable characters."
+        )
     if any(one.name == name for one in store.paired):
         raise AccessError(
             f"There is one named {name!r} already. Take another name, or: picar pair --revoke {name!r}"

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 _FILE = "serving.json"
 _SERVICE = Path("/run/picar")  # RuntimeDirectory= of systemd/picar.service
@@ -15,12 +16,13 @@ _SERVICE = Path("/run/picar")  # RuntimeDirectory= of systemd/picar.service
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A running server: its process, its port and address, and its state directory."""
+    """A running server: its process, its port and address, its state directory, and whom it asks for the PIN."""
 
     pid: int
     host: str
     port: int
     state: str
+    pairing: Literal["on", "local", "off"]
 
 
 def state_directory(env: Mapping[str, str] = os.environ) -> Path:

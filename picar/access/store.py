@@ -29,6 +29,8 @@ from picar.errors import AccessError, TooManyPaired
 
 FILE = "access.json"
 INVITATION_S = 600.0
+NAME_CHARACTERS = 40
+EVERYBODY = "all"  # for `picar pair --revoke`, so nobody is named so
 MOST_PAIRED = 100  # a bound for memory and for a mistake, not for a family
 _LOCK_TRIES, _LOCK_PAUSE_S = 20, 0.005
 
@@ -62,8 +64,10 @@ class _Content:
         fields: dict[str, Any] = json.loads(text)
         paired = tuple(Paired(**one) for one in fields.pop("paired"))
         content = cls(**fields, paired=paired)
+        words = (content.car, content.secret, content.pin, *(one.id for one in paired))
         good = (
-            all(isinstance(value, str) and value for value in (content.car, content.secret, content.pin))
+            all(isinstance(word, str) and word.isascii() and word.isalnum() for word in words)
+            and all(isinstance(one.name, str) and one.kind in ("phone", "script") for one in paired)
             and type(content.speed_cap) in (int, float)
             and 0.0 < content.speed_cap <= 1.0
         )
@@ -156,7 +160,9 @@ class AccessStore:
                 raise TooManyPaired(
                     f"{MOST_PAIRED} phones are paired, and that is the most. Remove some: picar pair --list, then picar pair --revoke NAME."
                 )
-            new = Paired(tokens.new_id(), _unused(name, {one.name for one in content.paired}), kind)
+            new = Paired(
+                tokens.new_id(), _unused(name, {EVERYBODY, *(one.name for one in content.paired)}), kind
+            )
             return dataclasses.replace(content, paired=(*content.paired, new))
 
         return self._change(add).paired[-1]
@@ -249,6 +255,11 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def tidy_name(name: str) -> str:
+    """Return a name without line breaks, control characters and surplus spaces, and not too long; it may be empty."""
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:NAME_CHARACTERS].strip()
 
 
 def _unused(name: str, used: set[str]) -> str:

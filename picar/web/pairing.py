@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from picar.access.guard import PinGuard
-from picar.access.store import INVITATION_S
+from picar.access.store import INVITATION_S, tidy_name
 from picar.errors import AccessError, TooManyPaired
 from picar.web import addresses
 from picar.web.base import Base, Refused
@@ -22,7 +22,6 @@ from picar.web.hub import Hub
 log = logging.getLogger(__name__)
 
 COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one (RFC 6265bis §5.5)
-NAME_CHARACTERS = 40
 _TEXT_CHARACTERS = 200  # of a PIN or a token: more is none
 # What a User-Agent says first counts: an iPad's also says Mac, an Android's also Linux.
 _KINDS = ("iPhone", "iPad", "Android", "Windows", "Mac", "Linux")
@@ -128,7 +127,7 @@ class Pair(Asking):
         paired = self._gate.paired(self.request)
         if paired is None:
             self._check(body)
-            name = _tidy(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
+            name = tidy_name(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
             with _saving():
                 paired = self._gate.store.pair(name)
             log.info("paired: %s, at %s", paired.name, self.request.remote_ip)
@@ -220,11 +219,6 @@ def _saving() -> Iterator[None]:
 
 def _bad(what: str) -> Refused:
     return Refused(HTTPStatus.BAD_REQUEST, "bad_request", _BAD_BODY.format(what))
-
-
-def _tidy(name: str) -> str:
-    """Return a name without line breaks, control characters and surplus spaces."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:NAME_CHARACTERS].strip()
 
 
 def _kind_of(user_agent: str) -> str:

@@ -143,7 +143,8 @@ async def test_an_invitation_is_for_a_phone_in_the_same_network() -> None:
 
 async def test_a_car_for_this_machine_alone_shows_no_phone_the_way(house: Household) -> None:
     mia = await house.phone("Mia")
-    for body in ({}, None):
+    bodies: tuple[object, ...] = ({}, None)
+    for body in bodies:
         invitation = (await house.ask("POST", "/api/v1/invite", body, mia)).json
         assert invitation == {"pin": house.pin, "url": None, "link": None, "qr": None, "expires_in_s": 600.0}
 

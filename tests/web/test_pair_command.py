@@ -1,0 +1,140 @@
+"""`picar pair`, beside a car that runs and where none does."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from picar import cli
+from picar.access.store import AccessStore
+from tests.support.household import Household, run
+from tests.support.raw import ask
+
+NOT_RUNNING = "picar does not run here at the moment"
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def test_beside_a_running_car_its_word_counts_at_once(tmp_path: Path) -> None:
+    async with Household() as house:
+        # Whoever asks has an environment of their own: what the running car says of itself counts.
+        elsewhere = {"STATE_DIRECTORY": "", "XDG_STATE_HOME": str(tmp_path)}
+        shown = await house.cli("pair", **elsewhere)
+        assert (shown.code, shown.err) == (0, "")
+        assert house.pin in shown.out
+        assert NOT_RUNNING not in shown.out
+
+        made = await house.cli("pair", "--token", "robot", **elsewhere)
+        token = made.out.strip()
+        assert re.fullmatch(r"[\w.-]+", token)
+        assert (await house.ask("GET", "/api/v1/state", headers=bearer(token))).status == 200
+        assert (await house.ask("GET", "/api/v1/session", headers=bearer(token))).json["name"] == "robot"
+        async with house.client(bearer(token)) as robot:
+            await robot.take()
+
+        again = await house.cli("pair", "--token", "robot", **elsewhere)
+        assert (again.code, again.out, again.err.count("\n")) == (1, "", 1)
+        assert "--revoke" in again.err
+
+        await house.phone("Mia")
+        listed = await house.cli("pair", "--list", **elsewhere)
+        assert [line.split() for line in listed.out.splitlines()] == [["script", "robot"], ["phone", "Mia"]]
+
+        nobody = await house.cli("pair", "--revoke", "Ben", **elsewhere)
+        assert (nobody.code, nobody.out, nobody.err.count("\n")) == (1, "", 1)
+        assert "--list" in nobody.err
+
+        old = house.pin
+        renewed = await house.cli("pair", "--new-pin", **elsewhere)
+        assert house.pin in renewed.out
+        assert (await house.pair(pin=old)).code == ("wrong_pin" if house.pin != old else "")
+        assert (await house.pair(pin=house.pin)).status == 200
+
+        await house.cli("pair", "--revoke", "robot", **elsewhere)
+        assert (await house.ask("GET", "/api/v1/state", headers=bearer(token))).status == 401
+
+
+async def test_where_no_car_runs_it_counts_from_the_next_start() -> None:
+    async with Household() as house:
+        mia = await house.phone("Mia")
+        await house.terminate()
+        shown = await house.cli("pair")
+        assert shown.code == 0
+        assert house.pin in shown.out
+        assert NOT_RUNNING in shown.out
+        token = (await house.cli("pair", "--token", "robot")).out.strip()
+        assert (await house.cli("pair", "--revoke", "Mia")).code == 0
+        assert (await house.cli("pair", "--list")).out.split() == ["script", "robot"]
+        old = house.pin
+        assert (await house.cli("pair", "--new-pin")).code == 0
+        await house.start()
+        assert (await house.ask("GET", "/api/v1/state", headers=bearer(token))).status == 200
+        assert (await house.ask("GET", "/api/v1/state", headers=mia)).status == 401
+        assert (await house.pair(pin=old)).status == (403 if house.pin != old else 200)
+
+        house.signal(signal.SIGKILL)  # leaves its word behind, which nobody believes
+        await house.ended()
+        await house.until_low()
+        assert NOT_RUNNING in (await house.cli("pair")).out
+
+
+async def test_a_first_pair_makes_the_pin_that_the_car_then_has() -> None:
+    house = Household()
+    shown = await house.cli("pair")
+    assert (shown.code, shown.err) == (0, "")
+    pin = house.pin
+    assert re.fullmatch(r"\d{6}", pin)
+    assert pin in shown.out
+    async with house:
+        assert house.pin == pin
+        assert (await house.pair(pin=pin)).status == 200
+
+
+async def test_one_thing_at_a_time(tmp_path: Path) -> None:
+    env = {"STATE_DIRECTORY": str(tmp_path / "state"), "XDG_RUNTIME_DIR": str(tmp_path)}
+    both = await run([sys.executable, "-m", "picar", "pair", "--list", "--new-pin"], env)
+    assert (both.code, both.out) == (2, "")
+
+
+@pytest.mark.parametrize("name", ["", " ", " robot", "a\nb", "\x1b[31m", "x" * 41, "\udcff"])
+def test_a_script_has_a_name_that_can_be_printed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert cli.run(["pair", "--token", name]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert said.err.endswith("A name has 1 to 40 printable characters.\n")
+    assert cli.run(["pair", "--revoke", name]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_nobody_is_named_as_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    store = AccessStore(tmp_path)
+    assert [store.pair("all").name, store.pair("Mia").name] == ["all 2", "Mia"]
+    assert cli.run(["pair", "--revoke", "all 2"]) == 0
+    assert [one.name for one in store.paired] == ["Mia"]
+
+
+async def test_many_at_once_lose_nobody() -> None:
+    async with Household() as house:
+        names = [f"script {n}" for n in range(4)]
+        made = asyncio.gather(*(house.cli("pair", "--token", name) for name in names))
+        pin = house.pin
+        phones = asyncio.gather(*(house.pair(pin=pin, name=f"phone {n}") for n in range(10)))
+        assert {ended.code for ended in await made} == {0}
+        assert {answer.status for answer in await phones} == {200}
+        assert sorted(house.names()) == sorted(names + [f"phone {n}" for n in range(10)])
+        assert (await ask(house.address, "GET", "/healthz")).status == 200
