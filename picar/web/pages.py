@@ -18,6 +18,7 @@ from picar.web.hub import Hub
 
 ANSWER_TIMEOUT_S = 0.5
 _ANSWER_POLL_S = 0.005
+_DESCRIPTION = Path(__file__).with_name("openapi.json")
 _FLIGHT_SLICE = 200  # lines, a millisecond on a laptop
 
 
@@ -136,6 +137,17 @@ class Flight(Base):
             self.write(part)
             await self.flush()
             await asyncio.sleep(0)
+
+
+class Description(Base):
+    """`GET /api/v1/openapi.json`: this interface, as OpenAPI 3.1."""
+
+    public = True
+
+    def get(self) -> None:
+        """Send the file."""
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.write(_DESCRIPTION.read_bytes())
 
 
 class NotFound(Base):

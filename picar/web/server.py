@@ -214,6 +214,7 @@ def _application(
             (r"/api/v1/state", pages.State, {"hub": hub}),
             (r"/api/v1/stop", pages.Stop, {"hub": hub}),
             (r"/api/v1/flight", pages.Flight, {"flight": flight}),
+            (r"/api/v1/openapi.json", pages.Description),
             (r"/api/v1/session", pairing.Session, {"gate": gate, "car": config.name}),
             (r"/api/v1/pair", pairing.Pair, pin),
             (r"/api/v1/invite", pairing.Invite, {"gate": gate, "host": config.host, "port": port}),

@@ -1,0 +1,269 @@
+"""The description of the HTTP interface says what the running car does, and all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import jsonschema
+import pytest
+
+import picar.web
+from picar.access.guard import TRIES
+from picar.access.store import MOST_PAIRED, AccessStore
+from picar.config import ServerConfig
+from picar.web import server
+from tests.support.household import Household
+from tests.support.raw import UPGRADE, Answer, ask
+
+WEB = Path(picar.web.__file__).parent
+EVIL = {"Origin": "http://evil.example"}
+JSON = {"Content-Type": "application/json"}
+NOBODY: dict[str, str] = {"Cookie": ""}
+# Provoked elsewhere: a full car (test_crowd), a list that cannot be written (test_state_file), a silent motor
+# process and a failure of the server's own (test_faults).
+ELSEWHERE = {(503, "too_many"), (503, "not_saved"), (503, "motor_silent"), (500, "error")}
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+@cache
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((WEB / "openapi.json").read_text(encoding="utf-8"))
+    return found
+
+
+def resolve(part: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference."""
+    while "$ref" in part:
+        path = part["$ref"].removeprefix("#/").split("/")
+        part = document()
+        for name in path:
+            part = part[name]
+    return part
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            yield path, method.upper(), operation
+
+
+def codes_of(response: dict[str, Any]) -> set[str]:
+    """Return the error codes that a response may have."""
+    text = json.dumps(resolve(response).get("content", {}))
+    return {code for codes in re.findall(r'"enum": (\[[^\]]*\])', text) for code in json.loads(codes)}
+
+
+def documented() -> set[tuple[str, str, int, str]]:
+    """Return every path, method, status and code; the code is empty where there is none."""
+    return {
+        (path, method, int(status), code)
+        for path, method, operation in operations()
+        for status, response in operation["responses"].items()
+        for code in codes_of(response) or {""}
+    }
+
+
+def validate(answer: Answer, operation: dict[str, Any]) -> None:
+    """Check an answer against what is said of its status."""
+    response = resolve(operation["responses"][str(answer.status)])
+    for name, header in response.get("headers", {}).items():
+        if header.get("required"):
+            assert name.lower() in answer.headers, name
+        if name.lower() in answer.headers:
+            value = answer.headers[name.lower()]
+            is_number = header["schema"].get("type") == "integer"
+            jsonschema.validate(int(value) if is_number else value, header["schema"])
+    content = response.get("content", {})
+    if not content:
+        return
+    kind = answer.headers.get("content-type", "").partition(";")[0]
+    if answer.status in (400, 426) and kind != "application/json":
+        return  # no HTTP, or no handshake: that is Tornado's own answer
+    (schema,) = [media["schema"] for said, media in content.items() if said in (kind, "*/*")]
+    if kind == "application/json":
+        whole = {**schema, "components": document()["components"]}
+        jsonschema.Draft202012Validator(whole).validate(answer.json)
+
+
+@pytest.fixture(scope="module")
+async def house() -> AsyncIterator[Household]:
+    async with Household() as household:
+        yield household
+        await household.terminate()
+        assert "Traceback" not in household.log()
+
+
+@pytest.fixture(scope="module")
+async def mia(house: Household) -> dict[str, str]:
+    return await house.phone("Mia")
+
+
+# Method, path, headers, body -> status, code. Without a Cookie of its own it is Mia who asks; <token>, <pin> and
+# <wrong> stand for the car's.
+TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
+    ("GET", "/", {}, None, 200, ""),
+    ("GET", "/", {"If-None-Match": "*"}, None, 304, ""),
+    ("GET", "/static/style.css", {}, None, 200, ""),
+    ("GET", "/static/style.css", {"Range": "bytes=0-9"}, None, 206, ""),
+    ("GET", "/static/style.css", {"Range": "bytes=9999999-"}, None, 416, ""),
+    ("GET", "/static/style.css", {"If-None-Match": "*"}, None, 304, ""),
+    ("GET", "/static/nothing.css", {}, None, 404, "not_found"),
+    ("GET", "/static/../pyproject.toml", {}, None, 403, "forbidden"),
+    ("GET", "/ws", UPGRADE | {"Sec-WebSocket-Protocol": "picar.v1"}, None, 101, ""),
+    ("GET", "/ws", {}, None, 426, "not_websocket"),
+    ("GET", "/ws", UPGRADE | {"Sec-WebSocket-Version": "7"}, None, 426, ""),
+    ("GET", "/ws", UPGRADE | {"Connection": "close"}, None, 400, ""),
+    ("GET", "/healthz", {}, None, 200, ""),
+    ("GET", "/api/v1/state", {}, None, 200, ""),
+    ("POST", "/api/v1/stop", {}, {}, 200, ""),
+    ("POST", "/api/v1/stop", {"Content-Type": "text/plain"}, "x", 200, ""),
+    ("GET", "/api/v1/flight", {}, None, 200, ""),
+    ("GET", "/api/v1/session", {}, None, 200, ""),
+    ("GET", "/api/v1/session", NOBODY, None, 200, ""),
+    ("GET", "/api/v1/openapi.json", NOBODY, None, 200, ""),
+    ("POST", "/api/v1/pair", NOBODY, {"pin": "<pin>", "name": "Ben"}, 200, ""),
+    ("POST", "/api/v1/pair", NOBODY, {"token": "<token>"}, 200, ""),
+    ("POST", "/api/v1/pair", NOBODY, {"token": "x"}, 403, "expired"),
+    ("POST", "/api/v1/pair", NOBODY, {"pin": "<wrong>"}, 403, "wrong_pin"),
+    ("POST", "/api/v1/pair", NOBODY, {}, 400, "bad_request"),
+    ("POST", "/api/v1/pair", NOBODY | {"Content-Type": "text/plain"}, {}, 415, "not_json"),
+    ("POST", "/api/v1/invite", {}, {}, 200, ""),
+    ("POST", "/api/v1/invite", {}, {"for": "Ben"}, 400, "bad_request"),
+    ("POST", "/api/v1/invite", {"Content-Type": "text/plain"}, {}, 415, "not_json"),
+    ("POST", "/api/v1/speed-cap", {}, {"speed": 0.5}, 200, ""),
+    ("POST", "/api/v1/speed-cap", {}, {"speed": 0.6}, 403, "pin_needed"),
+    ("POST", "/api/v1/speed-cap", {}, {"speed": 0.6, "pin": "<wrong>"}, 403, "wrong_pin"),
+    ("POST", "/api/v1/speed-cap", {}, {"speed": 1.0, "pin": "<pin>"}, 200, ""),
+    ("POST", "/api/v1/speed-cap", {}, {"speed": 0}, 400, "bad_request"),
+    ("POST", "/api/v1/speed-cap", {"Content-Type": "text/plain"}, {"speed": 1}, 415, "not_json"),
+]
+LAST = [("POST", "/api/v1/pair", 409, "too_many_paired")] + [
+    ("POST", path, 429, "too_many_tries") for path in ("/api/v1/pair", "/api/v1/speed-cap")
+]
+
+
+def operation_of(path: str, method: str) -> tuple[str, dict[str, Any]]:
+    """Return the documented path, and what is said of it."""
+    known = "/static/{path}" if path.startswith("/static/") else path
+    return known, document()["paths"][known][method.lower()]
+
+
+async def send(
+    house: Household, asked: tuple[str, str, dict[str, str], object], who: dict[str, str]
+) -> Answer:
+    """Send a request of the table."""
+    method, path, headers, body = asked
+    words = {"<pin>": house.pin, "<wrong>": house.wrong_pin}
+    words["<token>"] = AccessStore(house.state).invitation(time.monotonic())
+    text = json.dumps(body)
+    for word, meaning in words.items():
+        text = text.replace(word, meaning)
+    kind = {} if body is None else JSON
+    return await ask(
+        house.address, method, path, kind | who | headers, None if body is None else text.encode()
+    )
+
+
+async def test_every_answer_is_as_described(house: Household, mia: dict[str, str]) -> None:
+    given = set()
+    for method, path, headers, body, status, code in TABLE:
+        answer = await send(house, (method, path, headers, body), mia)
+        told = answer.code if answer.headers.get("content-type", "").startswith("application/json") else ""
+        assert (answer.status, told) == (status, code), (method, path, headers, body)
+        known, operation = operation_of(path, method)
+        validate(answer, operation)
+        given.add((known, method, answer.status, told))
+    for path, method, operation in operations():
+        good = UPGRADE if path == "/ws" else {}
+        for headers, code in (
+            (mia | EVIL, "foreign_origin"),
+            (mia | {"Host": "evil.example"}, "wrong_host"),
+            (NOBODY, "not_paired"),
+            (mia | {"Host": "a b"}, ""),
+        ):
+            if code == "not_paired" and not operation["security"]:
+                continue
+            answer = await send(house, (method, path.format(path="style.css"), good | headers, None), {})
+            assert code in ("", answer.code), (path, headers)
+            if code:
+                validate(answer, operation)
+            given.add((path, method, answer.status, answer.code))
+    given |= await provoke_the_last_ones(house, mia)
+    missing = {one for one in documented() - given if one[2:] not in ELSEWHERE and one[2] not in (400, 405)}
+    assert not missing, "described, and never given"
+    extra = {one for one in given - documented() if one[2] not in (400, 421, 426)}
+    assert not extra, "given, and not described"
+
+
+async def provoke_the_last_ones(house: Household, mia: dict[str, str]) -> set[tuple[str, str, int, str]]:
+    """Provoke what would spoil the others: too many wrong PINs, too many phones."""
+    store = AccessStore(house.state)
+    while len(store.paired) < MOST_PAIRED:
+        store.pair("phone")
+    answers = {("POST", "/api/v1/pair"): [await house.pair()]}
+    for _ in range(TRIES):
+        await house.pair(pin=house.wrong_pin)
+    answers["POST", "/api/v1/pair"].append(await house.pair())
+    await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.5}, mia)
+    raised = await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.6, "pin": house.pin}, mia)
+    answers["POST", "/api/v1/speed-cap"] = [raised]
+    given = set()
+    for (method, path), some in answers.items():
+        for answer in some:
+            validate(answer, document()["paths"][path]["post"])
+            given.add((path, method, answer.status, answer.code))
+    assert {(method, path, status, code) for path, method, status, code in given} == set(LAST)
+    return given
+
+
+async def test_no_other_method_does_anything(house: Household, mia: dict[str, str]) -> None:
+    for path, methods in document()["paths"].items():
+        for method in METHODS:
+            if method.lower() in methods or (method == "HEAD" and path in ("/", "/static/{path}")):
+                continue
+            answer = await send(house, (method, path.format(path="style.css"), {}, None), mia)
+            assert answer.status == 405, (method, path)
+            if method != "HEAD":
+                assert answer.code == "method_not_allowed"
+                validate(answer, next(iter(methods.values())))
+
+
+async def test_it_is_served_to_everybody_as_it_is(house: Household) -> None:
+    answer = await ask(house.address, "GET", "/api/v1/openapi.json")
+    assert answer.headers["content-type"] == "application/json; charset=UTF-8"
+    assert answer.json == document()
+
+
+def test_every_route_is_described_and_no_other() -> None:
+    application = server._application(
+        *(cast(Any, None),) * 2, ServerConfig(), *(cast(Any, None),) * 3, port=0
+    )
+    routes = {rule.matcher.regex.pattern for rule in application.wildcard_router.rules}  # type: ignore[attr-defined]
+    described = {re.escape(path).replace(r"\{path\}", "(.*)") + "$" for path in document()["paths"]}
+    assert {route.replace("\\", "") for route in routes} == {path.replace("\\", "") for path in described}
+
+
+def test_every_code_in_the_sources_is_described_and_no_other() -> None:
+    sources = "".join(file.read_text(encoding="utf-8") for file in sorted(WEB.glob("*.py")))
+    raised = re.findall(r'Refused\(\s*HTTPStatus\.\w+,\s*"(\w+)"', sources)
+    kinds = re.findall(r'HTTPStatus\.\w+: \("(\w+)"', sources)
+    others = re.findall(r'"code": "(\w+)"', sources) + re.findall(r'unknown = \("(\w+)"', sources)
+    in_the_sources = {*raised, *kinds, *others}
+    assert {code for *_, code in documented()} - {""} == in_the_sources
+    protocol = Path(WEB.parents[1], "docs", "protocol.md").read_text(encoding="utf-8")
+    assert not [code for code in in_the_sources if f"`{code}`" not in protocol]
+
+
+def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
+    for schema in document()["components"]["schemas"].values():
+        jsonschema.Draft202012Validator.check_schema(schema)
+    for reference in re.findall(r'"\$ref": "([^"]*)"', json.dumps(document())):
+        assert resolve({"$ref": reference})
+    names = [operation["operationId"] for *_, operation in operations()]
+    assert len(set(names)) == len(names)
