@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from tests.bench import backends
 from tests.bench.measure import go_first
@@ -17,6 +18,8 @@ from tests.bench.page import PageCost, page_cost
 from tests.bench.report import as_json, checks, machine, table
 from tests.bench.rounds import QUICK, Plan, Round, run_round
 from tests.bench.server import Server
+from tests.bench.spectators import report as spectators
+from tests.bench.spectators import run
 from tests.support.header import REAL
 
 
@@ -34,11 +37,33 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help="measure what these backends add to mock instead",
     )
-    return parser.parse_args(argv)
+    parser.add_argument(
+        "--spectators",
+        nargs="?",
+        type=numbers,
+        const=(),
+        metavar="N,N",
+        help="measure what so many spectators cost the driver instead (10,100,1000)",
+    )
+    args = parser.parse_args(argv)
+    if args.pins and args.spectators is not None:
+        parser.error("--pins and --spectators are two measurements; take one at a time")
+    return args
 
 
-async def measure(rounds: int, plan: Plan, base: Path) -> tuple[list[Round], PageCost, str]:
-    """Run all rounds, each with fresh servers and a fresh folder."""
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of spectators, each once, rising."""
+    try:
+        found = tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError:
+        found = (0,)
+    if found[0] < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers from 1, like 10,100,1000")
+    return found
+
+
+async def measure(rounds: int, plan: Plan, base: Path) -> tuple[list[Round], PageCost, bool]:
+    """Run all rounds, each with fresh servers and a fresh folder; tell too whether they went first."""
     page = await visit(base / "page")
     first = go_first()
     done = []
@@ -46,7 +71,7 @@ async def measure(rounds: int, plan: Plan, base: Path) -> tuple[list[Round], Pag
         tell(f"round {number} of {rounds}")
         done.append(await run_round(plan, base / str(number), random.Random(number)))
     tell("")
-    return done, page, "real-time priority" if first else "normal priority: root would get less noise"
+    return done, page, first
 
 
 async def visit(folder: Path) -> PageCost:
@@ -79,12 +104,37 @@ def main(argv: list[str] | None = None) -> int:
             go_first()
             print(backends.table(names, asyncio.run(backends.compare(names, count, plan, Path(base)))))
             return 0
-        rounds, page, priority = asyncio.run(measure(count, plan, Path(base)))
-    where = f"{machine()}, {priority}"
+        if args.spectators is not None:
+            return watched(args, Path(base))
+        rounds, page, first = asyncio.run(measure(count, plan, Path(base)))
+    where = f"{machine()}, {priority(first)}"
     print(table(where, rounds, page))
-    if args.json:
-        args.json.write_text(json.dumps(as_json(where, rounds, page), indent=2) + "\n")
+    write(args.json, as_json(where, rounds, page))
     return 0 if args.quick or all(check.kept for check in checks(rounds, page)) else 1
+
+
+def watched(args: argparse.Namespace, base: Path) -> int:
+    """Measure with spectators. Return 0, or 1 when a bound was missed in a full run."""
+    where = f"{machine()}, {priority(go_first())}"
+    count, commands = (1, run.QUICK_COMMANDS) if args.quick else (args.rounds, run.COMMANDS)
+    counts = args.spectators or (run.QUICK_COUNTS if args.quick else run.COUNTS)
+    try:
+        rounds = asyncio.run(run.run(counts, count, commands, base, tell))
+    except (RuntimeError, TimeoutError) as error:  # a server that did not start, or took not all of them
+        print(f"scripts/bench: {error}", file=sys.stderr)
+        return 1
+    print(spectators.table(where, rounds))
+    write(args.json, spectators.as_json(where, rounds))
+    return 0 if args.quick or all(check.kept for check in spectators.checks(rounds)) else 1
+
+
+def priority(first: bool) -> str:
+    return "real-time priority" if first else "normal priority: root would get less noise"
+
+
+def write(file: Path | None, report: dict[str, Any]) -> None:
+    if file:
+        file.write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import statistics
 import time
 from collections.abc import Sequence
@@ -59,8 +60,10 @@ class Trace:
         return [Write(**json.loads(line)) for line in lines]
 
 
-def climbed(count: int, start: float, writes: Sequence[Write]) -> list[float | None]:
-    """Return when a pin took each of `count` equal steps up, from `start` to where the trace ends.
+def climbed(
+    count: int, start: float, writes: Sequence[Write], top: float | None = None
+) -> list[float | None]:
+    """Return when a pin took each of `count` equal steps up, from `start` to `top`.
 
     A step that was passed over, because a newer command came before it was applied, was taken with the newer.
 
@@ -68,11 +71,13 @@ def climbed(count: int, start: float, writes: Sequence[Write]) -> list[float | N
         count: of steps.
         start: the level before the first.
         writes: of this pin alone.
+        top: the level of the last step; by default the highest in the trace.
 
     Returns:
         Times, or None for steps that were never taken.
     """
-    top = max((write.value for write in writes), default=start)
+    if top is None:
+        top = max((write.value for write in writes), default=start)
     times: list[float | None] = []
     rest = iter(writes)
     write = next(rest, None)
@@ -99,6 +104,21 @@ def go_first() -> bool:
     except PermissionError:
         return False
     return True
+
+
+def allow_files(count: int) -> None:
+    """Let this process, and all it starts from now on, have so many files open.
+
+    Raises:
+        RuntimeError: that is more than this user may have.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and count > hard:
+        raise RuntimeError(
+            f"{count} open files are needed and {hard} are allowed; raise that: ulimit -Hn {count}"
+        )
+    if soft != resource.RLIM_INFINITY and count > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def family(pid: int) -> list[int]:

@@ -13,9 +13,8 @@ from typing import Any
 import tornado
 
 from tests.bench.page import PageCost
-from tests.bench.rounds import Round
+from tests.bench.rounds import NAMES, Round
 
-COLUMNS = ("picar", "echo", "one process", "tutorial", "20 Hz loop")
 LEGEND = """\
 picar        the real product: two processes, mock pins
 echo         a bare Tornado WebSocket that sends back; when idle, one that sends a client 20 messages a second
@@ -114,13 +113,14 @@ def checks(rounds: Sequence[Round], page: PageCost) -> list[Check]:
 def medians(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
     """Return every server's figures over all rounds: medians, but the worst of `max` and the sum of `lost`."""
     summary: dict[str, dict[str, float]] = {}
-    for name in COLUMNS:
+    for name in NAMES:
         keys = rounds[0].figures[name]
-        summary[name] = {key: _over(key, [r.figures[name][key] for r in rounds]) for key in keys}
+        summary[name] = {key: over(key, [r.figures[name][key] for r in rounds]) for key in keys}
     return summary
 
 
-def _over(key: str, values: list[float]) -> float:
+def over(key: str, values: list[float]) -> float:
+    """Return one figure for all rounds: the median, but the worst of `max` and the sum of `lost`."""
     if key == "lost":
         return sum(values)
     return max(values) if "_max_" in key else statistics.median(values)
@@ -144,21 +144,28 @@ def table(where: str, rounds: Sequence[Round], page: PageCost) -> str:
     lines += [
         "this machine wakes a 1 ms sleep late by {:.2f} / {:.2f} / {:.2f} ms (p50 / p99 / max)".format(*late)
     ]
-    lines += ["", " " * 37 + "".join(f"{name:>13}" for name in COLUMNS)]
+    lines += ["", " " * 37 + "".join(f"{name:>13}" for name in NAMES)]
     for key, title, factor, decimals in ROWS:
-        cells = [_cell(summary[name].get(key), factor, decimals) for name in COLUMNS]
+        cells = [cell(summary[name].get(key), factor, decimals) for name in NAMES]
         lines.append(f"{title:<37}" + "".join(f"{cell:>13}" for cell in cells))
-    lines += ["", LEGEND, "", "must reach"]
-    for check in checks(rounds, page):
-        sign, verdict = (">=" if check.at_least else "<="), ("kept" if check.kept else "MISSED")
-        value = f"{check.value:.3g} {check.unit}".strip()
-        bound = f"{sign} {check.bound:g} {check.unit}".strip()
-        lines.append(f"  {verdict:<7} {check.what:<50}{value:>12}   {bound}")
+    lines += ["", LEGEND, "", *verdicts(checks(rounds, page))]
     lines += [f"  fault: {fault}" for r in rounds for fault in r.faults]
     return "\n".join([*lines, f"(page seen by {page.seen_by})"])
 
 
-def _cell(value: float | None, factor: float, decimals: int) -> str:
+def verdicts(found: Sequence[Check]) -> list[str]:
+    """Return the lines that say which bounds were kept."""
+    lines = ["must reach"]
+    for check in found:
+        sign, verdict = (">=" if check.at_least else "<="), ("kept" if check.kept else "MISSED")
+        value = f"{check.value:.3g} {check.unit}".strip()
+        bound = f"{sign} {check.bound:g} {check.unit}".strip()
+        lines.append(f"  {verdict:<7} {check.what:<50}{value:>12}   {bound}")
+    return lines
+
+
+def cell(value: float | None, factor: float, decimals: int) -> str:
+    """Return one figure of a table; a dash where there is none."""
     return "-" if value is None else f"{value * factor:,.{decimals}f}"
 
 

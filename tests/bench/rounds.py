@@ -14,8 +14,9 @@ from pathlib import Path
 
 from tests.bench.clients import Driver, Listener, Picar, Presser, Socket
 from tests.bench.measure import Spread, Write, climbed, jitter
-from tests.bench.server import MODULES, Server, stop_all
+from tests.bench.server import Server, stop_all
 
+NAMES = ("picar", "echo", "one process", "tutorial", "20 Hz loop")
 START, STEP = 0.5, 0.0002  # each paced command is so little faster that the slew limiter lets it through
 WARM_UP = 10  # commands that bring the wheels up to START
 FLOOD_FROM, FLOOD_TO = 0.5, 0.6  # within one tick of the slew limiter
@@ -86,14 +87,14 @@ async def run_round(plan: Plan, folder: Path, rng: random.Random) -> Round:
     lateness = jitter(plan.jitter_s)
     servers: dict[str, Server] = {}
     try:
-        for name in rng.sample(list(MODULES), len(MODULES)):
+        for name in rng.sample(NAMES, len(NAMES)):
             servers[name] = Server(name, folder)
-        figures = {name: {"first_page_s": servers[name].first_page_s} for name in MODULES}
+        figures = {name: {"first_page_s": servers[name].first_page_s} for name in NAMES}
         figures["picar"]["idle_cpu"] = await idle(Picar(servers["picar"]), servers["picar"], plan.idle_s)
         figures["echo"]["idle_cpu"] = await idle(Listener(servers["echo"]), servers["echo"], plan.idle_s)
         for name, paced in (await all_paced(plan, servers, rng)).items():
             figures[name] |= paced.figures()
-        floods = {name: await flood_of(servers[name], plan) for name in MODULES if name != "20 Hz loop"}
+        floods = {name: await flood_of(servers[name], plan) for name in NAMES if name != "20 Hz loop"}
         for name, bursts in floods.items():
             figures[name] |= flood_figures(bursts)
         for name, server in servers.items():

@@ -33,6 +33,7 @@ MODULES = {
     "one process": [ANCHOR + "one_process"],
     "tutorial": [ANCHOR + "tutorial"],
     "20 Hz loop": [ANCHOR + "one_process", "--loop-hz", "20"],
+    "broadcast": [ANCHOR + "broadcast"],
 }
 START_TIMEOUT_S = 30.0
 

@@ -12,9 +12,11 @@ import pytest
 from tests.bench.clients import frame
 from tests.bench.measure import Spread, Trace, Write, climbed
 from tests.bench.page import references
-from tests.bench.report import COLUMNS, ROWS, Check
-from tests.bench.rounds import flood_faults
+from tests.bench.report import ROWS, Check
+from tests.bench.rounds import NAMES, flood_faults
 from tests.bench.server import ROOT
+from tests.bench.spectators import report as spectators_report
+from tests.bench.spectators import run as spectators
 from tests.support.header import REAL
 
 
@@ -29,7 +31,7 @@ def test_a_quick_run_fills_every_row_and_names_every_bound(tmp_path: Path) -> No
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(report.read_text())
-    assert set(figures["medians"]) == set(COLUMNS)
+    assert set(figures["medians"]) == set(NAMES)
     measured = {key for server in figures["medians"].values() for key in server}
     assert measured == {key for key, *_ in ROWS}
     assert {"rss_mib", "pin_p50_s", "flood_per_s", "idle_cpu"} <= set(figures["medians"]["picar"])
@@ -46,6 +48,25 @@ def test_a_quick_run_compares_backends() -> None:
     assert [line.split()[0] for line in done.stdout.splitlines()[2:]] == ["mock", *REAL]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="scripts/bench reads /proc and needs Linux")
+def test_a_quick_run_with_spectators_fills_every_row_and_judges_nothing(tmp_path: Path) -> None:
+    report = tmp_path / "bench.json"
+    command = [sys.executable, "-m", "tests.bench", "--spectators", "--quick", "--json", str(report)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(report.read_text())
+    assert figures["checks"] == []
+    assert set(figures["medians"]) == set(spectators.NAMES)
+    for by_count in figures["medians"].values():
+        alone, watched = by_count["0"], by_count[str(spectators.QUICK_COUNTS[0])]
+        assert set(watched) == {key for key, *_ in spectators_report.ROWS}
+        assert set(watched) - set(alone) == {
+            *("spectator_min_hz", "spectator_p50_hz", "load_cpu", "kib_each")
+        }
+        assert min(watched["state_hz"], watched["spectator_min_hz"], watched["pin_p50_s"]) > 0
+    assert all(title in done.stdout for _, title, *_ in spectators_report.ROWS)
+
+
 def test_steps_are_timed_by_their_level_and_one_passed_over_counts_with_the_next() -> None:
     assert climbed(4, 0.5, [duty(1, 0.6), duty(2, 0.7), duty(3, 0.9)]) == [1, 2, 3, 3]
 
@@ -53,6 +74,12 @@ def test_steps_are_timed_by_their_level_and_one_passed_over_counts_with_the_next
 def test_steps_never_taken_are_none() -> None:
     assert climbed(2, 0.5, []) == [None, None]
     assert climbed(2, 0.5, [duty(1, 0.5)]) == [None, None]
+
+
+def test_a_step_that_was_lost_at_the_end_is_none_when_the_last_level_is_known() -> None:
+    writes = [duty(1, 0.6), duty(2, 0.7)]
+    assert climbed(3, 0.5, writes) == [1, 2, 2]
+    assert climbed(3, 0.5, writes, top=0.8) == [1, 2, None]
 
 
 def test_a_spread_is_median_99th_percentile_and_maximum() -> None:
