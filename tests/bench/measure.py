@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import statistics
 import time
 from collections.abc import Sequence
@@ -104,21 +103,6 @@ def go_first() -> bool:
     except PermissionError:
         return False
     return True
-
-
-def allow_files(count: int) -> None:
-    """Let this process, and all it starts from now on, have so many files open.
-
-    Raises:
-        RuntimeError: that is more than this user may have.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and count > hard:
-        raise RuntimeError(
-            f"{count} open files are needed and {hard} are allowed; raise that: ulimit -Hn {count}"
-        )
-    if soft != resource.RLIM_INFINITY and count > soft:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def family(pid: int) -> list[int]:

@@ -59,8 +59,7 @@ class Server:
             config = folder / "bench.toml"
             config.write_text(CONFIG)
             command += ["--config", str(config), "--pins", pins]
-        env = {k: v for k, v in os.environ.items() if not k.startswith("PICAR_")}
-        env |= {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder)}
+        env = environment(folder)
         if pins != "mock":
             env |= FakeHeader(pins, folder).env | {VARIABLE: NOWHERE}
         started = time.monotonic()
@@ -106,6 +105,13 @@ class Server:
                 return url
             time.sleep(0.002)
         raise RuntimeError(f"{self.name} did not start:\n{self._log.read_text()}")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return this process's environment, but with nothing of the user's own car, which a bench must not touch."""
+    own = ("PICAR_", "STATE_DIRECTORY", "RUNTIME_DIRECTORY")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(own)}
+    return env | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
 
 
 def stop_all(servers: Sequence[Server]) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from picar.access.places import state_directory
 from tests.bench.clients import frame
 from tests.bench.measure import Spread, Trace, Write, climbed
 from tests.bench.page import references
 from tests.bench.report import ROWS, Check
 from tests.bench.rounds import NAMES, flood_faults
-from tests.bench.server import ROOT
+from tests.bench.server import ROOT, environment
 from tests.bench.spectators import report as spectators_report
 from tests.bench.spectators import run as spectators
 from tests.support.header import REAL
@@ -65,6 +66,17 @@ def test_a_quick_run_with_spectators_fills_every_row_and_judges_nothing(tmp_path
         }
         assert min(watched["state_hz"], watched["spectator_min_hz"], watched["pin_p50_s"]) > 0
     assert all(title in done.stdout for _, title, *_ in spectators_report.ROWS)
+
+
+def test_a_server_under_test_knows_nothing_of_the_user_s_own_car(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PICAR_DRIVE__ACCEL", "1")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/picar")
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/picar")
+    env = environment(tmp_path)
+    assert not {"PICAR_DRIVE__ACCEL", "STATE_DIRECTORY", "RUNTIME_DIRECTORY"} & set(env)
+    assert state_directory(env).is_relative_to(tmp_path)
 
 
 def test_steps_are_timed_by_their_level_and_one_passed_over_counts_with_the_next() -> None:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.bench.__main__ import arguments
-from tests.bench.measure import Spread, allow_files
+from tests.bench.measure import Spread
 from tests.bench.server import ROOT
 from tests.bench.spectators.crowd import Seen
 from tests.bench.spectators.drive import pin_figures, spectator_figures
-from tests.bench.spectators.load import Counter
+from tests.bench.spectators.load import Counter, allow_files
 from tests.bench.spectators.report import checks, table
 from tests.bench.spectators.run import NAMES, Round, kib_each
 

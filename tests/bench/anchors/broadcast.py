@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import resource
 from pathlib import Path
 
 import tornado.web
@@ -61,6 +62,8 @@ class Socket(WebSocketHandler):
 
 
 async def main(trace: Path) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     audience = Audience()
     telling = asyncio.create_task(audience.run())
     handler = {"car": Car(Pins(trace)), "audience": audience}

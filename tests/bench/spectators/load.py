@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import sys
 import time
-
-from tests.bench.measure import allow_files
 
 AT_ONCE = 50  # handshakes under way; fewer than a listening socket keeps waiting (128 in Tornado)
 SPARE_FILES = 100
@@ -25,6 +24,21 @@ HANDSHAKE = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c3BlY3RhdG9yc3BlY3RhdA==\r\n"
     b"Sec-WebSocket-Protocol: picar.v1\r\n\r\n"
 )
+
+
+def allow_files(count: int) -> None:
+    """Let this process have so many files open.
+
+    Raises:
+        RuntimeError: that is more than this user may have.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and count > hard:
+        raise RuntimeError(
+            f"{count} open files are needed and {hard} are allowed; raise that: ulimit -Hn {count}"
+        )
+    if soft != resource.RLIM_INFINITY and count > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 class Counter:

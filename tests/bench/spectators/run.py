@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.measure import Spread, allow_files, jitter
+from tests.bench.measure import Spread, jitter
 from tests.bench.spectators.drive import measure
-from tests.bench.spectators.load import SPARE_FILES
 
 NAMES = ("picar", "broadcast")
 COUNTS, QUICK_COUNTS = (10, 100, 1000), (10,)
@@ -30,8 +29,6 @@ async def run(
     counts: Sequence[int], rounds: int, commands: int, folder: Path, tell: Callable[[str], None]
 ) -> list[Round]:
     """Measure both servers with none and with each number of spectators, so many times."""
-    # The anchor and, until it raises its own limit, the product inherit this.
-    allow_files(max(counts) + SPARE_FILES)
     done = []
     for number in range(1, rounds + 1):
         rng = random.Random(number)
