@@ -19,6 +19,7 @@ from tests.bench.server import Server, stop_all
 NAMES = ("picar", "echo", "one process", "tutorial", "20 Hz loop")
 START, STEP = 0.5, 0.0002  # each paced command is so little faster that the slew limiter lets it through
 WARM_UP = 10  # commands that bring the wheels up to START
+AGAIN = 3  # times that the last command of a block is repeated afterwards
 FLOOD_FROM, FLOOD_TO = 0.5, 0.6  # within one tick of the slew limiter
 SETTLE_S = 0.1  # five ticks of the slew limiter: what is not on the pins by then is not under way
 ENABLE_PINS = (12, 13)
@@ -152,18 +153,22 @@ async def paced_block(server: Server, into: Paced, count: int, gap_s: float, rng
             await client.answered(count)
             into.to_answer += [a - s for a, s in zip(client.answers, sends, strict=True)]
         await asyncio.sleep(SETTLE_S)
-        start = [w.value for w in server.trace.since(before, mark) if w.pin == LAST_PIN]
-        writes = server.trace.since(mark)
+        end = server.trace.mark()
+        # The last step again, for its level: had it been lost, nothing else would tell.
+        await pace(client, [START + STEP * count] * AGAIN, gap_s, rng)
+        await asyncio.sleep(SETTLE_S)
+        settled = server.trace.mark()
     finally:
         await client.close()
     into.sent += count
-    if server.name == "echo":
-        return
     if isinstance(client, Presser):
-        applied: list[float | None] = [w.t for w in writes if w.pin == PRESS_LAST_PIN]
-    else:
-        applied = climbed(count, start[-1], [w for w in writes if w.pin == LAST_PIN])
-    into.add(sends, applied)
+        into.add(sends, [w.t for w in server.trace.since(mark, end) if w.pin == PRESS_LAST_PIN])
+    elif server.name != "echo":
+        start, writes, after = (
+            [w for w in server.trace.since(*part) if w.pin == LAST_PIN]
+            for part in ((before, mark), (mark, end), (mark, settled))
+        )
+        into.add(sends, climbed(count, start[-1].value, writes, after[-1].value))
 
 
 async def pace(client: Driver, values: list[float], gap_s: float, rng: random.Random) -> list[float]:
