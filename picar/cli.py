@@ -265,13 +265,9 @@ def _pins_low(settings: Config, backend: str, notes: Sequence[Note]) -> None:
 def _greet(settings: Config, backend: str, gate: Gate, port: int) -> None:
     """Print the backend, the URL of each address, and for a phone the PIN and a QR code."""
     from picar import pair
-    from picar.web import addresses
 
-    host = settings.server.host
     print(f"picar {__version__}")
     print(f"  pins   {_BACKENDS[backend]}")
-    for address in addresses.reachable(host, addresses.interfaces()):
-        print(f"  open   {addresses.url(address, port)}")
-    for line in pair.greeting(gate.store, gate.pairing, host, port):
+    for line in pair.greeting(gate.store, gate.pairing, settings.server.host, port):
         print(line)
     print("Ctrl-C stops the car and picar.", flush=True)

@@ -32,8 +32,11 @@ def pairing_of(settings: Config) -> Pairing:
 
 
 def greeting(store: AccessStore, pairing: Pairing, host: str, port: int) -> Iterator[str]:
-    """Yield what `serve` prints for those who want to drive with a phone."""
-    phone = addresses.for_a_phone(host, addresses.interfaces())
+    """Yield what `serve` and `pair` print for those who want to drive: each address, the PIN, a QR code for a phone."""
+    present = addresses.interfaces()
+    for address in addresses.reachable(host, present):
+        yield f"  open   {addresses.url(address, port)}"
+    phone = addresses.for_a_phone(host, present)
     if pairing == "off":
         yield f"\n{_OFF}"
     elif pairing == "on" or phone:
