@@ -168,11 +168,13 @@ def pair(options: argparse.Namespace) -> int:
 
 def doctor(options: argparse.Namespace) -> int:
     """Say what is wrong with this machine, and the exact fix."""
-    from picar.doctor import examine, report
+    from picar.doctor import examine
+    from picar.doctor.findings import as_json, is_well, report
+    from picar.doctor.machine import this_machine
 
-    lines, well = report(examine(options.config))
-    print(*lines, sep="\n")
-    return 0 if well else 1
+    findings = list(examine(this_machine(), options.config))
+    print(as_json(findings) if options.json else "\n".join(report(findings)))
+    return 0 if is_well(findings) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -220,6 +222,7 @@ def _parser() -> argparse.ArgumentParser:
     doing.add_argument("--new-pin", action="store_true", help="make another PIN; who is paired stays so")
     examining = add("doctor", doctor, [])
     examining.add_argument("--config", metavar="FILE", help="the file to check; default as for serve")
+    examining.add_argument("--json", action="store_true", help="a list of check, status, message and fix")
     return parser
 
 

@@ -40,7 +40,7 @@ FLOORS = {
         "picar.access/",
     },
     "web": {"picar.web/"},
-    "roof": {"picar.__main__", "picar.cli", "picar.doctor", "picar.pair", "picar.motor.__main__"},
+    "roof": {"picar.__main__", "picar.cli", "picar.doctor/", "picar.pair", "picar.motor.__main__"},
 }
 HEIGHTS = {floor: height for height, floor in enumerate(FLOORS)}
 NOT_IN_CORE = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -185,13 +186,26 @@ def test_picar_serves_where_no_address_but_loopback_is_allowed_to_be_said() -> N
 async def test_the_doctor_names_a_busy_port_and_the_fix(car: Product) -> None:
     well = picar("doctor", env={"PICAR_SERVER__PORT": "0"})
     assert (well.returncode, "problem" in well.stdout) == (0, False)
-    ill = picar("doctor", env={"PICAR_SERVER__PORT": str(car.port)})
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        ill = picar("doctor", env={"PICAR_SERVER__PORT": str(port), "PICAR_SERVER__HOST": "127.0.0.1"})
     assert ill.returncode == 1
-    assert f"Port {car.port} is in use" in ill.stdout
-    assert "fix: " in ill.stdout
+    assert f"Port {port} is in use" in ill.stdout
+    assert f"fix: see who has it: sudo ss -ltnp 'sport = :{port}'" in ill.stdout
     broken = picar("doctor", env={"PICAR_SERVER__PORT": "many"})
     assert broken.returncode == 1
     assert "many" in broken.stdout
+
+
+async def test_the_doctor_knows_a_running_picar_and_speaks_json(car: Product) -> None:
+    done = picar(
+        "doctor", "--json", env={"PICAR_SERVER__PORT": str(car.port), "PICAR_SERVER__HOST": "127.0.0.1"}
+    )
+    findings = json.loads(done.stdout)
+    assert {frozenset(finding) for finding in findings} == {frozenset({"check", "status", "message", "fix"})}
+    (port,) = [finding for finding in findings if finding["check"] == "port"]
+    assert (port["status"], port["message"]) == ("ok", f"a running picar answers on port {car.port}")
+    assert done.returncode == 0
 
 
 def test_on_windows_one_sentence_names_wsl() -> None:

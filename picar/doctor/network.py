@@ -1,0 +1,140 @@
+"""The port, and the WiFi that the driver's commands come over."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import json
+import re
+from collections.abc import Iterator
+
+from picar.config import ServerConfig
+from picar.doctor.findings import Finding
+from picar.doctor.machine import Machine
+from picar.errors import ServeError
+
+_PATIENCE_S = 2.0
+_UNIT = "etc/systemd/system/picar.service"
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+_WEAK_DBM, _TOO_WEAK_DBM = -70, -80
+_CLOSER = (
+    "bring car and router closer, use 2.4 GHz, or let the car be its own hotspot (docs/troubleshooting.md)"
+)
+
+
+def port(machine: Machine, server: ServerConfig) -> Finding:
+    """Try to listen as `picar serve` would."""
+    where = f"{server.host} port {server.port}"
+    try:
+        sockets = machine.listen(server)
+    except ServeError as error:
+        return _refused(machine, server, error)
+    for each in sockets:
+        each.close()
+    return Finding("port", "ok", f"{where} is free")
+
+
+def _refused(machine: Machine, server: ServerConfig, error: ServeError) -> Finding:
+    cause = error.__context__
+    number = cause.errno if isinstance(cause, OSError) else None
+    if number == errno.EADDRINUSE and _picar_answers(server):
+        return Finding("port", "ok", f"a running picar answers on port {server.port}")
+    if number == errno.EACCES and machine.has(_UNIT):
+        return Finding(
+            "port", "ok", f"port {server.port} is for the service; by hand: picar serve --port 8000"
+        )
+    message, _, fix = str(error).partition(". ")
+    if number == errno.EADDRINUSE:
+        fix = f"see who has it: sudo ss -ltnp 'sport = :{server.port}'; or set another port under [server]"
+    return Finding(
+        "port",
+        "problem",
+        message,
+        fix or "mend host or port under [server], or picar serve --host H --port N",
+    )
+
+
+def _picar_answers(server: ServerConfig) -> bool:
+    host = _EVERYWHERE.get(server.host, server.host)
+    connection = http.client.HTTPConnection(host, server.port, timeout=_PATIENCE_S)
+    try:
+        connection.request("GET", "/healthz")
+        told = json.loads(connection.getresponse().read(4096))
+    except (OSError, ValueError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return isinstance(told, dict) and ("motor" in told or told.get("error", {}).get("code") == "motor_silent")
+
+
+def wifi(machine: Machine, model: str | None) -> Iterator[Finding]:
+    """Look at each WiFi interface: blocked, asleep, weak."""
+    if any(_blocked(machine, path) for path in machine.find("sys/class/rfkill/rfkill*/type")):
+        fix = "sudo raspi-config nonint do_wifi_country GB (your own country), then: sudo rfkill unblock wifi"
+        yield Finding("wifi", "problem", "switched off: no country was chosen, or somebody blocked it", fix)
+        return
+    names = sorted({path.split("/")[3] for path in machine.find("sys/class/net/*/phy80211")})
+    names = names or sorted({path.split("/")[3] for path in machine.find("sys/class/net/*/wireless")})
+    if not names:
+        grade, fix = ("warning", "use a Pi with WiFi, or a USB stick") if model else ("ok", "")
+        yield Finding("wifi", "warning" if grade == "warning" else "ok", "none on this machine", fix)
+    for name in names:
+        yield _power_save(machine, name)
+        yield _signal(machine, name)
+
+
+def _blocked(machine: Machine, path: str) -> bool:
+    return machine.text(path) == "wlan" and machine.text(path.replace("/type", "/soft")) == "1"
+
+
+def _power_save(machine: Machine, name: str) -> Finding:
+    """Find out whether the radio sleeps: that adds 50 to 300 ms, so the car stops for no reason that is seen."""
+    connection = _nmcli(machine, "GENERAL.CONNECTION", "device", "show", name)
+    answer = machine.ask("iw", "dev", name, "get", "power_save")
+    told = answer.out.rpartition(":")[2].strip() if answer and answer.code == 0 else ""
+    if not told and connection:
+        setting = _nmcli(machine, "802-11-wireless.powersave", "connection", "show", connection)
+        told = {"2": "off", "disable": "off", "3": "on", "enable": "on"}.get(setting.split(" ")[0], "")
+    if told == "off":
+        return Finding("wifi power", "ok", f"{name} does not sleep")
+    if connection:
+        quoted = "'" + connection.replace("'", "'\\''") + "'"
+        fix = f"sudo nmcli connection modify {quoted} wifi.powersave 2 && sudo nmcli connection up {quoted}"
+    else:
+        fix = f"sudo apt install iw && sudo iw dev {name} set power_save off (until the next start)"
+    if told == "on":
+        return Finding(
+            "wifi power", "warning", f"{name} saves power: commands may come 50 to 300 ms late", fix
+        )
+    return Finding("wifi power", "warning", f"whether {name} saves power cannot be seen here", fix)
+
+
+def _signal(machine: Machine, name: str) -> Finding:
+    dbm = _dbm(machine, name)
+    if dbm is None:
+        return Finding(
+            "wifi signal", "ok", f"{name}: not known; it is not connected, or the car's own hotspot"
+        )
+    if dbm <= _WEAK_DBM:
+        how = "far too weak" if dbm <= _TOO_WEAK_DBM else "weak"
+        return Finding(
+            "wifi signal", "warning", f"{name}: {dbm} dBm, {how}: the car will stop now and then", _CLOSER
+        )
+    return Finding("wifi signal", "ok", f"{name}: {dbm} dBm")
+
+
+def _dbm(machine: Machine, name: str) -> int | None:
+    answer = machine.ask("iw", "dev", name, "link")
+    if answer and answer.code == 0 and (found := re.search(r"signal:\s*(-\d+)", answer.out)):
+        return int(found[1])
+    for line in (machine.text("proc/net/wireless") or "").splitlines():
+        words = line.split()
+        if words and words[0] == f"{name}:" and len(words) > 3 and re.fullmatch(r"-\d+\.?", words[3]):
+            return int(words[3].rstrip("."))
+    return None
+
+
+def _nmcli(machine: Machine, field: str, *what: str) -> str:
+    """Return one field from NetworkManager, empty where it has none."""
+    answer = machine.ask("nmcli", "-g", field, *what)
+    return answer.out.splitlines()[0].strip() if answer and answer.code == 0 and answer.out else ""

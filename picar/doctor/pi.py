@@ -1,0 +1,159 @@
+"""The Raspberry Pi itself: model, system, what the kernel does with pins, watchdog, power."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shlex
+from collections.abc import Iterator
+
+from picar.doctor import bootconfig
+from picar.doctor.findings import Finding
+from picar.doctor.machine import Machine
+
+_PARAMETERS = "sys/module/pinctrl_*/parameters/persist_gpio_outputs"
+_SHORT_HEADER = re.compile(r"Raspberry Pi Model [AB] Rev")  # the first ones: 26 pins
+_WATCHDOG_FILE = "/etc/systemd/system.conf.d/watchdog.conf"
+_UNDER_VOLTAGE = (1 << 0, 1 << 16)  # now, and since boot; of `vcgencmd get_throttled`
+_THROTTLED = (0b1110, 0b1110 << 16)
+_MORE_POWER = (
+    "give the Pi a supply of its own (5 V, 3 A; 5 A for a Pi 5) with a short thick cable, the motors another; "
+    "a lower accel under [drive] draws less at once"
+)
+
+
+def model(name: str | None) -> Finding:
+    """Say what machine this is."""
+    if name is None:
+        return Finding("machine", "ok", f"{platform.system()} on {platform.machine()}, no Raspberry Pi")
+    if _SHORT_HEADER.match(name):
+        fix = "use a Pi with 40 pins (any since 2014)"
+        return Finding("machine", "problem", f"{name}: its header has 26 pins, not 40", fix)
+    return Finding("machine", "ok", name)
+
+
+def system(machine: Machine, name: str | None) -> Finding:
+    """Look at the operating system."""
+    text = machine.text("etc/os-release", "usr/lib/os-release")
+    if text is None:
+        return Finding("system", "ok", f"{platform.system()} {platform.release()}")
+    words = dict(_assignments(text))
+    told = words.get("PRETTY_NAME", "a Linux without a name")
+    debian = words.get("ID") in ("debian", "raspbian")
+    version = words.get("VERSION_ID", "")
+    if debian and version.isdecimal() and int(version) < 12:
+        fix = "write a new SD card with Raspberry Pi Imager: Raspberry Pi OS (Bookworm or newer)"
+        return Finding("system", "problem" if name else "warning", f"{told}: older than picar supports", fix)
+    if name and not debian:
+        return Finding(
+            "system",
+            "warning",
+            f"{told}: picar was made for Raspberry Pi OS",
+            "if the pins do not work, use that",
+        )
+    return Finding("system", "ok", told)
+
+
+def what_a_pi_needs() -> Finding:
+    """Say what a Pi would need."""
+    return Finding(
+        "on a Pi",
+        "ok",
+        "not checked here; a Raspberry Pi would need\n"
+        "Raspberry Pi OS, Bookworm or newer: sudo apt install git python3-venv python3-lgpio\n"
+        "dtparam=strict_gpiod in /boot/firmware/config.txt, and RuntimeWatchdogSec=10 in /etc/systemd/system.conf\n"
+        "10 kOhm from ENA and from ENB to ground, and WiFi power saving off",
+    )
+
+
+def strict_gpiod(machine: Machine, name: str) -> Finding:
+    """Find out whether pins fall when the program that drove them is gone (raspberrypi/linux PR 6117)."""
+    state = machine.text(*machine.find(_PARAMETERS))
+    wanted = bootconfig.has_parameter(
+        bootconfig.lines(machine.text(*bootconfig.PATHS) or "", name), "strict_gpiod"
+    ) or "persist_gpio_outputs=n" in (machine.text("boot/firmware/cmdline.txt", "boot/cmdline.txt") or "")
+    if state in ("N", "0"):
+        return Finding("strict_gpiod", "ok", "on: a pin falls when the program that drove it is gone")
+    if wanted and state in ("Y", "1"):
+        return Finding("strict_gpiod", "warning", "set, but not in force until the next start", "sudo reboot")
+    if wanted:
+        return Finding(
+            "strict_gpiod", "ok", "set in config.txt; whether the kernel knows it cannot be seen here"
+        )
+    file = next((f"/{path}" for path in bootconfig.PATHS if machine.has(path)), f"/{bootconfig.PATHS[0]}")
+    return Finding(
+        "strict_gpiod",
+        "warning",
+        "off: a pin stays as it was when both of picar's processes are killed at once",
+        rf"printf '\n[all]\ndtparam=strict_gpiod\n' | sudo tee -a {file} && sudo reboot",
+    )
+
+
+def watchdog(machine: Machine) -> Finding:
+    """Find out whether a Pi whose kernel hangs is restarted."""
+    if not machine.find("dev/watchdog*"):
+        return Finding(
+            "watchdog",
+            "warning",
+            "this machine has none: a kernel that hangs hangs for good",
+            "pull its plug when it does",
+        )
+    answer = machine.ask("systemctl", "show", "--property=RuntimeWatchdogUSec", "--value")
+    told = answer.out if answer and answer.code == 0 else ""
+    if told and told not in ("0", "infinity"):
+        return Finding("watchdog", "ok", f"restarts a Pi that hangs (systemd feeds it, {told})")
+    setting = shlex.quote(r"[Manager]\nRuntimeWatchdogSec=10\n")
+    return Finding(
+        "watchdog",
+        "warning",
+        "off: a Pi whose kernel hangs is not restarted, and its pins stay as they are",
+        f"sudo mkdir -p {_WATCHDOG_FILE.rpartition('/')[0]} && printf {setting} | sudo tee {_WATCHDOG_FILE} "
+        "&& sudo systemctl daemon-reexec",
+    )
+
+
+def power(machine: Machine) -> Finding:
+    """Look for under-voltage, now and since the last start: why a Pi resets when its motors start."""
+    bits = _throttle_bits(machine)
+    if bits is None:
+        alarm = _alarm(machine)
+        if alarm is None:
+            return Finding(
+                "power", "warning", "cannot be read here", "sudo usermod -aG video $USER, then log in again"
+            )
+        bits = _UNDER_VOLTAGE[1] if alarm else 0
+    if bits & _UNDER_VOLTAGE[0]:
+        return Finding("power", "problem", "the Pi gets too little voltage right now", _MORE_POWER)
+    if bits & _UNDER_VOLTAGE[1]:
+        return Finding("power", "warning", "the Pi got too little voltage since it started", _MORE_POWER)
+    if bits & (_THROTTLED[0] | _THROTTLED[1]):
+        when = "is" if bits & _THROTTLED[0] else "was"
+        return Finding(
+            "power", "warning", f"the Pi {when} slowed down because it is hot", "give it air, or a heat sink"
+        )
+    return Finding("power", "ok", "no under-voltage since the last start")
+
+
+def _assignments(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        name, separator, value = line.partition("=")
+        if separator:
+            yield name, value.strip("\"'")
+
+
+def _throttle_bits(machine: Machine) -> int | None:
+    """Return the bits of the firmware (0 under-voltage, 1 to 3 too hot; + 16: since boot), None where unknown."""
+    answer = machine.ask("vcgencmd", "get_throttled")
+    if answer and answer.code == 0 and (found := re.search(r"throttled=0x([0-9a-fA-F]+)", answer.out)):
+        return int(found[1], 16)
+    text = machine.text(*machine.find("sys/devices/platform/soc*/soc*:firmware/get_throttled"))
+    return int(text, 16) if text and re.fullmatch(r"[0-9a-fA-F]+", text) else None
+
+
+def _alarm(machine: Machine) -> bool | None:
+    """Return what the voltage sensor of the kernel says."""
+    for path in machine.find("sys/class/hwmon/hwmon*/name"):
+        if machine.text(path) == "rpi_volt":
+            told = machine.text(path.replace("/name", "/in0_lcrit_alarm"))
+            return None if told is None else told != "0"
+    return None
