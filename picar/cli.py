@@ -177,6 +177,14 @@ def doctor(options: argparse.Namespace) -> int:
     return 0 if is_well(findings) else 1
 
 
+def wiring(options: argparse.Namespace) -> int:
+    """Show which wire goes where in this car, or write a configuration for a tutorial's wiring."""
+    from picar import wiring_command
+
+    print(wiring_command.run(options), end="")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="picar", description="A WiFi remote-control car that stops when the link is lost."
@@ -223,6 +231,16 @@ def _parser() -> argparse.ArgumentParser:
     examining = add("doctor", doctor, [])
     examining.add_argument("--config", metavar="FILE", help="the file to check; default as for serve")
     examining.add_argument("--json", action="store_true", help="a list of check, status, message and fix")
+    drawing = add("wiring", wiring, [])
+    drawing.add_argument("--config", metavar="FILE", help="the configuration to show; default as for serve")
+    drawing.add_argument("--svg", metavar="FILE", help="draw it into this file")
+    drawing.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the drawing")
+    drawing.add_argument(
+        "--preset", metavar="NAME", help='print a configuration for a tutorial\'s wiring; "list" names them'
+    )
+    drawing.add_argument(
+        "--write", metavar="FILE", help="write that configuration into this file, if it is new"
+    )
     return parser
 
 

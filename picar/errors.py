@@ -20,6 +20,16 @@ class ConfigError(PicarError, ValueError):
         self.problems = problems
 
 
+class UsageError(PicarError, ValueError):
+    """The command line asks for what does not go together."""
+
+    exit_code = 2
+
+
+class FileError(PicarError, OSError):
+    """A file that somebody asked for cannot be written."""
+
+
 class BackendError(PicarError, RuntimeError):
     """A GPIO backend cannot be used on this machine."""
 

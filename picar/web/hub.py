@@ -86,6 +86,11 @@ class Hub:
         self._speed_cap = speed_cap
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
+    @property
+    def config(self) -> Config:
+        """The configuration, for pages that show it."""
+        return self._config
+
     def join(self, visitor: Visitor, wire: Wire) -> Client:
         """Welcome a connection: a hello, then a state."""
         now = self._clock()

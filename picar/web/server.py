@@ -23,6 +23,7 @@ from picar.web.gate import Gate
 from picar.web.hosts import AllowedHosts
 from picar.web.hub import Hub
 from picar.web.socket import DriveSocket
+from picar.web.wiring import Drawings, Wiring
 
 log = logging.getLogger(__name__)
 
@@ -211,6 +212,7 @@ def _application(
             (r"/static/(.*)", pages.Static, {"path": str(assets.folder("static"))}),
             (r"/ws", DriveSocket, {"hub": hub, "crowd": crowd}),
             (r"/healthz", pages.Health, {"channel": channel}),
+            (r"/wiring(|\.svg|\.css)", Wiring, {"drawings": Drawings(hub.config)}),
             (r"/api/v1/state", pages.State, {"hub": hub}),
             (r"/api/v1/stop", pages.Stop, {"hub": hub}),
             (r"/api/v1/flight", pages.Flight, {"flight": flight}),

@@ -12,6 +12,8 @@ from picar.errors import ConfigError, PicarError
     ("error", "builtin", "exit_code"),
     [
         (errors.ConfigError, ValueError, 2),
+        (errors.UsageError, ValueError, 2),
+        (errors.FileError, OSError, 1),
         (errors.BackendError, RuntimeError, 1),
         (errors.PinsBusy, errors.BackendError, 1),
         (errors.PinError, ValueError, 1),
@@ -34,6 +36,8 @@ def test_every_error_is_in_the_table_above() -> None:
     assert own == {
         "PicarError",
         "ConfigError",
+        "UsageError",
+        "FileError",
         "BackendError",
         "PinsBusy",
         "PinError",

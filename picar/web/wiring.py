@@ -1,0 +1,59 @@
+"""`GET /wiring`: the wiring of this car, as a page, as `/wiring.svg`, and their style sheet. No script."""
+
+from __future__ import annotations
+
+from picar.config import Config
+from picar.web.base import Base
+from picar.wiring.page import page
+from picar.wiring.plan import plan
+from picar.wiring.style import for_the_page
+from picar.wiring.svg import drawing
+from picar.wiring.words import WORDS, language
+
+_TYPES = {"": "text/html", ".svg": "image/svg+xml", ".css": "text/css"}
+_POLICY_OF_THE_DRAWING = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+class Drawings:
+    """What is sent, drawn once for each language: on a small Pi that takes longer than a command may wait.
+
+    Args:
+        config: the configuration to draw.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._plan = plan(config.l298n, config.left, config.right)
+        self._drawn: dict[tuple[str, str], str] = {}
+
+    def get(self, kind: str, spoken: str) -> str:
+        """Return the page (an empty kind), the drawing (`.svg`) or the style (`.css`)."""
+        key = (kind, spoken)
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(kind, spoken)
+        return self._drawn[key]
+
+    def _draw(self, kind: str, spoken: str) -> str:
+        if kind == ".css":
+            return for_the_page()
+        if kind == ".svg":
+            return drawing(self._plan, WORDS[spoken], alone=True)
+        return page(self._plan, spoken)
+
+
+class Wiring(Base):
+    """The page and its files. They show what the configuration says, nothing that the car does."""
+
+    def initialize(self, drawings: Drawings) -> None:
+        """Take what is sent."""
+        self._drawings = drawings
+
+    def get(self, kind: str) -> None:
+        """Send one of them."""
+        accepted = self.request.headers.get("Accept-Language", "")
+        self.set_header("Content-Type", f"{_TYPES[kind]}; charset=utf-8")
+        self.set_header("Vary", "Accept-Language")
+        if kind == ".svg":  # opened by itself it has its style inside; no script may run in it
+            self.set_header("Content-Security-Policy", _POLICY_OF_THE_DRAWING)
+        self.write(self._drawings.get(kind, language(accepted, self.get_query_argument("lang", ""))))
+
+    head = get

@@ -1,0 +1,69 @@
+# ruff: noqa: RUF001 - Chinese has punctuation of its own, and a minus is no hyphen
+"""The words of the drawing and its page, in each language: the same keys in all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LANGUAGES = {"en": "English", "zh": "简体中文"}
+Words = Mapping[str, str]
+
+_EN = {
+    "lang": "en",
+    "title": "Wiring of this car",
+    "lead": "Drawn from the car's own configuration. Battery off while you wire; wheels off the ground for the first drive.",
+    "svg": "From the Raspberry Pi's header to the L298N board, its motors and its battery",
+    "left": "left motor", "right": "right motor", "battery": "battery", "volts": "6–12 V", "switch": "switch",
+    "header": "Raspberry Pi", "sd": "SD card", "usb": "USB", "ground": "ground",
+    "jumper_on": "jumper on", "jumper_off": "jumper off", "own_supply": "own 5 V supply",
+    "pin": "pin", "bcm": "GPIO (BCM)", "board": "board", "wire": "wire", "does": "what it does",
+    "speed": "{motor}: speed", "forward": "{motor}: forward", "reverse": "{motor}: reverse",
+    "common": "common ground",
+    "orange": "orange", "yellow": "yellow", "green": "green", "blue": "blue", "purple": "purple", "brown": "brown", "black": "black",
+    "also": "Also",
+    "resistors": "10 kΩ (brown, black, orange) from each of {terminals} to ground: the motors stay off while the Pi starts, crashes or is unplugged.",
+    "take_off": "Pull the jumpers off {terminals}: with one on, 5 V reach the Pi's pin, which may kill it.",
+    "leave_on": "The jumpers stay on {terminals}. Such a bridge cannot roll free: at rest it brakes.",
+    "motors": "OUT1 and OUT2: {a}. OUT3 and OUT4: {b}. Four motors: two of a side on the same terminals.",
+    "power": "Battery + over a switch to 12V, battery − to GND. The Pi has a supply of its own; the board's 5V stays empty.",
+    "wrong_way": "A motor turns the wrong way? Exchange its two wires, or write invert = true under [left] or [right].",
+    "back": "Drive", "file": "As a file",
+}  # fmt: skip
+_ZH = {
+    "lang": "zh-CN",
+    "title": "本车接线图",
+    "lead": "按小车自己的配置绘制。接线时请断开电池；第一次驾驶请让车轮离地。",
+    "svg": "从树莓派排针到 L298N 驱动板、电机和电池",
+    "left": "左电机", "right": "右电机", "battery": "电池", "volts": "6–12 V", "switch": "开关",
+    "header": "树莓派", "sd": "SD 卡", "usb": "USB", "ground": "地线",
+    "jumper_on": "跳线帽保留", "jumper_off": "跳线帽拔掉", "own_supply": "独立 5 V 供电",
+    "pin": "针脚", "bcm": "GPIO（BCM）", "board": "端子", "wire": "线色", "does": "作用",
+    "speed": "{motor}：速度", "forward": "{motor}：前进", "reverse": "{motor}：后退",
+    "common": "共地",
+    "orange": "橙", "yellow": "黄", "green": "绿", "blue": "蓝", "purple": "紫", "brown": "棕", "black": "黑",
+    "also": "还要注意",
+    "resistors": "{terminals} 各接一个 10 kΩ 电阻（棕黑橙）到地：树莓派启动、死机或断电时电机保持不动。",
+    "take_off": "拔掉 {terminals} 的跳线帽：留着的话 5 V 会进入树莓派引脚，可能烧毁它。",
+    "leave_on": "{terminals} 的跳线帽保留。这样的一侧不能滑行，静止时是刹车状态。",
+    "motors": "OUT1 和 OUT2：{a}。OUT3 和 OUT4：{b}。四个电机时，同侧两个并联在同一组端子上。",
+    "power": "电池 + 经开关接 12V，电池 − 接 GND。树莓派单独供电；驱动板的 5V 不接。",
+    "wrong_way": "电机转反了？对调它的两根线，或在 [left] 或 [right] 下写 invert = true。",
+    "back": "驾驶", "file": "图片文件",
+}  # fmt: skip
+WORDS: dict[str, Words] = {"en": _EN, "zh": _ZH}
+
+
+def language(accepted: str, wanted: str = "") -> str:
+    """Return the language to use.
+
+    Args:
+        accepted: an Accept-Language header, the favourite first.
+        wanted: what was asked for outright; the last word when it is known.
+    """
+    if wanted in LANGUAGES:
+        return wanted
+    for part in accepted.lower().split(","):
+        code = part.split(";")[0].strip().split("-")[0]
+        if code in LANGUAGES:
+            return code
+    return "en"

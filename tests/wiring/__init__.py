@@ -1,0 +1,1 @@
+"""Tests of the wiring: plan, drawing, text, page."""
