@@ -43,6 +43,8 @@ class Drawings:
 class Wiring(Base):
     """The page and its files. They show what the configuration says, nothing that the car does."""
 
+    public = True
+
     def initialize(self, drawings: Drawings) -> None:
         """Take what is sent."""
         self._drawings = drawings

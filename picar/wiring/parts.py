@@ -9,7 +9,7 @@ from picar.wiring.shapes import box, element, line, text
 from picar.wiring.style import WIRES
 from picar.wiring.words import Words
 
-WIDTH, HEIGHT = 496, 896
+WIDTH, HEIGHT = 496, 908
 RESISTOR = 15  # so far to the right of its wire
 _BOARD = (104, 22, 288, BOARD_BOTTOM - 34)  # x, y, width, height
 _OUTPUT_Y = (64, 98)
@@ -121,8 +121,8 @@ def header(plan: Plan, words: Words) -> str:
     ]
     drawn += [_header_pin(pin, used.get(pin.number)) for pin in PINS]
     foot = ROW_Y + ROW_STEP * 19
-    drawn.append(text(284, foot + 14, words["header"], 14, "start", font_weight=700))
-    drawn.append(text(284, foot + 31, words["own_supply"], 13, "start", class_="dim"))
+    drawn.append(text(284, foot + 27, words["header"], 14, "start", font_weight=700))
+    drawn.append(text(284, foot + 44, words["own_supply"], 13, "start", class_="dim"))
     return "".join(drawn)
 
 

@@ -1,0 +1,85 @@
+"""The wiring page in a real browser: nothing overlaps, nothing is cut off, and it needs no script."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.browser.conftest import NewPhone
+from tests.support.product import Product
+
+pytestmark = pytest.mark.browser
+SIZES = {"phone": (360, 800), "landscape": (800, 360), "laptop": (1280, 800)}
+CONFIGS = {
+    "enabled": "",
+    "jumpers": '[l298n]\nena = "jumper"\nenb = "jumper"\nin1 = 17\nin2 = 18\n',
+    "mixed and swapped": '[l298n]\nenb = "jumper"\nin3 = 26\nin4 = 21\nswap = true\n',
+}
+OVERLAPS = """() => {
+    const texts = [...document.querySelectorAll('svg.wiring text')].map((e) => [e.textContent, e.getBoundingClientRect()])
+    const found = []
+    texts.forEach(([a, p], i) => texts.slice(i + 1).forEach(([b, q]) => {
+        const wide = Math.min(p.right, q.right) - Math.max(p.left, q.left)
+        const high = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top)
+        if (wide > 0.5 && high > 4) found.push([a, b, wide, high])
+    }))
+    const picture = document.querySelector('svg.wiring').getBoundingClientRect()
+    texts.forEach(([a, p]) => { if (p.left < picture.left || p.right > picture.right) found.push([a, 'cut off']) })
+    return found
+}"""
+SMALLEST = """() => Math.min(...[...document.querySelectorAll('svg.wiring text')]
+    .filter((e) => !/^\\d+$/.test(e.textContent)).map((e) => e.getBoundingClientRect().height))"""
+
+
+async def open_page(browser: Browser, car: Product, locale: str, size: tuple[int, int], **more: Any) -> Any:
+    context = await browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, locale=locale, java_script_enabled=True, **more
+    )
+    page = await context.new_page()
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.append(message.text))
+    await page.goto(car.url + "/wiring")
+    return page
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+async def test_no_label_lies_on_another_and_none_is_cut_off(browser: Browser, config: str) -> None:
+    async with Product(config=CONFIGS[config]) as car:
+        for locale in ("en-GB", "zh-CN"):
+            for name, size in SIZES.items():
+                page = await open_page(browser, car, locale, size)
+                assert await page.evaluate(OVERLAPS) == [], (locale, name)
+                assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+                    locale,
+                    name,
+                )
+                assert await page.evaluate(SMALLEST) >= 9, (locale, name)
+                assert page.complaints == []
+                await page.context.close()
+
+
+async def test_it_is_light_by_day_and_dark_by_night(browser: Browser, car: Product) -> None:
+    async def colours(scheme: str) -> tuple[str, str]:
+        page = await open_page(browser, car, "en-GB", SIZES["phone"], color_scheme=scheme)
+        ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        ink = await page.evaluate("getComputedStyle(document.querySelector('svg.wiring text.ink')).fill")
+        await page.context.close()
+        return ground, ink
+
+    day, night = await colours("light"), await colours("dark")
+    assert day != night
+    assert all(sum(map(int, pair[0][4:-1].split(", "))) > 600 for pair in (day, night[::-1]))
+
+
+async def test_it_reads_well_without_its_script_and_comes_from_the_car_alone(
+    new_phone: NewPhone, car: Product
+) -> None:
+    phone = await new_phone(None, java_script_enabled=False)
+    asked: list[str] = []
+    phone.page.on("request", lambda request: asked.append(request.url))
+    await phone.page.goto(car.url + "/wiring")
+    assert await phone.page.locator("table tbody tr").count() == 7
+    assert all(url.startswith(car.url) for url in asked)
+    assert len(asked) <= 3
