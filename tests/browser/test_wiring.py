@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from tests.browser.conftest import NewPhone
 from tests.support.product import Product
@@ -33,15 +33,15 @@ SMALLEST = """() => Math.min(...[...document.querySelectorAll('svg.wiring text')
     .filter((e) => !/^\\d+$/.test(e.textContent)).map((e) => e.getBoundingClientRect().height))"""
 
 
-async def open_page(browser: Browser, car: Product, locale: str, size: tuple[int, int], **more: Any) -> Any:
-    context = await browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, locale=locale, java_script_enabled=True, **more
-    )
-    page = await context.new_page()
-    page.complaints = []
-    page.on("console", lambda message: page.complaints.append(message.text))
+async def open_page(
+    browser: Browser, car: Product, locale: str, size: tuple[int, int], **more: Any
+) -> tuple[Page, list[str]]:
+    """Open it, and return it with the list of what the console says."""
+    context = await browser.new_context(viewport={"width": size[0], "height": size[1]}, locale=locale, **more)
+    page, complaints = await context.new_page(), list[str]()
+    page.on("console", lambda message: complaints.append(message.text))
     await page.goto(car.url + "/wiring")
-    return page
+    return page, complaints
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -49,20 +49,20 @@ async def test_no_label_lies_on_another_and_none_is_cut_off(browser: Browser, co
     async with Product(config=CONFIGS[config]) as car:
         for locale in ("en-GB", "zh-CN"):
             for name, size in SIZES.items():
-                page = await open_page(browser, car, locale, size)
+                page, complaints = await open_page(browser, car, locale, size)
                 assert await page.evaluate(OVERLAPS) == [], (locale, name)
                 assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
                     locale,
                     name,
                 )
                 assert await page.evaluate(SMALLEST) >= 9, (locale, name)
-                assert page.complaints == []
+                assert complaints == []
                 await page.context.close()
 
 
 async def test_it_is_light_by_day_and_dark_by_night(browser: Browser, car: Product) -> None:
     async def colours(scheme: str) -> tuple[str, str]:
-        page = await open_page(browser, car, "en-GB", SIZES["phone"], color_scheme=scheme)
+        page, _ = await open_page(browser, car, "en-GB", SIZES["phone"], color_scheme=scheme)
         ground = await page.evaluate("getComputedStyle(document.body).backgroundColor")
         ink = await page.evaluate("getComputedStyle(document.querySelector('svg.wiring text.ink')).fill")
         await page.context.close()

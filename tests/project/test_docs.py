@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ from picar.wiring.presets import PRESETS
 from picar.wiring.svg import drawing
 from picar.wiring.words import WORDS
 from tests.support.product import Product
+from tests.support.waiting import DEADLINE_S
 
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -41,35 +44,53 @@ def node() -> list[str]:
     pytest.skip("no Node.js with WebSocket here: apt-get install nodejs (20 or newer)")
 
 
+def token_for(car: Product) -> str:
+    """Return what `picar pair --token` says."""
+    env = os.environ | {"XDG_STATE_HOME": str(car.folder / "state")}
+    command = [
+        sys.executable,
+        "-m",
+        "picar",
+        "pair",
+        "--token",
+        "a script",
+        "--config",
+        str(car.folder / "picar.toml"),
+    ]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.split()[-1]
+
+
 async def drives_and_stops(car: Product, command: list[str]) -> None:
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as client:
-        try:
-            await car.until_driving()
-            await car.until_low()
-            said, _ = client.communicate(timeout=60)
-        finally:
+    client = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        await car.until_driving()
+        await car.until_low()
+        async with asyncio.timeout(DEADLINE_S):
+            said, _ = await client.communicate()
+    finally:
+        if client.returncode is None:
             client.kill()
-    assert (client.returncode, said) == (0, "")
+            await client.wait()
+    assert (client.returncode, said) == (0, b"")
 
 
-async def test_the_ten_lines_of_python_drive_the_car(tmp_path: Path) -> None:
-    file = tmp_path / "client.py"
-    file.write_text(example("python"), encoding="utf-8")
-    async with Product() as car:
-        await drives_and_stops(car, [sys.executable, str(file), f"127.0.0.1:{car.port}"])
-
-
-async def test_the_ten_lines_of_javascript_drive_the_car(tmp_path: Path) -> None:
-    file = tmp_path / "client.mjs"
-    file.write_text(example("js"), encoding="utf-8")
-    command = [*node(), "--no-warnings", str(file)]
-    async with Product() as car:
-        await drives_and_stops(car, [*command, f"127.0.0.1:{car.port}"])
+@pytest.mark.parametrize("pairing", ["local", "on"])
+@pytest.mark.parametrize("kind", ["python", "js"])
+async def test_the_ten_lines_drive_the_car(tmp_path: Path, kind: str, pairing: str) -> None:
+    file = tmp_path / ("client.mjs" if kind == "js" else "client.py")
+    file.write_text(example(kind), encoding="utf-8")
+    program = [*node(), "--no-warnings"] if kind == "js" else [sys.executable]
+    async with Product(config=f'[access]\npairing = "{pairing}"\n') as car:
+        token = [token_for(car)] if pairing == "on" else []
+        await drives_and_stops(car, [*program, str(file), f"127.0.0.1:{car.port}", *token])
 
 
 @pytest.mark.parametrize("kind", ["python", "js"])
 def test_ten_lines_are_about_ten(kind: str) -> None:
-    assert len([line for line in example(kind).splitlines() if line.strip()]) <= 14
+    assert len([line for line in example(kind).splitlines() if line.strip()]) <= 16
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -41,7 +41,14 @@ FLOORS = {
         "picar.access/",
     },
     "web": {"picar.web/"},
-    "roof": {"picar.__main__", "picar.cli", "picar.doctor/", "picar.pair", "picar.wiring_command", "picar.motor.__main__"},
+    "roof": {
+        "picar.__main__",
+        "picar.cli",
+        "picar.doctor/",
+        "picar.pair",
+        "picar.wiring_command",
+        "picar.motor.__main__",
+    },
 }
 HEIGHTS = {floor: height for height, floor in enumerate(FLOORS)}
 NOT_IN_CORE = {

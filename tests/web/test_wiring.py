@@ -47,6 +47,13 @@ async def test_its_style_and_its_drawing_are_files_of_the_car(car: Product) -> N
     assert ET.fromstring(file.body).get("class") == "wiring"  # noqa: S314 - our own
 
 
+async def test_it_is_for_everybody_in_the_network_as_the_page_is() -> None:
+    async with Product(config='[access]\npairing = "on"\n') as car:
+        for path in ("/wiring", "/wiring.svg", "/wiring.css"):
+            assert (await fetch(car, path)).code == 200
+        assert (await fetch(car, "/api/v1/state")).code == 401
+
+
 async def test_a_foreign_name_is_refused_here_too(car: Product) -> None:
     assert (await fetch(car, "/wiring", Host="evil.example")).code == 421
 
