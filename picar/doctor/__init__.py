@@ -47,6 +47,8 @@ def examine(
     yield from network.wifi(machine, model)
     if not faults:
         yield network.port(machine, settings.server)
+        if model is not None:
+            yield network.name(machine, settings.server)
     yield service.clock(machine)
 
 

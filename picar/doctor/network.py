@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import errno
-import http.client
-import json
 import re
+import socket
+import time
 from collections.abc import Iterator
 
 from picar.config import ServerConfig
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
 from picar.errors import ServeError
+from picar.web import addresses
 
 _PATIENCE_S = 2.0
+_MOST_BYTES = 16 * 1024
 _UNIT = "etc/systemd/system/picar.service"
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 _WEAK_DBM, _TOO_WEAK_DBM = -70, -80
@@ -55,16 +57,31 @@ def _refused(machine: Machine, server: ServerConfig, error: ServeError) -> Findi
 
 
 def _picar_answers(server: ServerConfig) -> bool:
+    """Ask whoever listens there for its health; only picar speaks of a motor process."""
     host = _EVERYWHERE.get(server.host, server.host)
-    connection = http.client.HTTPConnection(host, server.port, timeout=_PATIENCE_S)
+    give_up_at = time.monotonic() + _PATIENCE_S
+    told = b""
     try:
-        connection.request("GET", "/healthz")
-        told = json.loads(connection.getresponse().read(4096))
-    except (OSError, ValueError, http.client.HTTPException):
+        with socket.create_connection((host, server.port), _PATIENCE_S) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            while len(told) < _MOST_BYTES and (left := give_up_at - time.monotonic()) > 0:
+                connection.settimeout(left)
+                if not (part := connection.recv(4096)):
+                    break
+                told += part
+    except OSError:
         return False
-    finally:
-        connection.close()
-    return isinstance(told, dict) and ("motor" in told or told.get("error", {}).get("code") == "motor_silent")
+    return b'"motor"' in told or b'"motor_silent"' in told
+
+
+def name(machine: Machine, server: ServerConfig) -> Finding:
+    """Find out whether a phone can find the car by its name, without anybody typing numbers."""
+    host = (machine.text("etc/hostname") or "").split(".")[0]
+    answer = machine.ask("systemctl", "is-active", "avahi-daemon")
+    if host and answer and answer.out == "active":
+        return Finding("name", "ok", addresses.url(f"{host}.local", server.port))
+    fix = "sudo apt install avahi-daemon && sudo systemctl enable --now avahi-daemon"
+    return Finding("name", "warning", "phones find the car by its IP address only", fix)
 
 
 def wifi(machine: Machine, model: str | None) -> Iterator[Finding]:

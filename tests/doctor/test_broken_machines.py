@@ -170,6 +170,9 @@ BROKEN = {
         ),
         "wifi signal", "warning", "-72 dBm, weak", "hotspot",
     ),
+    "nobody who tells its name": (
+        Case(answers={"systemctl is-active avahi-daemon": Answer(3, "inactive")}), "name", "warning", "IP address only", "avahi-daemon",
+    ),
     "a clock that is not set": (
         Case(answers={"timedatectl show": Answer(0, "no")}), "clock", "warning", "not set by the network", "set-ntp true",
     ),
@@ -186,6 +189,7 @@ def test_a_healthy_pi_is_well(tmp_path: Path) -> None:
     findings = Case().examine(tmp_path)
     assert [finding for finding in findings if finding.status != "ok"] == []
     assert the(findings, "machine").message == PI_5
+    assert the(findings, "name").message == "http://car.local:8000"
     assert the(findings, "pins").message == "lgpio drives GPIO 12, 13, 22, 23, 24, 27 (now low)"
 
 

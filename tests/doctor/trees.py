@@ -27,6 +27,7 @@ FILES = {
     "sys/class/rfkill/rfkill0/type": "wlan\n",
     "sys/class/rfkill/rfkill0/soft": "0\n",
     "dev/watchdog0": "",
+    "etc/hostname": "car\n",
     "run/systemd/system/placeholder": "",
 }
 NOT_INSTALLED = "its library is not installed. Install it: sudo apt install {}"
@@ -37,6 +38,7 @@ ANSWERS = {
     "PYTHON -m picar pins-low": Answer(0, "Every motor pin is low."),
     "systemctl show picar": Answer(0, SERVICE_UP),
     "systemctl show --property=RuntimeWatchdogUSec": Answer(0, "10s"),
+    "systemctl is-active avahi-daemon": Answer(0, "active"),
     "vcgencmd get_throttled": Answer(0, "throttled=0x0"),
     "iw dev wlan0 get power_save": Answer(0, "Power save: off"),
     "iw dev wlan0 link": Answer(
