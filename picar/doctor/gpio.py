@@ -31,7 +31,7 @@ def libraries(machine: Machine, model: str | None, settings: Config, may_claim: 
     why_not = {name: _try(machine, name) for name in dict.fromkeys((*order, *(LIBRARIES if model else ())))}
     chosen = next((name for name in order if not why_not[name]), None)
     for name, why in why_not.items():
-        yield _library(machine, name, why, needed=chosen is None and name in order)
+        yield _library(machine, name, why, needed=chosen is None and name == order[0])
     if chosen is None:
         yield _none(wanted, model)
     elif not may_claim:
@@ -71,7 +71,7 @@ def _library(machine: Machine, name: str, why: str, needed: bool) -> Finding:
         return Finding(name, "ok", "works")
     message, _, fix = why.partition(". ")
     if not needed:
-        return Finding(name, "ok", f"not needed, and not usable: {message.rstrip('.')}")
+        return Finding(name, "ok", f"not needed; it cannot be used: {message.rstrip('.')}")
     if "no permission" in message and machine.has(_UNIT):
         return Finding(name, "warning", f"{message}; the service may use it, you may not", fix)
     return Finding(name, "problem", message.rstrip("."), fix or _NO_CHIP)
