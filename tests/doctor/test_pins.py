@@ -63,3 +63,14 @@ def test_a_pin_that_does_not_answer_is_a_problem(tmp_path: Path) -> None:
     found = pins_as_found(header, tmp_path / "root", "lgpio")
     assert found["pins"].status == "problem"
     assert "GPIO 24" in found["pins"].message
+
+
+@pytest.mark.parametrize(("backend", "asked"), [("auto", "lgpio"), ("rpigpio", "rpigpio")])
+def test_it_says_what_a_library_lacks(tmp_path: Path, backend: str, asked: str) -> None:
+    header = FakeHeader("rpi-lgpio", tmp_path)
+    header.board.tell("lgpio", "no-access")
+    found = pins_as_found(header, tmp_path / "root", backend)
+    assert (found[asked].status, found[asked].message) == ("problem", "no permission for /dev/gpiochip0")
+    assert "sudo usermod -aG gpio $USER" in found[asked].fix
+    assert found["pins"].status == "problem"
+    assert not header.board.folder.joinpath("line12").exists()

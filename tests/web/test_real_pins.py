@@ -90,15 +90,6 @@ def test_auto_says_why_for_each_library(rpi_lgpio: FakeHeader) -> None:
     assert "Traceback" not in refused.stderr
 
 
-@pytest.mark.parametrize("backend", ["auto", "rpigpio"])
-def test_the_doctor_says_what_a_library_lacks(rpi_lgpio: FakeHeader, backend: str) -> None:
-    rpi_lgpio.board.tell("lgpio", "no-access")
-    rpi_lgpio.env["PICAR_MOTORS__BACKEND"] = backend
-    ill = on_a_pi(rpi_lgpio, "doctor")
-    assert (ill.returncode, ill.stderr) == (1, "")
-    assert f"rpigpio: {NO_PERMISSION}" in ill.stdout
-
-
 @pytest.mark.parametrize("library", ["lgpio", "gpiozero", "rpi-lgpio"])
 @pytest.mark.parametrize("command", ["serve", "pins-low"])
 def test_a_line_that_another_program_has_is_one_sentence(tmp_path: Path, library: str, command: str) -> None:
