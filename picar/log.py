@@ -42,6 +42,13 @@ def _name_shortage(record: logging.LogRecord) -> bool:
 
 
 class _Handler(logging.Handler):
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a line; one that there is no memory for must not end what goes on without it."""
+        try:
+            return bool(super().handle(record))
+        except MemoryError:
+            return False
+
     def emit(self, record: logging.LogRecord) -> None:
         say(self.format(record))
 

@@ -73,3 +73,15 @@ def test_so_many_lines_pass_and_then_it_says_how_many_did_not() -> None:
     assert calm.filter(next_one)
     assert next_one.getMessage() == "line (7 lines before this were left out)"
     assert calm.filter(record())
+
+
+def test_a_line_that_there_is_no_memory_for_is_left_out_and_ends_nothing(
+    logger: logging.Logger, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Greedy:
+        def __str__(self) -> str:
+            raise MemoryError
+
+    logger.error("%s", Greedy())
+    logger.error("goes on")
+    assert capfd.readouterr().err.count("\n") == 1
