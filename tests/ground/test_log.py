@@ -82,6 +82,10 @@ def test_a_line_that_there_is_no_memory_for_is_left_out_and_ends_nothing(
         def __str__(self) -> str:
             raise MemoryError
 
-    logger.error("%s", Greedy())
-    logger.error("goes on")
+    def record(message: object) -> logging.LogRecord:
+        return logging.LogRecord("x", logging.ERROR, "", 0, message, (), None)
+
+    (handler,) = logger.handlers
+    assert not handler.handle(record(Greedy()))
+    assert handler.handle(record("goes on"))
     assert capfd.readouterr().err.count("\n") == 1
