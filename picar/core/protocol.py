@@ -152,7 +152,7 @@ def parse(text: str | bytes) -> Message:
     return build(fields)
 
 
-def hello(client: str, car: dict[str, str], timeout_s: float, tick_s: float, limits: dict[str, float]) -> str:
+def hello(client: str, car: dict[str, Any], timeout_s: float, tick_s: float, limits: dict[str, float]) -> str:
     """Return the first message a client gets. `car` has name, backend and version."""
     return _text(
         type="hello",

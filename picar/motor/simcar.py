@@ -1,4 +1,4 @@
-"""A small car of two driven sides on a flat floor: motors with a dead zone and lag, exact-arc motion.
+"""A small car of two driven sides on a floor with walls: motors with a dead zone and lag, exact-arc motion.
 
 Only what makes a laptop drive feel like the real thing; the differences between the two motors are
 there so that trimming has something to mend. Time is an argument.
@@ -17,6 +17,18 @@ COAST_LAG_S = 0.2
 BRAKE_LAG_S = 0.05
 STEP_S = 0.01
 AT_REST_M_S = 0.005
+# Left, bottom, right, top in m: four walls around, and a few things in the way. The car starts at (0, 0), looking right.
+WALLS = (
+    (-3.2, 2.4, 3.2, 2.5),
+    (-3.2, -2.5, 3.2, -2.4),
+    (-3.2, -2.4, -3.1, 2.4),
+    (3.1, -2.4, 3.2, 2.4),
+    (0.9, 0.7, 1.9, 0.9),
+    (-1.5, -1.5, -1.1, -1.1),
+    (1.0, -1.6, 1.2, -0.8),
+    (-1.9, 0.9, -1.0, 1.1),
+)
+REACH_M = 0.14  # from the middle of the car to what bumps
 MISMATCH_SEED = 7  # makes the right motor a little weaker, as in every box of parts
 
 
@@ -84,3 +96,13 @@ class SimCar:
             self._x += speed / turn * (math.sin(after) - math.sin(before))
             self._y -= speed / turn * (math.cos(after) - math.cos(before))
         self._heading = after
+        for wall in WALLS:
+            self._bump(*wall)
+
+    def _bump(self, left: float, bottom: float, right: float, top: float) -> None:
+        """Push the car out of a wall: it slides along, and its wheels slip."""
+        x, y = min(max(self._x, left), right), min(max(self._y, bottom), top)
+        gap = math.dist((x, y), (self._x, self._y))
+        if 0.0 < gap < REACH_M:
+            self._x = x + (self._x - x) * REACH_M / gap
+            self._y = y + (self._y - y) * REACH_M / gap

@@ -29,6 +29,8 @@ from picar.motor.channel import Channel
 from picar.motor.frames import Status
 from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client
 from picar.web.gate import Visitor
+from picar.motor.simcar import WALLS
+from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client, Wire
 from picar.web.notebook import Notebook
 from picar.web.wire import Wire
 
@@ -318,6 +320,8 @@ class Hub:
             "message_bytes": protocol.MAX_BYTES,
         }
         car = {"name": self._config.server.name, "backend": self._backend, "version": __version__}
+        if self._backend == "sim":
+            car["walls"] = WALLS
         return protocol.hello(client.id, car, self._timeout_s, TICK_S, limits)
 
     def _build_state(self, tick: int, now: float) -> CarState:

@@ -227,4 +227,5 @@ def _application(
         gate=gate,
         websocket_max_message_size=SOCKET_BYTES,
         websocket_ping_interval=PING_S,
+        compress_response=True,
     )

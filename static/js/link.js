@@ -17,6 +17,12 @@ const WATCH_QUIET_S = 1.0;
 const DEAD_S = 3.0;
 /** "Link too slow" stays on the screen for this long after a refusal. */
 const SLOW_SHOWN_S = 2.0;
+/** The round trip is the best of so many answers, about a second: each also waited for the car's next state. */
+const TRIPS = 20;
+/** A state may have been faster on its way than another by this much. */
+const TOLERANCE_S = 0.002;
+/** Close code: this phone was paired, and is no longer. */
+const REVOKED = 4401;
 
 /** @param {Location} location @returns {string} address of the WebSocket beside this page */
 export function socketAddress(location) {
@@ -25,24 +31,36 @@ export function socketAddress(location) {
 
 export class Link {
   #address;
+  /** @type {WebSocket|null} */
   #socket = null;
   #retry_s = RETRY_S.first;
   #timer = 0;
+  #resting = false;
   #openedAt = 0;
   #tickAt = 0;
   #seq = 0;
+  /** @type {number|null} */
   #cloggedAt = null;
+  /** @type {{tickAt: number, sentAt: number}[]} */
   #echoes = [];
+  /** @type {number[]} */
+  #trips = [];
   #slow = { age_s: 0, at: -Infinity };
 
   /** The newest messages, null while there is no link; `tick` is the newest seen. */
+  /** @type {any} */
   hello = null;
+  /** @type {any} */
   state = null;
   tick = 0;
 
-  /** Called with each state, with each refusal's code, and after the link was lost. */
+  /** Called with each hello, with each state, with each refusal's code. @type {(message: any) => void} */
+  onhello = () => {};
+  /** @type {(state: any) => void} */
   onstate = () => {};
+  /** @type {(code: string) => void} */
   onrefusal = () => {};
+  /** Called after the link was lost: whether the car turned this phone away. @type {(barred: boolean) => void} */
   onlost = () => {};
 
   /** @param {string} address ws:// or wss:// */
@@ -68,11 +86,16 @@ export class Link {
     return now - this.#slow.at < SLOW_SHOWN_S ? this.#slow.age_s : null;
   }
 
+  /** The round trip in s, or null while nobody here drives. @returns {number|null} */
+  get trip() {
+    return this.#trips.length ? Math.min(...this.#trips) : null;
+  }
+
   /** @param {string} type of message @param {object} fields @returns {boolean} whether it was sent */
   say(type, fields = {}) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify({ type, ...fields }));
-    if ("tick" in fields) this.#echoes.push(this.#tickAt);
+    if ("tick" in fields) this.#echoes.push({ tickAt: this.#tickAt, sentAt: clock() });
     return true;
   }
 
@@ -86,35 +109,43 @@ export class Link {
 
   /** The network or the screen is back: do not wait for the next try. */
   wake() {
+    this.#resting = false;
     const silent = this.quiet(clock()) > WATCH_QUIET_S && clock() - this.#openedAt > WATCH_QUIET_S;
     if (this.#socket === null || silent) this.#reconnect(0);
   }
 
+  /** Do not try again until `wake`: the car will not have this phone. */
+  rest() {
+    this.#resting = true;
+  }
+
   #connect() {
     clearTimeout(this.#timer);
+    if (this.#resting) return;
     this.#openedAt = clock();
     const socket = new WebSocket(this.#address, "picar.v1");
     socket.onmessage = (event) => this.#receive(JSON.parse(event.data));
-    socket.onclose = () => this.#lost();
+    socket.onclose = ({ code }) => this.#lost(code === REVOKED || this.hello === null);
     this.#socket = socket;
   }
 
-  #lost() {
-    this.#reconnect(this.#retry_s);
+  #lost(barred = false) {
+    this.#reconnect(this.#retry_s, barred);
     this.#retry_s = Math.min(this.#retry_s * RETRY_S.growth, RETRY_S.last);
   }
 
-  #reconnect(after_s) {
+  #reconnect(after_s, barred = false) {
     if (this.#socket) {
       this.#socket.onmessage = this.#socket.onclose = null;
       this.#socket.close();
     }
     this.#socket = this.hello = this.state = this.#cloggedAt = null;
     this.#echoes = [];
+    this.#trips = [];
     this.#seq = 0;
-    this.onlost();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#connect(), after_s * 1000);
+    this.onlost(barred);
   }
 
   #watch() {
@@ -126,6 +157,7 @@ export class Link {
     if (message.type === "hello") {
       this.hello = message;
       this.#retry_s = RETRY_S.first;
+      this.onhello(message);
     } else if (message.type === "state") {
       this.#tickAt = clock();
       this.tick = message.tick;
@@ -138,18 +170,30 @@ export class Link {
     }
   }
 
-  /** Forget the echoes up to the newest one the car has accepted. */
+  /** Forget the echoes up to the newest one the car has accepted; its way there and back is over. */
   #settle(state) {
-    if (state.you !== "driver" || state.link.age_s === null) return;
+    if (state.you !== "driver" || state.link.age_s === null) {
+      this.#trips.length = 0;
+      return;
+    }
     const accepted = this.#tickAt - state.link.age_s;
-    while (this.#echoes.length && this.#echoes[0] <= accepted) this.#echoes.shift();
+    let sentAt = null;
+    let tickAt = -Infinity;
+    while (this.#echoes.length && this.#echoes[0].tickAt <= accepted + TOLERANCE_S) {
+      const echo = this.#echoes.shift();
+      if (echo && echo.tickAt > tickAt) ({ tickAt, sentAt } = echo);
+    }
+    if (sentAt === null) return;
+    this.#trips.push(this.#tickAt - sentAt);
+    if (this.#trips.length > TRIPS) this.#trips.shift();
   }
 
   /** Refusals come in the order of the messages, so the oldest open echo tells the round trip. */
   #refusedAsStale() {
     const now = clock();
     const limit = this.hello?.command_timeout_s ?? 0;
-    this.#slow = { age_s: Math.max(now - (this.#echoes.shift() ?? now), limit), at: now };
+    const sent = this.#echoes.shift();
+    this.#slow = { age_s: Math.max(now - (sent?.tickAt ?? now), limit), at: now };
   }
 
   #clogged(now) {

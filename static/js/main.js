@@ -1,31 +1,42 @@
 /**
  * Builds the page by hand and wires it: link, sticks, inputs, HUD, view; and everything that lets go.
  *
- * The link and STOP are wired before the words are there: a slow dictionary must not delay them.
+ * The link and STOP are wired before the words are there: a slow dictionary must not delay them. What not
+ * every visit needs (arrows, gamepad, tilt, dialogs, the view from above) is loaded when it is wanted.
  * A new input is one more line here: it gets the sticks and nothing else.
  */
 
-import { Hud } from "./hud.js";
-import { Keys } from "./keys.js";
+import { GEARS, Hud } from "./hud/hud.js";
+import { Keys } from "./inputs/keys.js";
+import { Pad } from "./inputs/pads.js";
 import { Link, socketAddress } from "./link.js";
-import { Pad } from "./pads.js";
+import { Preferences, Words, chooseLanguage } from "./preferences.js";
 import { Sender, Sticks, clock } from "./sticks.js";
 
-const LANGUAGES = ["en", "zh-CN"];
-const byId = (id) => document.getElementById(id);
+const FINE_STEP = 0.05;
+const BUZZ_MS = { stopped: [160], failsafe: [60, 60, 60], limit: [15] };
 
-const dictionary = {};
-/** @param {string} key @param {object} values for {names} @returns {string} in the user's language */
-const words = (key, values = {}) =>
-  (dictionary[key] ?? "").replace(/\{(\w+)\}/g, (_, name) => values[name]);
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const page = document.body.dataset;
 
+const preferences = new Preferences(() => localStorage);
+const words = new Words();
 const sticks = new Sticks();
 const link = new Link(socketAddress(location));
 const sender = new Sender(link, sticks);
 const hud = new Hud(link, sender, words);
-let view = null;
+/** @type {Record<string, Promise<any>|undefined>} parts of the page that were wanted so far */
+const parts = {};
+/** @type {string|null} the version this page came with */
+let version = null;
 
+link.onhello = ({ car }) => {
+  hud.welcomed();
+  version ??= car.version;
+  if (car.version !== version) renew();
+};
 link.onstate = (state) => {
+  if (state.state !== page.state) buzz(state.state);
   sender.heard();
   hud.show();
   if (link.hello.car.backend === "sim") draw(state);
@@ -34,15 +45,18 @@ link.onrefusal = (code) => {
   sender.refused(code);
   hud.refused(code);
 };
-link.onlost = () => {
+link.onlost = (barred) => {
   sender.letGo();
   hud.show();
-  view?.then((shown) => shown?.forget());
+  parts.sim?.then((view) => view?.forget());
+  if (barred) askWhy();
 };
 
-new Pad(byId("throttle"), "throttle", sticks, words);
-new Pad(byId("steering"), "steering", sticks, words);
-new Keys(sticks, { stop, limit: changeLimit });
+for (const name of ["throttle", "steering"]) new Pad(byId(name), [name], sticks, words);
+new Pad(byId("stick"), ["throttle", "steering"], sticks, words);
+new Keys(sticks, { stop, limit: (step) => changeLimit(hud.limit + step) });
+addEventListener("gamepadconnected", gamepad);
+sticks.listen(() => sticks.held && preferences.get("awake") && awake());
 
 byId("stop").addEventListener("pointerdown", stop);
 byId("stop").addEventListener("click", (event) => event.detail === 0 && stop()); // Enter, screen readers
@@ -50,8 +64,15 @@ tap("reset", () => (isDriver() ? say("reset") : say("take")));
 tap("ask", () => (isDriver() ? giveUp() : say("take")));
 tap("give", () => say("grant", { client: hud.request }));
 tap("refuse", () => link.say("deny", { client: hud.request }));
-tap("slower", () => changeLimit(-0.1));
-tap("faster", () => changeLimit(0.1));
+tap("slower", () => changeLimit(hud.limit - FINE_STEP));
+tap("faster", () => changeLimit(hud.limit + FINE_STEP));
+GEARS.forEach((share, index) => tap(`gear${index + 1}`, () => changeLimit(share * hud.cap)));
+tap("retry", () => link.wake());
+tap("reload", () => location.reload());
+tap("menu", () => panel("settings"));
+tap("enter", () => panel("pair"));
+tap("look", () => preferences.set("view", preferences.get("view") === "fit" ? "follow" : "fit"));
+tap("centre", () => parts.tilt?.then((tilt) => tilt.centre()));
 
 letGoOf(window, "blur", "pagehide");
 letGoOf(document, "freeze");
@@ -65,19 +86,125 @@ for (const event of ["pointerup", "pointercancel", "keyup"]) addEventListener(ev
 for (const event of ["online", "pageshow"]) addEventListener(event, () => link.wake());
 for (const event of ["contextmenu", "dblclick"]) addEventListener(event, (e) => e.preventDefault());
 
+matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => dress());
+preferences.listen((name) => (name === "language" ? speak() : dress()));
+addEventListener("hashchange", invited);
+dress();
 speak();
+invited();
 
 function letGoOf(target, ...events) {
   for (const event of events) target?.addEventListener?.(event, () => sender.letGo());
 }
 
+/** Put the preferences to work; whatever is held under the old ones is let go. */
+function dress() {
+  sender.letGo();
+  const theme = preferences.get("theme");
+  const bright = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
+  document.documentElement.dataset.theme = theme === "auto" ? bright : theme;
+  page.layout = preferences.get("layout");
+  page.swap = preferences.get("swap");
+  page.view = preferences.get("view");
+  sticks.curve = { deadzone: preferences.get("deadzone"), expo: preferences.get("expo") };
+  if (page.layout === "arrows") part("arrows", () => import("./inputs/arrows.js"), makeArrows);
+  if (page.layout === "tilt" || parts.tilt) {
+    part("tilt", () => import("./inputs/tilt.js"), makeTilt).then((tilt) => tilt?.use(page.layout === "tilt"));
+  }
+  parts.sim?.then((view) => view?.dress());
+  hud.show();
+}
+
+function speak() {
+  const language = preferences.get("language");
+  words.speak(language === "auto" ? chooseLanguage(navigator.languages) : language);
+}
+
+/**
+ * A part of the page that is loaded once, when it is first wanted; null when it cannot be had now.
+ *
+ * @param {string} name @param {() => Promise<any>} load @param {(module: any) => any} make
+ */
+function part(name, load, make) {
+  parts[name] ??= load().then(make, () => {
+    parts[name] = undefined; // the next wish tries again
+    hud.note("why.missing");
+    return null;
+  });
+  return /** @type {Promise<any>} */ (parts[name]);
+}
+
+function makeArrows({ Arrows }) {
+  return new Arrows(byId("arrows"), sticks, words);
+}
+
+function makeTilt({ Tilt }) {
+  return new Tilt(byId("tilt"), sticks, () => sender.letGo());
+}
+
+function gamepad() {
+  const actions = {
+    stop,
+    limit: (step) => changeLimit(hud.limit + step),
+    letGo: () => sender.letGo(),
+    note: (key) => hud.note(key),
+  };
+  part("gamepad", () => import("./inputs/gamepad.js"), ({ Gamepads }) => new Gamepads(sticks, actions));
+}
+
+function awake() {
+  part("wake", () => import("./wake.js"), ({ Awake }) => new Awake()).then((screen) => screen?.hold());
+}
+
 /** Only a simulated car loads the view from above. */
 async function draw(state) {
-  view ??= import("./simview.js").then(
-    ({ SimView }) => new SimView(byId("sim"), byId("view"), words),
-    () => (view = null), // the next state tries again
-  );
-  (await view)?.show(state);
+  const make = ({ SimView }) => new SimView(byId("sim"), byId("view"), words, link.hello.car.walls ?? []);
+  (await part("sim", () => import("./sim/view.js"), make))?.show(state);
+}
+
+/** Open a dialog; nobody drives meanwhile. @param {"settings"|"pair"|"invite"} name @param {object} options */
+function panel(name, options = {}) {
+  sender.letGo();
+  const load = {
+    settings: () => import("./panels/settings.js"),
+    pair: () => import("./panels/pair.js"),
+    invite: () => import("./panels/invite.js"),
+  };
+  const tools = { preferences, words, link, hud, stop, panel, letGo: () => sender.letGo() };
+  part(name, load[name], ({ make }) => make(tools)).then((dialog) => dialog?.open(options));
+}
+
+/** A QR code was scanned: its token is in the address, and leaves it at once. */
+function invited() {
+  const token = new URLSearchParams(location.hash.slice(1)).get("pair");
+  if (!token) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  panel("pair", { token });
+}
+
+/** The socket did not open; a browser does not say why, but the car does. */
+async function askWhy() {
+  try {
+    const answer = await fetch("/api/v1/session");
+    const session = await answer.json();
+    if (!answer.ok || link.state) return;
+    hud.trouble = session.allowed ? "full" : "barred";
+    if (!session.allowed) {
+      link.rest();
+      panel("pair", { session });
+    }
+  } catch {
+    hud.trouble = ""; // the car is not there at all
+  }
+  hud.show();
+}
+
+/** The car speaks another version than this page: get its page, as soon as nobody is in the middle of something. */
+function renew() {
+  const dialog = /** @type {HTMLDialogElement|null} */ (document.querySelector("dialog[open]"));
+  if (!dialog && !sticks.held) return location.reload();
+  hud.trouble = "outdated";
+  dialog?.addEventListener("close", () => location.reload(), { once: true });
 }
 
 function isDriver() {
@@ -98,17 +225,26 @@ function giveUp() {
   link.say("release");
 }
 
-/** @param {number} step of the speed limit, a share of max_speed */
-function changeLimit(step) {
+/** @param {number} speed wanted, a share of max_speed */
+function changeLimit(speed) {
   if (!isDriver()) return;
-  const speed = Math.round(Math.max(0.1, Math.min(1, hud.limit + step)) * 10) / 10;
-  hud.expectLimit(speed);
-  say("limit", { speed });
+  const limit = Math.round(Math.max(FINE_STEP, Math.min(hud.cap, speed)) * 100) / 100;
+  hud.expectLimit(limit);
+  say("limit", { speed: limit });
+  buzz("limit");
+}
+
+/** Shake the phone, where it can and a person has touched the page; else browsers complain. */
+function buzz(why) {
+  if (BUZZ_MS[why] && preferences.get("vibration") && navigator.userActivation?.hasBeenActive) {
+    navigator.vibrate?.(BUZZ_MS[why]);
+  }
 }
 
 /** Act when a finger comes up on the button: a browser makes no click of a second finger. */
 function tap(id, act) {
   const button = byId(id);
+  /** @type {number|null} */
   let pointer = null;
   let actedAt = -Infinity;
   button.addEventListener("pointerdown", (event) => (pointer = event.pointerId));
@@ -121,36 +257,4 @@ function tap(id, act) {
   });
   // Keyboard and screen readers; the click that follows a finger was already acted on.
   button.addEventListener("click", () => clock() - actedAt > 0.3 && act());
-}
-
-/** Get the words, trying again until they come. */
-function speak() {
-  translate().then(
-    () => hud.show(),
-    () => setTimeout(speak, 1000),
-  );
-}
-
-/** Load the words of the first language the user reads, and fill the page in. */
-async function translate() {
-  const language = chooseLanguage(navigator.languages);
-  const answer = await fetch(`/static/i18n/${language}.json`);
-  Object.assign(dictionary, await answer.json());
-  document.documentElement.lang = language;
-  for (const element of document.querySelectorAll("[data-i18n]")) {
-    element.textContent = words(element.dataset.i18n);
-  }
-  for (const element of document.querySelectorAll("[data-i18n-label]")) {
-    element.setAttribute("aria-label", words(element.dataset.i18nLabel));
-  }
-}
-
-/** @param {readonly string[]} wanted best first @returns {string} one of LANGUAGES */
-function chooseLanguage(wanted) {
-  for (const tag of wanted) {
-    const base = tag.toLowerCase().split("-")[0];
-    const match = LANGUAGES.find((language) => language.split("-")[0] === base);
-    if (match) return match;
-  }
-  return LANGUAGES[0];
 }

@@ -1,8 +1,8 @@
 /**
  * The one state object every input writes into, and the one sender that reads it.
  *
- * An input (pads, keys; later arrows, gamepad, tilt) calls `hold` while a finger or key is down and `letGo`
- * when it is up, and gives `addInput` a way to forget what it holds. It never talks to the car itself.
+ * An input (pads, keys, arrows, gamepad, tilt) calls `hold` while a finger or key is down and `letGo` when
+ * it is up, and gives `addInput` a way to forget what it holds. It never talks to the car itself.
  *
  * Laws:
  * - Nothing held, nothing sent; the last word of every press is one zero.
@@ -13,8 +13,8 @@
  * Times are in seconds, sticks in [-1, 1], + is forward and right.
  */
 
-/** Two sends are at least this far apart, zero and STOP excepted. */
-const APART_S = 0.016;
+/** Two sends are at least this far apart, zero and STOP excepted; the car takes 100 a second. */
+const APART_S = 0.012;
 /** The held value is repeated this often. */
 const REPEAT_S = 0.033;
 /** A press that could not drive for this long has to be pressed again. */
@@ -26,11 +26,29 @@ export const clock = () => performance.now() / 1000;
 /** @param {number} value @returns {number} value within [-1, 1] */
 export const clamp = (value) => Math.max(-1, Math.min(1, value));
 
+/**
+ * @param {number} value of a stick, in [-1, 1]
+ * @param {{deadzone: number, expo: number}} curve both in [0, 1): what counts as centre, how gentle it is there
+ * @returns {number} in [-1, 1]; zero stays zero, full stays full
+ */
+export function shape(value, { deadzone, expo }) {
+  const size = Math.abs(value);
+  if (size <= deadzone) return 0;
+  const way = (size - deadzone) / (1 - deadzone);
+  return Math.sign(value) * ((1 - expo) * way + expo * way ** 3);
+}
+
 /** What all hands together want. */
 export class Sticks {
+  /** @type {Map<string, {throttle?: number, steering?: number}>} */
   #hands = new Map();
+  /** @type {(() => void)[]} */
   #inputs = [];
+  /** @type {(() => void)[]} */
   #listeners = [];
+
+  /** How sticks feel on this phone. */
+  curve = { deadzone: 0, expo: 0 };
 
   get held() {
     return this.#hands.size > 0;
@@ -44,7 +62,12 @@ export class Sticks {
       throttle += hand.throttle ?? 0;
       steering += hand.steering ?? 0;
     }
-    return { throttle: clamp(throttle), steering: clamp(steering) };
+    return { throttle: shape(clamp(throttle), this.curve), steering: shape(clamp(steering), this.curve) };
+  }
+
+  /** @param {string} input name of the input @returns {boolean} whether it holds something */
+  holds(input) {
+    return this.#hands.has(input);
   }
 
   /** @param {() => void} forget drops the fingers or keys this input holds */
@@ -96,6 +119,7 @@ export class Sender {
   #sentAt = 0;
   #aliveAt = clock();
   #dropped = false;
+  #timer = 0;
 
   /** @param {import("./link.js").Link} link @param {Sticks} sticks */
   constructor(link, sticks) {
@@ -133,10 +157,10 @@ export class Sender {
     this.#sticks.releaseAll();
   }
 
-  /** A state message has come. */
+  /** Something may have changed: a state has come, or a change was put off. */
   heard() {
     const now = clock();
-    if (this.#link.state.you !== "driver") this.#neutral = false;
+    if (this.#link.state?.you !== "driver") this.#neutral = false;
     this.#notice(now);
     this.#step(now, false);
   }
@@ -206,8 +230,17 @@ export class Sender {
     const value = this.#sticks.value;
     const changed = value.throttle !== this.#sent.throttle || value.steering !== this.#sent.steering;
     const zero = value.throttle === 0 && value.steering === 0;
-    const due = (changed || repeat) && now - this.#sentAt >= APART_S;
-    if ((changed && zero) || due) this.#send(now, value);
+    const wait_s = this.#sentAt + APART_S - now;
+    if ((changed && zero) || ((changed || repeat) && wait_s <= 0)) this.#send(now, value);
+    else if (changed) this.#soon(wait_s);
+  }
+
+  /** A change just after a send goes out as soon as it may, not with the next beat. */
+  #soon(wait_s) {
+    this.#timer ||= setTimeout(() => {
+      this.#timer = 0;
+      this.heard();
+    }, wait_s * 1000);
   }
 
   /** @returns {boolean} whether it went out */

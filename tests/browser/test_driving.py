@@ -147,11 +147,11 @@ async def test_brackets_and_buttons_change_the_speed_limit(phone: Phone, wheels:
     for _ in range(3):
         await phone.page.keyboard.press("BracketLeft")
     await phone.tap("slower")
-    await until(lambda: phone.state["speed_limit"] == 0.6, "the limit is 0.6")
-    await until(lambda: 0 < wheels.speeds()[0] < 0.8, "the car is slower")
-    await phone.reads("speed", "60%")
+    await until(lambda: phone.state["speed_limit"] == 0.8, "the limit is 0.8")
+    await until(lambda: 0 < wheels.speeds()[0] < 0.95, "the car is slower")
+    await phone.reads("speed", "80%")
     await phone.page.keyboard.press("BracketRight")
-    await until(lambda: phone.state["speed_limit"] == 0.7, "the limit is 0.7")
+    await until(lambda: phone.state["speed_limit"] == 0.85, "the limit is 0.85")
 
 
 async def test_the_pads_tell_a_screen_reader_where_they_are(phone: Phone) -> None:

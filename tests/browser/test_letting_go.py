@@ -120,7 +120,7 @@ async def test_a_long_outage_ends_with_a_new_connection_that_drives(phone: Phone
     await drive(phone, wheels)
     await phone.context.set_offline(True)
     await phone.seen("body[data-link=gone]")
-    await phone.reads("why", "No connection to the car")
+    await phone.reads("title", "No link to the car")
     mark = wheels.mark()
     await phone.context.set_offline(False)
     await phone.seen("body[data-link=good]")

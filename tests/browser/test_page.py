@@ -132,7 +132,7 @@ async def test_nothing_is_cut_off_or_covered_on_any_screen(
     await phone.in_state("armed")
     await phone.lift("throttle")
     await other.tap("ask")
-    await phone.seen("#request:not([hidden])")
+    await phone.seen("#give:not([hidden])")
     await nothing_covered(phone)
     await other.tap("stop")
     await phone.in_state("stopped")

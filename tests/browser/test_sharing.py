@@ -77,7 +77,7 @@ async def test_what_wants_an_answer_is_in_reach_on_every_screen(
     await phone.seen("body[data-you=driver]")
     second = await new_phone(car.url)
     await second.tap("ask")
-    await phone.seen("#request:not([hidden])")
+    await phone.seen("#give:not([hidden])")
     assert await phone.covered("give", "refuse", "stop", "throttle", "steering") == []
     await second.tap("stop")
     await phone.seen("#reset:not([hidden])")

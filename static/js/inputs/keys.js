@@ -3,7 +3,7 @@
  *
  * By `event.code`, so that the place on the keyboard counts and not the letter on it. Letters typed into a
  * form field and shortcuts (Ctrl, Alt, Meta) are left alone; a shortcut pressed while driving lets go,
- * because macOS loses the keyup of a letter under Meta.
+ * because macOS loses the keyup of a letter under Meta. Over an open dialog only Space counts.
  */
 
 /** What each drive key adds: [throttle, steering]. */
@@ -18,8 +18,8 @@ const DRIVE = new Map([
   ["ArrowLeft", [0, -1]],
 ]);
 const LIMIT_STEP = new Map([
-  ["BracketLeft", -0.1],
-  ["BracketRight", 0.1],
+  ["BracketLeft", -0.05],
+  ["BracketRight", 0.05],
 ]);
 
 /**
@@ -28,17 +28,18 @@ const LIMIT_STEP = new Map([
  */
 export function sticksOf(codes) {
   const sum = [0, 0];
-  for (const code of codes) DRIVE.get(code).forEach((value, axis) => (sum[axis] += value));
+  for (const code of codes) DRIVE.get(code)?.forEach((value, axis) => (sum[axis] += value));
   return { throttle: Math.sign(sum[0]), steering: Math.sign(sum[1]) };
 }
 
 export class Keys {
+  /** @type {Set<string>} */
   #down = new Set();
   #sticks;
   #actions;
 
   /**
-   * @param {import("./sticks.js").Sticks} sticks
+   * @param {import("../sticks.js").Sticks} sticks
    * @param {{stop: () => void, limit: (step: number) => void}} actions
    */
   constructor(sticks, actions) {
@@ -54,6 +55,7 @@ export class Keys {
     if (event.target.closest?.("input, select, textarea, [contenteditable]")) return;
     const { code } = event;
     if (code !== "Space" && !DRIVE.has(code) && !LIMIT_STEP.has(code)) return;
+    if (code !== "Space" && document.querySelector("dialog[open]")) return;
     event.preventDefault(); // no scrolling, and Space never presses the focused button
     if (event.repeat) return;
     if (code === "Space") this.#actions.stop();

@@ -1,0 +1,116 @@
+/**
+ * Tilt: the phone is a steering wheel while a thumb holds the throttle pad.
+ *
+ * Loaded when this layout is chosen. The throttle pad is the dead-man's switch: without a thumb on it, tilting
+ * does nothing. What counts as straight on is set when tilting is switched on, and again by a button. Sensors
+ * need a secure link (https), and on an iPhone a permission that only a tap may ask for.
+ */
+
+import { clamp, clock } from "../sticks.js";
+
+/** Full steering, in rad from straight on. */
+const FULL = (35 * Math.PI) / 180;
+/** Around straight on; a hand is never quite still. */
+const STILL = 0.04;
+/** Sensors that say nothing for this long are gone; they speak 60 times a second. */
+const SILENT_S = 0.5;
+
+/**
+ * How far the screen is turned like a steering wheel.
+ *
+ * @param {number} beta @param {number} gamma in degrees, as DeviceOrientationEvent tells them
+ * @param {number} screenAngle in degrees, as screen.orientation.angle tells it
+ * @returns {number} rad, + is turned right (clockwise)
+ */
+export function turn(beta, gamma, screenAngle) {
+  const [b, g, a] = [beta, gamma, screenAngle].map((degrees) => (degrees * Math.PI) / 180);
+  // "Up" of the room along the edges of the device, then along the right edge of what is on the screen.
+  const x = -Math.cos(b) * Math.sin(g);
+  const y = Math.sin(b);
+  const sideways = x * Math.cos(a) - y * Math.sin(a);
+  return Math.asin(Math.max(-1, Math.min(1, -sideways)));
+}
+
+/** @returns {Promise<"granted"|"insecure"|"refused"|"absent">} whether the sensors may be read; call it in a tap */
+export async function allowed() {
+  if (!isSecureContext) return "insecure";
+  const Sensor = /** @type {any} */ (globalThis.DeviceOrientationEvent);
+  if (!Sensor) return "absent";
+  const answer = await Sensor.requestPermission?.().catch(() => "refused");
+  return answer === undefined || answer === "granted" ? "granted" : "refused";
+}
+
+export class Tilt {
+  #panel;
+  #sticks;
+  #letGoAll;
+  #on = false;
+  #centre = /** @type {number|null} */ (null);
+  #angle = 0;
+  #heardAt = 0;
+  #steered = 0;
+
+  /**
+   * @param {HTMLElement} panel shows the wheel
+   * @param {import("../sticks.js").Sticks} sticks
+   * @param {() => void} letGoAll
+   */
+  constructor(panel, sticks, letGoAll) {
+    this.#panel = panel;
+    this.#sticks = sticks;
+    this.#letGoAll = letGoAll;
+    sticks.listen(() => this.#write());
+    addEventListener("deviceorientation", (event) => this.#hear(event));
+    setInterval(() => this.#watch(), 100);
+  }
+
+  /** @param {boolean} on whether the sensors steer */
+  use(on) {
+    this.#on = on;
+    this.#centre = null;
+    this.#panel.dataset.sensor = "silent";
+    if (!on) this.#sticks.letGo("tilt");
+  }
+
+  /** What the phone is like now is straight on. */
+  centre() {
+    this.#centre = this.#angle;
+    this.#show(0);
+    this.#write();
+  }
+
+  #hear({ beta, gamma }) {
+    if (!this.#on || beta === null || gamma === null) return;
+    this.#heardAt = clock();
+    this.#angle = turn(beta, gamma, screen.orientation?.angle ?? 0);
+    this.#centre ??= this.#angle;
+    this.#panel.dataset.sensor = "live";
+    this.#show(this.#steering());
+    this.#write();
+  }
+
+  #watch() {
+    if (!this.#on || this.#panel.dataset.sensor !== "live" || clock() - this.#heardAt < SILENT_S) return;
+    this.#panel.dataset.sensor = "silent";
+    if (this.#sticks.holds("tilt")) this.#letGoAll();
+  }
+
+  #steering() {
+    const way = clamp((this.#angle - (this.#centre ?? 0)) / FULL);
+    return Math.abs(way) < STILL ? 0 : way;
+  }
+
+  /** Steer while a thumb is on the throttle pad. */
+  #write() {
+    const live = this.#on && this.#panel.dataset.sensor === "live";
+    if (!live || !this.#sticks.holds("throttle")) return this.#sticks.letGo("tilt");
+    const steering = this.#steering();
+    if (this.#sticks.holds("tilt") && steering === this.#steered) return;
+    this.#steered = steering;
+    this.#sticks.hold("tilt", { steering });
+  }
+
+  #show(steering) {
+    this.#panel.style.setProperty("--turn", steering.toFixed(3));
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What every dialog has: its style sheet, STOP, a way out, and the focus where it belongs.
+ *
+ * Nobody drives while a dialog is open: whoever opens one lets everything go first, and keys are left to it.
+ */
+
+/** @type {Promise<void>|undefined} */
+let dressed;
+
+/** Load the style sheet of dialogs once. @returns {Promise<void>} */
+function dress() {
+  dressed ??= new Promise((done) => {
+    const sheet = document.createElement("link");
+    sheet.rel = "stylesheet";
+    sheet.href = "/static/panels.css";
+    sheet.onload = sheet.onerror = () => done();
+    document.head.append(sheet);
+  });
+  return dressed;
+}
+
+/** @param {string} id @returns {any} the element */
+export const byId = (id) => document.getElementById(id);
+
+/** @param {string} path @param {object} body @returns {Promise<{status: number, answer: any, wait_s: number}>} */
+export async function post(path, body) {
+  try {
+    const response = await fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    const wait_s = Number(response.headers.get("Retry-After") ?? 0);
+    return { status: response.status, answer: await response.json().catch(() => ({})), wait_s };
+  } catch {
+    return { status: 0, answer: { error: { code: "gone" } }, wait_s: 0 };
+  }
+}
+
+export class Dialog {
+  /** @type {HTMLDialogElement} */
+  element;
+
+  /**
+   * @param {string} id of the dialog
+   * @param {{stop: () => void}} tools
+   */
+  constructor(id, { stop }) {
+    this.element = byId(id);
+    this.element.querySelector(".done")?.addEventListener("click", () => this.element.close());
+    const button = this.element.querySelector(".stop");
+    button?.addEventListener("pointerdown", stop);
+    button?.addEventListener("click", (event) => /** @type {MouseEvent} */ (event).detail === 0 && stop());
+    this.element.addEventListener("click", (event) => {
+      if (event.target === this.element) this.element.close(); // beside it
+    });
+    for (const event of ["contextmenu", "dblclick"]) {
+      this.element.addEventListener(event, (e) => e.stopPropagation()); // as on every page
+    }
+  }
+
+  async show() {
+    await dress();
+    if (!this.element.open) this.element.showModal();
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Adding a phone: a QR code to scan, or the address and the PIN to type, for ten minutes.
+ */
+
+import { Dialog, byId, post } from "./dialog.js";
+
+class Invite {
+  #dialog;
+  #tools;
+  #invitation = /** @type {any} */ (null);
+  #until = 0;
+  #timer = 0;
+  #code = "";
+
+  constructor(tools) {
+    this.#tools = tools;
+    this.#dialog = new Dialog("invite", tools);
+    this.#dialog.element.addEventListener("close", () => this.#forget());
+    tools.words.listen(() => this.#show());
+  }
+
+  async open() {
+    this.#forget();
+    await this.#dialog.show();
+    const { status, answer } = await post("/api/v1/invite", {});
+    if (status === 200) {
+      this.#invitation = answer;
+      this.#until = performance.now() + answer.expires_in_s * 1000;
+    } else this.#code = answer.error?.code ?? "error";
+    this.#show();
+  }
+
+  /** A PIN stays on the screen no longer than it must. */
+  #forget() {
+    clearTimeout(this.#timer);
+    this.#invitation = null;
+    this.#code = "";
+    this.#show();
+  }
+
+  #show() {
+    const { words } = this.#tools;
+    const invitation = this.#invitation;
+    const left_s = Math.max(0, (this.#until - performance.now()) / 1000);
+    const live = invitation && left_s > 0;
+    const reachable = live && invitation.qr;
+    byId("qr").hidden = !reachable;
+    if (reachable) byId("qr").src = invitation.qr;
+    else byId("qr").removeAttribute("src");
+    byId("qr").alt = words.say("invite.qr");
+    byId("invite-how").textContent = words.say(invitation && !invitation.url ? "invite.alone" : "invite.how");
+    byId("invite-url").textContent = live ? (invitation.url ?? "") : "";
+    byId("invite-pin").textContent = live && invitation.pin ? invitation.pin : "";
+    const minutes = Math.ceil(left_s / 60);
+    const left = live ? words.say("invite.left", { minutes }) : words.say(invitation ? "invite.over" : "invite.asking");
+    const hidden = live && !invitation.pin ? words.say("gap") + words.say("invite.nopin") : "";
+    byId("invite-left").textContent = this.#code ? "" : left + hidden;
+    byId("invite-error").textContent = this.#code && (words.say(`pair.${this.#code}`) || words.say("pair.error"));
+    clearTimeout(this.#timer);
+    if (live) this.#timer = setTimeout(() => this.#show(), 5000);
+  }
+}
+
+/** @param {any} tools of the page @returns {Invite} */
+export const make = (tools) => new Invite(tools);

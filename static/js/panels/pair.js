@@ -1,0 +1,82 @@
+/**
+ * Pairing this phone: by the PIN, or by the token of a QR code that came in the address.
+ */
+
+import { Dialog, byId, post } from "./dialog.js";
+
+const PIN = /^\d{6}$/;
+
+class Pair {
+  #dialog;
+  #tools;
+  #lockedUntil = 0;
+  #code = "";
+  #timer = 0;
+
+  constructor(tools) {
+    this.#tools = tools;
+    this.#dialog = new Dialog("pair", tools);
+    this.#dialog.element.querySelector("form")?.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#enter();
+    });
+    byId("pin").addEventListener("input", () => {
+      byId("pin").value = byId("pin").value.replace(/\D/g, "");
+      this.#show();
+    });
+    tools.words.listen(() => this.#show());
+  }
+
+  /** @param {{token?: string, session?: {car: string, name: string|null}}} options */
+  async open({ token, session }) {
+    if (session?.car) byId("pair-car").textContent = session.car;
+    if (token) return this.#send({ token });
+    this.#show();
+    await this.#dialog.show();
+    byId("pin").focus();
+  }
+
+  #enter() {
+    const pin = byId("pin").value;
+    const name = byId("pair-name").value.trim();
+    if (!PIN.test(pin)) return this.#say("digits");
+    this.#send(name ? { pin, name } : { pin });
+  }
+
+  async #send(request) {
+    const { status, answer, wait_s } = await post("/api/v1/pair", request);
+    if (status === 200) return this.#welcome();
+    if (status === 429) this.#lockedUntil = performance.now() + wait_s * 1000;
+    byId("pin").value = "";
+    await this.#dialog.show();
+    this.#say(answer.error?.code ?? "error");
+    byId("pin").focus();
+  }
+
+  #welcome() {
+    this.#say("");
+    byId("pin").value = "";
+    this.#dialog.element.close();
+    this.#tools.hud.note("pair.done");
+    this.#tools.link.wake();
+  }
+
+  #say(code) {
+    this.#code = code;
+    this.#show();
+  }
+
+  #show() {
+    const { words } = this.#tools;
+    const wait = Math.ceil(Math.max(0, this.#lockedUntil - performance.now()) / 1000);
+    if (this.#code === "too_many_tries" && !wait) this.#code = "";
+    const why = this.#code && (words.say(`pair.${this.#code}`, { wait }) || words.say("pair.error"));
+    if (byId("pair-error").textContent !== why) byId("pair-error").textContent = why;
+    byId("pair-go").disabled = wait > 0;
+    clearTimeout(this.#timer);
+    if (wait) this.#timer = setTimeout(() => this.#show(), 1000);
+  }
+}
+
+/** @param {any} tools of the page @returns {Pair} */
+export const make = (tools) => new Pair(tools);

@@ -1,0 +1,302 @@
+/**
+ * The simulated car from above: ground, walls, trail, car with turning wheels, wheel speeds and a scale.
+ *
+ * Drawn in requestAnimationFrame and only while something moves on the screen, so never while it is hidden;
+ * between two poses it interpolates, one pose behind. Lengths in m, angles in rad counter-clockwise, y is up.
+ */
+
+import { clock } from "../sticks.js";
+
+const CAR = { length: 0.25, width: 0.15, wheel: 0.065, tyre: 0.028 };
+/** So much ground the shorter side of the free area shows while it follows, in m. */
+const GROUND = 1.6;
+/** The window that stays free around what has to fit, as a share of it. */
+const MARGIN = 1.08;
+const GRID = 0.25;
+const TRAIL = { points: 600, apart: 0.02 };
+/** Distance between two ribs of a tyre, and how far a full wheel speed turns it in a second, in m. */
+const RIB = { apart: 0.016, speed: 0.8 };
+/** Poses further apart in time than this are not joined by a slow glide. */
+const GLIDE_S = 0.25;
+/** The camera needs about this long to get where it should be. */
+const CAMERA_S = 0.25;
+const COLOURS = ["ground", "grid", "ink", "accent", "trail", "body", "wall", "edge"];
+
+/**
+ * @param {{x: number, y: number, heading: number}} from
+ * @param {{x: number, y: number, heading: number}} to
+ * @param {number} part in [0, 1] of the way
+ * @returns {{x: number, y: number, heading: number}} turned the short way round
+ */
+export function between(from, to, part) {
+  const turn = Math.atan2(Math.sin(to.heading - from.heading), Math.cos(to.heading - from.heading));
+  return {
+    x: from.x + (to.x - from.x) * part,
+    y: from.y + (to.y - from.y) * part,
+    heading: from.heading + turn * part,
+  };
+}
+
+/**
+ * Where the camera should be: over the car, or over all walls.
+ *
+ * @param {"follow"|"fit"} mode
+ * @param {{x: number, y: number}} car
+ * @param {number[][]} walls [left, bottom, right, top] of each, in m
+ * @param {{width: number, height: number}} free part of the screen, px
+ * @returns {{x: number, y: number, zoom: number}} centre in m, zoom in px / m
+ */
+export function aim(mode, car, walls, free) {
+  if (mode === "follow" || !walls.length) {
+    return { x: car.x, y: car.y, zoom: Math.min(free.width, free.height * 1.6) / GROUND };
+  }
+  const [left, bottom, right, top] = [0, 1, 2, 3].map((side) =>
+    Math[side < 2 ? "min" : "max"](...walls.map((wall) => wall[side])),
+  );
+  const zoom = Math.min(free.width / (right - left), free.height / (top - bottom)) / MARGIN;
+  return { x: (left + right) / 2, y: (bottom + top) / 2, zoom };
+}
+
+export class SimView {
+  #canvas;
+  #free;
+  #words;
+  #walls;
+  #paint;
+  #box = new DOMRect();
+  #from = { x: 0, y: 0, heading: 0 };
+  /** @type {{x: number, y: number, heading: number}|null} */
+  #to = null;
+  #toAt = 0;
+  #glide_s = 0;
+  #wheels = { left: 0, right: 0 };
+  #turned = { left: 0, right: 0 };
+  /** @type {{x: number, y: number}[]} */
+  #trail = [];
+  #camera = { x: 0, y: 0, zoom: 0 };
+  #drawnAt = 0;
+  #frame = 0;
+  /** @type {Record<string, string>} */
+  #colours = {};
+
+  /**
+   * @param {HTMLCanvasElement} canvas behind the whole page
+   * @param {HTMLElement} free the part of the page that nothing covers
+   * @param {import("../preferences.js").Words} words
+   * @param {number[][]} walls [left, bottom, right, top] of each, in m
+   */
+  constructor(canvas, free, words, walls) {
+    this.#canvas = canvas;
+    this.#free = free;
+    this.#words = words;
+    this.#walls = walls;
+    this.#paint = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    new ResizeObserver(() => this.dress()).observe(free);
+    addEventListener("resize", () => this.dress());
+    document.addEventListener("visibilitychange", () => this.#wake());
+    words.listen(() => this.#wake());
+  }
+
+  /** @param {{pose?: any, applied: {left: number, right: number}}} state of a simulated car */
+  show({ pose, applied }) {
+    if (!pose) return;
+    if (this.#canvas.hidden) {
+      this.#canvas.hidden = false;
+      this.dress();
+    }
+    const now = clock();
+    const last = this.#to ?? pose;
+    const same = last.x === pose.x && last.y === pose.y && last.heading === pose.heading;
+    const coasting = applied.left === this.#wheels.left && applied.right === this.#wheels.right;
+    if (this.#to && same && coasting && !applied.left && !applied.right) return;
+    this.#from = this.#to ? this.#pose(now) : pose;
+    this.#to = pose;
+    this.#glide_s = Math.min(now - this.#toAt, GLIDE_S);
+    this.#toAt = now;
+    this.#wheels = applied;
+    this.#leaveTrail(pose);
+    this.#wake();
+  }
+
+  /** The next pose may be anywhere: do not draw a way to it. */
+  forget() {
+    this.#to = null;
+    this.#trail = [];
+  }
+
+  /** Take size and colours from the page, which have changed. */
+  dress() {
+    if (this.#canvas.hidden) return;
+    this.#canvas.width = innerWidth * devicePixelRatio;
+    this.#canvas.height = innerHeight * devicePixelRatio;
+    this.#box = this.#free.getBoundingClientRect();
+    const style = getComputedStyle(this.#canvas);
+    for (const name of COLOURS) this.#colours[name] = style.getPropertyValue(`--${name}`);
+    this.#wake();
+  }
+
+  #wake() {
+    if (!document.hidden && this.#to) this.#frame ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  #pose(now) {
+    const to = /** @type {{x: number, y: number, heading: number}} */ (this.#to);
+    const part = this.#glide_s > 0 ? Math.min(1, (now - this.#toAt) / this.#glide_s) : 1;
+    return between(this.#from, to, part);
+  }
+
+  #leaveTrail({ x, y }) {
+    const last = this.#trail.at(-1);
+    if (last && Math.hypot(x - last.x, y - last.y) < TRAIL.apart) return;
+    this.#trail.push({ x, y });
+    if (this.#trail.length > TRAIL.points) this.#trail.shift();
+  }
+
+  /** @returns {boolean} whether the camera is still on its way */
+  #film(pose, dt) {
+    const mode = document.body.dataset.view === "fit" ? "fit" : "follow";
+    const goal = aim(mode, pose, this.#walls, this.#box);
+    const camera = this.#camera;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const near = Math.abs(goal.zoom - camera.zoom) < goal.zoom / 200;
+    const part = calm || !camera.zoom || (near && mode === "follow") ? 1 : 1 - Math.exp(-dt / CAMERA_S);
+    for (const axis of ["x", "y", "zoom"]) camera[axis] += (goal[axis] - camera[axis]) * part;
+    const far = Math.hypot(goal.x - camera.x, goal.y - camera.y) * camera.zoom > 0.5;
+    return far || Math.abs(goal.zoom - camera.zoom) > goal.zoom / 500;
+  }
+
+  #draw() {
+    this.#frame = 0;
+    if (!this.#to) return;
+    const now = clock();
+    const dt = Math.min(now - this.#drawnAt, 0.1);
+    this.#drawnAt = now;
+    const pose = this.#pose(now);
+    const filming = this.#film(pose, dt);
+    for (const side of ["left", "right"]) this.#turned[side] += this.#wheels[side] * RIB.speed * dt;
+    const { x, y, zoom } = this.#camera;
+    const box = this.#box;
+    const paint = this.#paint;
+    paint.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+    paint.clearRect(0, 0, innerWidth, innerHeight);
+    paint.translate(box.left + box.width / 2, box.top + box.height / 2);
+    paint.save();
+    paint.scale(zoom, -zoom);
+    paint.translate(-x, -y);
+    this.#drawGround(Math.hypot(innerWidth, innerHeight) / zoom);
+    this.#drawTrail(pose);
+    this.#drawCar(pose);
+    paint.restore();
+    this.#drawScale(box, zoom);
+    const turning = this.#wheels.left || this.#wheels.right;
+    if (filming || now - this.#toAt < (turning ? GLIDE_S : this.#glide_s)) this.#wake();
+  }
+
+  #drawGround(reach) {
+    const paint = this.#paint;
+    const { x, y, zoom } = this.#camera;
+    const first = (value) => Math.floor((value - reach) / GRID) * GRID;
+    paint.lineWidth = 1 / zoom;
+    paint.strokeStyle = this.#colours.grid;
+    paint.beginPath();
+    for (let at = first(x); at < x + reach; at += GRID) line(paint, at, y - reach, at, y + reach);
+    for (let at = first(y); at < y + reach; at += GRID) line(paint, x - reach, at, x + reach, at);
+    paint.stroke();
+    paint.fillStyle = this.#colours.wall;
+    paint.strokeStyle = this.#colours.edge;
+    paint.lineWidth = 2 / zoom;
+    paint.beginPath();
+    for (const [left, bottom, right, top] of this.#walls) {
+      paint.roundRect(left, bottom, right - left, top - bottom, 0.03);
+    }
+    paint.fill();
+    paint.stroke();
+  }
+
+  #drawTrail(pose) {
+    const paint = this.#paint;
+    paint.lineWidth = 0.02;
+    paint.lineJoin = paint.lineCap = "round";
+    paint.strokeStyle = this.#colours.trail;
+    paint.beginPath();
+    for (let index = 0; index < this.#trail.length - 1; index += 1) {
+      paint.lineTo(this.#trail[index].x, this.#trail[index].y);
+    }
+    paint.lineTo(pose.x, pose.y);
+    paint.stroke();
+  }
+
+  #drawCar({ x, y, heading }) {
+    const { length, width, tyre } = CAR;
+    const paint = this.#paint;
+    paint.save();
+    paint.translate(x, y);
+    paint.rotate(heading);
+    for (const along of [-0.3, 0.3]) {
+      this.#drawWheel(along * length, (width + tyre) / 2, this.#turned.left);
+      this.#drawWheel(along * length, -(width + tyre) / 2, this.#turned.right);
+    }
+    paint.fillStyle = this.#colours.body;
+    box(paint, -length / 2, -width / 2, length, width, 0.04);
+    paint.fillStyle = this.#colours.ground;
+    box(paint, length * 0.06, -width * 0.36, length * 0.2, width * 0.72, 0.02);
+    box(paint, -length * 0.4, -width * 0.3, length * 0.1, width * 0.6, 0.012);
+    paint.fillStyle = this.#colours.edge;
+    for (const side of [-1, 1]) box(paint, length * 0.44, side * width * 0.32 - 0.014, 0.012, 0.028, 0.006);
+    this.#drawSpeed(this.#wheels.left, width / 2 + tyre * 1.8);
+    this.#drawSpeed(this.#wheels.right, -width / 2 - tyre * 1.8);
+    paint.restore();
+  }
+
+  /** A wheel from above: its ribs run the way it turns. */
+  #drawWheel(along, across, turned) {
+    const { wheel, tyre } = CAR;
+    const paint = this.#paint;
+    paint.fillStyle = this.#colours.ink;
+    box(paint, along - wheel / 2, across - tyre / 2, wheel, tyre, 0.008);
+    paint.strokeStyle = this.#colours.ground;
+    paint.lineWidth = 0.004;
+    paint.beginPath();
+    const start = ((turned % RIB.apart) + RIB.apart) % RIB.apart;
+    for (let at = start + 0.004; at < wheel - 0.003; at += RIB.apart) {
+      line(paint, along - wheel / 2 + at, across - tyre / 2, along - wheel / 2 + at, across + tyre / 2);
+    }
+    paint.stroke();
+  }
+
+  /** A bar beside each side of the car, as long as that side is fast. */
+  #drawSpeed(speed, across) {
+    const length = speed * CAR.length * 0.8;
+    this.#paint.fillStyle = this.#colours.accent;
+    box(this.#paint, Math.min(0, length), across - 0.009, Math.abs(length), 0.018, 0.009);
+  }
+
+  #drawScale({ width, height }, zoom) {
+    const paint = this.#paint;
+    const length = zoom * GRID < 40 ? 1 : GRID;
+    const right = width / 2 - 62;
+    const bottom = height / 2 - 6;
+    const left = right - length * zoom;
+    paint.strokeStyle = paint.fillStyle = this.#colours.ink;
+    paint.lineWidth = 1.5;
+    paint.beginPath();
+    line(paint, left, bottom, right, bottom);
+    line(paint, left, bottom - 4, left, bottom + 1);
+    line(paint, right, bottom - 4, right, bottom + 1);
+    paint.stroke();
+    paint.font = "12px system-ui, sans-serif";
+    paint.textAlign = "right";
+    paint.fillText(this.#words.say("sim.scale", { length }), right - 4, bottom - 5);
+  }
+}
+
+function line(paint, x0, y0, x1, y1) {
+  paint.moveTo(x0, y0);
+  paint.lineTo(x1, y1);
+}
+
+function box(paint, x, y, width, height, radius) {
+  paint.beginPath();
+  paint.roundRect(x, y, width, height, radius);
+  paint.fill();
+}
