@@ -27,10 +27,9 @@ from picar.core.protocol import CarState, ProtocolError
 from picar.core.shaping import Sticks, is_neutral
 from picar.motor.channel import Channel
 from picar.motor.frames import Status
+from picar.motor.simcar import WALLS
 from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client
 from picar.web.gate import Visitor
-from picar.motor.simcar import WALLS
-from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client, Wire
 from picar.web.notebook import Notebook
 from picar.web.wire import Wire
 
@@ -319,7 +318,11 @@ class Hub:
             "messages_per_s": RATE_PER_S,
             "message_bytes": protocol.MAX_BYTES,
         }
-        car = {"name": self._config.server.name, "backend": self._backend, "version": __version__}
+        car: dict[str, Any] = {
+            "name": self._config.server.name,
+            "backend": self._backend,
+            "version": __version__,
+        }
         if self._backend == "sim":
             car["walls"] = WALLS
         return protocol.hello(client.id, car, self._timeout_s, TICK_S, limits)

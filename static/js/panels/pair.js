@@ -39,7 +39,7 @@ class Pair {
   #enter() {
     const pin = byId("pin").value;
     const name = byId("pair-name").value.trim();
-    if (!PIN.test(pin)) return this.#say("digits");
+    if (!PIN.test(pin)) return this.#tell("digits");
     this.#send(name ? { pin, name } : { pin });
   }
 
@@ -49,19 +49,19 @@ class Pair {
     if (status === 429) this.#lockedUntil = performance.now() + wait_s * 1000;
     byId("pin").value = "";
     await this.#dialog.show();
-    this.#say(answer.error?.code ?? "error");
+    this.#tell(answer.error?.code ?? "error");
     byId("pin").focus();
   }
 
   #welcome() {
-    this.#say("");
+    this.#tell("");
     byId("pin").value = "";
     this.#dialog.element.close();
     this.#tools.hud.note("pair.done");
     this.#tools.link.wake();
   }
 
-  #say(code) {
+  #tell(code) {
     this.#code = code;
     this.#show();
   }

@@ -18,6 +18,8 @@ const TRAIL = { points: 600, apart: 0.02 };
 const RIB = { apart: 0.016, speed: 0.8 };
 /** Poses further apart in time than this are not joined by a slow glide. */
 const GLIDE_S = 0.25;
+/** A lower view has no room for the scale, in px. */
+const SCALE_FROM = 110;
 /** The camera needs about this long to get where it should be. */
 const CAMERA_S = 0.25;
 const COLOURS = ["ground", "grid", "ink", "accent", "trail", "body", "wall", "edge"];
@@ -272,6 +274,7 @@ export class SimView {
   }
 
   #drawScale({ width, height }, zoom) {
+    if (height < SCALE_FROM) return;
     const paint = this.#paint;
     const length = zoom * GRID < 40 ? 1 : GRID;
     const right = width / 2 - 62;
