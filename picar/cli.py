@@ -22,6 +22,7 @@ from picar.errors import ConfigError, PicarError
 from picar.motor import pins
 from picar.motor.emergency import pins_low as drive_low
 from picar.motor.pins.trace import Note, PinTrace, TracedPins
+from picar.stderr import say
 
 if TYPE_CHECKING:
     from picar.web.gate import Gate
@@ -53,6 +54,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except PicarError as error:
         print(f"picar: {error}", file=sys.stderr)
         return error.exit_code
+    except MemoryError:  # the event loop's own: the pins are low by now, and systemd starts a new one
+        say("picar: out of memory. End other programs, or give this machine more memory or swap.")
+        return 1
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
             raise
