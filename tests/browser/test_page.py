@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Response
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
