@@ -15,6 +15,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from picar.web.gate import Gate, Visitor
 from picar.web.hosts import AllowedHosts, same_origin, split_host
+from picar.web.turns import Turns
 
 _CODES = {
     HTTPStatus.FORBIDDEN: ("forbidden", "This may not be read from here."),
@@ -39,18 +40,32 @@ class Base(RequestHandler):
     """The base of every handler."""
 
     public = False  # also for those who are not paired
+    at_once = False  # for those who may come in, without waiting for a turn
     visitor: Visitor | None = None
 
-    def prepare(self) -> None:
-        """Refuse, before anything runs, a foreign Host (421), a foreign page (403) and a stranger (401)."""
+    async def prepare(self) -> None:
+        """Refuse, before anything runs, a foreign Host (421), a foreign page (403) and a stranger (401).
+
+        All wait for their turn here; who may come in is found out first, so as not to wait behind strangers.
+        """
+        gate: Gate = self.settings["gate"]
+        self.visitor = gate.admit(self.request)
+        if not (self.visitor and self.at_once):
+            await self.wait_for_turn()
+        self._admit_or_refuse()
+
+    async def wait_for_turn(self) -> None:
+        """Let the driver's messages be read first, and those who came before."""
+        turns: Turns = self.settings["turns"]
+        await turns.wait(self.visitor is not None)
+
+    def _admit_or_refuse(self) -> None:
         host = self.request.host
         allowed: AllowedHosts = self.settings["allowed_hosts"]
         if not allowed.allows(host):
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", _wrong_host(host))
         if self._is_foreign(host):
             raise Refused(HTTPStatus.FORBIDDEN, "foreign_origin", _FOREIGN_PAGE)
-        gate: Gate = self.settings["gate"]
-        self.visitor = gate.admit(self.request)
         if self.visitor is None and not self.public:
             raise Refused(HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED, WWW_Authenticate="Bearer")
 

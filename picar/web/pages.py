@@ -96,13 +96,15 @@ class State(Base):
 class Stop(Base):
     """`POST /api/v1/stop`: the latched stop, as soon as the request's head is here, whatever its body is."""
 
+    at_once = True
+
     def initialize(self, hub: Hub) -> None:
         """Take the hub to tell."""
         self._hub = hub
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Stop the car."""
-        super().prepare()
+        await super().prepare()
         if self.request.method == "POST":
             self._number = self._hub.stop()
 
@@ -136,7 +138,7 @@ class Flight(Base):
         while part := b"".join(itertools.islice(lines, _FLIGHT_SLICE)):
             self.write(part)
             await self.flush()
-            await asyncio.sleep(0)
+            await self.wait_for_turn()
 
 
 class Description(Base):
@@ -155,7 +157,7 @@ class NotFound(Base):
 
     public = True
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Answer 404, to those who may ask at all."""
-        super().prepare()
+        await super().prepare()
         raise HTTPError(HTTPStatus.NOT_FOUND)

@@ -32,9 +32,9 @@ _BAD_BODY = "This request is not understood: {}."
 class Asking(Base):
     """A handler whose body is a JSON object, and says so: no form of another page can."""
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Refuse with 415 what is not said to be JSON; no body at all is fine."""
-        super().prepare()
+        await super().prepare()
         headers = self.request.headers
         kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
         empty = not kind and headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in headers

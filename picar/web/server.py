@@ -23,6 +23,7 @@ from picar.web.gate import Gate
 from picar.web.hosts import AllowedHosts
 from picar.web.hub import Hub
 from picar.web.socket import DriveSocket
+from picar.web.turns import Doorway, Turns
 from picar.web.wiring import Drawings, Wiring
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def listen(config: ServerConfig) -> list[socket.socket]:
         ServeError: the port is busy or not ours to take, or the address is not this machine's.
     """
     try:
-        return bind_sockets(config.port, config.host)
+        return [Doorway.of(one) for one in bind_sockets(config.port, config.host)]
     except (socket.gaierror, ValueError):  # a name that is none is a UnicodeError, which is a ValueError
         raise ServeError(
             f"Host {config.host}: no such address. Use 0.0.0.0 for all, or one of this machine's."
@@ -225,6 +226,7 @@ def _application(
         default_handler_class=pages.NotFound,
         allowed_hosts=AllowedHosts(socket.gethostname(), config.allowed_hosts),
         gate=gate,
+        turns=Turns(),
         websocket_max_message_size=SOCKET_BYTES,
         websocket_ping_interval=PING_S,
         compress_response=True,

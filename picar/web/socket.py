@@ -9,13 +9,14 @@ from http import HTTPStatus
 from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
-from tornado.websocket import WebSocketHandler
+from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
 from picar.core.protocol import MAX_BYTES, SUBPROTOCOL
 from picar.web.base import Base, Refused
 from picar.web.clients import Client
 from picar.web.connections import Crowd
 from picar.web.hub import Hub
+from picar.web.turns import PatientProtocol
 from picar.web.wire import text_frame
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,15 @@ class DriveSocket(Base, WebSocketHandler):
                 "This address speaks WebSocket only; the page is at /.",
             )
         await super().get(*args, **kwargs)
+
+    def get_websocket_protocol(self) -> WebSocketProtocol | None:
+        """Speak the protocol that lets others have their turn."""
+        protocol = super().get_websocket_protocol()
+        return (
+            PatientProtocol(self, False, protocol.params)
+            if isinstance(protocol, WebSocketProtocol13)
+            else None
+        )
 
     def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's signature
         """Leave it to `prepare`, which has checked already."""
