@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from picar import config
-from picar.access.places import running, state_directory
+from picar.access.places import resting, running
 from picar.access.store import EVERYBODY, NAME_CHARACTERS, AccessStore, tidy_name
 from picar.config import Config
 from picar.errors import AccessError
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> Iterator[str]:
         AccessError: the list cannot be read or written, or nobody has that name.
     """
     serving = running(folder_in_memory())
-    store = _open(Path(serving.state) if serving else state_directory().absolute())
+    store = _open(Path(serving.state) if serving else resting().absolute())
     if options.list:
         yield from _list(store)
     elif options.revoke is not None:
@@ -84,7 +84,7 @@ def _open(folder: Path) -> AccessStore:
     except AccessError as error:
         if "ermission" in str(error):
             raise AccessError(
-                f"The PIN of the car that runs here is in {folder}, which is not yours to read. Use sudo: sudo picar pair"
+                f"The PIN of this machine's car is in {folder}, which is not yours to read. Use sudo: sudo picar pair"
             ) from None
         raise
 

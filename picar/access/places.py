@@ -10,8 +10,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-_FILE = "serving.json"
+from picar.access.store import FILE
+
+_WORD = "serving.json"
+_MOST_PIDS = 1 << 22  # proc(5)
 _SERVICE = Path("/run/picar")  # RuntimeDirectory= of systemd/picar.service
+_SERVICE_STATE = Path("/var/lib/picar")  # its StateDirectory=
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +38,36 @@ def state_directory(env: Mapping[str, str] = os.environ) -> Path:
     return home / "picar"
 
 
+def resting(env: Mapping[str, str] = os.environ) -> Path:
+    """Return the state directory of the car that does not run at the moment: the service's, unless the user has one too.
+
+    A list that is not the car's would be worse than none: somebody is removed from it, and drives tomorrow.
+    """
+    own = state_directory(env)
+    ours = bool(env.get("STATE_DIRECTORY")) or (os.geteuid() != 0 and os.path.exists(own / FILE))  # noqa: PTH110
+    return own if ours or not os.path.isdir(_SERVICE_STATE) else _SERVICE_STATE  # noqa: PTH112 - these never raise
+
+
 def announce(serving: Serving, folder: Path | None) -> None:
     """Leave word in a folder in memory for `picar pair`; without one it must be told the port."""
     if folder is None:
         return
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
-        new = folder / f"{_FILE}.new"
+        new = folder / f"{_WORD}.new"
         new.unlink(missing_ok=True)
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
             os.fchmod(fd, 0o644)  # whatever the umask: it holds no secret
             json.dump(asdict(serving), file)
-        new.replace(folder / _FILE)
+        new.replace(folder / _WORD)
 
 
 def withdraw(serving: Serving, folder: Path | None) -> None:
     """Take the word back."""
     if folder is not None and _read(folder) == serving:
         with contextlib.suppress(OSError):
-            (folder / _FILE).unlink()
+            (folder / _WORD).unlink()
 
 
 def running(folder: Path | None) -> Serving | None:
@@ -69,9 +83,24 @@ def running(folder: Path | None) -> Serving | None:
 
 def _read(folder: Path) -> Serving | None:
     try:
-        return Serving(**json.loads((folder / _FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        serving = Serving(**json.loads((folder / _WORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    return serving if _is_sound(serving) else None
+
+
+def _is_sound(serving: Serving) -> bool:
+    """Tell whether this can be a server's word: `sudo picar pair` reads what a user less trusted than root wrote."""
+    texts = (serving.host, serving.state, serving.pairing)
+    return (
+        type(serving.pid) is int
+        and 0 < serving.pid < _MOST_PIDS
+        and type(serving.port) is int
+        and 0 < serving.port < 1 << 16
+        and all(isinstance(text, str) and text.isprintable() for text in texts)
+        and Path(serving.state).is_absolute()
+        and serving.pairing in ("on", "local", "off")
+    )
 
 
 def _lives(pid: int) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import re
 import signal
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from picar import cli
+from picar.access import places
 from picar.access.store import AccessStore
 from tests.support.household import Household, run
 from tests.support.raw import ask
@@ -115,6 +118,39 @@ def test_a_script_has_a_name_that_can_be_printed(
     assert said.err.endswith("A name has 1 to 40 printable characters.\n")
     assert cli.run(["pair", "--revoke", name]) == 1
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("member", [
+    {"pid": "1"}, {"pid": 0}, {"pid": -1}, {"pid": 10**30}, {"port": None}, {"port": 70000}, {"host": 5}, {"host": "\x1b[31m"},
+    {"state": 5}, {"state": "x"}, {"state": "/a\nb"}, {"pairing": "x"}, {"pairing": []}, {"more": 1},
+], ids=str)  # fmt: skip
+def test_what_is_no_car_s_word_is_not_taken_for_one(member: dict[str, object], tmp_path: Path) -> None:
+    good = {"pid": os.getpid(), "host": "0.0.0.0", "port": 8000, "state": "/var/lib/picar", "pairing": "on"}
+    word = tmp_path / "serving.json"
+    word.write_text(json.dumps(good), encoding="utf-8")
+    assert places.running(tmp_path) is not None
+    word.write_text(json.dumps(good | member), encoding="utf-8")
+    assert places.running(tmp_path) is None
+
+
+def test_where_the_service_rests_its_list_is_meant_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "own"))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setattr(places, "_SERVICE_STATE", tmp_path / "service")
+    service = AccessStore(tmp_path / "service")
+    service.pair("Mia")
+    assert cli.run(["pair", "--revoke", "Mia"]) == 0
+    assert service.paired == ()
+    AccessStore(tmp_path / "own" / "picar").pair("Ben")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)  # whoever has a car of their own means that one
+    assert cli.run(["pair", "--list"]) == 0
+    assert "Ben" in capsys.readouterr().out
+    monkeypatch.setattr("os.geteuid", lambda: 0)  # sudo is for the service
+    assert cli.run(["pair", "--list"]) == 0
+    assert "Nobody" in capsys.readouterr().out
 
 
 def test_nobody_is_named_as_everybody(
