@@ -67,7 +67,8 @@ class _Content:
         words = (content.car, content.secret, content.pin, *(one.id for one in paired))
         good = (
             all(isinstance(word, str) and word.isascii() and word.isalnum() for word in words)
-            and all(isinstance(one.name, str) and one.kind in ("phone", "script") for one in paired)
+            and all(isinstance(one.name, str) and one.name.isprintable() for one in paired)
+            and all(one.kind in ("phone", "script") for one in paired)
             and type(content.speed_cap) in (int, float)
             and 0.0 < content.speed_cap <= 1.0
         )
@@ -182,8 +183,9 @@ class AccessStore:
         return self._change(lambda content: dataclasses.replace(content, pin=tokens.new_pin())).pin
 
     def set_speed_cap(self, speed: float) -> None:
-        """Keep the owner's cap, a share of `max_speed` in (0, 1]."""
-        self._change(lambda content: dataclasses.replace(content, speed_cap=speed))
+        """Keep the owner's cap, a share of `max_speed` in (0, 1]; what is kept already is not written again."""
+        if speed != self.speed_cap:
+            self._change(lambda content: dataclasses.replace(content, speed_cap=speed))
 
     def _change(self, change: Callable[[_Content], _Content]) -> _Content:
         """Read, change and replace the file, with nobody else in between."""
@@ -211,8 +213,9 @@ class AccessStore:
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp == self._seen:
                 return
-            self._seen = stamp
-            self._content = _Content.parse(self.path.read_text(encoding="utf-8"))
+            text = self.path.read_text(encoding="utf-8")
+            self._seen = stamp  # not before: what could not be read for a moment is read the next time
+            self._content = _Content.parse(text)
         except FileNotFoundError:
             return
         except OSError as error:

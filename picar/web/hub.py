@@ -92,6 +92,11 @@ class Hub:
         """The configuration, for pages that show it."""
         return self._config
 
+    @property
+    def speed_cap(self) -> float:
+        """The owner's cap that is in force, a share of `max_speed` in (0, 1]."""
+        return self._speed_cap
+
     def join(self, visitor: Visitor, wire: Wire) -> Client:
         """Welcome a connection: a hello, then a state."""
         now = self._clock()
@@ -139,7 +144,9 @@ class Hub:
         return number
 
     def cap(self, speed: float) -> None:
-        """Set the owner's speed cap, a share of `max_speed` in (0, 1]."""
+        """Set the owner's speed cap, a share of `max_speed` in (0, 1]; nobody is told of one that is in force already."""
+        if speed == self._speed_cap:
+            return
         self._channel.cap(speed)
         self._speed_cap = speed
         log.info("speed cap: %g", speed)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from picar.access.guard import PinGuard
-from picar.access.store import INVITATION_S, tidy_name
+from picar.access.store import INVITATION_S, AccessStore, tidy_name
 from picar.errors import AccessError, TooManyPaired
 from picar.web import addresses
 from picar.web.base import Base, Refused
@@ -22,6 +22,7 @@ from picar.web.hub import Hub
 log = logging.getLogger(__name__)
 
 COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one (RFC 6265bis §5.5)
+REDRAWN_S = 60.0  # a QR code on a page is this much old at most
 _TEXT_CHARACTERS = 200  # of a PIN or a token: more is none
 # What a User-Agent says first counts: an iPad's also says Mac, an Android's also Linux.
 _KINDS = ("iPhone", "iPad", "Android", "Windows", "Mac", "Linux")
@@ -153,31 +154,40 @@ class Pair(Asking):
             )
 
 
+class Drawn:
+    """The newest QR code, drawn anew after a minute: on a small Pi that takes a while, and somebody may drive."""
+
+    def __init__(self) -> None:
+        self._url, self._token, self._at = "", "", 0.0
+        self._members: dict[str, str] = {}
+
+    def get(self, store: AccessStore, url: str | None, now: float) -> dict[str, Any]:
+        """Return `link`, `qr` and `expires_in_s`; a new PIN ends an old one at once."""
+        if url is None:
+            return {"link": None, "qr": None, "expires_in_s": INVITATION_S}
+        if url != self._url or now - self._at >= REDRAWN_S or not store.is_invitation(self._token, now):
+            self._url, self._token, self._at = url, store.invitation(now), now
+            link = addresses.pairing_link(url, self._token)
+            self._members = {"link": link, "qr": addresses.qr_image(link)}
+        return {**self._members, "expires_in_s": INVITATION_S - int(now - self._at)}
+
+
 class Invite(Asking):
     """`POST /api/v1/invite`: what another phone needs to come in."""
 
-    def initialize(self, gate: Gate, host: str, port: int) -> None:
-        """Take the gate, and where the car listens."""
-        self._gate, self._host, self._port = gate, host, port
+    def initialize(self, gate: Gate, hub: Hub, drawn: Drawn, host: str, port: int) -> None:
+        """Take the gate, what knows the cap in force, the QR code, and where the car listens."""
+        self._gate, self._hub, self._drawn, self._host, self._port = gate, hub, drawn, host, port
 
     def post(self) -> None:
         """Answer PIN, address and QR code."""
         self.asked()
         store = self._gate.store
         # Who may know the PIN may lift the owner's cap; a QR code lets in and no more.
-        pin = store.pin if store.speed_cap >= 1.0 else None
+        pin = store.pin if min(store.speed_cap, self._hub.speed_cap) >= 1.0 else None
         phone = addresses.for_a_phone(self._host, addresses.interfaces())
         url = addresses.url(phone, self._port) if phone else None
-        link = addresses.pairing_link(url, store.invitation(time.monotonic())) if url else None
-        self.write(
-            {
-                "pin": pin,
-                "url": url,
-                "link": link,
-                "qr": addresses.qr_image(link) if link else None,
-                "expires_in_s": INVITATION_S,
-            }
-        )
+        self.write({"pin": pin, "url": url, **self._drawn.get(store, url, time.monotonic())})
 
 
 class SpeedCap(Asking):
@@ -193,7 +203,8 @@ class SpeedCap(Asking):
         speed = body.get("speed", 0.0)
         if not 0.0 < speed <= 1.0:
             raise _bad("speed is a number above 0, up to 1")
-        if speed > self._gate.store.speed_cap:
+        # The lower of both: a disk that is full keeps the old one, and what a parent lowered stays so till a restart.
+        if speed > min(self._gate.store.speed_cap, self._hub.speed_cap):
             if "pin" not in body:
                 raise Refused(
                     HTTPStatus.FORBIDDEN, "pin_needed", "Only the car's PIN raises the owner's speed cap."

@@ -220,7 +220,11 @@ def _application(
             (r"/api/v1/openapi.json", pages.Description),
             (r"/api/v1/session", pairing.Session, {"gate": gate, "car": config.name}),
             (r"/api/v1/pair", pairing.Pair, pin),
-            (r"/api/v1/invite", pairing.Invite, {"gate": gate, "host": config.host, "port": port}),
+            (
+                r"/api/v1/invite",
+                pairing.Invite,
+                {"gate": gate, "hub": hub, "drawn": pairing.Drawn(), "host": config.host, "port": port},
+            ),
             (r"/api/v1/speed-cap", pairing.SpeedCap, {**pin, "hub": hub}),
         ],
         default_handler_class=pages.NotFound,

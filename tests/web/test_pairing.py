@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from picar.access.guard import PAUSE_S, TRIES
 from picar.access.store import INVITATION_S, MOST_PAIRED, AccessStore
 from picar.web import addresses
+from picar.web.pairing import REDRAWN_S, Drawn
 from tests.support.household import JSON, Household, cookie_of
 from tests.support.raw import ask
 from tests.support.waiting import until
@@ -268,3 +270,17 @@ async def test_a_huge_body_is_refused_unread(house: Household) -> None:
     assert b" 200 " not in ended[0]
     writer.close()
     assert house.names() == []
+
+
+def test_a_qr_code_is_drawn_once_a_minute_unless_it_is_good_no_more(tmp_path: Path) -> None:
+    store, drawn, url = AccessStore(tmp_path), Drawn(), "http://192.0.2.1"
+    first = drawn.get(store, url, 1000.0)
+    assert first["expires_in_s"] == INVITATION_S
+    later = drawn.get(store, url, 1000.0 + REDRAWN_S - 1)
+    assert (later["link"], later["expires_in_s"]) == (first["link"], INVITATION_S - REDRAWN_S + 1)
+    assert drawn.get(store, url, 1000.0 + REDRAWN_S)["link"] != first["link"]
+    assert drawn.get(store, "http://192.0.2.2", 1000.0)["link"].startswith("http://192.0.2.2/#pair=")
+    old = drawn.get(store, url, 1000.0)["link"]
+    store.new_pin()
+    assert drawn.get(store, url, 1000.0)["link"] != old
+    assert drawn.get(store, None, 1000.0)["qr"] is None

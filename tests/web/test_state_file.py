@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -55,6 +56,7 @@ DAMAGED = {
             ("paired", [{"id": 1, "name": "x", "kind": "phone"}]),
             ("paired", [{"id": "1", "name": 2, "kind": "phone"}]),
             ("paired", [{"id": "1", "name": "x", "kind": None}]),
+            ("paired", [{"id": "1", "name": "\x1b[31m", "kind": "phone"}]),
             ("paired", [{"id": "1", "name": "x", "kind": "phone", "admin": True}]),
             ("more", 1),
         ]
@@ -178,12 +180,37 @@ async def test_a_car_whose_state_cannot_be_written_any_more_drives_on() -> None:
             async with house.client(mia) as phone:
                 assert phone.state["speed_cap"] == 0.5  # lowered all the same, until the next start
                 await phone.take()
+            answer = await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.6}, mia)
+            assert (answer.status, answer.code) == (403, "pin_needed")  # saved or not
+            assert (await house.ask("POST", "/api/v1/invite", {}, mia)).json["pin"] is None
         finally:
             house.state.chmod(0o700)
         assert house.names() == ["Mia"]
         assert (await house.pair(pin=house.pin, name="Ben")).status == 200
         await house.terminate()
         assert "Traceback" not in house.log()
+
+
+def test_what_could_not_be_read_for_a_moment_is_read_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out_of_descriptors(_path: Path, encoding: str) -> str:
+        raise OSError(errno.EMFILE, encoding)
+
+    here, elsewhere = AccessStore(tmp_path), AccessStore(tmp_path)
+    pin = elsewhere.new_pin()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", out_of_descriptors)
+        here.refresh()
+    assert here.pin == pin
+
+
+def test_a_cap_that_is_kept_already_wears_out_no_card(tmp_path: Path) -> None:
+    store = AccessStore(tmp_path)
+    store.set_speed_cap(0.5)
+    before = store.path.stat()
+    store.set_speed_cap(0.5)
+    assert store.path.stat() == before
 
 
 @needs_permissions
