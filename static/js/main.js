@@ -139,7 +139,7 @@ function makeArrows({ Arrows }) {
 }
 
 function makeTilt({ Tilt }) {
-  return new Tilt(byId("tilt"), sticks, () => sender.letGo());
+  return new Tilt(byId("tilt"), sticks);
 }
 
 function gamepad() {

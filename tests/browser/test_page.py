@@ -56,7 +56,7 @@ def test_every_key_of_the_page_is_in_the_dictionary_and_every_word_of_the_dictio
     modules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "static/js").rglob("*.js"))
     words = set(dictionary("en"))
     on_page = set(re.findall(r'data-i18n(?:-label)?="([^"]+)"', page))
-    said = set(re.findall(r'(?:say|note)\(\s*"([^"]+)"', modules))
+    said = set(re.findall(r'(?:words\.say|#say|hud\.note|this\.note)\(\s*"([^"]+)"', modules))
     assert on_page <= words
     assert said <= words
     in_modules = set(re.findall(r'["`]([a-z]+(?:\.[a-z]+)*)["`]', modules))

@@ -3,17 +3,16 @@
  *
  * Loaded when this layout is chosen. The throttle pad is the dead-man's switch: without a thumb on it, tilting
  * does nothing. What counts as straight on is set when tilting is switched on, and again by a button. Sensors
- * need a secure link (https), and on an iPhone a permission that only a tap may ask for.
+ * need a secure link (https), and on an iPhone a permission that only a tap may ask for. A sensor that falls
+ * silent is no fault: browsers leave out what has not changed. The thumb is what stops the car.
  */
 
-import { clamp, clock } from "../sticks.js";
+import { clamp } from "../sticks.js";
 
 /** Full steering, in rad from straight on. */
 const FULL = (35 * Math.PI) / 180;
 /** Around straight on; a hand is never quite still. */
 const STILL = 0.04;
-/** Sensors that say nothing for this long are gone; they speak 60 times a second. */
-const SILENT_S = 0.5;
 
 /**
  * How far the screen is turned like a steering wheel.
@@ -43,25 +42,20 @@ export async function allowed() {
 export class Tilt {
   #panel;
   #sticks;
-  #letGoAll;
   #on = false;
   #centre = /** @type {number|null} */ (null);
   #angle = 0;
-  #heardAt = 0;
   #steered = 0;
 
   /**
    * @param {HTMLElement} panel shows the wheel
    * @param {import("../sticks.js").Sticks} sticks
-   * @param {() => void} letGoAll
    */
-  constructor(panel, sticks, letGoAll) {
+  constructor(panel, sticks) {
     this.#panel = panel;
     this.#sticks = sticks;
-    this.#letGoAll = letGoAll;
     sticks.listen(() => this.#write());
     addEventListener("deviceorientation", (event) => this.#hear(event));
-    setInterval(() => this.#watch(), 100);
   }
 
   /** @param {boolean} on whether the sensors steer */
@@ -81,18 +75,11 @@ export class Tilt {
 
   #hear({ beta, gamma }) {
     if (!this.#on || beta === null || gamma === null) return;
-    this.#heardAt = clock();
     this.#angle = turn(beta, gamma, screen.orientation?.angle ?? 0);
     this.#centre ??= this.#angle;
     this.#panel.dataset.sensor = "live";
     this.#show(this.#steering());
     this.#write();
-  }
-
-  #watch() {
-    if (!this.#on || this.#panel.dataset.sensor !== "live" || clock() - this.#heardAt < SILENT_S) return;
-    this.#panel.dataset.sensor = "silent";
-    if (this.#sticks.holds("tilt")) this.#letGoAll();
   }
 
   #steering() {

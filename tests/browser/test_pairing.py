@@ -1,0 +1,143 @@
+"""A phone comes in by PIN or QR code, adds others, and the owner's cap holds; against the real car."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.browser.conftest import NewPhone
+from tests.browser.phone import Phone
+from tests.support.product import Product
+from tests.support.waiting import DEADLINE_S, until
+
+pytestmark = pytest.mark.browser
+PAIRED = '[server]\npairing = "on"\n'
+
+
+@pytest.fixture
+async def car() -> AsyncIterator[Product]:
+    async with Product(pins="mock", config=PAIRED) as product:
+        yield product
+
+
+async def invitation(car: Product, phone: Phone) -> dict[str, str]:
+    answer = await phone.context.request.post(f"{car.url}/api/v1/invite", data={})
+    invited: dict[str, str] = await answer.json()
+    return invited
+
+
+async def stranger(car: Product, new_phone: NewPhone, locale: str = "en-GB") -> Phone:
+    phone = await new_phone(locale=locale)
+    await phone.page.goto(car.url)
+    await phone.seen("#pair[open]")
+    return phone
+
+
+async def pair(phone: Phone, pin: str, name: str = "") -> None:
+    await phone.page.fill("#pin", pin)
+    await phone.page.fill("#pair-name", name)
+    await phone.page.press("#pin", "Enter")
+
+
+def pin_of(car: Product) -> str:
+    """Read the PIN where the car keeps it."""
+    kept = next(car.folder.rglob("access.json"))
+    return str(json.loads(kept.read_text(encoding="utf-8"))["pin"])
+
+
+async def test_a_stranger_is_asked_for_the_pin_and_drives_with_it(car: Product, new_phone: NewPhone) -> None:
+    phone = await stranger(car, new_phone)
+    await phone.reads("pair-title", "Pair this phone")
+    await pair(phone, "12")
+    await phone.reads("pair-error", "six digits")
+    wrong = "000000" if pin_of(car) != "000000" else "111111"
+    await pair(phone, wrong)
+    await phone.reads("pair-error", "This PIN is wrong.")
+    await pair(phone, pin_of(car), "Mia")
+    await phone.seen("#pair:not([open])")
+    await phone.seen("body[data-link=good]")
+    await phone.down("throttle", y=0.5)
+    await phone.in_state("armed")
+    await phone.lift("throttle")
+    other = await stranger(car, new_phone)
+    await pair(other, pin_of(car), "Ben")
+    await other.seen("body[data-link=good]")
+    await other.reads("driver", "Mia drives")
+    await other.tap("ask")
+    await phone.reads("asks", "Ben asks for the wheel.")
+
+
+async def test_ten_wrong_pins_lock_the_form_and_say_for_how_long(car: Product, new_phone: NewPhone) -> None:
+    phone = await stranger(car, new_phone)
+    wrong = "000000" if pin_of(car) != "000000" else "111111"
+    for _ in range(10):
+        await phone.context.request.post(f"{car.url}/api/v1/pair", data={"pin": wrong})
+    await pair(phone, wrong)
+    await phone.reads("pair-error", "Too many wrong PINs. Wait")
+    await phone.seen("#pair-go:disabled")
+
+
+async def test_a_qr_code_of_a_paired_phone_lets_another_in_and_leaves_the_address(
+    car: Product, new_phone: NewPhone
+) -> None:
+    phone = await stranger(car, new_phone)
+    await pair(phone, pin_of(car))
+    await phone.seen("body[data-link=good]")
+    await phone.tap("menu")
+    await phone.seen("#settings[open]")
+    await phone.page.click("#invite-open")
+    await phone.seen("#invite[open]")
+    await phone.reads("invite-left", "Good for")
+    await phone.page.click("#invite .done")
+    invited = await invitation(car, phone)
+    token = (invited["link"] or "#pair=none").split("#")[1]
+    other = await new_phone()
+    await other.page.goto(f"{car.url}/#{token}")
+    if invited["link"]:
+        await other.seen("body[data-link=good]")
+    else:
+        await other.seen("#pair[open]")
+    assert "#" not in other.page.url
+
+
+async def test_an_old_token_is_called_old_and_the_pin_still_works(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone()
+    await phone.page.goto(f"{car.url}/#pair=long-gone")
+    await phone.reads("pair-error", "This code is too old.")
+    assert "#" not in phone.page.url
+    await pair(phone, pin_of(car))
+    await phone.seen("body[data-link=good]")
+
+
+async def test_the_owners_cap_is_lowered_by_anyone_and_raised_by_the_pin(
+    car: Product, new_phone: NewPhone
+) -> None:
+    phone = await stranger(car, new_phone)
+    await pair(phone, pin_of(car))
+    await phone.seen("body[data-link=good]")
+    await phone.tap("menu")
+    await phone.seen("#settings[open]")
+    await set_cap(phone, 0.5)
+    await phone.reads("cap-answer", "The cap is 50% now.")
+    await until(lambda: phone.state["speed_cap"] == 0.5, "the cap is 0.5")
+    await phone.reads("cap", "at most 50%")
+    await set_cap(phone, 0.8)
+    await phone.page.fill("#cap-pin", pin_of(car))
+    await phone.page.click("#cap-save")
+    await until(lambda: phone.state["speed_cap"] == 0.8, "the cap is 0.8")
+
+
+async def set_cap(phone: Phone, speed: float) -> None:
+    await phone.page.fill("#cap-speed", str(speed))
+    await phone.page.click("#cap-save", timeout=DEADLINE_S * 1000)
+
+
+async def test_a_chinese_stranger_reads_chinese(car: Product, new_phone: NewPhone) -> None:
+    phone = await stranger(car, new_phone, "zh-CN")
+    await phone.reads("pair-title", "配对此手机")
+    await phone.page.click("#pair .done")
+    await phone.reads("title", "此手机尚未配对")
+    await phone.tap("enter")
+    await phone.seen("#pair[open]")
