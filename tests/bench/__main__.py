@@ -14,13 +14,14 @@ from typing import Any
 
 from tests.bench import backends
 from tests.bench.measure import go_first
-from tests.bench.page import PageCost, page_cost
+from tests.bench.page import PageCost, find_browser, page_cost
 from tests.bench.report import as_json, checks, machine, table
 from tests.bench.rounds import QUICK, Plan, Round, run_round
 from tests.bench.server import Server
 from tests.bench.spectators import report as spectators
 from tests.bench.spectators import run
 from tests.support.header import REAL
+from tests.support.product import Product
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -83,6 +84,21 @@ async def visit(folder: Path) -> PageCost:
         server.stop()
 
 
+async def page_figures() -> bool:
+    """Print what the page costs. Returns whether every bound is kept."""
+    from tests.bench.feel import measure as feel  # Playwright is not everywhere
+
+    browser = find_browser()
+    if browser is None:
+        print("scripts/bench --page needs Chromium: apt-get install chromium, or set PICAR_CHROMIUM.")
+        return False
+    async with Product(pins="sim", config="[access]\npairing = 'off'\n") as car:
+        lines = (await feel(car.url, browser)).lines()
+    for what, figure, kept in lines:
+        print(f"{'ok  ' if kept else 'MISS'} {figure:>8}  {what}")
+    return all(kept for _, _, kept in lines)
+
+
 def tell(where: str) -> None:
     """Show how far it is, on one line, where somebody looks."""
     if sys.stderr.isatty():
@@ -98,6 +114,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     memory = Path("/dev/shm")  # noqa: S108  # a trace on a disk would measure the disk
     with tempfile.TemporaryDirectory(prefix="picar-bench-", dir=memory if memory.is_dir() else None) as base:
+        if args.page:
+            return 0 if asyncio.run(page_figures()) else 1
         count, plan = (1, QUICK) if args.quick else (args.rounds, Plan())
         if args.pins:
             names = ["mock", *args.pins]

@@ -54,9 +54,14 @@ def crawl(url: str) -> dict[str, bytes]:
     return files
 
 
+def find_browser() -> str | None:
+    """Return the path of Chromium."""
+    return os.environ.get("PICAR_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
 async def page_cost(url: str) -> PageCost:
     """Visit the page once."""
-    browser = os.environ.get("PICAR_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    browser = find_browser()
     try:
         from playwright.async_api import Request, async_playwright
     except ImportError:

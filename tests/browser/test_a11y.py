@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,13 @@ SMALL = """() => [...document.querySelectorAll("button, [role=slider], label:has
   .map((e) => [e.id || e.className || e.textContent, e.getBoundingClientRect()])
   .filter(([, b]) => b.width < 48 || b.height < 48)
   .map(([name, b]) => `${name}: ${b.width} x ${b.height}`)"""
+
+
+@pytest.fixture
+async def car() -> AsyncIterator[Product]:
+    """A car that leaves the wheel to a page that axe keeps busy."""
+    async with Product(pins="mock", config="[session]\nidle_s = 60.0\n") as product:
+        yield product
 
 
 def axe_source() -> str:

@@ -103,7 +103,9 @@ async def test_lost_wifi_stops_the_car_and_nothing_moves_until_a_new_press(
     await phone.context.set_offline(True)
     await wheels.rest()
     await phone.seen("body[data-link=weak]")
-    await expect(phone.page.locator("#status")).to_have_css("opacity", "0.4")  # what it says is old
+    await expect(phone.page.locator("#status")).to_have_css(
+        "border-top-style", "dashed"
+    )  # what it says is old
     await phone.seen("#throttle:not(.held)")  # the page has waited long enough
     mark, said = wheels.mark(), len(phone.said)
     await phone.context.set_offline(False)

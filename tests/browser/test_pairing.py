@@ -13,7 +13,7 @@ from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.browser
-PAIRED = '[server]\npairing = "on"\n'
+PAIRED = '[access]\npairing = "on"\n'
 
 
 @pytest.fixture

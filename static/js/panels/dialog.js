@@ -51,8 +51,12 @@ export class Dialog {
     const button = this.element.querySelector(".stop");
     button?.addEventListener("pointerdown", stop);
     button?.addEventListener("click", (event) => /** @type {MouseEvent} */ (event).detail === 0 && stop());
-    this.element.addEventListener("click", (event) => {
-      if (event.target === this.element) this.element.close(); // beside it
+    // A press beside it closes it; not the end of the one that opened it.
+    let beside = false;
+    this.element.addEventListener("pointerdown", ({ target }) => (beside = target === this.element));
+    this.element.addEventListener("click", ({ target }) => {
+      if (beside && target === this.element) this.element.close();
+      beside = false;
     });
     for (const event of ["contextmenu", "dblclick"]) {
       this.element.addEventListener(event, (e) => e.stopPropagation()); // as on every page

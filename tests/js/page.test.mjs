@@ -1,0 +1,157 @@
+/** The page's arithmetic, without a browser: `node --test tests/js`. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { mix, topic } from "../../static/js/hud/hud.js";
+import { arrowAt } from "../../static/js/inputs/arrows.js";
+import { radial, sticksOf as padSticks } from "../../static/js/inputs/gamepad.js";
+import { sticksOf as keySticks } from "../../static/js/inputs/keys.js";
+import { deflection } from "../../static/js/inputs/pads.js";
+import { turn } from "../../static/js/inputs/tilt.js";
+import { socketAddress } from "../../static/js/link.js";
+import { curvePath } from "../../static/js/panels/settings.js";
+import { Preferences, chooseLanguage } from "../../static/js/preferences.js";
+import { aim, between } from "../../static/js/sim/view.js";
+import { Sticks, shape } from "../../static/js/sticks.js";
+
+const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-6, `${actual} is not ${expected}`);
+const pressed = (numbers) => Array.from({ length: 17 }, (_, n) => ({ value: numbers.includes(n) ? 1 : 0 }));
+
+test("the curve keeps zero, full and the sign, and never falls", () => {
+  for (const deadzone of [0, 0.1, 0.3]) {
+    for (const expo of [0, 0.5, 0.9]) {
+      const curve = { deadzone, expo };
+      assert.equal(shape(0, curve), 0);
+      near(shape(1, curve), 1);
+      let last = -1;
+      for (let stick = -1; stick <= 1; stick += 0.01) {
+        const value = shape(stick, curve);
+        near(value, -shape(-stick, curve));
+        assert.ok(value >= last - 1e-9);
+        last = value;
+      }
+      assert.equal(shape(deadzone, curve), 0);
+    }
+  }
+});
+
+test("hands add up, stay within full, and all are let go at once", () => {
+  const sticks = new Sticks();
+  let forgotten = 0;
+  sticks.addInput(() => (forgotten += 1));
+  sticks.hold("throttle", { throttle: 0.8 });
+  sticks.hold("keys", { throttle: 1, steering: -0.5 });
+  assert.deepEqual(sticks.value, { throttle: 1, steering: -0.5 });
+  sticks.releaseAll();
+  assert.equal(sticks.held, false);
+  assert.equal(forgotten, 1);
+});
+
+test("wheels are scaled, never clipped", () => {
+  assert.deepEqual(mix({ throttle: 1, steering: 1 }), { left: 1, right: 0 });
+  assert.deepEqual(mix({ throttle: 0, steering: -1 }), { left: -1, right: 1 });
+});
+
+test("the card is about what is most urgent", () => {
+  const state = { state: "armed", driver: "c1", you: "driver", requests: [], reason: null };
+  const seen = { quality: "good", trouble: "", state, asked: false, restarted: false };
+  const about = (change) => topic({ ...seen, ...change, state: { ...state, ...change.state } });
+  assert.equal(about({}), "");
+  assert.equal(topic({ ...seen, quality: "gone", state: null }), "gone");
+  assert.equal(topic({ ...seen, quality: "gone", trouble: "barred", state: null }), "barred");
+  assert.equal(about({ asked: true, quality: "weak", state: { state: "stopped" } }), "stopped");
+  assert.equal(about({ asked: true, quality: "weak" }), "asked");
+  assert.equal(about({ quality: "slow" }), "slow");
+  assert.equal(about({ state: { you: "spectator" } }), "watching");
+  assert.equal(about({ state: { driver: null, you: "spectator", requests: ["c2"] } }), "handover");
+  assert.equal(about({ state: { state: "failsafe", reason: "commands_stale" } }), "failsafe");
+  assert.equal(about({ restarted: true, state: { state: "disarmed", reason: "started" } }), "restarted");
+  assert.equal(about({ state: { state: "disarmed", reason: "reset" } }), "ready");
+});
+
+test("a pad is full at 36 % from its middle, and beyond", () => {
+  assert.equal(deflection(150, 100, 100), 0);
+  near(deflection(186, 100, 100), 1);
+  assert.equal(deflection(-500, 100, 100), -1);
+});
+
+test("every place of the grid is an arrow, also beside it", () => {
+  assert.equal(arrowAt(0, 0), 0);
+  assert.equal(arrowAt(0.5, 0.5), 4);
+  assert.equal(arrowAt(1, 1), 8);
+  assert.equal(arrowAt(-3, 9), 6);
+});
+
+test("keys that contradict each other cancel out", () => {
+  assert.deepEqual(keySticks(["KeyW", "ArrowDown", "KeyD"]), { throttle: 0, steering: 1 });
+  assert.deepEqual(keySticks(["KeyW", "ArrowUp"]), { throttle: 1, steering: 0 });
+});
+
+test("a gamepad's centre is still, its edge is full, triggers and sticks both drive", () => {
+  assert.deepEqual(radial(0.08, -0.08), { x: 0, y: 0 });
+  near(radial(1, 0).x, 1);
+  assert.ok(Math.hypot(...Object.values(radial(1, 1))) <= 1.0001);
+  const axes = [0, 0, 0, 0];
+  assert.deepEqual(padSticks({ axes, buttons: pressed([7]) }), { throttle: 1, steering: 0 });
+  assert.deepEqual(padSticks({ axes, buttons: pressed([6, 7]) }), { throttle: 0, steering: 0 });
+  assert.deepEqual(padSticks({ axes, buttons: pressed([13, 14]) }), { throttle: -1, steering: -1 });
+  near(padSticks({ axes: [0, -1, 0, 0], buttons: [] }).throttle, 1);
+  near(padSticks({ axes: [0, 0, 1, 0], buttons: [] }).steering, 1);
+});
+
+test("turning the phone like a wheel steers, however it is held", () => {
+  near(turn(0, 0, 0), 0);
+  near(turn(60, 0, 0), 0); // tipped towards the driver: not turned
+  near(turn(0, 30, 0), Math.PI / 6); // flat, the right edge down
+  near(turn(0, -30, 0), -Math.PI / 6);
+  near(turn(30, 0, 90), Math.PI / 6); // landscape: the right edge of the screen is the phone's lower one
+  near(turn(30, 0, 270), -Math.PI / 6);
+});
+
+test("the way between two poses is the short way round", () => {
+  const half = between({ x: 0, y: 0, heading: 3 }, { x: 1, y: 2, heading: -3 }, 0.5);
+  near(half.x, 0.5);
+  near(half.y, 1);
+  near(Math.cos(half.heading), -1);
+});
+
+test("the camera follows the car, or shows every wall", () => {
+  const walls = [[-3, -2, 3, -1.9], [2, -2, 3, 2]];
+  const free = { width: 400, height: 200 };
+  assert.equal(aim("follow", { x: 1, y: 1 }, walls, free).x, 1);
+  const all = aim("fit", { x: 1, y: 1 }, walls, free);
+  assert.deepEqual([all.x, all.y], [0, 0]);
+  assert.ok(all.zoom * 6 <= 400 && all.zoom * 4 <= 200);
+  assert.equal(aim("fit", { x: 1, y: 1 }, [], free).x, 1);
+});
+
+test("preferences that are none count as the usual ones, and are kept when they change", () => {
+  const kept = new Map([["picar", JSON.stringify({ layout: "wheel", swap: true, deadzone: 7, expo: 0.5 })]]);
+  const storage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => kept.set(key, value) };
+  const preferences = new Preferences(() => storage);
+  assert.deepEqual(["layout", "swap", "deadzone", "expo"].map((name) => preferences.get(name)), ["thumbs", true, 0, 0.5]);
+  const told = [];
+  preferences.listen((name) => told.push(name));
+  preferences.set("layout", "stick");
+  preferences.set("layout", "stick");
+  preferences.set("layout", "sail");
+  assert.deepEqual(told, ["layout"]);
+  assert.equal(JSON.parse(kept.get("picar")).layout, "stick");
+});
+
+test("the first language that the user reads is spoken, else English", () => {
+  assert.equal(chooseLanguage(["fi", "zh-TW", "en"]), "zh-CN");
+  assert.equal(chooseLanguage(["EN-gb"]), "en");
+  assert.equal(chooseLanguage([]), "en");
+});
+
+test("a secure page has a secure socket", () => {
+  assert.equal(socketAddress({ protocol: "https:", host: "a.b" }), "wss://a.b/ws");
+  assert.equal(socketAddress({ protocol: "http:", host: "1.2.3.4:8000" }), "ws://1.2.3.4:8000/ws");
+});
+
+test("the preview of the curve starts and ends in the corners", () => {
+  const path = curvePath({ deadzone: 0.2, expo: 0.5 });
+  assert.ok(path.startsWith("M0.0 100.0L") && path.endsWith("L100.0 0.0"), path);
+});
