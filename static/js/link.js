@@ -177,6 +177,7 @@ export class Link {
       return;
     }
     const accepted = this.#tickAt - state.link.age_s;
+    /** @type {number|null} */
     let sentAt = null;
     let tickAt = -Infinity;
     while (this.#echoes.length && this.#echoes[0].tickAt <= accepted + TOLERANCE_S) {

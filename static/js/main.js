@@ -52,7 +52,8 @@ link.onlost = (barred) => {
   if (barred) askWhy();
 };
 
-for (const name of ["throttle", "steering"]) new Pad(byId(name), [name], sticks, words);
+new Pad(byId("throttle"), ["throttle"], sticks, words);
+new Pad(byId("steering"), ["steering"], sticks, words);
 new Pad(byId("stick"), ["throttle", "steering"], sticks, words);
 new Keys(sticks, { stop, limit: (step) => changeLimit(hud.limit + step) });
 addEventListener("gamepadconnected", gamepad);

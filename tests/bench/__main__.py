@@ -46,6 +46,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="N,N",
         help="measure what so many spectators cost the driver instead (10,100,1000)",
     )
+    parser.add_argument(
+        "--page", action="store_true", help="measure the page instead: weight, opening, latency, frames, heap"
+    )
     args = parser.parse_args(argv)
     if args.pins and args.spectators is not None:
         parser.error("--pins and --spectators are two measurements; take one at a time")

@@ -75,7 +75,7 @@ export class Arrows {
     button.setAttribute("type", "button");
     button.addEventListener("keydown", (event) => this.#keyDown(event, index));
     button.addEventListener("blur", () => this.#key && this.#letGo());
-    button.addEventListener("click", (event) => event.detail === 0 && this.#nudgeBy(index));
+    button.addEventListener("click", (event) => /** @type {MouseEvent} */ (event).detail === 0 && this.#nudgeBy(index));
   }
 
   #label(words) {

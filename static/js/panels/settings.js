@@ -64,7 +64,7 @@ class Settings {
       }
     }
     byId("line").setAttribute("d", curvePath({ deadzone: preferences.get("deadzone"), expo: preferences.get("expo") }));
-    byId("vibration-note").textContent = navigator.vibrate ? "" : words.say("vibration.none");
+    byId("vibration-note").textContent = "vibrate" in navigator ? "" : words.say("vibration.none");
     this.#showFullscreen();
     this.#showSecure();
     this.#showCap();
