@@ -21,6 +21,7 @@ const page = document.body.dataset;
 
 const preferences = new Preferences(() => localStorage);
 const words = new Words();
+speak(); // first of all: the words are the last to arrive
 const sticks = new Sticks();
 const link = new Link(socketAddress(location));
 const sender = new Sender(link, sticks);
@@ -91,7 +92,6 @@ matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => dre
 preferences.listen((name) => (name === "language" ? speak() : dress()));
 addEventListener("hashchange", invited);
 dress();
-speak();
 invited();
 
 function letGoOf(target, ...events) {

@@ -189,7 +189,7 @@ async def _drive(browser: Browser, url: str) -> tuple[list[float], float]:
     for call in calls:
         index = bisect.bisect(frames, call["ts"])
         if 0 < index <= len(costs):
-            costs[index - 1] += call["dur"] / 1000
+            costs[index - 1] += call.get("tdur", call["dur"]) / 1000  # of this thread's CPU
     return costs, len(frames) / DRIVE_S
 
 
