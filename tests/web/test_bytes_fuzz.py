@@ -18,6 +18,7 @@ from tests.support.raw import UPGRADE, ask, read_answer
 
 CAMPAIGN = 20_000 if os.environ.get("PICAR_FUZZ") == "long" else 400
 AT_ONCE = 10
+PATIENT = "[session]\ncommand_timeout_s = 1.0\n"  # this process is slow too while it throws
 HANDSHAKE = (
     "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in UPGRADE.items()) + "\r\n"
 ).encode()
@@ -91,7 +92,7 @@ ODD_FRAMES = {
 
 @pytest.fixture(scope="module")
 async def car() -> AsyncIterator[Product]:
-    async with Product() as product:
+    async with Product(config=PATIENT) as product:
         yield product
         await product.terminate()
         assert product.is_low()

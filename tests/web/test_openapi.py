@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import jsonschema
@@ -16,7 +17,7 @@ import pytest
 import picar.web
 from picar.access.guard import TRIES
 from picar.access.store import MOST_PAIRED, AccessStore
-from picar.config import ServerConfig
+from picar.config import Config, ServerConfig
 from picar.web import server
 from tests.support.household import Household
 from tests.support.raw import UPGRADE, Answer, ask
@@ -28,6 +29,7 @@ NOBODY: dict[str, str] = {"Cookie": ""}
 # Provoked elsewhere: a full car (test_crowd), a list that cannot be written (test_state_file), a silent motor
 # process and a failure of the server's own (test_faults).
 ELSEWHERE = {(503, "too_many"), (503, "not_saved"), (503, "motor_silent"), (500, "error")}
+HEADS = ("/static/", "/wiring")  # and the page: with their GET
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -120,6 +122,8 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
     ("GET", "/ws", UPGRADE | {"Sec-WebSocket-Version": "7"}, None, 426, ""),
     ("GET", "/ws", UPGRADE | {"Connection": "close"}, None, 400, ""),
     ("GET", "/healthz", {}, None, 200, ""),
+    *(("GET", f"/wiring{kind}", {}, None, 200, "") for kind in ("", ".svg", ".css")),
+    *(("GET", f"/wiring{kind}", {"If-None-Match": "*"}, None, 304, "") for kind in ("", ".svg", ".css")),
     ("GET", "/api/v1/state", {}, None, 200, ""),
     ("POST", "/api/v1/stop", {}, {}, 200, ""),
     ("POST", "/api/v1/stop", {"Content-Type": "text/plain"}, "x", 200, ""),
@@ -225,7 +229,7 @@ async def provoke_the_last_ones(house: Household, mia: dict[str, str]) -> set[tu
 async def test_no_other_method_does_anything(house: Household, mia: dict[str, str]) -> None:
     for path, methods in document()["paths"].items():
         for method in METHODS:
-            if method.lower() in methods or (method == "HEAD" and path in ("/", "/static/{path}")):
+            if method.lower() in methods or (method == "HEAD" and (path == "/" or path.startswith(HEADS))):
                 continue
             answer = await send(house, (method, path.format(path="style.css"), {}, None), mia)
             assert answer.status == 405, (method, path)
@@ -241,12 +245,16 @@ async def test_it_is_served_to_everybody_as_it_is(house: Household) -> None:
 
 
 def test_every_route_is_described_and_no_other() -> None:
+    hub = SimpleNamespace(config=Config())
     application = server._application(
-        *(cast(Any, None),) * 2, ServerConfig(), *(cast(Any, None),) * 3, port=0
+        cast(Any, hub), cast(Any, None), ServerConfig(), *(cast(Any, None),) * 3, 0
     )
-    routes = {rule.matcher.regex.pattern for rule in application.wildcard_router.rules}  # type: ignore[attr-defined]
-    described = {re.escape(path).replace(r"\{path\}", "(.*)") + "$" for path in document()["paths"]}
-    assert {route.replace("\\", "") for route in routes} == {path.replace("\\", "") for path in described}
+    rules = cast(Any, application.wildcard_router).rules
+    routes = {
+        path: [rule for rule in rules if rule.matcher.regex.match(path)] for path in document()["paths"]
+    }
+    assert {path: len(found) for path, found in routes.items()} == dict.fromkeys(routes, 1)
+    assert [rule.matcher.regex.pattern for rule in rules if [rule] not in routes.values()] == []
 
 
 def test_every_code_in_the_sources_is_described_and_no_other() -> None:
