@@ -237,7 +237,7 @@ class Drive:
                 self._halt(now)  # a car at rest is no fault
             else:
                 self._leave_armed(State.FAILSAFE, Reason.COMMANDS_STALE, now, lasts_s=self._rearm_s)
-        elif self.state is State.FAILSAFE and now >= self._until:
+        if self.state is State.FAILSAFE and now >= self._until:
             self._leave_armed(State.DISARMED, Reason.COMMANDS_STALE, now)
 
     def _leave_armed(self, state: State, reason: Reason, now: float, lasts_s: float = 0.0) -> None:

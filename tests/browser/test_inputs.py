@@ -368,4 +368,6 @@ async def test_a_change_reaches_the_socket_within_16_ms(phone: Phone) -> None:
         await phone.move("throttle", y=0.2 + step / 100)
     late = sorted(await phone.page.evaluate("() => late"))
     assert len(late) > 20
-    assert late[len(late) * 3 // 4] <= 16, late  # a busy machine delays some; scripts/bench --page tells the p99
+    assert late[len(late) * 3 // 4] <= 16, (
+        late
+    )  # a busy machine delays some; scripts/bench --page tells the p99
