@@ -2,8 +2,9 @@
 
 Laws:
 - One address cannot keep the others out.
-- Where the car is full, a newcomer takes the place of the oldest connection that is no WebSocket: only who may come in
-  has one of those, so strangers keep nobody out either.
+- Where the car is full, or an address has all that it gets, a newcomer takes the place of the oldest connection there
+  that is no WebSocket: only who may come in has one of those, so strangers keep nobody out either. A home is one address
+  to IPv6, and may be one behind a second router.
 - In an emergency there are descriptors left for the pins.
 """
 
@@ -49,15 +50,20 @@ class Crowd:
         """Return why this address gets no connection, empty where it gets one. It may cost the oldest stranger's."""
         address = _block(ip)
         if address and self._by_address[address] >= self._per_address:
-            return f"There are {self._per_address} connections from your address, and that is the most."
-        if len(self._http) + len(self._sockets) < self._total:
+            why = f"There are {self._per_address} connections from your address, and that is the most."
+            return "" if self._makes_room(address) else why
+        if len(self._http) + len(self._sockets) < self._total or self._makes_room():
             return ""
-        if not self._http:
-            return f"{self._total} are connected, and that is the most."
-        oldest = next(iter(self._http))
+        return f"{self._total} are connected, and that is the most."
+
+    def _makes_room(self, address: str | None = None) -> bool:
+        """Hang up on the oldest connection that is no WebSocket, of this address or of any. Tells whether there was one."""
+        oldest = next((stream for stream, its in self._http.items() if address in (None, its)), None)
+        if oldest is None:
+            return False
         self.left(oldest)
         oldest.close()
-        return ""
+        return True
 
     def came(self, stream: IOStream, ip: str) -> None:
         """Note a connection."""
