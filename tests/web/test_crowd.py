@@ -102,6 +102,8 @@ async def test_one_address_has_so_many_connections_and_no_more(ip: str, neighbou
     crowd.became_socket(mine[0], ip)
     crowd.left_http(mine[0])  # as Tornado tells of an upgrade
     crowd.came(mine[3], neighbour)
+    for stream in mine[1:]:
+        crowd.became_socket(stream, ip)
     assert "4 connections from your address" in crowd.refusal(ip)
     assert crowd.refusal(neighbour)
     assert crowd.refusal(other) == ""
