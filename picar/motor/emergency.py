@@ -24,44 +24,55 @@ def pins_low(open_pins: Callable[[], Pins], wiring: L298NConfig) -> None:
         wiring: the pins.
 
     Raises:
-        PinsBusy: another process has the pins, and kept them for `BUSY_RETRY_S`.
+        PinsBusy: another process has the pins, and kept them for at least `BUSY_RETRY_S`.
         BackendError: the backend cannot be opened.
         Whatever the first pin that failed raised, after all were tried.
     """
-    give_up_at = time.monotonic() + BUSY_RETRY_S
-    pins = _open(open_pins, give_up_at)
+    patience = _Patience()
+    pins = _open(open_pins, patience)
     try:
-        _write_low(pins, wiring.wired().values(), give_up_at)
+        _write_low(pins, wiring.wired().values(), patience)
     finally:
         pins.close()  # only now: lgpio takes 100 ms for it
 
 
-def _open(open_pins: Callable[[], Pins], give_up_at: float) -> Pins:
+class _Patience:
+    """Counts tries and not time: a machine too busy to let this process run must not use them up."""
+
+    def __init__(self) -> None:
+        self._tries = round(BUSY_RETRY_S / _RETRY_STEP_S)
+
+    def wait(self) -> bool:
+        """Wait a moment. Returns whether to try once more."""
+        self._tries -= 1
+        time.sleep(_RETRY_STEP_S)
+        return self._tries >= 0
+
+
+def _open(open_pins: Callable[[], Pins], patience: _Patience) -> Pins:
     while True:
         try:
             return open_pins()
         except PinsBusy:
-            if time.monotonic() >= give_up_at:
+            if not patience.wait():
                 raise
-        time.sleep(_RETRY_STEP_S)
 
 
-def _write_low(pins: Pins, bcms: Collection[int], give_up_at: float) -> None:
+def _write_low(pins: Pins, bcms: Collection[int], patience: _Patience) -> None:
     """Write each pin low; those that were busy again and again, after all the others."""
     failure: Exception | None = None
     while bcms:
-        last_try = time.monotonic() >= give_up_at
-        busy = []
+        busy: dict[int, PinsBusy] = {}
         for bcm in bcms:
             try:
                 pins.output(bcm).set(0)
+            except PinsBusy as error:
+                busy[bcm] = error
             except Exception as error:
-                if isinstance(error, PinsBusy) and not last_try:
-                    busy.append(bcm)
-                else:
-                    failure = failure or error
-        bcms = busy
-        if busy:
-            time.sleep(_RETRY_STEP_S)
+                failure = failure or error
+        bcms = [*busy]
+        if busy and not patience.wait():
+            failure = failure or next(iter(busy.values()))
+            break
     if failure:
         raise failure
