@@ -87,7 +87,7 @@ def serve(options: argparse.Namespace) -> int:
     log.to_stderr()
     settings = _load(options)
     backend = _choose_backend(settings)
-    store = AccessStore(state_directory().absolute())
+    store = AccessStore(state_directory())
     make_room(settings.server.max_clients)
     trace = _open_trace(options)  # held open: in an emergency nothing may be left to fail but the pins
     sockets = listen(settings.server)

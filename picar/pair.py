@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> Iterator[str]:
         AccessError: the list cannot be read or written, or nobody has that name.
     """
     serving = running(folder_in_memory())
-    store = _open(Path(serving.state) if serving else resting().absolute())
+    store = _open(Path(serving.state) if serving else resting())
     if options.list:
         yield from _list(store)
     elif options.revoke is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from picar.access.store import FILE
+from picar.errors import AccessError
 
 _WORD = "serving.json"
 _MOST_PIDS = 1 << 22  # proc(5)
@@ -32,7 +33,12 @@ class Serving:
 def state_directory(env: Mapping[str, str] = os.environ) -> Path:
     """Return systemd's state directory, else `picar` in the user's own (XDG Base Directory Specification)."""
     if given := env.get("STATE_DIRECTORY", "").split(":")[0]:
-        return Path(given)
+        try:
+            return Path(given).absolute()
+        except FileNotFoundError:
+            raise AccessError(
+                "The current folder is gone. Change to another one, then start picar again."
+            ) from None
     base = env.get("XDG_STATE_HOME", "")
     home = Path(base) if Path(base).is_absolute() else Path(env.get("HOME") or "/") / ".local" / "state"
     return home / "picar"

@@ -24,7 +24,7 @@ from picar.web.hosts import split_host
 Pairing = Literal["on", "local", "off"]
 ANONYMOUS_COOKIE = "picar_session"  # says only that two connections are the same browser
 _BEARER = "bearer "
-_FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "via")
+_FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "via", "cf-connecting-ip", "true-client-ip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Gate:
 
 def is_local(request: HTTPServerRequest) -> bool:
     """Tell whether this machine itself asks, as far as can be told: see the law above."""
-    host = split_host(request.host)
+    host = split_host(request.headers.get("Host", ""))  # Tornado makes 127.0.0.1 of one that is not there
     if host is None or _names_forwarded(request.headers):
         return False
     return _is_loopback(request.remote_ip or "") and (host[0] == "localhost" or _is_loopback(host[0]))

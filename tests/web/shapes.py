@@ -139,6 +139,7 @@ NAMES = {
 PROXIES = {
     **_forwarded(Forwarded="for=192.0.2.1", X_Forwarded_For="192.0.2.1", X_Forwarded_Host="car.example"),
     **_forwarded(X_Forwarded_Proto="https", X_Forwarded_Port="443", X_Real_IP="192.0.2.1", Via="1.1 tunnel"),
+    **_forwarded(CF_Connecting_IP="192.0.2.1", True_Client_IP="192.0.2.1"),
     "a proxy that says it is here": Shape("own", {"X-Forwarded-For": "127.0.0.1"}, local=False),
     "a proxy in small letters": Shape("own", {"x-forwarded-for": "::1"}, local=False),
     "a proxy that says nothing": Shape("own", {"Forwarded": ""}, local=False),

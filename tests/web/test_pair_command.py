@@ -174,3 +174,12 @@ async def test_many_at_once_lose_nobody() -> None:
         assert {answer.status for answer in await phones} == {200}
         assert sorted(house.names()) == sorted(names + [f"phone {n}" for n in range(10)])
         assert (await ask(house.address, "GET", "/healthz")).status == 200
+
+
+async def test_a_folder_that_is_gone_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    code = "import os, sys; os.chdir(sys.argv.pop()); os.rmdir(os.getcwd()); from picar.__main__ import main; sys.exit(main())"
+    env = {"STATE_DIRECTORY": "state", "XDG_RUNTIME_DIR": str(tmp_path)}
+    ended = await run([sys.executable, "-c", code, "pair", "--list", str(tmp_path / "gone")], env)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert ended.err.startswith("picar: The current folder is gone.")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.client import Client
 from tests.support.household import Household
-from tests.support.raw import Answer, ask
+from tests.support.raw import Answer, ask, read_answer
 from tests.support.tornados import LINES, Tornados, tornados
 from tests.web.shapes import DOORS, SHAPES, Door, Shape, expected
 
@@ -150,3 +150,11 @@ async def test_ipv6_loopback_is_this_machine_too(both: Tornados, line: str) -> N
         assert through_a_tunnel.status == 401
         foreign = await car.ask("GET", "/api/v1/state", headers={"Origin": "http://[::2]"})
         assert foreign.status == 403
+
+
+async def test_who_names_no_host_is_not_this_machine_itself() -> None:
+    async with Household(pairing="local") as house:
+        reader, writer = await asyncio.open_connection(*house.address)
+        writer.write(b"GET /api/v1/state HTTP/1.0\r\n\r\n")  # as old proxies ask
+        assert (await read_answer(reader)).code == "not_paired"
+        writer.close()
