@@ -56,3 +56,7 @@ class AccessError(PicarError, RuntimeError):
 
 class TooManyPaired(AccessError):
     """There is no room for another phone."""
+
+
+class PowerError(PicarError, RuntimeError):
+    """This machine cannot be switched off or started again from here."""

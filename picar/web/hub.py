@@ -77,7 +77,7 @@ class Hub:
         self._config, self._backend, self._notes = config, backend, Notebook(note)
         self._channel, self._status, self._clock = channel, status, clock
         self._timeout_s = config.session.command_timeout_s
-        self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s, self._stands_still)
+        self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s, lambda: self.stands_still)
         self._audience = Audience(self._timeout_s, self._build_state)
         self._driver: str | None = None  # as everybody was told
         self._unanswered: deque[_Command] = deque()
@@ -96,6 +96,11 @@ class Hub:
     def speed_cap(self) -> float:
         """The owner's cap that is in force, a share of `max_speed` in (0, 1]."""
         return self._speed_cap
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether no wheel turns, and no command is on its way that could turn one."""
+        return not self._status.moving and not self._unanswered
 
     def join(self, visitor: Visitor, wire: Wire) -> Client:
         """Welcome a connection: a hello, then a state."""
@@ -309,10 +314,6 @@ class Hub:
         self._pulsed_at = now  # what is served from now on is not older than the news
         self._audience.news(now)
         self.wake()
-
-    def _stands_still(self) -> bool:
-        """Tell whether no wheel turns, and no command is on its way that could turn one."""
-        return not self._status.moving and not self._unanswered
 
     def _driving(self, now: float) -> bool:
         """Tell whether someone drives or anything moves; holding the wheel alone is not driving."""

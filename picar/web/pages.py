@@ -113,15 +113,24 @@ class Stop(Base):
 
     async def post(self) -> None:
         """Answer when the motor process has."""
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + ANSWER_TIMEOUT_S
-        while not self._hub.answered(self._number):
-            if loop.time() > give_up_at:
-                raise Refused(
-                    HTTPStatus.SERVICE_UNAVAILABLE, "motor_silent", "The motor process has not answered yet."
-                )
-            await asyncio.sleep(_ANSWER_POLL_S)
+        await answer_of(self._hub, self._number)
         self.write(self._hub.snapshot())
+
+
+async def answer_of(hub: Hub, number: int) -> None:
+    """Wait until the motor process has handled this command.
+
+    Raises:
+        Refused: it takes longer than `ANSWER_TIMEOUT_S`.
+    """
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + ANSWER_TIMEOUT_S
+    while not hub.answered(number):
+        if loop.time() > give_up_at:
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE, "motor_silent", "The motor process has not answered yet."
+            )
+        await asyncio.sleep(_ANSWER_POLL_S)
 
 
 class Flight(Base):

@@ -22,6 +22,8 @@ from picar.web.connections import Crowd, CrowdedServer
 from picar.web.gate import Gate
 from picar.web.hosts import AllowedHosts
 from picar.web.hub import Hub
+from picar.web.logind import Power, runs_as_service
+from picar.web.power import PowerSwitch
 from picar.web.socket import DriveSocket
 from picar.web.turns import Doorway, Turns
 from picar.web.wiring import Drawings, Wiring
@@ -226,6 +228,7 @@ def _application(
                 {"gate": gate, "hub": hub, "drawn": pairing.Drawn(), "host": config.host, "port": port},
             ),
             (r"/api/v1/speed-cap", pairing.SpeedCap, {**pin, "hub": hub}),
+            (r"/api/v1/power", PowerSwitch, {"hub": hub, "power": Power(runs_as_service())}),
         ],
         default_handler_class=pages.NotFound,
         allowed_hosts=AllowedHosts(socket.gethostname(), config.allowed_hosts),

@@ -2,8 +2,8 @@
 
 Its tree is made once, by mmdebstrap, and kept; each run lays an overlay on it. It shares this machine's
 network and clock, so that a client out here drives the car in there, and its pin trace can be read. What
-pip installs in there is fetched by the pip out here, which knows how.
-PICAR_TEST_TREE names a place for the tree, or a tree that is there.
+pip installs in there is fetched by the pip out here, which knows how; apt in there fetches for itself.
+PICAR_TEST_TREES names a folder for the trees, PICAR_TEST_SUITE another Debian than this machine's.
 """
 
 from __future__ import annotations
@@ -26,23 +26,31 @@ SHIPPED = ("picar", "static", "templates", "scripts", "systemd", "pyproject.toml
 CHECKOUT = "/root/picar"
 _WHEELS = "/root/wheels"
 TOOLS = ("systemd-nspawn", "mmdebstrap", "nsenter")
-PACKAGES = "systemd-sysv,dbus,passwd,python3,python3-venv"
-PATIENCE_S = 120.0
+BARE = ("systemd-sysv", "dbus", "passwd", "python3")
+READY = (*BARE, "python3-venv", "avahi-daemon", "polkitd")  # all that scripts/install wants
+PATIENCE_S = 300.0
 _INSIDE = ("--mount", "--pid", "--ipc", "--uts", "--net", "--cgroup", "--root", "--wdns=/")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Machine:
-    """`with Machine() as machine:` boots it, and ends it whatever happened."""
+    """`with Machine() as machine:` boots it, and ends it whatever happened.
 
-    def __init__(self) -> None:
+    Args:
+        suite: which Debian; this machine's own where it is None.
+        bare: without what `scripts/install` fetches from apt.
+    """
+
+    def __init__(self, suite: str | None = None, *, bare: bool = False) -> None:
+        self._suite = suite or os.environ.get("PICAR_TEST_SUITE") or _own_suite()
+        self._bare = bare
         self._folder = tempfile.TemporaryDirectory(prefix="picar-machine-")
         self._root = Path(self._folder.name) / "root"
         self._process: subprocess.Popen[bytes]
-        self._leader = 0
+        self.leader = 0  # its first process, seen from out here
 
     def __enter__(self) -> Self:
-        below = _tree()
+        below = _tree(self._suite, bare=self._bare)
         upper, work = self._root.with_name("upper"), self._root.with_name("work")
         for folder in (self._root, upper, work):
             folder.mkdir()
@@ -50,7 +58,7 @@ class Machine:
         subprocess.run(["mount", "-t", "overlay", "-o", options, "overlay", self._root], check=True)
         try:
             self._furnish()
-            self._boot()
+            self.boot()
         except BaseException:
             self._end()
             raise
@@ -63,7 +71,7 @@ class Machine:
 
     def path(self, inside: str) -> Path:
         """Return where a file of the machine is, seen from out here; what it has in memory included."""
-        return Path(f"/proc/{self._leader}/root{inside}")
+        return Path(f"/proc/{self.leader}/root{inside}")
 
     def write(self, inside: str, text: str) -> None:
         """Write a file."""
@@ -75,7 +83,7 @@ class Machine:
         """Run a command in there, as root."""
         pip = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": _WHEELS}
         done = subprocess.run(
-            ["nsenter", f"--target={self._leader}", *_INSIDE, *command],
+            ["nsenter", f"--target={self.leader}", *_INSIDE, *command],
             env=pip | {"PATH": _PATH, "HOME": "/root", "LANG": "C.UTF-8"},
             capture_output=True,
             text=True,
@@ -89,19 +97,8 @@ class Machine:
         """Return one property of a unit."""
         return self.run("systemctl", "show", "--value", "--property", key, unit).stdout.strip()
 
-    def _furnish(self) -> None:
-        """Bring the checkout, and the packages that installing it takes."""
-        for name in SHIPPED:
-            source, target = ROOT / name, self._root / CHECKOUT[1:] / name
-            if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, target)
-        wheels = self._root / _WHEELS[1:]
-        pip = [sys.executable, "-m", "pip", "wheel", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--wheel-dir", wheels, ROOT, "hatchling"], check=True)
-
-    def _boot(self) -> None:
+    def boot(self) -> None:
+        """Switch it on, and wait until it has booted."""
         log = self._root.with_name("console").open("wb")
         with log:
             self._process = subprocess.Popen(
@@ -114,19 +111,28 @@ class Machine:
                 stderr=log,
                 env={"PATH": os.environ["PATH"]},
             )
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         give_up_at = time.monotonic() + PATIENCE_S
-        while not self._is_up(children):
+        while not self.is_up():
             said = self._root.with_name("console").read_text(errors="replace")
             assert self._process.poll() is None, f"it does not boot:\n{said}"
             assert time.monotonic() < give_up_at, f"it boots too long:\n{said}"
             time.sleep(0.1)
 
-    def _is_up(self, children: Path) -> bool:
+    def kept(self, inside: str) -> Path:
+        """Return where a file on its disk is, also when it is switched off."""
+        return self._root / inside.removeprefix("/")
+
+    def is_off(self) -> bool:
+        """Tell whether it has switched itself off."""
+        return self._process.poll() == 0
+
+    def is_up(self) -> bool:
+        """Tell whether it has booted; after a reboot `leader` is another."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         pids = children.read_text().split()
         if not pids:
             return False
-        self._leader = int(pids[0])
+        self.leader = int(pids[0])
         done = subprocess.run(
             ["nsenter", f"--target={pids[0]}", *_INSIDE, "systemctl", "is-system-running"],
             capture_output=True,
@@ -135,11 +141,27 @@ class Machine:
         )
         return done.stdout.strip() in ("running", "degraded")
 
+    def _furnish(self) -> None:
+        """Bring the checkout, and the packages that installing it takes."""
+        for name in SHIPPED:
+            source, target = ROOT / name, self._root / CHECKOUT[1:] / name
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        wheels = self._root / _WHEELS[1:]
+        pip = [sys.executable, "-m", "pip", "wheel", "-qq", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--wheel-dir", wheels, ROOT, "hatchling"], check=True)
+        if self._suite == "bookworm":  # a wheel for its Python there is, and for Trixie's none
+            pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
+            options = ("--no-deps", "--only-binary", ":all:", "--python-version", "3.11")
+            subprocess.run([*pip, *options, "--dest", wheels, "lgpio==0.2.2.0"], check=True)
+
     def _end(self) -> None:
-        if self._leader:
+        if self.leader:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(
-                    self._leader, signal.SIGKILL
+                    self.leader, signal.SIGKILL
                 )  # all of the machine ends with its first process, not with nspawn
             self._process.wait(PATIENCE_S)
         subprocess.run(["umount", "--lazy", self._root], check=False)
@@ -155,15 +177,20 @@ def missing() -> str:
     return ""
 
 
-def _tree() -> Path:
+def _own_suite() -> str:
+    return platform.freedesktop_os_release()["VERSION_CODENAME"]
+
+
+def _tree(suite: str, *, bare: bool) -> Path:
     """Return the tree of a plain Debian; the first time it takes a minute to make."""
-    suite = os.environ.get("PICAR_TEST_SUITE") or platform.freedesktop_os_release()["VERSION_CODENAME"]
-    tree = Path(os.environ.get("PICAR_TEST_TREE", f"/var/cache/picar-tests/{suite}"))
-    if not (tree / "usr").exists():
-        tree.parent.mkdir(parents=True, exist_ok=True)
+    trees = Path(os.environ.get("PICAR_TEST_TREES", "/var/cache/picar-tests"))
+    tree = trees / f"{suite}-{'bare' if bare else 'ready'}"
+    if not tree.exists():
+        trees.mkdir(parents=True, exist_ok=True)
         half = tree.with_name(tree.name + ".half")  # interrupted, it is not taken for a whole one
         shutil.rmtree(half, ignore_errors=True)
-        command = ["mmdebstrap", "--quiet", "--variant=apt", f"--include={PACKAGES}", suite, str(half)]
+        packages = ",".join(BARE if bare else READY)
+        command = ["mmdebstrap", "--quiet", "--variant=apt", f"--include={packages}", suite, str(half)]
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
         half.rename(tree)
     return tree

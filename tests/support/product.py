@@ -22,6 +22,12 @@ ALL_PINS = (12, 13, 22, 23, 24, 27)
 _URL = re.compile(rb"open +(http://(?:127\.0\.0\.1|\[::1\]):(\d+))")
 
 
+def read_trace(path: Path) -> list[dict[str, Any]]:
+    """Return the pin writes that a file holds, in order: t, pin, op, value."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
 class Product:
     """`async with Product() as car:` starts it, and ends it whatever happened.
 
@@ -132,10 +138,7 @@ class Product:
 
     def trace(self) -> list[dict[str, Any]]:
         """Return every pin write so far: t, pin, op, value."""
-        if not self.trace_file.exists():
-            return []
-        lines = self.trace_file.read_text(encoding="utf-8").split("\n")
-        return [json.loads(line) for line in lines[:-1]]
+        return read_trace(self.trace_file) if self.trace_file.exists() else []
 
     def levels(self) -> dict[int, float]:
         """Return the newest level of each pin."""

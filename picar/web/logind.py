@@ -1,0 +1,121 @@
+"""Switching this machine off, or starting it again: asked of logind over D-Bus, and of nobody else.
+
+Laws:
+- Only where picar runs as the service that `scripts/install` made. A laptop that somebody tries it on is never
+  switched off: started by hand, a desktop's user may do that without being asked.
+- picar has no right of its own to do it. A polkit rule gives the service's user these actions, and logind decides.
+
+See org.freedesktop.login1(5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from picar.errors import PowerError
+
+Action = Literal["off", "reboot"]
+METHODS: dict[str, str] = {"off": "PowerOff", "reboot": "Reboot"}
+UNIT = "picar.service"
+RUNTIME_DIRECTORY = "/run/picar"  # as in systemd/picar.service
+ANSWER_TIMEOUT_S = 5.0  # D-Bus may have to start polkit first, and a small Pi takes its time
+_POLL_S = 0.01
+_LOGIND = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
+NOT_THE_SERVICE = (
+    "This car does not run as a service, so its machine is not switched off from here. "
+    "To have it do so, run sudo scripts/install."
+)
+_NO_RIGHT = "This machine does not let picar switch it off or start it again. To allow it, run sudo scripts/install --power."
+
+
+def runs_as_service(env: Mapping[str, str] = os.environ, cgroup: str | None = None) -> bool:
+    """Tell whether systemd started this process for picar's own unit.
+
+    Args:
+        env: what systemd says to what it starts; a terminal hands a part of it on, so it is not enough.
+        cgroup: the text of `/proc/self/cgroup`, read where it is None; systemd puts each unit into a group of its name.
+    """
+    if cgroup is None:
+        try:
+            cgroup = Path("/proc/self/cgroup").read_text(encoding="utf-8")
+        except OSError:
+            return False
+    ours = any(line.endswith(f"/system.slice/{UNIT}") for line in cgroup.splitlines())
+    return ours and bool(env.get("INVOCATION_ID")) and env.get("RUNTIME_DIRECTORY") == RUNTIME_DIRECTORY
+
+
+class Power:
+    """This machine's switch.
+
+    Args:
+        is_service: whether picar runs as the service here; without that nothing is ever asked of logind.
+        busctl: the program that speaks D-Bus.
+    """
+
+    def __init__(self, is_service: bool, busctl: str = "busctl") -> None:
+        self._is_service, self._busctl = is_service, busctl
+
+    @property
+    def is_service(self) -> bool:
+        """Whether there is anything to ask here."""
+        return self._is_service
+
+    async def check(self, action: Action) -> None:
+        """See that this could be done now.
+
+        Raises:
+            PowerError: it could not; says why.
+        """
+        if not self._is_service:
+            raise PowerError(NOT_THE_SERVICE)
+        answer = await self._call(f"Can{METHODS[action]}")
+        if answer != 's "yes"':
+            raise PowerError(_NO_RIGHT)
+
+    async def do(self, action: Action) -> None:
+        """Do it. systemd then ends every program, this one included.
+
+        Raises:
+            PowerError: logind refuses, or somebody else's update must not be interrupted; says why.
+        """
+        if not self._is_service:
+            raise PowerError(NOT_THE_SERVICE)
+        await self._call(METHODS[action], "b", "false")
+
+    async def _call(self, method: str, *arguments: str) -> str:
+        """Call a method of logind's, and return its answer as busctl prints it. The loop turns on meanwhile."""
+        process = self._start(method, *arguments)
+        try:
+            # Not asyncio's own subprocess: Python 3.11 waits for it in a thread.
+            give_up_at = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
+            while process.poll() is None:
+                if asyncio.get_running_loop().time() > give_up_at:
+                    raise PowerError("systemd does not answer.")
+                await asyncio.sleep(_POLL_S)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            said, complaint = process.communicate()
+        if process.returncode != 0:
+            last = (complaint.strip().splitlines() or ["no reason given"])[-1].removeprefix("Call failed: ")
+            raise PowerError(f"systemd refuses: {last.rstrip('.')}.")
+        return said.strip()
+
+    def _start(self, method: str, *arguments: str) -> subprocess.Popen[str]:
+        options = ("--system", "--allow-interactive-authorization=no", f"--timeout={ANSWER_TIMEOUT_S:g}")
+        try:
+            return subprocess.Popen(
+                [self._busctl, *options, "call", *_LOGIND, method, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise PowerError(f"Cannot ask systemd: {self._busctl}: {error.strerror}.") from None

@@ -1,0 +1,81 @@
+"""The switch: a headless machine that is unplugged while it writes loses its SD card one day."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+
+from picar.errors import PowerError
+from picar.web.base import Refused
+from picar.web.hub import Hub
+from picar.web.logind import METHODS, Action, Power
+from picar.web.pages import answer_of
+from picar.web.pairing import Asking
+
+log = logging.getLogger(__name__)
+
+_ACTIONS: dict[str, Action] = {"off": "off", "reboot": "reboot"}
+_PINS_LOW_S = 1.0  # from the end of the brake until this process has heard of it, on a busy Pi
+_POLL_S = 0.01
+_MOVING = "The car moves. Let it come to a standstill first."
+
+
+class PowerSwitch(Asking):
+    """`GET /api/v1/power`: whether the machine can be switched off from here; `POST`: do it, or start it again."""
+
+    def initialize(self, hub: Hub, power: Power) -> None:
+        """Take the car and its machine's switch."""
+        self._hub, self._power = hub, power
+
+    async def get(self) -> None:
+        """Answer."""
+        self.write({"available": await self._is_available()})
+
+    async def post(self) -> None:
+        """Make the pins low, then have the machine switched off or started again."""
+        action = self._action()
+        try:
+            await self._power.check(action)
+            await self._hold_still()
+            await self._power.do(action)
+        except PowerError as error:
+            raise _not_available(self._power, error) from None
+        who = self.visitor.name if self.visitor else None
+        log.info("%s, asked for by %s at %s", METHODS[action], who or "somebody", self.request.remote_ip)
+        self.set_status(HTTPStatus.ACCEPTED)
+        self.write({"action": action})
+
+    async def _hold_still(self) -> None:
+        """Stop the car, which stands, and wait until every pin is low: a stop brakes first, and that is with pins high."""
+        if not self._hub.stands_still:
+            raise Refused(HTTPStatus.CONFLICT, "moving", _MOVING)
+        await answer_of(self._hub, self._hub.stop())
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._hub.config.motors.brake_hold_s + _PINS_LOW_S
+        while not self._hub.stands_still:
+            if loop.time() > give_up_at:
+                raise Refused(HTTPStatus.CONFLICT, "moving", _MOVING)
+            await asyncio.sleep(_POLL_S)
+
+    def _action(self) -> Action:
+        action = _ACTIONS.get(self.asked(action=(str,)).get("action", ""))
+        if action is None:
+            raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", "action is off or reboot.")
+        return action
+
+    async def _is_available(self) -> bool:
+        try:
+            for action in _ACTIONS.values():
+                await self._power.check(action)
+        except PowerError as error:
+            if self._power.is_service:
+                log.info("the page offers no switch: %s", error)
+            return False
+        return True
+
+
+def _not_available(power: Power, error: PowerError) -> Refused:
+    """Never on this machine (501), or not now (503)."""
+    status = HTTPStatus.SERVICE_UNAVAILABLE if power.is_service else HTTPStatus.NOT_IMPLEMENTED
+    return Refused(status, "not_available", str(error))

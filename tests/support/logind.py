@@ -1,0 +1,41 @@
+"""A stand-in for busctl: it writes down what is asked of logind, and answers as a test wants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PROGRAM = """#!/bin/sh
+here=$(dirname "$0")
+case $* in *.Manager\\ *) printf '%s\\n' "${*#*.Manager }" >>"$here/calls" ;; esac
+case $* in
+*Can*) answer=can ;;
+*) answer=do ;;
+esac
+. "$here/$answer"
+"""
+
+
+class FakeLogind:
+    """`busctl` in a folder of its own, for the PATH of a car.
+
+    Args:
+        folder: a new one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.busctl = folder / "busctl"
+        self.busctl.write_text(_PROGRAM)
+        self.busctl.chmod(0o755)
+        self.answers(can="""echo 's "yes"'""", do=":")
+
+    def answers(self, **scripts: str) -> None:
+        """Have it run these lines of shell when it is asked whether it `can`, or told to `do` it."""
+        for name, script in scripts.items():
+            (self.folder / name).write_text(script + "\n")
+
+    def calls(self) -> list[str]:
+        """Return what it was asked so far."""
+        file = self.folder / "calls"
+        return file.read_text().splitlines() if file.exists() else []

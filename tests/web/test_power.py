@@ -1,0 +1,132 @@
+"""Switching the machine off from the page: who may, when, and that the pins are low before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import Client
+from tests.support.household import Household
+from tests.support.logind import FakeLogind
+from tests.support.product import read_trace
+
+POWER = "/api/v1/power"
+# As if systemd had started it, which cannot be had here; the rehearsal has the real thing.
+AS_THE_SERVICE = """
+import sys
+from picar.web import server
+server.runs_as_service = lambda: True
+from picar.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.fixture
+def logind(tmp_path: Path) -> FakeLogind:
+    return FakeLogind(tmp_path / "bin")
+
+
+@pytest.fixture
+async def house(logind: FakeLogind) -> AsyncIterator[Household]:
+    path = {"PATH": f"{logind.folder}:{os.environ['PATH']}"}
+    async with Household(env=path, program=("-c", AS_THE_SERVICE)) as household:
+        yield household
+        await household.terminate()
+        assert "Traceback" not in household.log()
+
+
+@pytest.mark.parametrize(("action", "method"), [("off", "PowerOff"), ("reboot", "Reboot")])
+async def test_a_paired_phone_switches_it_off_and_the_car_is_stopped_before(
+    house: Household, logind: FakeLogind, action: str, method: str
+) -> None:
+    mia = await house.phone("Mia")
+    async with house.client(mia) as phone:
+        assert (await house.ask("GET", POWER, headers=mia)).json == {"available": True}
+        answer = await house.ask("POST", POWER, {"action": action}, mia)
+        assert (answer.status, answer.json) == (202, {"action": action})
+        await phone.until(lambda s: s["state"] == "stopped")
+    assert house.is_low()
+    assert logind.calls()[2:] == [f"Can{method}", f"{method} b false"]
+    assert f"{method}, asked for by Mia at 127.0.0.1" in house.log()
+
+
+async def test_the_pins_are_low_when_logind_is_told(house: Household, logind: FakeLogind) -> None:
+    mia = await house.phone("Mia")
+    logind.answers(do=f"cp '{house.trace_file}' '{logind.folder}/then'")
+    async with house.client(mia) as phone:
+        await drive(phone)
+        await phone.let_go()
+        await phone.until(lambda s: s["applied"] == {"left": 0.0, "right": 0.0})
+        assert (await house.ask("POST", POWER, {"action": "off"}, mia)).status == 202
+    levels = {write["pin"]: write["value"] for write in read_trace(logind.folder / "then")}
+    assert levels
+    assert not any(levels.values())
+
+
+async def test_not_while_it_moves(house: Household, logind: FakeLogind) -> None:
+    mia = await house.phone("Mia")
+    async with house.client(mia) as phone:
+        await drive(phone)
+        answer = await house.ask("POST", POWER, {"action": "off"}, mia)
+        assert (answer.status, answer.code) == (409, "moving")
+        await phone.hears(5)
+        assert phone.state["applied"] == {"left": 1.0, "right": 1.0}, "it drives on"
+    assert logind.calls() == ["CanPowerOff"]
+
+
+async def test_strangers_neither_see_nor_use_it(house: Household, logind: FakeLogind) -> None:
+    for method, body in (("GET", None), ("POST", {"action": "off"})):
+        answer = await house.ask(method, POWER, body)
+        assert (answer.status, answer.code) == (401, "not_paired")
+    assert logind.calls() == []
+
+
+@pytest.mark.parametrize("body", [{}, {"action": "halt"}, {"action": 1}, {"action": "off", "now": True}, []])
+async def test_what_it_does_not_know_does_nothing(house: Household, logind: FakeLogind, body: object) -> None:
+    mia = await house.phone("Mia")
+    answer = await house.ask("POST", POWER, body, mia)
+    assert (answer.status, answer.code) == (400, "bad_request")
+    async with house.client(mia) as phone:
+        assert phone.state["state"] != "stopped"
+    assert logind.calls() == []
+
+
+async def test_a_machine_that_does_not_let_it_says_how_to_and_drives_on(
+    house: Household, logind: FakeLogind
+) -> None:
+    mia = await house.phone("Mia")
+    logind.answers(can="echo 's \"challenge\"'")
+    assert (await house.ask("GET", POWER, headers=mia)).json == {"available": False}
+    answer = await house.ask("POST", POWER, {"action": "reboot"}, mia)
+    assert (answer.status, answer.code) == (503, "not_available")
+    assert "scripts/install --power" in answer.json["error"]["message"]
+    async with house.client(mia) as phone:
+        await drive(phone)
+
+
+async def test_an_update_that_must_not_be_interrupted_is_told(house: Household, logind: FakeLogind) -> None:
+    mia = await house.phone("Mia")
+    logind.answers(do="echo 'Call failed: Operation inhibited by \"apt\"' >&2; exit 1")
+    answer = await house.ask("POST", POWER, {"action": "off"}, mia)
+    assert (answer.status, answer.code) == (503, "not_available")
+    assert answer.json["error"]["message"] == 'systemd refuses: Operation inhibited by "apt".'
+
+
+async def test_a_laptop_is_never_switched_off(logind: FakeLogind) -> None:
+    """Not even with what a desktop's terminal may inherit, and asked by its owner."""
+    env = {"PATH": f"{logind.folder}:{os.environ['PATH']}", "INVOCATION_ID": "1f"}
+    async with Household("local", env=env) as laptop:
+        assert (await laptop.ask("GET", POWER)).json == {"available": False}
+        answer = await laptop.ask("POST", POWER, {"action": "off"})
+        assert (answer.status, answer.code) == (501, "not_available")
+    assert logind.calls() == []
+
+
+async def drive(phone: Client) -> None:
+    """Take the wheel, and hold full throttle until the wheels turn."""
+    await phone.take()
+    phone.hold(1.0)
+    await phone.until(lambda s: s["applied"] == {"left": 1.0, "right": 1.0})
