@@ -76,6 +76,7 @@ class PowerSwitch(Asking):
 
 
 def _not_available(power: Power, error: PowerError) -> Refused:
-    """Never on this machine (501), or not now (503)."""
-    status = HTTPStatus.SERVICE_UNAVAILABLE if power.is_service else HTTPStatus.NOT_IMPLEMENTED
-    return Refused(status, "not_available", str(error))
+    """Not now, or not with these rights (503); never as it was started (501)."""
+    if power.is_service:
+        return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_available", str(error))
+    return Refused(HTTPStatus.NOT_IMPLEMENTED, "not_available", str(error))

@@ -27,8 +27,9 @@ EVIL = {"Origin": "http://evil.example"}
 JSON = {"Content-Type": "application/json"}
 NOBODY: dict[str, str] = {"Cookie": ""}
 # Provoked elsewhere: a full car (test_crowd), a list that cannot be written (test_state_file), a silent motor
-# process and a failure of the server's own (test_faults).
+# process and a failure of the server's own (test_faults), the switch of a machine that is the car's (test_power).
 ELSEWHERE = {(503, "too_many"), (503, "not_saved"), (503, "motor_silent"), (500, "error")}
+ELSEWHERE |= {(202, ""), (409, "moving"), (503, "not_available")}
 HEADS = ("/static/", "/wiring")  # and the page: with their GET
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -146,6 +147,10 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
     ("POST", "/api/v1/speed-cap", {}, {"speed": 1.0, "pin": "<pin>"}, 200, ""),
     ("POST", "/api/v1/speed-cap", {}, {"speed": 0}, 400, "bad_request"),
     ("POST", "/api/v1/speed-cap", {"Content-Type": "text/plain"}, {"speed": 1}, 415, "not_json"),
+    ("GET", "/api/v1/power", {}, None, 200, ""),
+    ("POST", "/api/v1/power", {}, {"action": "off"}, 501, "not_available"),
+    ("POST", "/api/v1/power", {}, {"action": "halt"}, 400, "bad_request"),
+    ("POST", "/api/v1/power", {"Content-Type": "text/plain"}, {"action": "off"}, 415, "not_json"),
 ]
 LAST = [("POST", "/api/v1/pair", 409, "too_many_paired")] + [
     ("POST", path, 429, "too_many_tries") for path in ("/api/v1/pair", "/api/v1/speed-cap")

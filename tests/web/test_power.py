@@ -12,6 +12,8 @@ from tests.support.client import Client
 from tests.support.household import Household
 from tests.support.logind import FakeLogind
 from tests.support.product import read_trace
+from tests.support.raw import Answer
+from tests.web.test_openapi import operation_of, validate
 
 POWER = "/api/v1/power"
 # As if systemd had started it, which cannot be had here; the rehearsal has the real thing.
@@ -45,7 +47,7 @@ async def test_a_paired_phone_switches_it_off_and_the_car_is_stopped_before(
     mia = await house.phone("Mia")
     async with house.client(mia) as phone:
         assert (await house.ask("GET", POWER, headers=mia)).json == {"available": True}
-        answer = await house.ask("POST", POWER, {"action": action}, mia)
+        answer = await switch(house, action, mia)
         assert (answer.status, answer.json) == (202, {"action": action})
         await phone.until(lambda s: s["state"] == "stopped")
     assert house.is_low()
@@ -60,7 +62,7 @@ async def test_the_pins_are_low_when_logind_is_told(house: Household, logind: Fa
         await drive(phone)
         await phone.let_go()
         await phone.until(lambda s: s["applied"] == {"left": 0.0, "right": 0.0})
-        assert (await house.ask("POST", POWER, {"action": "off"}, mia)).status == 202
+        assert (await switch(house, "off", mia)).status == 202
     levels = {write["pin"]: write["value"] for write in read_trace(logind.folder / "then")}
     assert levels
     assert not any(levels.values())
@@ -70,7 +72,7 @@ async def test_not_while_it_moves(house: Household, logind: FakeLogind) -> None:
     mia = await house.phone("Mia")
     async with house.client(mia) as phone:
         await drive(phone)
-        answer = await house.ask("POST", POWER, {"action": "off"}, mia)
+        answer = await switch(house, "off", mia)
         assert (answer.status, answer.code) == (409, "moving")
         await phone.hears(5)
         assert phone.state["applied"] == {"left": 1.0, "right": 1.0}, "it drives on"
@@ -100,7 +102,7 @@ async def test_a_machine_that_does_not_let_it_says_how_to_and_drives_on(
     mia = await house.phone("Mia")
     logind.answers(can="echo 's \"challenge\"'")
     assert (await house.ask("GET", POWER, headers=mia)).json == {"available": False}
-    answer = await house.ask("POST", POWER, {"action": "reboot"}, mia)
+    answer = await switch(house, "reboot", mia)
     assert (answer.status, answer.code) == (503, "not_available")
     assert "scripts/install --power" in answer.json["error"]["message"]
     async with house.client(mia) as phone:
@@ -110,7 +112,7 @@ async def test_a_machine_that_does_not_let_it_says_how_to_and_drives_on(
 async def test_an_update_that_must_not_be_interrupted_is_told(house: Household, logind: FakeLogind) -> None:
     mia = await house.phone("Mia")
     logind.answers(do="echo 'Call failed: Operation inhibited by \"apt\"' >&2; exit 1")
-    answer = await house.ask("POST", POWER, {"action": "off"}, mia)
+    answer = await switch(house, "off", mia)
     assert (answer.status, answer.code) == (503, "not_available")
     assert answer.json["error"]["message"] == 'systemd refuses: Operation inhibited by "apt".'
 
@@ -123,6 +125,13 @@ async def test_a_laptop_is_never_switched_off(logind: FakeLogind) -> None:
         answer = await laptop.ask("POST", POWER, {"action": "off"})
         assert (answer.status, answer.code) == (501, "not_available")
     assert logind.calls() == []
+
+
+async def switch(house: Household, action: str, who: dict[str, str]) -> Answer:
+    """Ask for it, and see that the answer is one that is described."""
+    answer = await house.ask("POST", POWER, {"action": action}, who)
+    validate(answer, operation_of(POWER, "POST")[1])
+    return answer
 
 
 async def drive(phone: Client) -> None:
