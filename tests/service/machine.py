@@ -29,6 +29,7 @@ TOOLS = ("systemd-nspawn", "mmdebstrap", "nsenter")
 BARE = ("systemd-sysv", "dbus", "passwd", "python3")
 READY = (*BARE, "python3-venv", "avahi-daemon", "polkitd")  # all that scripts/install wants
 PATIENCE_S = 300.0
+_REBOOT = 133  # how systemd-nspawn --keep-unit says so
 _INSIDE = ("--mount", "--pid", "--ipc", "--uts", "--net", "--cgroup", "--root", "--wdns=/")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -122,12 +123,12 @@ class Machine:
         """Return where a file on its disk is, also when it is switched off."""
         return self._root / inside.removeprefix("/")
 
-    def is_off(self) -> bool:
-        """Tell whether it has switched itself off."""
-        return self._process.poll() == 0
+    def ended(self) -> str:
+        """Return how it has ended by itself: "off", or "reboot", and then it is for `boot` to go on; "" while it runs."""
+        return {None: "", 0: "off", _REBOOT: "reboot"}[self._process.poll()]
 
     def is_up(self) -> bool:
-        """Tell whether it has booted; after a reboot `leader` is another."""
+        """Tell whether it has booted."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
         pids = children.read_text().split()
         if not pids:
@@ -158,7 +159,7 @@ class Machine:
             subprocess.run([*pip, *options, "--dest", wheels, "lgpio==0.2.2.0"], check=True)
 
     def _end(self) -> None:
-        if self.leader:
+        if self.leader and self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(
                     self.leader, signal.SIGKILL

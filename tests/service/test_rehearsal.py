@@ -169,10 +169,11 @@ async def test_strangers_and_a_moving_car_are_refused(rehearsal: Rehearsal) -> N
 
 async def test_a_paired_phone_starts_the_machine_again(rehearsal: Rehearsal) -> None:
     machine, service = rehearsal.machine, rehearsal.service
-    before, began = machine.leader, time.monotonic()
+    began = time.monotonic()
     answer = await rehearsal.switch("reboot")
     assert (answer.status, answer.json) == (202, {"action": "reboot"})
-    await until(lambda: machine.is_up() and machine.leader != before, "another boot", PATIENCE_S)
+    await until(lambda: machine.ended() == "reboot", "a reboot", PATIENCE_S)
+    machine.boot()
     await until(lambda: service.show("ActiveState") == "active", "the service by itself", PATIENCE_S)
     print(f"\n# POST {POWER} reboot: the service again after {time.monotonic() - began:.1f} s")
     assert (await rehearsal.ask("GET", "/api/v1/state")).status == 200, "still paired"
@@ -192,7 +193,7 @@ async def test_a_paired_phone_switches_the_machine_off_and_its_pins_are_low_befo
         answer = await rehearsal.switch("off")
         answered = time.monotonic()
         assert (answer.status, answer.json) == (202, {"action": "off"})
-    await until(machine.is_off, "switched off", PATIENCE_S)
+    await until(lambda: machine.ended() == "off", "switched off", PATIENCE_S)
     print(
         f"\n# POST {POWER} off: answered {answered - began:.2f} s, off {time.monotonic() - began:.1f} s later"
     )
