@@ -170,6 +170,7 @@ function panel(name, options = {}) {
     settings: () => import("./panels/settings.js"),
     pair: () => import("./panels/pair.js"),
     invite: () => import("./panels/invite.js"),
+    power: () => import("./panels/power.js"),
   };
   const tools = { preferences, words, link, hud, stop, panel, letGo: () => sender.letGo() };
   part(name, load[name], ({ make }) => make(tools)).then((dialog) => dialog?.open(options));

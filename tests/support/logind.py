@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+# As if systemd had started it, which cannot be had here; the rehearsal has the real thing.
+AS_THE_SERVICE = """
+import sys
+from picar.web import server
+server.runs_as_service = lambda: True
+from picar.__main__ import main
+sys.exit(main())
+"""
 _PROGRAM = """#!/bin/sh
 here=$(dirname "$0")
 case $* in *.Manager\\ *) printf '%s\\n' "${*#*.Manager }" >>"$here/calls" ;; esac
@@ -29,6 +38,11 @@ class FakeLogind:
         self.busctl.write_text(_PROGRAM)
         self.busctl.chmod(0o755)
         self.answers(can="""echo 's "yes"'""", do=":")
+
+    @property
+    def path(self) -> dict[str, str]:
+        """The environment of a car that finds this busctl."""
+        return {"PATH": f"{self.folder}:{os.environ['PATH']}"}
 
     def answers(self, **scripts: str) -> None:
         """Have it run these lines of shell when it is asked whether it `can`, or told to `do` it."""

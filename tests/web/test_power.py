@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,20 +9,12 @@ import pytest
 
 from tests.support.client import Client
 from tests.support.household import Household
-from tests.support.logind import FakeLogind
+from tests.support.logind import AS_THE_SERVICE, FakeLogind
 from tests.support.product import read_trace
 from tests.support.raw import Answer
 from tests.web.test_openapi import operation_of, validate
 
 POWER = "/api/v1/power"
-# As if systemd had started it, which cannot be had here; the rehearsal has the real thing.
-AS_THE_SERVICE = """
-import sys
-from picar.web import server
-server.runs_as_service = lambda: True
-from picar.__main__ import main
-sys.exit(main())
-"""
 
 
 @pytest.fixture
@@ -33,8 +24,7 @@ def logind(tmp_path: Path) -> FakeLogind:
 
 @pytest.fixture
 async def house(logind: FakeLogind) -> AsyncIterator[Household]:
-    path = {"PATH": f"{logind.folder}:{os.environ['PATH']}"}
-    async with Household(env=path, program=("-c", AS_THE_SERVICE)) as household:
+    async with Household(env=logind.path, program=("-c", AS_THE_SERVICE)) as household:
         yield household
         await household.terminate()
         assert "Traceback" not in household.log()
@@ -119,7 +109,7 @@ async def test_an_update_that_must_not_be_interrupted_is_told(house: Household, 
 
 async def test_a_laptop_is_never_switched_off(logind: FakeLogind) -> None:
     """Not even with what a desktop's terminal may inherit, and asked by its owner."""
-    env = {"PATH": f"{logind.folder}:{os.environ['PATH']}", "INVOCATION_ID": "1f"}
+    env = logind.path | {"INVOCATION_ID": "1f"}
     async with Household("local", env=env) as laptop:
         assert (await laptop.ask("GET", POWER)).json == {"available": False}
         answer = await laptop.ask("POST", POWER, {"action": "off"})

@@ -38,6 +38,10 @@ class Settings {
       this.#dialog.element.close();
       tools.panel("invite");
     });
+    byId("power-open").addEventListener("click", () => {
+      this.#dialog.element.close();
+      tools.panel("power");
+    });
     byId("cap-speed").addEventListener("input", () => this.#showCap());
     byId("cap-form").addEventListener("submit", (event) => this.#saveCap(event));
     tools.words.listen(() => this.#show());
@@ -50,6 +54,14 @@ class Settings {
     byId("tilt-note").textContent = "";
     this.#show();
     this.#dialog.show();
+    this.#offerSwitch();
+  }
+
+  /** A car on somebody's laptop has no switch, nor has one whose machine does not let it. */
+  async #offerSwitch() {
+    const response = await fetch("/api/v1/power").catch(() => null);
+    const answer = response?.ok ? await response.json().catch(() => null) : null;
+    byId("power-open").hidden = answer?.available !== true;
   }
 
   #show() {
