@@ -201,7 +201,7 @@ async def test_a_paired_phone_switches_the_machine_off_and_its_pins_are_low_befo
     levels = {write["pin"]: write["value"] for write in trace if write["t"] <= answered}
     assert levels
     assert not any(levels.values()), "low before it was answered"
-    assert not any(write["value"] for write in trace if write["t"] > began)
+    assert not any(write["value"] for write in trace if write["t"] > answered)
     machine.boot()
     await until(lambda: service.show("ActiveState") == "active", "the service by itself", PATIENCE_S)
 
