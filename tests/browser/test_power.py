@@ -10,6 +10,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
+from tests.browser.test_a11y import clean
 from tests.support.logind import AS_THE_SERVICE, FakeLogind
 from tests.support.product import Product
 from tests.support.waiting import until
@@ -54,6 +55,7 @@ async def test_it_is_asked_once_more_and_then_done(
     phone = await new_phone(service.url)
     await ask(phone)
     assert f"{method} b false" not in logind.calls()
+    await clean(phone, "power")
     await phone.page.click(f"#{button}")
     await expect(phone.page.locator("#power-text")).to_contain_text(words)
     await expect(phone.page.locator("#power-off")).to_be_disabled()
