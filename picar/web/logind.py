@@ -11,6 +11,7 @@ See org.freedesktop.login1(5).
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import subprocess
 from collections.abc import Mapping
@@ -19,10 +20,13 @@ from typing import Literal
 
 from picar.errors import PowerError
 
+log = logging.getLogger(__name__)
+
 Action = Literal["off", "reboot"]
-METHODS: dict[str, str] = {"off": "PowerOff", "reboot": "Reboot"}
+METHODS: dict[Action, str] = {"off": "PowerOff", "reboot": "Reboot"}
 UNIT = "picar.service"
 RUNTIME_DIRECTORY = "/run/picar"  # as in systemd/picar.service
+ASK_AGAIN_S = 60.0
 ANSWER_TIMEOUT_S = 5.0  # D-Bus may have to start polkit first, and a small Pi takes its time
 _POLL_S = 0.01
 _LOGIND = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
@@ -59,11 +63,31 @@ class Power:
 
     def __init__(self, is_service: bool, busctl: str = "busctl") -> None:
         self._is_service, self._busctl = is_service, busctl
+        self._looking, self._one_at_a_time = asyncio.Lock(), asyncio.Lock()
+        self._available, self._ask_again_at = False, 0.0
 
     @property
     def is_service(self) -> bool:
         """Whether there is anything to ask here."""
         return self._is_service
+
+    async def is_available(self) -> bool:
+        """Tell whether all of it could be done. Somebody may drive meanwhile, so logind is not asked each time."""
+        async with self._looking:
+            if asyncio.get_running_loop().time() >= self._ask_again_at:
+                self._available = await self._ask_for_all()
+                self._ask_again_at = asyncio.get_running_loop().time() + ASK_AGAIN_S
+        return self._available
+
+    async def _ask_for_all(self) -> bool:
+        try:
+            for action in METHODS:
+                await self.check(action)
+        except PowerError as error:
+            if self._is_service:
+                log.info("the page offers no switch: %s", error)
+            return False
+        return True
 
     async def check(self, action: Action) -> None:
         """See that this could be done now.
@@ -89,18 +113,19 @@ class Power:
 
     async def _call(self, method: str, *arguments: str) -> str:
         """Call a method of logind's, and return its answer as busctl prints it. The loop turns on meanwhile."""
-        process = self._start(method, *arguments)
-        try:
-            # Not asyncio's own subprocess: Python 3.11 waits for it in a thread.
-            give_up_at = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
-            while process.poll() is None:
-                if asyncio.get_running_loop().time() > give_up_at:
-                    raise PowerError("systemd does not answer.")
-                await asyncio.sleep(_POLL_S)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            said, complaint = process.communicate()
+        async with self._one_at_a_time:
+            process = self._start(method, *arguments)
+            try:
+                # Not asyncio's own subprocess: Python 3.11 waits for it in a thread.
+                give_up_at = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
+                while process.poll() is None:
+                    if asyncio.get_running_loop().time() > give_up_at:
+                        raise PowerError("systemd does not answer.")
+                    await asyncio.sleep(_POLL_S)
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                said, complaint = process.communicate()
         if process.returncode != 0:
             last = (complaint.strip().splitlines() or ["no reason given"])[-1].removeprefix("Call failed: ")
             raise PowerError(f"systemd refuses: {last.rstrip('.')}.")

@@ -18,7 +18,6 @@ log = logging.getLogger(__name__)
 _ACTIONS: dict[str, Action] = {"off": "off", "reboot": "reboot"}
 _PINS_LOW_S = 1.0  # from the end of the brake until this process has heard of it, on a busy Pi
 _POLL_S = 0.01
-_MOVING = "The car moves. Let it come to a standstill first."
 
 
 class PowerSwitch(Asking):
@@ -30,11 +29,13 @@ class PowerSwitch(Asking):
 
     async def get(self) -> None:
         """Answer."""
-        self.write({"available": await self._is_available()})
+        self.write({"available": await self._power.is_available()})
 
     async def post(self) -> None:
         """Make the pins low, then have the machine switched off or started again."""
         action = self._action()
+        if self._power.is_service:
+            self._see_that_it_stands()
         try:
             await self._power.check(action)
             await self._hold_still()
@@ -48,31 +49,24 @@ class PowerSwitch(Asking):
 
     async def _hold_still(self) -> None:
         """Stop the car, which stands, and wait until every pin is low: a stop brakes first, and that is with pins high."""
-        if not self._hub.stands_still:
-            raise Refused(HTTPStatus.CONFLICT, "moving", _MOVING)
+        self._see_that_it_stands()  # again: logind was asked since
         await answer_of(self._hub, self._hub.stop())
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + self._hub.config.motors.brake_hold_s + _PINS_LOW_S
         while not self._hub.stands_still:
             if loop.time() > give_up_at:
-                raise Refused(HTTPStatus.CONFLICT, "moving", _MOVING)
+                self._see_that_it_stands()
             await asyncio.sleep(_POLL_S)
+
+    def _see_that_it_stands(self) -> None:
+        if not self._hub.stands_still:
+            raise Refused(HTTPStatus.CONFLICT, "moving", "The car moves. Let it come to a standstill first.")
 
     def _action(self) -> Action:
         action = _ACTIONS.get(self.asked(action=(str,)).get("action", ""))
         if action is None:
             raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", "action is off or reboot.")
         return action
-
-    async def _is_available(self) -> bool:
-        try:
-            for action in _ACTIONS.values():
-                await self._power.check(action)
-        except PowerError as error:
-            if self._power.is_service:
-                log.info("the page offers no switch: %s", error)
-            return False
-        return True
 
 
 def _not_available(power: Power, error: PowerError) -> Refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -66,7 +67,16 @@ async def test_not_while_it_moves(house: Household, logind: FakeLogind) -> None:
         assert (answer.status, answer.code) == (409, "moving")
         await phone.hears(5)
         assert phone.state["applied"] == {"left": 1.0, "right": 1.0}, "it drives on"
-    assert logind.calls() == ["CanPowerOff"]
+    assert logind.calls() == [], "nothing comes between driver and car"
+
+
+async def test_who_opens_the_settings_again_and_again_starts_nothing_new(
+    house: Household, logind: FakeLogind
+) -> None:
+    mia = await house.phone("Mia")
+    answers = await asyncio.gather(*(house.ask("GET", POWER, headers=mia) for _ in range(5)))
+    assert [answer.json for answer in answers] == [{"available": True}] * 5
+    assert logind.calls() == ["CanPowerOff", "CanReboot"]
 
 
 async def test_strangers_neither_see_nor_use_it(house: Household, logind: FakeLogind) -> None:
