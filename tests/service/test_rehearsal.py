@@ -186,9 +186,10 @@ async def test_a_paired_phone_switches_the_machine_off_and_its_pins_are_low_befo
     async with Client(service.url, headers=rehearsal.phone) as phone:
         await phone.take()
         phone.hold(0.5)
-        await until(lambda: any(service.levels().values()), "a pin high")
+        await phone.until(lambda s: s["applied"]["left"] > 0)
         await phone.let_go()
-        await phone.until(lambda s: s["applied"] == {"left": 0.0, "right": 0.0})
+        await until(service.is_low, "every pin low")
+        await phone.hears(5)
         began = time.monotonic()
         answer = await rehearsal.switch("off")
         answered = time.monotonic()

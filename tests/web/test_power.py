@@ -52,7 +52,8 @@ async def test_the_pins_are_low_when_logind_is_told(house: Household, logind: Fa
     async with house.client(mia) as phone:
         await drive(phone)
         await phone.let_go()
-        await phone.until(lambda s: s["applied"] == {"left": 0.0, "right": 0.0})
+        await house.until_low()
+        await phone.hears(5)
         assert (await switch(house, "off", mia)).status == 202
     levels = {write["pin"]: write["value"] for write in read_trace(logind.folder / "then")}
     assert levels
