@@ -21,7 +21,7 @@ from tests.support.waiting import DEADLINE_S, until
 
 CROWD = 400  # requests at once: a quarter of a second of work on a fast laptop, seconds on a small Pi
 FRAMES = 15_000  # at once, of six bytes each
-PING, EMPTY_FRAGMENT = 0x89, 0x00
+PONG, EMPTY_FRAGMENT = 0x8A, 0x00
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,8 @@ async def test_a_crowd_of_requests_comes_after_a_driver_who_came_last(car: Produ
             one.sendall(request)
         driver.send(NONSENSE)
     driver.hears_an_error()
+    driver.send(NONSENSE)  # Tornado answers requests in the turn after the one in which it reads them
+    driver.hears_an_error()
     answered, _, _ = select.select(crowd, [], [], 0)
     assert len(answered) < CROWD
     await until(lambda: len(select.select(crowd, [], [], 0)[0]) == CROWD, "answers for all")
@@ -102,7 +104,7 @@ async def test_a_crowd_of_requests_comes_after_a_driver_who_came_last(car: Produ
         one.close()
 
 
-@pytest.mark.parametrize("first", [PING, EMPTY_FRAGMENT])
+@pytest.mark.parametrize("first", [PONG, EMPTY_FRAGMENT])
 async def test_a_flood_of_frames_comes_after_a_driver_who_came_last(car: Product, first: int) -> None:
     driver, flooder = Plain(car), Plain(car)
     begin, end = (frame(0x01), frame(0x80, b"{}")) if first == EMPTY_FRAGMENT else (b"", NONSENSE)
