@@ -225,6 +225,9 @@ def _parser() -> argparse.ArgumentParser:
     pairing.add_argument(
         "--config", metavar="FILE", help="the configuration of the car; default as for serve"
     )
+    pairing.add_argument(
+        "--port", metavar="N", type=int, help="the car's port, where a running car cannot be found by itself"
+    )
     doing = pairing.add_mutually_exclusive_group()
     doing.add_argument("--token", metavar="NAME", help="make a token for a script, and print it")
     doing.add_argument("--list", action="store_true", help="name the phones and scripts that are paired")

@@ -23,6 +23,12 @@ _OFF = (
 )
 
 
+_SILENT = (
+    "No running picar has left word here. If it does not run, start it: scripts/run, or sudo systemctl start picar.\n"
+    "If it does, and on another port than that: picar pair --port N"
+)
+
+
 def pairing_of(settings: Config) -> Pairing:
     """Return whom to ask for the PIN: what is configured, else everyone on a Pi, and all but itself elsewhere."""
     chosen = settings.access.pairing
@@ -73,9 +79,10 @@ def run(options: argparse.Namespace) -> Iterator[str]:
     elif serving:
         yield from greeting(store, serving.pairing, serving.host, serving.port)
     else:
-        settings = config.load(config.find_file(options.config))
+        flags = {("server", "port"): options.port}
+        settings = config.load(config.find_file(options.config), flags=flags)
         yield from greeting(store, pairing_of(settings), settings.server.host, settings.server.port)
-        yield "picar does not run here at the moment. Start it: scripts/run, or sudo systemctl start picar"
+        yield _SILENT
 
 
 def _open(folder: Path) -> AccessStore:

@@ -162,6 +162,9 @@ class Hub:
         for client in self._audience:
             if client.visitor.name is not None and client.visitor.session not in sessions:
                 log.info("%s is no longer paired", client.visitor.name)
+                self._arbiter.release(
+                    client.id, self._clock()
+                )  # at once: no grace for one who may not come back
                 client.wire.close(CLOSED_UNPAIRED, "not paired any more")
 
     def answered(self, number: int) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from picar.web.addresses import qr_image
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
 from tests.support.product import Product
@@ -141,3 +142,30 @@ async def test_a_chinese_stranger_reads_chinese(car: Product, new_phone: NewPhon
     await phone.reads("title", "此手机尚未配对")
     await phone.tap("enter")
     await phone.seen("#pair[open]")
+
+
+@pytest.mark.parametrize("size", [(844, 390), (667, 375), (390, 844), (1280, 800)])
+async def test_what_another_phone_needs_is_all_on_the_screen(
+    car: Product, new_phone: NewPhone, size: tuple[int, int]
+) -> None:
+    phone = await new_phone(viewport={"width": size[0], "height": size[1]})
+    await phone.page.goto(car.url)
+    await phone.seen("#pair[open]")
+    await pair(phone, pin_of(car))
+    await phone.seen("body[data-link=good]")
+    link = "http://192.0.2.7:8000/#pair=12345.abcdefghijklmnopqrstuv"
+    invited = {"pin": "123456", "url": "http://192.0.2.7:8000", "link": link, "expires_in_s": 600}
+    invited |= {"qr": qr_image(link)}
+    await phone.page.route("**/api/v1/invite", lambda route: route.fulfill(json=invited))
+    await phone.tap("menu")
+    await phone.page.click("#invite-open")
+    await phone.reads("invite-pin", "123456")
+    await phone.seen("#qr[src]")
+    for element in ("qr", "invite-how", "invite-url", "invite-pin", "invite-left"):
+        box = await phone.page.locator(f"#{element}").bounding_box()
+        assert box, element
+        assert box["width"] > 40
+        assert box["x"] >= 0, element
+        assert box["y"] >= 0, element
+        assert box["x"] + box["width"] <= size[0], element
+        assert box["y"] + box["height"] <= size[1], element

@@ -18,7 +18,7 @@ from picar.access.store import AccessStore
 from tests.support.household import Household, run
 from tests.support.raw import ask
 
-NOT_RUNNING = "picar does not run here at the moment"
+NOT_RUNNING = "No running picar has left word here"
 
 
 def bearer(token: str) -> dict[str, str]:

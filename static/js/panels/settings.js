@@ -134,7 +134,7 @@ class Settings {
     byId("cap-speed").setAttribute("aria-valuetext", percent(speed));
     byId("cap-lock").hidden = speed <= hud.cap;
     byId("cap-save").disabled = !link.state || Math.abs(speed - hud.cap) < 0.001;
-    byId("cap-form").hidden = byId("invite-open").hidden = link.state !== null && !("speed_cap" in link.state);
+    byId("cap-form").hidden = byId("invite-open").hidden = !link.state || !("speed_cap" in link.state);
     byId("cap-save").textContent = words.say("cap.save");
   }
 
@@ -143,6 +143,10 @@ class Settings {
     const { hud, words } = this.#tools;
     const speed = Number(byId("cap-speed").value);
     const pin = byId("cap-pin").value.trim();
+    if (speed > hud.cap && !/^\d{6}$/.test(pin)) {
+      byId("cap-answer").textContent = words.say("pair.digits"); // no try is spent on it
+      return;
+    }
     const { status, answer, wait_s } = await post("/api/v1/speed-cap", speed > hud.cap ? { speed, pin } : { speed });
     const code = status === 200 ? "saved" : (answer.error?.code ?? "error");
     byId("cap-answer").textContent =
