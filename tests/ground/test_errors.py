@@ -21,6 +21,7 @@ from picar.errors import ConfigError, PicarError
         (errors.ServeError, OSError, 1),
         (errors.AccessError, RuntimeError, 1),
         (errors.TooManyPaired, errors.AccessError, 1),
+        (errors.PowerError, RuntimeError, 1),
     ],
 )
 def test_an_error_is_picar_s_own_and_a_builtin_and_knows_its_exit_code(
@@ -45,6 +46,7 @@ def test_every_error_is_in_the_table_above() -> None:
         "ServeError",
         "AccessError",
         "TooManyPaired",
+        "PowerError",
     }
 
 

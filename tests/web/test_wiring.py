@@ -35,7 +35,7 @@ async def test_the_page_shows_this_cars_wiring() -> None:
 async def test_the_page_speaks_the_browsers_language(car: Product) -> None:
     chinese = await fetch(car, "/wiring", Accept_Language="zh-CN,zh;q=0.9,en;q=0.5")
     assert "本车接线图" in chinese.body.decode()
-    assert chinese.headers["Vary"] == "Accept-Language"
+    assert "Accept-Language" in chinese.headers["Vary"]
     assert "Wiring of this car" in (await fetch(car, "/wiring?lang=en", Accept_Language="zh")).body.decode()
 
 
