@@ -16,16 +16,20 @@ from tornado.iostream import IOStream
 
 from picar.web.clients import DEAF_S
 from picar.web.connections import Crowd
+from picar.web.server import IDLE_S
 from tests.support.client import Client
 from tests.support.household import Household
 from tests.support.product import Product
 from tests.support.raw import UPGRADE, ask, read_answer
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_S, until
 
 WARM_UP, CONNECTS, AT_ONCE = 500, 5000, 20
 TIMEOUT_S = 1.0  # this process is slow too while it plays hundreds of strangers
 PATIENT = f"[session]\ncommand_timeout_s = {TIMEOUT_S}\n"
 GROWTH_KIB = 6 * 1024  # of 5000 connections; 1.2 KiB each would be found
+CLOSED_S = (
+    IDLE_S + DEADLINE_S
+)  # one whose end the car does not hear of is closed when it has been idle for long
 HEAD = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}\r\n"
 
 
@@ -257,10 +261,10 @@ async def test_five_thousand_come_and_go_and_leave_nothing_behind() -> None:
                 await last.until(lambda s: s["clients"] == 1)
 
         await many(WARM_UP)
-        await until(lambda: descriptors(house) <= idle, "descriptors closed")
+        await until(lambda: descriptors(house) <= idle, "descriptors closed", CLOSED_S)
         memory = memory_kib(house)
         await many(CONNECTS)
-        await until(lambda: descriptors(house) <= idle, "descriptors closed")
+        await until(lambda: descriptors(house) <= idle, "descriptors closed", CLOSED_S)
         growth = memory_kib(house) - memory
         print(
             f"{CONNECTS} connects: {idle} descriptors before and after, memory {memory} KiB and {growth} KiB"
