@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -39,7 +40,10 @@ async def test_a_server_that_is_gone_and_comes_back_is_told_apart(
     await phone.reads("title", NO_LINK[locale])
     assert await phone.covered("retry", "stop") == []
     await car.start()
-    await phone.tap("retry")
+    with contextlib.suppress(
+        AssertionError
+    ):  # by now the page may have come back by itself, and the button gone
+        await phone.tap("retry")
     await phone.reads("title", RESTARTED[locale])
 
 
