@@ -27,8 +27,6 @@ WARM_UP, CONNECTS, AT_ONCE = 500, 5000, 20
 TIMEOUT_S = 1.0  # this process is slow too while it plays hundreds of strangers
 PATIENT = f"[session]\ncommand_timeout_s = {TIMEOUT_S}\n"
 GROWTH_KIB = 6 * 1024  # of 5000 connections; 1.2 KiB each would be found
-    2  # known defect: in some runs a descriptor or two of thousands is still open long after; not found yet
-)
 CLOSED_S = (
     IDLE_S + DEADLINE_S
 )  # one whose end the car does not hear of is closed when it has been idle for long
