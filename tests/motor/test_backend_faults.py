@@ -11,7 +11,7 @@ import pytest
 
 from picar.config import Config, DriveConfig, L298NConfig
 from tests.motor.boards import ENABLED, JUMPERED
-from tests.motor.rig import MotorProcess, wait_until
+from tests.motor.rig import PATIENT, MotorProcess, wait_until
 from tests.support.header import FAKED, FakeHeader
 
 
@@ -22,7 +22,7 @@ class Rig:
 
     def motor(self) -> MotorProcess:
         settings = Config(drive=DriveConfig(accel=20.0), l298n=self.wiring)
-        return MotorProcess(settings, backend=self.header.name)
+        return MotorProcess(settings, self.header.name, PATIENT)
 
     def at_speed(self, motor: MotorProcess) -> None:
         """Drive ahead until both bridges run."""

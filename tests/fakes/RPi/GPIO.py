@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 
 from fake_rpigpio.RPi import GPIO as _fake
@@ -103,20 +104,23 @@ class PWM:
         Board.here().note("pwm_stop", self._channel)
         self._fake.stop()
         Board.here().drive(self._channel, HIGH)
-        for periods, level in ((0.25, HIGH), (0.5, LOW)):
-            thread = threading.Timer(periods / hz, _thread_writes, (Board.here(), self._channel, level))
-            thread.daemon = True
-            thread.start()
+        last_period = threading.Thread(
+            target=_last_period, args=(Board.here(), self._channel, 1.0 / hz), daemon=True
+        )
+        last_period.start()
 
     def __del__(self) -> None:
         if hasattr(self, "_channel"):
             self.stop()
 
 
-def _thread_writes(board: Board, channel: int, level: int) -> None:
-    if channel not in _waves:
-        board.note("thread", channel, level)
-        board.drive(channel, level)
+def _last_period(board: Board, channel: int, period_s: float) -> None:
+    """Write what the thread of a stopped wave still writes: one thread, so that low is its last word, however late."""
+    for level in (HIGH, LOW):
+        time.sleep(period_s / 4)
+        if channel not in _waves:
+            board.note("thread", channel, level)
+            board.drive(channel, level)
 
 
 def _expect_library(channel: int) -> None:
