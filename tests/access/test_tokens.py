@@ -33,6 +33,7 @@ def test_any_other_text_is_nobody_s_credential_and_no_invitation(text: str) -> N
         tokens.invitation(SECRET, PIN, NOW),
         "\ud800",
     ],
+    ids=["another car's", "another session", "cut short", "too long", "an invitation", "no text"],
 )
 def test_a_forged_credential_is_nobody_s(text: str) -> None:
     assert tokens.session_of(SECRET, text) is None
