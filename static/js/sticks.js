@@ -13,9 +13,11 @@
  * Times are in seconds, sticks in [-1, 1], + is forward and right.
  */
 
-/** Two sends are at least this far apart, zero and STOP excepted; the car takes 100 a second. */
-const APART_S = 0.012;
-/** The held value is repeated this often. */
+/** In the long run one send for each of these, zero and STOP excepted; the car takes 100 a second. */
+const PACE_S = 0.011;
+/** So many sends may run ahead of that pace: a change goes out at once however its events bunch. */
+const AHEAD = 6;
+/** The held value is repeated this often, while no change says as much. */
 const REPEAT_S = 0.033;
 /** A press that could not drive for this long has to be pressed again. */
 const PATIENCE_S = 1.0;
@@ -117,6 +119,7 @@ export class Sender {
   #neutral = false;
   #sent = { throttle: 0, steering: 0 };
   #sentAt = 0;
+  #paidUntil = 0;
   #aliveAt = clock();
   #dropped = false;
   #timer = 0;
@@ -230,12 +233,13 @@ export class Sender {
     const value = this.#sticks.value;
     const changed = value.throttle !== this.#sent.throttle || value.steering !== this.#sent.steering;
     const zero = value.throttle === 0 && value.steering === 0;
-    const wait_s = this.#sentAt + APART_S - now;
-    if ((changed && zero) || ((changed || repeat) && wait_s <= 0)) this.#send(now, value);
+    const wait_s = this.#paidUntil - AHEAD * PACE_S - now;
+    if (changed && (zero || wait_s <= 0)) this.#send(now, value);
     else if (changed) this.#soon(wait_s);
+    else if (repeat && now - this.#sentAt > REPEAT_S / 2) this.#send(now, value);
   }
 
-  /** A change just after a send goes out as soon as it may, not with the next beat. */
+  /** A change that came too early goes out as soon as it may, not with the next beat. */
   #soon(wait_s) {
     this.#timer ||= setTimeout(() => {
       this.#timer = 0;
@@ -247,6 +251,7 @@ export class Sender {
   #send(now, value) {
     this.#sent = value;
     this.#sentAt = now;
+    this.#paidUntil = Math.max(now, this.#paidUntil) + PACE_S;
     return this.#link.drive(value.throttle, value.steering);
   }
 }

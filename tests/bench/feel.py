@@ -22,12 +22,13 @@ SLOWER = 4
 LINK = {"offline": False, "latency": 40, "downloadThroughput": 1.5e6 / 8, "uploadThroughput": 1.5e6 / 8}
 PHONE: dict[str, Any] = {"viewport": {"width": 800, "height": 360}, "has_touch": True}
 READY = "body[data-link=good][data-state=disarmed] #stop span:not(:empty)"
+READY_S = 30.0
 DRIVE_S = 10.0
 STATES = 12_000  # ten minutes at 20 Hz
 FASTER = 10
 WATCH = """new MutationObserver((_, self) => {
   if (!document.querySelector(READY)) return;
-  globalThis.readyAt ??= performance.now();
+  ready(String(performance.now()));
   self.disconnect();
 }).observe(document, { subtree: true, childList: true, attributes: true });"""
 LATE = """() => {
@@ -35,7 +36,7 @@ LATE = """() => {
   globalThis.zero = [];
   let changedAt = null;
   for (const kind of ["pointerdown", "pointermove", "pointerup"]) {
-    addEventListener(kind, () => (changedAt = performance.now()), { capture: true });
+    addEventListener(kind, () => (changedAt ??= performance.now()), { capture: true });
   }
   const send = WebSocket.prototype.send;
   WebSocket.prototype.send = function (text) {
@@ -127,12 +128,16 @@ async def _open_slowly(browser: Browser, url: str) -> float:
     await cdp.send("Network.emulateNetworkConditions", LINK)
     await cdp.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
     await page.add_init_script(WATCH.replace("READY", json.dumps(READY)))
+    # Playwright's own way to wait puts 300 kB of its script into the page, which has to be parsed four times as slowly.
+    ready: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    cdp.on("Runtime.bindingCalled", lambda event: ready.done() or ready.set_result(float(event["payload"])))
+    await cdp.send("Runtime.enable")
+    await cdp.send("Runtime.addBinding", {"name": "ready"})
     await page.goto(url, wait_until="commit")
-    await page.wait_for_function("() => globalThis.readyAt")
-    ready: float = await page.evaluate("() => readyAt")
+    ready_ms = await asyncio.wait_for(ready, READY_S)
     await context.close()
     await asyncio.sleep(0.2)
-    return ready
+    return ready_ms
 
 
 async def _touch(cdp: CDPSession, kind: str, x: float = 100, y: float = 200) -> None:
@@ -141,11 +146,13 @@ async def _touch(cdp: CDPSession, kind: str, x: float = 100, y: float = 200) -> 
 
 
 async def _wander(cdp: CDPSession, seconds: float) -> None:
-    """Move the thumb on the throttle pad, about 60 times a second."""
+    """Move the thumb on the throttle pad, 60 times a second; the browser answers each move with its next frame."""
     began = time.monotonic()
+    moves = []
     while (now := time.monotonic() - began) < seconds:
-        await _touch(cdp, "touchMove", 100, 200 - 60 * math.sin(now * 3))
-        await asyncio.sleep(0.016)
+        moves.append(asyncio.create_task(_touch(cdp, "touchMove", 100, 200 - 60 * math.sin(now * 3))))
+        await asyncio.sleep(1 / 60 - (time.monotonic() - began) % (1 / 60))
+    await asyncio.gather(*moves)
 
 
 async def _hurry(browser: Browser, url: str) -> tuple[list[float], list[float]]:

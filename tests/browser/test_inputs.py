@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
+ATTEMPTS = 3
 GAMEPAD = """
 globalThis.pad = null;
 navigator.getGamepads = () => [globalThis.pad];
@@ -362,12 +364,22 @@ async def test_a_change_reaches_the_socket_within_16_ms(phone: Phone) -> None:
           };
         }"""
     )
-    await phone.down("throttle", y=0.2)
+    await phone.down("throttle", y=0.1)
     await phone.in_state("armed")
+    worst = []
+    for _ in range(ATTEMPTS):  # a busy machine may take the browser's time away in the middle, not each time
+        late = await _late(phone)
+        worst.append(late[math.ceil(len(late) * 0.99) - 1])
+        if worst[-1] <= 16:
+            return
+    raise AssertionError(f"99 of 100 changes after {worst} ms")
+
+
+async def _late(phone: Phone) -> list[float]:
+    """Slide the finger; return how many ms later each change was sent, rising."""
+    await phone.page.evaluate("() => (late.length = 0)")
     for step in range(60):
-        await phone.move("throttle", y=0.2 + step / 100)
-    late = sorted(await phone.page.evaluate("() => late"))
+        await phone.move("throttle", y=0.1 + step / 120)  # short of full stick: each is a change
+    late: list[float] = sorted(await phone.page.evaluate("() => late"))
     assert len(late) > 20
-    assert late[len(late) * 3 // 4] <= 16, (
-        late
-    )  # a busy machine delays some; scripts/bench --page tells the p99
+    return late
