@@ -12,6 +12,7 @@ from tornado.web import HTTPError, StaticFileHandler, stream_request_body
 
 from picar.flight import FlightRecorder
 from picar.motor.channel import Channel
+from picar.web.assets import Packed
 from picar.web.base import Base, Refused
 from picar.web.gate import ANONYMOUS_COOKIE
 from picar.web.hub import Hub
@@ -27,16 +28,20 @@ class Page(Base):
 
     public = True
 
-    def initialize(self, templates: Path) -> None:
+    def initialize(self, templates: Path, packed: Packed) -> None:
         """Take the folder of the page."""
-        self._file = templates / "index.html"
+        self._file, self._packed = templates / "index.html", packed
 
     def get(self) -> None:
         """Send the page."""
         if not self.get_cookie(ANONYMOUS_COOKIE):
             self.set_cookie(ANONYMOUS_COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="Strict")
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.write(self._file.read_bytes())
+        if self._packed.offers(self.request, self._file):
+            self.set_header("Content-Encoding", "gzip")
+            self.write(self._packed.get(self._file))
+        else:
+            self.write(self._file.read_bytes())
 
     head = get
 
@@ -45,6 +50,28 @@ class Static(Base, StaticFileHandler):
     """`GET /static/…`: the page's files, revalidated at each visit so that an update never half arrives."""
 
     public = True
+
+    def initialize(self, path: str, packed: Packed) -> None:  # type: ignore[override]
+        """Take the folder."""
+        super().initialize(path)
+        self._packed = packed
+
+    async def get(self, path: str, include_body: bool = True) -> None:
+        """Send a file, packed where that may be; the rest is Tornado's business."""
+        if not self._packed.offers(self.request, Path(path)):
+            await super().get(path, include_body)
+            return
+        self.path = self.parse_url_path(path)
+        place = self.validate_absolute_path(self.root, self.get_absolute_path(self.root, self.path))
+        assert place is not None  # only a folder with a page of its own is none
+        self.absolute_path = place
+        self.modified = self.get_modified_time()
+        self.set_headers()
+        if self.should_return_304():
+            self.set_status(HTTPStatus.NOT_MODIFIED)
+            return
+        self.set_header("Content-Encoding", "gzip")
+        self.write(self._packed.get(Path(place)))
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         """Take a path that no file can have for one that is not there."""

@@ -209,10 +209,11 @@ def _application(
 ) -> Application:
     guard = PinGuard()
     pin = {"gate": gate, "guard": guard}
+    packed = assets.Packed()
     return Application(
         [
-            (r"/", pages.Page, {"templates": assets.folder("templates")}),
-            (r"/static/(.*)", pages.Static, {"path": str(assets.folder("static"))}),
+            (r"/", pages.Page, {"templates": assets.folder("templates"), "packed": packed}),
+            (r"/static/(.*)", pages.Static, {"path": str(assets.folder("static")), "packed": packed}),
             (r"/ws", DriveSocket, {"hub": hub, "crowd": crowd}),
             (r"/healthz", pages.Health, {"channel": channel}),
             (r"/wiring(|\.svg|\.css)", Wiring, {"drawings": Drawings(hub.config)}),

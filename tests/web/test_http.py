@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import json
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 from tornado.websocket import websocket_connect
 
+from picar.web.assets import Packed
 from tests.support.client import Client
 from tests.support.product import Product
 
@@ -202,3 +205,29 @@ async def raw(car: Product, request: bytes) -> bytes:
                 answer += part
     writer.close()
     return answer
+
+
+@pytest.mark.parametrize("path", ["/", "/static/style.css", "/static/js/main.js", "/static/manifest.json"])
+async def test_a_file_is_the_same_packed_and_unpacked_and_knows_its_length(car: Product, path: str) -> None:
+    plain = await fetch(car, path)
+    assert "Content-Encoding" not in plain.headers
+    answer = await raw(
+        car, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Encoding: gzip\r\n\r\n".encode()
+    )
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"Content-Encoding: gzip" in head
+    assert b"Vary: Accept-Encoding" in head
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert gzip.decompress(body) == plain.body
+    etag = next(line for line in head.decode().split("\r\n") if line.startswith("Etag: "))[6:]
+    assert (await fetch(car, path, Accept_Encoding="gzip", If_None_Match=etag)).code == 304
+
+
+def test_a_file_that_has_changed_is_packed_anew(tmp_path: Path) -> None:
+    packed, file = Packed(), tmp_path / "page.js"
+    file.write_text("old")
+    assert gzip.decompress(packed.get(file)) == b"old"
+    kept = packed.get(file)
+    assert packed.get(file) is kept
+    file.write_text("newer")
+    assert gzip.decompress(packed.get(file)) == b"newer"
