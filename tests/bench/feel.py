@@ -129,12 +129,12 @@ async def _open_slowly(browser: Browser, url: str) -> float:
     await cdp.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
     await page.add_init_script(WATCH.replace("READY", json.dumps(READY)))
     # Playwright's own way to wait puts 300 kB of its script into the page, which has to be parsed four times as slowly.
-    ready: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-    cdp.on("Runtime.bindingCalled", lambda event: ready.done() or ready.set_result(float(event["payload"])))
+    told: asyncio.Queue[float] = asyncio.Queue()
+    cdp.on("Runtime.bindingCalled", lambda event: told.put_nowait(float(event["payload"])))
     await cdp.send("Runtime.enable")
     await cdp.send("Runtime.addBinding", {"name": "ready"})
     await page.goto(url, wait_until="commit")
-    ready_ms = await asyncio.wait_for(ready, READY_S)
+    ready_ms = await asyncio.wait_for(told.get(), READY_S)
     await context.close()
     await asyncio.sleep(0.2)
     return ready_ms
