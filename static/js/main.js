@@ -6,9 +6,6 @@
  * A new input is one more line here: it gets the sticks and nothing else.
  */
 
-import { GEARS, Hud } from "./hud/hud.js";
-import { Keys } from "./inputs/keys.js";
-import { Pad } from "./inputs/pads.js";
 import { Link, socketAddress } from "./link.js";
 import { Preferences, Words, chooseLanguage } from "./preferences.js";
 import { Sender, Sticks, clock } from "./sticks.js";
@@ -22,9 +19,23 @@ const page = document.body.dataset;
 const preferences = new Preferences(() => localStorage);
 const words = new Words();
 speak(); // first of all: the words are the last to arrive
+arrange();
 const sticks = new Sticks();
 const link = new Link(socketAddress(location));
 const sender = new Sender(link, sticks);
+/** @type {boolean|null} whether the car had turned this phone away when the link was lost; null while it was not */
+let lost = null;
+link.onlost = (barred) => (lost = barred);
+
+byId("stop").addEventListener("pointerdown", stop);
+byId("stop").addEventListener("click", (event) => event.detail === 0 && stop()); // Enter, screen readers
+
+// On their way since the page's head was read, as the words and the link are by now: nothing waits for anything else.
+const [{ GEARS, Hud }, { Pad }, { Keys }] = await Promise.all([
+  import("./hud/hud.js"),
+  import("./inputs/pads.js"),
+  import("./inputs/keys.js"),
+]);
 const hud = new Hud(link, sender, words);
 /** @type {Record<string, Promise<any>|undefined>} parts of the page that were wanted so far */
 const parts = {};
@@ -60,8 +71,6 @@ new Keys(sticks, { stop, limit: (step) => changeLimit(hud.limit + step) });
 addEventListener("gamepadconnected", gamepad);
 sticks.listen(() => sticks.held && preferences.get("awake") && awake());
 
-byId("stop").addEventListener("pointerdown", stop);
-byId("stop").addEventListener("click", (event) => event.detail === 0 && stop()); // Enter, screen readers
 tap("reset", () => (isDriver() ? say("reset") : say("take")));
 tap("ask", () => (isDriver() ? giveUp() : say("take")));
 tap("give", () => say("grant", { client: hud.request }));
@@ -93,20 +102,33 @@ preferences.listen((name) => (name === "language" ? speak() : dress()));
 addEventListener("hashchange", invited);
 dress();
 invited();
+catchUp();
+
+/** Hear what the link has said before anybody listened. */
+function catchUp() {
+  if (link.hello) link.onhello(link.hello);
+  if (link.state) link.onstate(link.state);
+  else if (lost) askWhy();
+}
 
 function letGoOf(target, ...events) {
   for (const event of events) target?.addEventListener?.(event, () => sender.letGo());
 }
 
-/** Put the preferences to work; whatever is held under the old ones is let go. */
-function dress() {
-  sender.letGo();
+/** Put everything where this phone's owner wants it: before that, STOP is not where it will be. */
+function arrange() {
   const theme = preferences.get("theme");
   const bright = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
   document.documentElement.dataset.theme = theme === "auto" ? bright : theme;
   page.layout = preferences.get("layout");
   page.swap = preferences.get("swap");
   page.view = preferences.get("view");
+}
+
+/** Put the preferences to work; whatever is held under the old ones is let go. */
+function dress() {
+  sender.letGo();
+  arrange();
   sticks.curve = { deadzone: preferences.get("deadzone"), expo: preferences.get("expo") };
   if (page.layout === "arrows") part("arrows", () => import("./inputs/arrows.js"), makeArrows);
   if (page.layout === "tilt" || parts.tilt) {

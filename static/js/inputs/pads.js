@@ -123,6 +123,7 @@ export class Pad {
     sticks.addInput(() => this.#grip.drop());
     sticks.listen(() => this.#mirror());
     words.listen(() => this.#speak());
+    this.#speak();
   }
 
   /** @param {PointerEvent} event */

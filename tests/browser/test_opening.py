@@ -1,0 +1,63 @@
+"""The page comes in parts over a slow link: STOP works first, and what was said meanwhile is not lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from playwright.async_api import Route
+
+from tests.browser.conftest import NewPhone
+from tests.browser.phone import Phone
+from tests.support.product import Product
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.browser
+
+
+@asynccontextmanager
+async def late(phone: Phone, *files: str) -> AsyncIterator[None]:
+    """Keep these files back until the block ends."""
+    come = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await come.wait()
+        await route.continue_()
+
+    for file in files:
+        await phone.page.route(f"**/{file}", hold)
+    yield
+    come.set()
+
+
+async def test_stop_works_before_the_rest_of_the_page_is_there(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone()
+    async with late(phone, "hud.js"):
+        await phone.page.goto(car.url, wait_until="commit")
+        await until(lambda: any(message["type"] == "state" for message in phone.heard), "the car answers")
+        await phone.tap("stop")
+        await until(lambda: phone.state["state"] == "stopped", "the car has stopped")
+    await phone.reads("state", "Stopped")
+    assert phone.complaints == []
+
+
+async def test_words_that_come_before_the_pads_are_on_them(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone()
+    async with late(phone, "pads.js"):
+        await phone.page.goto(car.url, wait_until="commit")
+        await phone.reads("stop", "STOP")
+    await phone.seen("#throttle[aria-valuetext=centre]")
+    await phone.seen("#stick[aria-label='stick: centre, centre']")
+
+
+async def test_a_refusal_that_comes_before_the_rest_of_the_page_asks_for_the_pin(new_phone: NewPhone) -> None:
+    async with Product(config='[access]\npairing = "on"\n') as car:
+        phone = await new_phone()
+        async with late(phone, "hud.js"):
+            await phone.page.goto(car.url, wait_until="commit")
+            await until(
+                lambda: any("WebSocket" in said for said in phone.complaints), "the socket is refused"
+            )
+        await phone.seen("#pair[open]")
