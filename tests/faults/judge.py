@@ -20,8 +20,8 @@ def powering(jumpers: bool) -> tuple[int, ...]:
 class Verdict:
     """What the pins did.
 
-    `drove` tells whether any was high when the fault struck. `low_at` is when they were low for the first time from then
-    on, None if never; of pins that were low already, since when. `rose` has each write of any pin above zero after that.
+    `drove` tells whether any was high when the fault struck. `low_at` is since when they are low for good, None if they
+    are not. `rose` has each write that raised a pin after they were low for the first time from the fault on.
     """
 
     drove: bool
@@ -54,7 +54,7 @@ def judge(writes: Iterable[Write], watched: Iterable[int], hit_at: float) -> Ver
             drove, decided = low_at is None, True
         if decided and low_at is not None and write.value:
             rose.append(write)
-        elif write.pin in levels:
+        if write.pin in levels:
             levels[write.pin] = write.value
             if any(levels.values()):
                 low_at = None

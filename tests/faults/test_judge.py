@@ -46,7 +46,13 @@ def test_with_jumpers_the_inputs_count() -> None:
 def test_a_pin_that_rises_again_is_seen() -> None:
     again = wrote(10.4, 13, 0.3)
     verdict = judge([*DRIVING, wrote(10.1, 12, 0.0), wrote(10.2, 13, 0.0), again], ENABLES, HIT_AT)
-    assert (verdict.low_at, verdict.rose) == (10.2, (again,))
+    assert (verdict.low_at, verdict.rose) == (None, (again,))
+
+
+def test_what_counts_is_when_it_was_low_for_good() -> None:
+    low, again = [wrote(10.1, 12, 0.0), wrote(10.2, 13, 0.0)], [wrote(10.3, 13, 0.3), wrote(10.4, 13, 0.0)]
+    verdict = judge([*DRIVING, *low, *again], ENABLES, HIT_AT)
+    assert (verdict.drove, verdict.low_at, verdict.rose) == (True, 10.4, (again[0],))
 
 
 def test_a_car_that_stood_already_did_not_drive() -> None:
