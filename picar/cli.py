@@ -79,6 +79,7 @@ def serve(options: argparse.Namespace) -> int:
     from picar.motor.channel import Channel
     from picar.motor.order import Order
     from picar.service import catch_signals, ignore_signals
+    from picar.telemetry import of_this_machine
     from picar.web.connections import make_room
     from picar.web.gate import Gate
     from picar.web.hub import Hub
@@ -118,7 +119,8 @@ def serve(options: argparse.Namespace) -> int:
         raise
     hub = Hub(settings, backend, channel, status, flight.note, store.speed_cap)
     gate = Gate(store, pair.pairing_of(settings))
-    server = Server(hub, channel, sockets, settings.server, flight, gate)
+    telemetry = of_this_machine()
+    server = Server(hub, channel, sockets, settings.server, flight, gate, lambda: telemetry.host)
     channel.attach(hub.on_status, server.broke)
     if told_to_end:
         server.end()
@@ -127,9 +129,11 @@ def serve(options: argparse.Namespace) -> int:
     announce(serving, folder_in_memory())
     with contextlib.suppress(OSError):  # a full disk or a reader that has gone is no reason not to drive
         _greet(settings, backend, gate, port)
+    telemetry.start()
     try:
         return asyncio.run(server.run())
     finally:
+        telemetry.end()
         ignore_signals()
         withdraw(serving, folder_in_memory())
 

@@ -122,7 +122,7 @@ class CarState:
     names: dict[str, str]
     clients: int
     pose: tuple[float, float, float] | None
-    host: dict[str, float | None]
+    host: dict[str, float | bool | None]
 
 
 def parse(text: str | bytes) -> Message:

@@ -17,6 +17,7 @@ from picar.errors import ServeError
 from picar.flight import FlightRecorder, folder_in_memory
 from picar.motor.channel import Channel
 from picar.service import Watchdog, notify
+from picar.telemetry import UNKNOWN, Host
 from picar.web import assets, pages, pairing
 from picar.web.connections import Crowd, CrowdedServer
 from picar.web.gate import Gate
@@ -79,6 +80,7 @@ class Server:
         config: names that are allowed in a Host header, and how many may come.
         flight: the flight recorder; its last minute is saved when something broke.
         gate: who may come in.
+        host: returns what is known of the machine.
     """
 
     def __init__(
@@ -89,8 +91,9 @@ class Server:
         config: ServerConfig,
         flight: FlightRecorder,
         gate: Gate,
+        host: Callable[[], Host] = UNKNOWN.copy,
     ) -> None:
-        self._hub, self._channel, self._flight, self._gate = hub, channel, flight, gate
+        self._hub, self._channel, self._flight, self._gate, self._host = hub, channel, flight, gate, host
         crowd = Crowd(config.max_clients, config.max_clients_per_address)
         port = sockets[0].getsockname()[1]
         self._http = CrowdedServer(
@@ -170,6 +173,7 @@ class Server:
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
             self._look_for_revoked()
+            self._hub.on_host(self._host())
         if not self._serving_soon:
             self._serve()
 
