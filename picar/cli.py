@@ -75,20 +75,26 @@ def serve(options: argparse.Namespace) -> int:
     from picar import log, pair
     from picar.access.places import Serving, announce, state_directory, withdraw
     from picar.access.store import AccessStore
+    from picar.calibration import Calibration
     from picar.flight import FlightRecorder, folder_in_memory
     from picar.motor.channel import Channel
     from picar.motor.order import Order
+    from picar.overlay import Overlay
     from picar.service import catch_signals, ignore_signals
     from picar.telemetry import of_this_machine
     from picar.web.connections import make_room
     from picar.web.gate import Gate
     from picar.web.hub import Hub
     from picar.web.server import Server, listen
+    from picar.web.tuning import Tuning
 
     log.to_stderr()
     settings = _load(options)
     backend = _choose_backend(settings)
     store = AccessStore(state_directory())
+    overlay = Overlay(store.path.parent)
+    configured, calibrated = Calibration.of(settings), overlay.read()
+    settings = calibrated.applied_to(settings) if calibrated else settings
     make_room(settings.server.max_clients)
     trace = _open_trace(options)  # held open: in an emergency nothing may be left to fail but the pins
     sockets = listen(settings.server)
@@ -117,7 +123,8 @@ def serve(options: argparse.Namespace) -> int:
         if told_to_end:
             return 0
         raise
-    hub = Hub(settings, backend, channel, status, flight.note, store.speed_cap)
+    tuning = Tuning(configured, overlay, calibrated)
+    hub = Hub(settings, backend, channel, status, tuning, flight.note, store.speed_cap)
     gate = Gate(store, pair.pairing_of(settings))
     telemetry = of_this_machine()
     server = Server(hub, channel, sockets, settings.server, flight, gate, lambda: telemetry.host)
@@ -152,10 +159,20 @@ def pins_low(options: argparse.Namespace) -> int:
 
 def check_config(options: argparse.Namespace) -> int:
     """Say whether the configuration is good, and what it comes to."""
+    from picar.access.places import resting
+    from picar.calibration import marked
+    from picar.overlay import Overlay
+
     path = config.find_file(options.file)
     settings = config.load(path)
+    overlay = Overlay(resting())
+    calibrated = overlay.read()
     print(f"# {settings.source}: good. All options, defaults included:\n")
-    print(config.as_toml(settings), end="")
+    if calibrated:
+        text = config.as_toml(calibrated.applied_to(settings))
+        print(marked(text, f"calibrated on the page: {overlay.path}"), end="")
+    else:
+        print(config.as_toml(settings), end="")
     _print_warnings(settings)
     return 0
 

@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 from picar import config
+from picar.access.places import resting
 from picar.errors import FileError, UsageError
+from picar.overlay import Overlay
 from picar.wiring import svg, text
 from picar.wiring.plan import Plan, plan
 from picar.wiring.presets import PRESETS, Preset, as_toml
@@ -60,6 +62,8 @@ def _preset(name: str | None) -> Preset | None:
 
 def _configured(flag: str | None) -> Plan:
     settings = config.load(config.find_file(flag))
+    calibrated = Overlay(resting()).read()
+    settings = calibrated.applied_to(settings) if calibrated else settings
     return plan(settings.l298n, settings.left, settings.right)
 
 

@@ -8,6 +8,7 @@ Laws:
 - Leaving `armed` puts both wheels to zero in the same call; what follows ramps up from zero.
 - A wheel rests at zero for `reverse_pause_s` before it turns the other way, whatever happened between.
 - A refused call changes nothing.
+- Sticks and jogs do not mix: the wheels rest between them, for the one are speeds and the other duty cycles.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from picar.config import DriveConfig
-from picar.core.shaping import NEUTRAL, Sticks, Tank, Wanted, Wheels, is_neutral, wheel_speeds
+from picar.core.shaping import (
+    NEUTRAL,
+    Jog,
+    Sticks,
+    Tank,
+    Wanted,
+    Wheels,
+    is_neutral,
+    jog_duties,
+    wheel_speeds,
+)
 
 TICK_S = 0.02  # 50 Hz: a ramp step too small to feel
 
@@ -48,15 +59,20 @@ class Refusal(StrEnum):
     STALE = "stale"
     NOT_NEUTRAL = "not_neutral"
     STOPPED = "stopped"
+    MOVING = "moving"
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What the bridge shall do now: turn the wheels at these speeds, or hold them by braking."""
+    """What the bridge shall do now: turn the wheels at these speeds, or hold them by braking.
+
+    `raw`: they are duty cycles, of a jog.
+    """
 
     left: float = 0.0
     right: float = 0.0
     brake: bool = False
+    raw: bool = False
 
 
 COAST = Output()
@@ -107,12 +123,18 @@ class Drive:
         rearm_s: after a failsafe, how long a fresh command may re-arm by itself.
         brake_hold_s: how long a stop brakes.
         speed_cap: the owner's, above every driver's limit; a share of `max_speed` in (0, 1].
+        min_duty: of the motors, which says how far a jog may go under that cap.
 
     All times are seconds of one monotonic clock and never run backwards from call to call.
     """
 
     def __init__(
-        self, limits: DriveConfig, rearm_s: float, brake_hold_s: float, speed_cap: float = 1.0
+        self,
+        limits: DriveConfig,
+        rearm_s: float,
+        brake_hold_s: float,
+        speed_cap: float = 1.0,
+        min_duty: float = 0.0,
     ) -> None:
         self._limits = limits
         self._rearm_s = rearm_s
@@ -126,7 +148,9 @@ class Drive:
         self.state = State.DISARMED
         self.reason: Reason | None = Reason.STARTED
         self._speed_limit = 1.0
+        self._raw = False  # the ramps hold duty cycles, of a jog
         self.speed_cap = speed_cap
+        self.min_duty = min_duty
 
     def command(self, wanted: Wanted, deadline: float, now: float) -> Refusal | None:
         """Take the driver's newest sticks, to be followed until `deadline` at the latest.
@@ -138,6 +162,8 @@ class Drive:
         refusal = self._refusal(wanted, deadline, now)
         if refusal is None:
             self.state, self.reason = State.ARMED, None
+            if not any(self.applied):
+                self._raw = isinstance(wanted, Jog)
             self._wanted, self._deadline = wanted, deadline
             self._follow(now)
         return refusal
@@ -196,17 +222,18 @@ class Drive:
     def output(self, now: float) -> Output:
         """Return what the bridge shall do, without letting time pass."""
         if self.state is State.ARMED:
-            return Output(self._left.speed, self._right.speed)
+            return Output(self._left.speed, self._right.speed, raw=self._raw and any(self.applied))
         return BRAKE if self.state is State.STOPPED and now < self._until else COAST
 
     @property
     def wanted(self) -> Sticks:
         """The sticks that the car follows; neutral unless armed."""
-        return self._wanted.as_sticks() if isinstance(self._wanted, Tank) else self._wanted
+        wanted = self._wanted.as_tank() if isinstance(self._wanted, Jog) else self._wanted
+        return wanted.as_sticks() if isinstance(wanted, Tank) else wanted
 
     @property
     def applied(self) -> Wheels:
-        """The wheel speeds after the slew limiter, before trim and minimum duty."""
+        """The wheel speeds after the slew limiter, before trim and minimum duty; of a jog, the duty cycles."""
         return Wheels(self._left.speed, self._right.speed)
 
     @property
@@ -229,7 +256,11 @@ class Drive:
             return Refusal.STALE
         if self.state is State.DISARMED and not is_neutral(wanted, self._limits.deadband):
             return Refusal.NOT_NEUTRAL
-        return None
+        return Refusal.NOT_NEUTRAL if self._would_mix(wanted) else None
+
+    def _would_mix(self, wanted: Wanted) -> bool:
+        other_kind = isinstance(wanted, Jog) != self._raw
+        return any(self.applied) and other_kind and not is_neutral(wanted, self._limits.deadband)
 
     def _meet_deadlines(self, now: float) -> None:
         if self.state is State.ARMED and now >= self._deadline:
@@ -254,7 +285,11 @@ class Drive:
 
     def _follow(self, now: float) -> None:
         limits = self._limits
-        target = wheel_speeds(self._wanted, limits.deadband, limits.expo, self.speed_limit * limits.max_speed)
+        if isinstance(self._wanted, Jog):
+            target = jog_duties(self._wanted, self.speed_cap * limits.max_speed, self.min_duty)
+        else:
+            most = self.speed_limit * limits.max_speed
+            target = wheel_speeds(self._wanted, limits.deadband, limits.expo, most)
         dt, self._updated_at = now - self._updated_at, now
         self._left.follow(target.left, dt, now, limits)
         self._right.follow(target.right, dt, now, limits)

@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from picar.calibration import PLACES, Calibration, option_of
 from picar.core.drive import Refusal
-from picar.core.shaping import Sticks, Tank, Wanted
+from picar.core.shaping import JOG_DUTY, Jog, Sticks, Tank, Wanted
 
 VERSION = 1
 SUBPROTOCOL = "picar.v1"
@@ -33,6 +34,8 @@ MESSAGES = {
     "not_driver": "Somebody else has the wheel, or nobody; ask for it with take.",
     Refusal.NOT_NEUTRAL: "Let go of the sticks first; the car wants to see neutral before it drives.",
     Refusal.STOPPED: "The car is stopped; its driver must reset it.",
+    Refusal.MOVING: "The car moves; it is calibrated at standstill only.",
+    "not_saved": "It counts until picar ends, but could not be saved.",
     "too_fast": "More than 100 messages a second for over a second; send 20 to 30.",
 }
 
@@ -47,7 +50,7 @@ class ProtocolError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """Desired sticks, raw; a tank command arrives as this too."""
+    """Desired sticks, raw; a tank command or a jog arrives as this too."""
 
     seq: int
     tick: int
@@ -101,7 +104,15 @@ class Limit:
     tick: int
 
 
-Message = Drive | Take | Release | Grant | Deny | Stop | Reset | Limit
+@dataclass(frozen=True, slots=True)
+class Calibrate:
+    """Follow this calibration from now on; None is the configuration's."""
+
+    calibration: Calibration | None
+    tick: int
+
+
+Message = Drive | Take | Release | Grant | Deny | Stop | Reset | Limit | Calibrate
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +214,13 @@ def _text(**fields: Any) -> str:
     return _ENCODER.encode(fields)
 
 
-def _number(fields: dict[str, Any], key: str, lo: float = -1.0) -> float:
-    """Read a number in [lo, 1]. Booleans are not numbers; NaN and Infinity are, to json.loads, and bad ones."""
+def _number(fields: dict[str, Any], key: str, lo: float = -1.0, hi: float = 1.0) -> float:
+    """Read a number in [lo, hi]. Booleans are not numbers; NaN and Infinity are, to json.loads, and bad ones."""
     value = fields[key]
     if type(value) not in (int, float):
         raise ProtocolError("bad_message", f"{key} must be a number")
-    if not lo <= value <= 1.0:
-        raise ProtocolError("bad_value", f"{key} must be a finite number from {lo:g} to 1")
+    if not lo <= value <= hi:
+        raise ProtocolError("bad_value", f"{key} must be a finite number from {lo:g} to {hi:g}")
     return float(value)
 
 
@@ -241,6 +252,29 @@ def _tank(f: dict[str, Any]) -> Drive:
     return Drive(_integer(f, "seq"), _integer(f, "tick"), Tank(_number(f, "left"), _number(f, "right")))
 
 
+def _jog(f: dict[str, Any]) -> Drive:
+    side = f["side"]
+    if not isinstance(side, str):
+        raise ProtocolError("bad_message", "side must be a text")
+    if side not in ("left", "right"):
+        raise ProtocolError("bad_value", "side must be left or right")
+    jog = Jog("left" if side == "left" else "right", _number(f, "duty", -JOG_DUTY, JOG_DUTY))
+    return Drive(_integer(f, "seq"), _integer(f, "tick"), jog)
+
+
+def _calibrate(f: dict[str, Any]) -> Calibrate:
+    values: dict[str, Any] = {}
+    for name in PLACES:
+        option = option_of(name)
+        if option.type is not bool:
+            values[name] = _number(f, name, option.lo, option.hi)
+        elif type(f[name]) is bool:
+            values[name] = f[name]
+        else:
+            raise ProtocolError("bad_message", f"{name} must be true or false")
+    return Calibrate(Calibration(**values), _integer(f, "tick"))
+
+
 def _limit(f: dict[str, Any]) -> Limit:
     speed = _number(f, "speed", lo=0.0)
     if speed == 0.0:
@@ -251,6 +285,9 @@ def _limit(f: dict[str, Any]) -> Limit:
 _READERS: dict[str, tuple[set[str], Callable[[dict[str, Any]], Message]]] = {
     "drive": ({"seq", "tick", "throttle", "steering"}, _drive),
     "tank": ({"seq", "tick", "left", "right"}, _tank),
+    "jog": ({"seq", "tick", "side", "duty"}, _jog),
+    "calibrate": ({"tick", *PLACES}, _calibrate),
+    "uncalibrate": ({"tick"}, lambda f: Calibrate(None, _integer(f, "tick"))),
     "take": ({"tick"}, lambda f: Take(_integer(f, "tick"))),
     "release": (set(), lambda _: Release()),
     "grant": ({"client", "tick"}, lambda f: Grant(_client(f), _integer(f, "tick"))),

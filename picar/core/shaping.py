@@ -1,5 +1,7 @@
 """From stick positions to wheel speeds to duty cycles: deadband, expo, mix, desaturate, trim.
 
+A jog turns one motor alone by a duty cycle as it is; that is for calibrating what this file corrects.
+
 Pure arithmetic on numbers in [-1, 1]. Ramps and states are `drive.py`'s, pins are `l298n.py`'s.
 
 Laws: no output leaves [-1, 1]; mirrored sticks give mirrored wheels; a mix that does not fit is
@@ -9,7 +11,9 @@ scaled as a whole, so that the car keeps its turn (as ArduPilot's skid steering 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+JOG_DUTY = 0.5  # the most a jog asks for: a wheel in the air turns at a third of its speed
 
 
 class Wheels(NamedTuple):
@@ -39,12 +43,26 @@ class Tank:
         return Sticks((self.left + self.right) / 2, (self.left - self.right) / 2)
 
 
-Wanted = Sticks | Tank
+@dataclass(frozen=True, slots=True)
+class Jog:
+    """One motor alone, for calibrating: its duty cycle in [-JOG_DUTY, JOG_DUTY], without trim and minimum duty."""
+
+    side: Literal["left", "right"]
+    duty: float
+
+    def as_tank(self) -> Tank:
+        """Return the two sides of it."""
+        return Tank(self.duty, 0.0) if self.side == "left" else Tank(0.0, self.duty)
+
+
+Wanted = Sticks | Tank | Jog
 NEUTRAL = Sticks(0.0, 0.0)
 
 
 def is_neutral(wanted: Wanted, deadband: float) -> bool:
-    """Tell whether both axes are inside the deadband."""
+    """Tell whether both axes are inside the deadband; a jog has none, for its smallest duty cycle reaches a pin."""
+    if isinstance(wanted, Jog):
+        return wanted.duty == 0.0
     a, b = (wanted.throttle, wanted.steering) if isinstance(wanted, Sticks) else (wanted.left, wanted.right)
     return abs(a) <= deadband and abs(b) <= deadband
 
@@ -74,7 +92,20 @@ def arcade_mix(throttle: float, steering: float) -> Wheels:
     return Wheels(left / scale, right / scale)
 
 
-def wheel_speeds(wanted: Wanted, deadband: float, expo: float, limit: float) -> Wheels:
+def jog_duties(jog: Jog, limit: float, min_duty: float) -> Wheels:
+    """Return the duty cycles of a jog, which is not faster than a stick may be.
+
+    Args:
+        jog: what is asked for.
+        limit: the highest speed of a wheel that the owner and the voltage allow, in (0, 1].
+        min_duty: see `duty_cycle`.
+    """
+    most = min(JOG_DUTY, duty_cycle(limit, 1.0, min_duty))
+    left, right = (max(-most, min(most, duty)) for duty in (jog.as_tank().left, jog.as_tank().right))
+    return Wheels(left, right)
+
+
+def wheel_speeds(wanted: Sticks | Tank, deadband: float, expo: float, limit: float) -> Wheels:
     """Return the wheel speeds that the sticks ask for.
 
     Args:

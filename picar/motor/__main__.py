@@ -59,7 +59,13 @@ def _build(order: Order, flight: FlightRecorder, commands: int, status: int) -> 
     if order.trace:
         traced = TracedPins(traced, PinTrace(Path(order.trace)).line)
     bridge = L298N(traced, order.l298n, order.motors, order.left, order.right)
-    drive = Drive(order.drive, order.session.rearm_s, order.motors.brake_hold_s, order.speed_cap)
+    drive = Drive(
+        order.drive,
+        order.session.rearm_s,
+        order.motors.brake_hold_s,
+        order.speed_cap,
+        order.motors.min_duty,
+    )
     return MotorLoop(drive, bridge, world, commands, status, flight.note), bridge
 
 

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import picar
+from picar.calibration import Calibration
 from picar.core.drive import Reason
 from picar.core.shaping import Wanted
 from picar.errors import BackendError, ChannelError
@@ -151,6 +152,10 @@ class Channel:
     def limit(self, speed: float, deadline: float) -> int:
         """Send a speed limit."""
         return self._send(frames.limit(self._sent + 1, speed, deadline))
+
+    def calibrate(self, calibration: Calibration, deadline: float) -> int:
+        """Send a calibration."""
+        return self._send(frames.calibrate(self._sent + 1, calibration, deadline))
 
     def cap(self, speed: float) -> int:
         """Send the owner's speed cap."""

@@ -14,8 +14,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from picar.calibration import Calibration
 from picar.core.drive import Reason
-from picar.core.shaping import Sticks, Tank, Wanted
+from picar.core.shaping import Jog, Sticks, Tank, Wanted
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 MAX_BYTES = 512  # what POSIX promises of PIPE_BUF, and what macOS has
@@ -23,6 +24,8 @@ MAX_BYTES = 512  # what POSIX promises of PIPE_BUF, and what macOS has
 
 def drive(n: int, wanted: Wanted, deadline: float) -> bytes:
     """Follow these sticks until `deadline`."""
+    if isinstance(wanted, Jog):
+        return _line("jog", n, deadline, wanted.side, wanted.duty)
     if isinstance(wanted, Sticks):
         kind, a, b = "drive", wanted.throttle, wanted.steering
     else:
@@ -55,8 +58,15 @@ def cap(n: int, speed: float) -> bytes:
     return _line("cap", n, speed)
 
 
-def sticks(kind: str, a: float, b: float) -> Wanted:
-    """Return the sticks of a drive or tank frame."""
+def calibrate(n: int, calibration: Calibration, deadline: float) -> bytes:
+    """Follow another calibration, at standstill."""
+    return _line("calibrate", n, deadline, *dataclasses.astuple(calibration))
+
+
+def sticks(kind: str, a: Any, b: float) -> Wanted:
+    """Return what a drive, tank or jog frame asks for."""
+    if kind == "jog":
+        return Jog(a, b)
     return Sticks(a, b) if kind == "drive" else Tank(a, b)
 
 

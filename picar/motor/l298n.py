@@ -20,6 +20,7 @@ Laws:
 
 from __future__ import annotations
 
+from picar.calibration import Calibration
 from picar.config import L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import Output
 from picar.core.shaping import duty_cycle
@@ -107,11 +108,12 @@ class L298N:
         self, pins: Pins, wiring: L298NConfig, motors: MotorsConfig, left: SideConfig, right: SideConfig
     ) -> None:
         self._pins = pins
-        self._min_duty = motors.min_duty
         a = self._bridge(wiring.ena, wiring.in1, wiring.in2, motors.pwm_hz)
         b = self._bridge(wiring.enb, wiring.in3, wiring.in4, motors.pwm_hz)
+        self._bridges = (a, b)
         self._sides = (b, a) if wiring.swap else (a, b)
         self._motors = (left, right)
+        self._min_duty = motors.min_duty
 
     def apply(self, output: Output) -> None:
         """Write what has changed since the last output."""
@@ -119,10 +121,20 @@ class L298N:
             if output.brake:
                 bridge.brake()
             elif speed:
-                duty = duty_cycle(speed, motor.trim, self._min_duty)
+                duty = abs(speed) if output.raw else duty_cycle(speed, motor.trim, self._min_duty)
                 bridge.turn(duty, forward=(speed > 0.0) != motor.invert)
             else:
                 bridge.coast()
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Take other directions, trims and minimum duty. At rest only: every pin is low, so nothing is to be moved over."""
+        a, b = self._bridges
+        self._sides = (b, a) if calibration.swap else (a, b)
+        self._motors = (
+            SideConfig(calibration.left_invert, calibration.left_trim),
+            SideConfig(calibration.right_invert, calibration.right_trim),
+        )
+        self._min_duty = calibration.min_duty
 
     def low(self) -> None:
         """Write every pin low, enables first, whatever was written before.

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from picar.calibration import Calibration
 from picar.core.drive import TICK_S, Drive, Output, Reason, Refusal, State
 from picar.motor import frames
 from picar.service import catch_signals
@@ -31,6 +32,10 @@ class Bridge(Protocol):
 
     def apply(self, output: Output) -> None:
         """Make the motors do this."""
+        ...
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Take other directions, trims and minimum duty, at rest."""
         ...
 
     def low(self) -> None:
@@ -141,25 +146,8 @@ class MotorLoop:
 
     def _handle(self, frame: list[Any], now: float) -> None:
         kind, n, *rest = frame
-        refusal: Refusal | None = None
         stopped = self._drive.state == State.STOPPED
-        if kind in ("drive", "tank"):
-            deadline, a, b = rest
-            refusal = self._drive.command(frames.sticks(kind, a, b), deadline, now)
-        elif kind == "stop":
-            self._drive.stop(now)
-        elif kind == "release":
-            self._drive.release(Reason(rest[0]), now)
-        elif kind == "reset":
-            deadline, seen_at = rest
-            refusal = self._drive.reset(seen_at, deadline, now)
-        elif kind == "limit":
-            deadline, speed = rest
-            refusal = self._drive.limit(speed, deadline, now)
-        elif kind == "cap":
-            (self._drive.speed_cap,) = rest
-        else:
-            raise ValueError(f"no such frame: {kind}")
+        refusal = self._obey(kind, rest, now)
         self._handled = n
         if kind == "stop" and stopped:
             return  # anybody may say it as often as they like: it must not fill the flight recorder
@@ -168,6 +156,41 @@ class MotorLoop:
             self._note(f'"n":{n},"refused":"{refusal}"')
         else:
             self._note(f'"n":{n},"did":"{kind}"')
+
+    def _obey(self, kind: str, rest: list[Any], now: float) -> Refusal | None:
+        """Carry out a command. Returns why not."""
+        if kind in ("drive", "tank", "jog"):
+            deadline, a, b = rest
+            return self._drive.command(frames.sticks(kind, a, b), deadline, now)
+        if kind == "stop":
+            self._drive.stop(now)
+        elif kind == "release":
+            self._drive.release(Reason(rest[0]), now)
+        elif kind == "reset":
+            deadline, seen_at = rest
+            return self._drive.reset(seen_at, deadline, now)
+        elif kind == "limit":
+            deadline, speed = rest
+            return self._drive.limit(speed, deadline, now)
+        elif kind == "calibrate":
+            return self._calibrate(*rest, now=now)
+        elif kind == "cap":
+            (self._drive.speed_cap,) = rest
+        else:
+            raise ValueError(f"no such frame: {kind}")
+        return None
+
+    def _calibrate(self, deadline: float, *values: Any, now: float) -> Refusal | None:
+        """Change what the motors are told; while a wheel turns that would be a jerk, or a turn the other way."""
+        self._act(now)  # so that what is over by now is over
+        if now >= deadline:
+            return Refusal.STALE
+        if self._moving:
+            return Refusal.MOVING
+        calibration = Calibration(*values)
+        self._bridge.calibrate(calibration)
+        self._drive.min_duty = calibration.min_duty
+        return None
 
     def _report(self, now: float) -> None:
         """Send a status when there is something to say: an answer, a change, or the beat."""

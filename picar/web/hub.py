@@ -11,27 +11,28 @@ Laws:
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections import deque
 from collections.abc import Callable, Container
 from typing import Any, NamedTuple
 
-from picar import __version__
+from picar.calibration import Calibration
 from picar.config import Config
 from picar.core import protocol
 from picar.core.arbiter import Arbiter
 from picar.core.drive import Reason, Refusal
-from picar.core.link import RATE_PER_S
 from picar.core.protocol import CarState, ProtocolError
 from picar.core.shaping import Sticks, is_neutral
 from picar.motor.channel import Channel
 from picar.motor.frames import Status
-from picar.motor.simcar import WALLS
 from picar.telemetry import UNKNOWN, Host
 from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client
 from picar.web.gate import Visitor
+from picar.web.greeting import hello
 from picar.web.notebook import Notebook
+from picar.web.tuning import Tuning
 from picar.web.wire import Wire
 
 log = logging.getLogger(__name__)
@@ -46,13 +47,17 @@ CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application'
 
 
 class _Command(NamedTuple):
-    """A command that the motor process has not answered yet; `seq` is None for all but drives."""
+    """A command that the motor process has not answered yet; `seq` is None for all but drives.
+
+    `then` is called when it was carried out.
+    """
 
     number: int
     client: Client
     seq: int | None = None
     sent_at: float = 0.0
     neutral: bool = True
+    then: Callable[[], None] | None = None
 
 
 class Hub:
@@ -63,6 +68,7 @@ class Hub:
         backend: name of the backend, for the page.
         channel: the way to the motor process; hand its statuses to `on_status`.
         status: the motor process's first status.
+        tuning: the calibration that it was started with, and the file for others.
         note: writes down what happens, as the members of a JSON object.
         speed_cap: the owner's, which the motor process was started with.
         clock: seconds, monotonic.
@@ -74,12 +80,14 @@ class Hub:
         backend: str,
         channel: Channel,
         status: Status,
+        tuning: Tuning,
         note: Callable[[str], None] = lambda _members: None,
         speed_cap: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._backend, self._notes = config, backend, Notebook(note)
         self._channel, self._status, self._clock = channel, status, clock
+        self.tuning = tuning
         self._timeout_s = config.session.command_timeout_s
         self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s, lambda: self.stands_still)
         self._audience = Audience(self._timeout_s, self._build_state)
@@ -112,7 +120,7 @@ class Hub:
         now = self._clock()
         client = self._audience.add(visitor, wire)
         self._arbiter.joined(client.id, visitor.session, now)
-        wire.send(self._hello(client))
+        wire.send(hello(client.id, self._config, self._backend))
         self._audience.welcome(client, self._arbiter.driver, now)
         self._note_driver(now)
         self.wake()
@@ -271,6 +279,7 @@ class Hub:
                 | protocol.Grant(tick=tick)
                 | protocol.Reset(tick)
                 | protocol.Limit(tick=tick)
+                | protocol.Calibrate(tick=tick)
             ):
                 sent_at = client.link.sent_at(tick, now)
                 return Refusal.STALE if sent_at is None else self._ask_fresh(client, message, sent_at, now)
@@ -289,7 +298,19 @@ class Hub:
             case protocol.Limit(speed=speed):
                 number = self._channel.limit(speed, sent_at + self._timeout_s)
                 self._unanswered.append(_Command(number, client))
+            case protocol.Calibrate(calibration=wanted):
+                values = wanted or self.tuning.configured
+                number = self._channel.calibrate(values, sent_at + self._timeout_s)
+                done = functools.partial(self._calibrated, client, wanted)
+                self._unanswered.append(_Command(number, client, then=done))
         return None
+
+    def _calibrated(self, client: Client, calibration: Calibration | None) -> None:
+        """The motor process follows it: keep it for the next start, while the car stands."""
+        problem = self.tuning.change(calibration)
+        self._config = self.tuning.current.applied_to(self._config)
+        if problem:
+            client.wire.send(protocol.error("not_saved", problem))
 
     def _settle(self, command: _Command, refusal: str | None, now: float) -> None:
         """Note the motor process's answer to a command, and pass a refusal on."""
@@ -304,6 +325,8 @@ class Hub:
                 self._arbiter.active(now)
             if woken:
                 self.wake()
+        elif command.then:
+            command.then()
 
     def _complain(self, client: Client, error: ProtocolError) -> None:
         now = self._clock()
@@ -341,22 +364,6 @@ class Hub:
     def _driving(self, now: float) -> bool:
         """Tell whether someone drives or anything moves; holding the wheel alone is not driving."""
         return self._status.moving or now - self._commanded_at < DRIVING_S
-
-    def _hello(self, client: Client) -> str:
-        limits = {
-            "max_speed": self._config.drive.max_speed,
-            "deadband": self._config.drive.deadband,
-            "messages_per_s": RATE_PER_S,
-            "message_bytes": protocol.MAX_BYTES,
-        }
-        car: dict[str, Any] = {
-            "name": self._config.server.name,
-            "backend": self._backend,
-            "version": __version__,
-        }
-        if self._backend == "sim":
-            car["walls"] = WALLS
-        return protocol.hello(client.id, car, self._timeout_s, TICK_S, limits)
 
     def _build_state(self, tick: int, now: float) -> CarState:
         status = self._status

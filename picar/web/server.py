@@ -26,6 +26,7 @@ from picar.web.hub import Hub
 from picar.web.logind import Power, runs_as_service
 from picar.web.power import PowerSwitch
 from picar.web.socket import DriveSocket
+from picar.web.tuning import CalibrationDoor
 from picar.web.turns import Doorway, Turns
 from picar.web.wiring import Drawings, Wiring
 
@@ -220,7 +221,7 @@ def _application(
             (r"/static/(.*)", pages.Static, {"path": str(assets.folder("static")), "packed": packed}),
             (r"/ws", DriveSocket, {"hub": hub, "crowd": crowd}),
             (r"/healthz", pages.Health, {"channel": channel}),
-            (r"/wiring(|\.svg|\.css)", Wiring, {"drawings": Drawings(hub.config)}),
+            (r"/wiring(|\.svg|\.css)", Wiring, {"drawings": Drawings(lambda: hub.config)}),
             (r"/api/v1/state", pages.State, {"hub": hub}),
             (r"/api/v1/stop", pages.Stop, {"hub": hub}),
             (r"/api/v1/flight", pages.Flight, {"flight": flight}),
@@ -233,6 +234,7 @@ def _application(
                 {"gate": gate, "hub": hub, "drawn": pairing.Drawn(), "host": config.host, "port": port},
             ),
             (r"/api/v1/speed-cap", pairing.SpeedCap, {**pin, "hub": hub}),
+            (r"/api/v1/calibration", CalibrationDoor, {"tuning": hub.tuning}),
             (r"/api/v1/power", PowerSwitch, {"hub": hub, "power": Power(runs_as_service())}),
         ],
         default_handler_class=pages.NotFound,

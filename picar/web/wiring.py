@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from picar.config import Config
 from picar.web.base import Base
 from picar.wiring.page import page
-from picar.wiring.plan import plan
+from picar.wiring.plan import Plan, plan
 from picar.wiring.style import for_the_page
 from picar.wiring.svg import drawing
 from picar.wiring.words import WORDS, language
@@ -18,26 +20,31 @@ class Drawings:
     """What is sent, drawn once for each language: on a small Pi that takes longer than a command may wait.
 
     Args:
-        config: the configuration to draw.
+        config: returns the configuration to draw; calibrating changes it.
     """
 
-    def __init__(self, config: Config) -> None:
-        self._plan = plan(config.l298n, config.left, config.right)
+    def __init__(self, config: Callable[[], Config]) -> None:
+        self._config = config
+        self._shown: tuple[object, ...] = ()
         self._drawn: dict[tuple[str, str], str] = {}
 
     def get(self, kind: str, spoken: str) -> str:
         """Return the page (an empty kind), the drawing (`.svg`) or the style (`.css`)."""
+        config = self._config()
+        shown = (config.l298n, config.left, config.right)
+        if shown != self._shown:
+            self._shown, self._drawn = shown, {}
         key = (kind, spoken)
         if key not in self._drawn:
-            self._drawn[key] = self._draw(kind, spoken)
+            self._drawn[key] = self._draw(plan(config.l298n, config.left, config.right), kind, spoken)
         return self._drawn[key]
 
-    def _draw(self, kind: str, spoken: str) -> str:
+    def _draw(self, plan: Plan, kind: str, spoken: str) -> str:
         if kind == ".css":
             return for_the_page()
         if kind == ".svg":
-            return drawing(self._plan, WORDS[spoken], alone=True)
-        return page(self._plan, spoken)
+            return drawing(plan, WORDS[spoken], alone=True)
+        return page(plan, spoken)
 
 
 class Wiring(Base):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from picar.core.drive import COAST, TICK_S, Drive, Output, Reason, Refusal
-from picar.core.shaping import NEUTRAL, Sticks, Tank, Wanted
+from picar.core.shaping import JOG_DUTY, NEUTRAL, Jog, Sticks, Tank, Wanted
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,10 @@ Timeline = list[tuple[float, Event]]  # seconds since the event before, and the 
 _axis = st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5, 0.03]) | st.floats(-1.0, 1.0)
 _lives = st.sampled_from([0.5, 0.5, 0.2, 0.01, 0.0, -0.1]) | st.floats(-1.0, 1.0)
 _neutral = st.builds(Command, st.just(NEUTRAL), st.just(0.5))
-_commands = st.builds(Command, st.builds(Sticks, _axis, _axis) | st.builds(Tank, _axis, _axis), _lives)
+_duty = st.sampled_from([0.0, JOG_DUTY, -JOG_DUTY, 0.01]) | st.floats(-JOG_DUTY, JOG_DUTY)
+_jogs = st.builds(Jog, st.sampled_from(["left", "right"]), _duty)
+_wanted = st.one_of(st.builds(Sticks, _axis, _axis), st.builds(Tank, _axis, _axis), _jogs)
+_commands = st.builds(Command, _wanted, _lives)
 _others: list[st.SearchStrategy[Event]] = [
     st.builds(Stop),
     st.builds(Reset, st.sampled_from([0.0, 0.01, 0.1]) | st.floats(0.0, 1.0), _lives),

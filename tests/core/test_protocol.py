@@ -11,11 +11,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from picar.calibration import Calibration
 from picar.core import protocol
 from picar.core.drive import Refusal
 from picar.core.protocol import (
     MAX_BYTES,
     MAX_INTEGER,
+    Calibrate,
     CarState,
     Deny,
     Drive,
@@ -29,13 +31,26 @@ from picar.core.protocol import (
     Take,
     parse,
 )
-from picar.core.shaping import Sticks, Tank
+from picar.core.shaping import Jog, Sticks, Tank
 
 DRIVE = {"type": "drive", "seq": 7, "tick": 412, "throttle": 0.5, "steering": -0.2}
 TANK = {"type": "tank", "seq": 8, "tick": 413, "left": 0.4, "right": 0.4}
+JOG = {"type": "jog", "seq": 9, "tick": 414, "side": "left", "duty": 0.2}
+FOUND = {
+    "swap": True,
+    "left_invert": False,
+    "right_invert": True,
+    "left_trim": 0.9,
+    "right_trim": 1.0,
+    "min_duty": 0.3,
+}
+CALIBRATE = {"type": "calibrate", "tick": 415, **FOUND}
 GOOD: list[tuple[dict[str, Any], Message]] = [
     (DRIVE, Drive(7, 412, Sticks(0.5, -0.2))),
     (TANK, Drive(8, 413, Tank(0.4, 0.4))),
+    (JOG, Drive(9, 414, Jog("left", 0.2))),
+    (CALIBRATE, Calibrate(Calibration(True, False, True, 0.9, 1.0, 0.3), 415)),
+    ({"type": "uncalibrate", "tick": 416}, Calibrate(None, 416)),
     ({"type": "take", "tick": 412}, Take(412)),
     ({"type": "release"}, Release()),
     ({"type": "grant", "client": "c3", "tick": 412}, Grant("c3", 412)),
@@ -46,7 +61,15 @@ GOOD: list[tuple[dict[str, Any], Message]] = [
 ]
 AXES = [(DRIVE, "throttle"), (DRIVE, "steering"), (TANK, "left"), (TANK, "right")]
 WHOLE = [(m, key) for m, _ in GOOD for key in ("seq", "tick") if key in m]
-NUMBERS = [*AXES, *WHOLE, (GOOD[-1][0], "speed")]
+# Numbers with a range of their own: the message, the key, the least, the most.
+RANGES: list[tuple[dict[str, Any], str, float, float]] = [
+    (JOG, "duty", -0.5, 0.5),
+    (CALIBRATE, "left_trim", 0.5, 1.0),
+    (CALIBRATE, "right_trim", 0.5, 1.0),
+    (CALIBRATE, "min_duty", 0.0, 0.8),
+]
+FLAGS = [(CALIBRATE, key) for key in ("swap", "left_invert", "right_invert")]
+NUMBERS = [*AXES, *WHOLE, (GOOD[-1][0], "speed"), *((message, key) for message, key, _, _ in RANGES)]
 CODES = {
     "bad_message",
     "unknown_type",
@@ -57,6 +80,8 @@ CODES = {
     "not_neutral",
     "stopped",
     "too_fast",
+    "moving",
+    "not_saved",
 }
 
 
@@ -99,6 +124,29 @@ def test_whole_numbers_go_up_to_what_a_browser_can_count(
     message: dict[str, Any], key: str, value: int
 ) -> None:
     assert getattr(parse(json.dumps(message | {key: value})), key) == value
+
+
+@pytest.mark.parametrize(("message", "key", "least", "most"), RANGES)
+def test_a_range_has_its_ends_in_it_and_nothing_beyond(
+    message: dict[str, Any], key: str, least: float, most: float
+) -> None:
+    for value in (least, most):
+        parse(json.dumps(message | {key: value}))
+    for value in (math.nextafter(least, -2), math.nextafter(most, 2), -1e308, 10**400):
+        assert refusal(json.dumps(message | {key: value})) == "bad_value"
+
+
+@pytest.mark.parametrize(("message", "key"), FLAGS)
+@pytest.mark.parametrize("value", ["0", "1", "null", '"true"', "[]", "NaN"])
+def test_a_flag_is_true_or_false(message: dict[str, Any], key: str, value: str) -> None:
+    assert refusal(raw(message, key, value)) == "bad_message"
+
+
+def test_a_side_is_left_or_right() -> None:
+    for value in ('"Left"', '""', '"both"', '"a"', '"\\ud800"'):
+        assert refusal(raw(JOG, "side", value)) == "bad_value"
+    for value in ("1", "null", "true", '["left"]', '{"left":1}'):
+        assert refusal(raw(JOG, "side", value)) == "bad_message"
 
 
 @pytest.mark.parametrize("speed", ["1", "1.0", "0.6", "5e-324"])
@@ -274,8 +322,14 @@ def check(text: str) -> None:
             assert type(value) is float
             assert 0.0 < value <= 1.0
         elif name == "wanted":
-            axes = [getattr(value, f.name) for f in fields(value)]
+            axes = [getattr(value, f.name) for f in fields(value) if f.name != "side"]
             assert all(type(axis) is float and -1.0 <= axis <= 1.0 for axis in axes)
+        elif name == "calibration" and value is not None:
+            assert 0.5 <= value.left_trim <= 1.0
+            assert 0.5 <= value.right_trim <= 1.0
+            assert 0.0 <= value.min_duty <= 0.8
+        elif name == "calibration":
+            assert value is None
         else:
             assert type(value) is str
 

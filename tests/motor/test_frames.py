@@ -7,9 +7,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from picar.calibration import Calibration
 from picar.config import Config, L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import Reason
-from picar.core.shaping import Sticks, Tank, Wanted
+from picar.core.shaping import Jog, Sticks, Tank, Wanted
 from picar.motor import frames
 from picar.motor.frames import MAX_BYTES, Status
 from picar.motor.order import Order
@@ -25,8 +26,8 @@ def fits(frame: bytes) -> bool:
 
 @given(numbers, axis, axis, times)
 def test_sticks_come_out_as_they_went_in(n: int, a: float, b: float, deadline: float) -> None:
-    both: list[Wanted] = [Sticks(a, b), Tank(a, b)]
-    for wanted in both:
+    all_kinds: list[Wanted] = [Sticks(a, b), Tank(a, b), Jog("left", a), Jog("right", b)]
+    for wanted in all_kinds:
         frame = frames.drive(n, wanted, deadline)
         assert fits(frame)
         kind, m, until, *axes = json.loads(frame)
@@ -39,6 +40,11 @@ def test_every_other_command_fits_too(n: int, seen_at: float, deadline: float, s
     assert json.loads(frames.stop(n)) == ["stop", n]
     assert json.loads(frames.reset(n, seen_at, deadline)) == ["reset", n, deadline, seen_at]
     assert json.loads(frames.limit(n, speed, deadline)) == ["limit", n, deadline, speed]
+    calibration = Calibration(True, False, True, 1 / 3, 2 / 3, abs(speed))
+    frame = frames.calibrate(n, calibration, deadline)
+    assert json.loads(frame)[:3] == ["calibrate", n, deadline]
+    assert Calibration(*json.loads(frame)[3:]) == calibration
+    assert fits(frame)
     for reason in Reason:
         assert json.loads(frames.release(n, reason)) == ["release", n, reason]
         assert fits(frames.release(n, reason))

@@ -21,7 +21,15 @@ PICAR = ROOT / "picar"
 
 # From the ground up. A name is a module, or a folder with everything in it.
 FLOORS = {
-    "ground": {"picar", "picar.config", "picar.options", "picar.errors", "picar.stderr", "picar.log"},
+    "ground": {
+        "picar",
+        "picar.config",
+        "picar.options",
+        "picar.calibration",
+        "picar.errors",
+        "picar.stderr",
+        "picar.log",
+    },
     "drawings": {"picar.wiring/"},
     "core": {"picar.core/"},
     "hardware": {
@@ -38,6 +46,7 @@ FLOORS = {
         "picar.motor.order",
         "picar.service",
         "picar.flight",
+        "picar.overlay",
         "picar.sysfs",
         "picar.telemetry",
         "picar.access/",

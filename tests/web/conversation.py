@@ -159,6 +159,39 @@ class Conversation(RuleBasedStateMachine):
             self._wait(lambda: self._is_followed(throttle), f"{throttle} followed")
         return code
 
+    def _jog(self, peer: Peer, side: str, duty: float, fresh: bool = True, in_order: bool = True) -> str:
+        in_order = in_order or peer.seq == 0
+        code = self.model.drive(peer.id, neutral=duty == 0.0, fresh=fresh, in_order=in_order)
+        seq = peer.seq + 1 if in_order else peer.seq
+        if code == ACCEPTED:
+            peer.seq = seq
+            if duty:
+                self.may_turn.add("forward")
+        self._send(peer, code, type="jog", seq=seq, tick=self._tick(peer, fresh), side=side, duty=duty)
+        if code == ACCEPTED:
+            self._wait(lambda: self._is_jogged(side, duty), f"{side} jogged by {duty}")
+        return code
+
+    def _is_jogged(self, side: str, duty: float) -> bool:
+        state = self.stage.snapshot()
+        if duty == 0.0:
+            return not any(state["applied"].values())
+        return bool(state["applied"][side] > 0) or state["state"] == "failsafe"
+
+    def _calibrate(self, peer: Peer, code: str, fresh: bool, trim: float | None) -> None:
+        """Send a calibration, or with None the way back; it is one that still drives forward."""
+        tick = self._tick(peer, fresh)
+        if trim is None:
+            self._send(peer, code, type="uncalibrate", tick=tick)
+            return
+        sides = {"swap": False, "left_invert": False, "right_invert": False}
+        self._send(
+            peer, code, type="calibrate", tick=tick, **sides, left_trim=trim, right_trim=1.0, min_duty=0.25
+        )
+        if code == ACCEPTED:
+            found = self.stage.ask("GET", "/api/v1/calibration")
+            assert (found["calibration"]["left_trim"], found["origin"]) == (trim, "page")
+
     def _is_followed(self, throttle: float) -> bool:
         state = self.stage.snapshot()
         if throttle == 0.0:

@@ -12,6 +12,12 @@ from tests.support.waiting import until
 
 DRIVE = '{"type":"drive","seq":%s,"tick":%s,"throttle":%s,"steering":%s}'
 
+JOG = '{"type":"jog","seq":9,"tick":1,"side":%s,"duty":%s}'
+CALIBRATE = (
+    '{"type":"calibrate","tick":1,"swap":%s,"left_invert":false,"right_invert":false,'
+    '"left_trim":%s,"right_trim":1,"min_duty":%s}'
+)
+
 CASES = {
     "NaN": (DRIVE % (9, 1, "NaN", 0), "bad_value"),
     "Infinity": (DRIVE % (9, 1, "Infinity", 0), "bad_value"),
@@ -40,6 +46,20 @@ CASES = {
     "a nested object": ('{"a":' * 600 + "1" + "}" * 600, "bad_message"),
     "a lone surrogate": ('{"type":"\\ud800"}', "unknown_type"),
     "a binary frame": (b'{"type":"stop"}', "bad_message"),
+    "a jog at full power": (JOG % ('"left"', 1), "bad_value"),
+    "a jog by NaN": (JOG % ('"left"', "NaN"), "bad_value"),
+    "a jog of both sides": (JOG % ('"both"', 0.2), "bad_value"),
+    "a jog of no side": (JOG % ("null", 0.2), "bad_message"),
+    "a jog by a text": (JOG % ('"left"', '"0.2"'), "bad_message"),
+    "a jog without a seq": ('{"type":"jog","tick":1,"side":"left","duty":0.2}', "bad_message"),
+    "a calibration that swaps a little": (CALIBRATE % (0.5, 1, 0.2), "bad_message"),
+    "a trim of nothing": (CALIBRATE % ("true", 0, 0.2), "bad_value"),
+    "an infinite minimum duty": (CALIBRATE % ("true", 1, "Infinity"), "bad_value"),
+    "a minimum duty that is always on": (CALIBRATE % ("true", 1, 1), "bad_value"),
+    "a calibration of one value": ('{"type":"calibrate","tick":1,"swap":true}', "bad_message"),
+    "a stranger's jog": (JOG % ('"left"', 0.2), "not_driver"),
+    "a stranger's calibration": (CALIBRATE % ("true", 1, 0.2), "not_driver"),
+    "a stranger's reset of the calibration": ('{"type":"uncalibrate","tick":1}', "not_driver"),
     "zero speed limit": ('{"type":"limit","speed":0,"tick":1}', "bad_value"),
 }
 

@@ -147,6 +147,7 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
     ("POST", "/api/v1/speed-cap", {}, {"speed": 1.0, "pin": "<pin>"}, 200, ""),
     ("POST", "/api/v1/speed-cap", {}, {"speed": 0}, 400, "bad_request"),
     ("POST", "/api/v1/speed-cap", {"Content-Type": "text/plain"}, {"speed": 1}, 415, "not_json"),
+    ("GET", "/api/v1/calibration", {}, None, 200, ""),
     ("GET", "/api/v1/power", {}, None, 200, ""),
     ("POST", "/api/v1/power", {}, {"action": "off"}, 501, "not_available"),
     ("POST", "/api/v1/power", {}, {"action": "halt"}, 400, "bad_request"),

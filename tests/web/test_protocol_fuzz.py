@@ -48,6 +48,8 @@ NONSENSE: dict[str, tuple[bytes, str]] = {
     "a binary frame": (frame(b'{"type":"stop"}', opcode=2), "bad_message"),
     "an unknown type": (frame(b'{"type":"fly"}'), "unknown_type"),
     "too much": (frame(b'{"type":"drive","seq":9,"tick":1,"throttle":-2,"steering":0}'), "bad_value"),
+    "a jog out of range": (frame(b'{"type":"jog","seq":9,"tick":1,"side":"left","duty":0.6}'), "bad_value"),
+    "half a calibration": (frame(b'{"type":"calibrate","tick":1,"swap":true}'), "bad_message"),
     "NaN": (frame(b'{"type":"tank","seq":9,"tick":1,"left":NaN,"right":0}'), "bad_value"),
 }
 
@@ -109,6 +111,21 @@ class AnythingGoes(Conversation):
         throttle = x if self.model.drives(peer.id) else y
         if self._sticks(peer, throttle, tank, fresh=fresh, in_order=in_order) == ACCEPTED:
             self._sticks(peer, 0.0, tank)
+
+    @rule(
+        i=who, x=st.floats(0.2, 0.5), side=st.sampled_from(["left", "right"]), fresh=mostly, in_order=mostly
+    )
+    def jog(self, i: int, x: float, side: str, fresh: bool, in_order: bool) -> None:
+        peer = self._driver_or(i)
+        duty = x if self.model.drives(peer.id) else -x
+        if self._jog(peer, side, duty, fresh=fresh, in_order=in_order) == ACCEPTED:
+            self._jog(peer, side, 0.0)
+
+    @precondition(lambda self: self.model.state != "stopped")  # while the brake is on it would be "moving"
+    @rule(i=who, trim=st.floats(0.5, 1.0), fresh=mostly, back=st.booleans())
+    def calibrate(self, i: int, trim: float, fresh: bool, back: bool) -> None:
+        peer = self._driver_or(i)
+        self._calibrate(peer, self.model.calibrate(peer.id, fresh), fresh, None if back else trim)
 
     @precondition(lambda self: self.model.state == "armed" and self.model.seat and self.model.seat.here)
     @rule(

@@ -112,6 +112,12 @@ class WheelModel:
         self.state = "armed"
         return ACCEPTED
 
+    def calibrate(self, client: str, fresh: bool) -> str:
+        """Other motors; of a car that stands."""
+        if not self.drives(client):
+            return "not_driver"
+        return ACCEPTED if fresh else "stale"
+
     def stop(self) -> str:
         """Stop, says anyone."""
         self.state = "stopped"
