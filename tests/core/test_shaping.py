@@ -102,7 +102,7 @@ def test_neutral_is_both_axes_inside_the_deadband(wanted: Wanted, neutral: bool)
     ],
 )
 def test_wheel_speeds_are_a_share_of_the_limit(
-    wanted: Wanted, limit: float, wheels: tuple[float, float]
+    wanted: Sticks | Tank, limit: float, wheels: tuple[float, float]
 ) -> None:
     assert wheel_speeds(wanted, deadband=0.05, expo=0.0, limit=limit) == pytest.approx(wheels)
 
@@ -186,7 +186,7 @@ def test_a_mix_that_fits_is_not_scaled(throttle: float, steering: float) -> None
 
 @given(sticks | tanks, deadbands, expos, limits)
 def test_no_wheel_is_faster_than_the_limit(
-    wanted: Wanted, deadband: float, expo: float, limit: float
+    wanted: Sticks | Tank, deadband: float, expo: float, limit: float
 ) -> None:
     assert all(abs(side) <= limit for side in wheel_speeds(wanted, deadband, expo, limit))
 
@@ -195,7 +195,7 @@ def test_no_wheel_is_faster_than_the_limit(
 def test_mirrored_sticks_give_mirrored_wheels(
     a: float, b: float, deadband: float, expo: float, limit: float
 ) -> None:
-    def speeds(wanted: Wanted) -> Wheels:
+    def speeds(wanted: Sticks | Tank) -> Wheels:
         return wheel_speeds(wanted, deadband, expo, limit)
 
     for kind in (Sticks, Tank):
@@ -209,7 +209,7 @@ def test_mirrored_sticks_give_mirrored_wheels(
 
 @given(sticks | tanks, deadbands, expos, limits)
 def test_neutral_sticks_are_wheels_at_rest(
-    wanted: Wanted, deadband: float, expo: float, limit: float
+    wanted: Sticks | Tank, deadband: float, expo: float, limit: float
 ) -> None:
     if is_neutral(wanted, deadband):
         assert wheel_speeds(wanted, deadband, expo, limit) == (0.0, 0.0)

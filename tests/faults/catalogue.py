@@ -126,6 +126,17 @@ async def page_hung(rig: Rig) -> None:
         await asyncio.sleep(0.05)
 
 
+async def jog_half_open(rig: Rig) -> None:
+    await rig.driver.let_go()
+    await rig.until_low()
+    side = rig.rng.choice(("left", "right"))
+    rig.driver.hold_jog(side, 0.4)
+    await rig.driver.until(lambda s: s["applied"][side] == 0.4)
+    await asyncio.sleep(rig.rng.uniform(0.05, 0.15))
+    rig.hit()
+    rig.link.half_open()
+
+
 async def client_killed(rig: Rig) -> None:
     await rig.driver.let_go()
     await rig.driver.send(type="release")
@@ -304,6 +315,7 @@ FAULTS = (
     Fault("late-reset", "a reset arrives after a newer stop", late_reset, None),
     Fault("late-take", "a take arrives after a newer stop", late_take, None),
     Fault("page-hung", "the page hangs: sends nothing, answers pings", page_hung),
+    Fault("jog-half-open", "one motor is jogged, and its client vanishes", jog_half_open),
     Fault("client-killed", "the client is killed (SIGKILL)", client_killed),
     Fault("clean-close", "the driver's connection is closed", clean_close, DEATH_S, "fault"),
     Fault("flood", "another client floods, and the driver's link is cut", flooded),

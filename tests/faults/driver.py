@@ -42,7 +42,7 @@ class Driver(Client):
 
     async def send(self, **message: Any) -> None:
         """Send a message as it is."""
-        if message["type"] == "drive":
+        if message["type"] in ("drive", "jog"):
             self.note(time.monotonic())
         await super().send(**message)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -87,6 +87,11 @@ class Client:
         self.seq += 1
         await self.ask("drive", seq=self.seq, throttle=throttle, steering=steering)
 
+    async def jog(self, side: str, duty: float) -> None:
+        """Send a jog once."""
+        self.seq += 1
+        await self.ask("jog", seq=self.seq, side=side, duty=duty)
+
     async def take(self) -> None:
         """Take the free wheel, and show the car neutral."""
         await self.ask("take")
@@ -96,10 +101,16 @@ class Client:
 
     def hold(self, throttle: float, steering: float = 0.0) -> None:
         """Hold sticks, repeated 30 times a second, until `let_go`."""
+        self._repeat(lambda: self.drive(throttle, steering))
 
+    def hold_jog(self, side: str, duty: float) -> None:
+        """Hold a jog in the same way."""
+        self._repeat(lambda: self.jog(side, duty))
+
+    def _repeat(self, say: Callable[[], Awaitable[None]]) -> None:
         async def repeat() -> None:
             while True:
-                await self.drive(throttle, steering)
+                await say()
                 await asyncio.sleep(REPEAT_S)
 
         assert self._holding is None

@@ -36,6 +36,18 @@ async def driven(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Product,
         assert "Traceback" not in car.log()
 
 
+@pytest.fixture(params=["enable pins", "jumpers"])
+async def jogged(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Product, Client]]:
+    """A car of which one motor is jogged by its driver, in both wirings."""
+    async with Product(config=JUMPERS if request.param == "jumpers" else "") as car, Client(car.url) as phone:
+        await phone.take()
+        phone.hold_jog("right", -0.4)
+        await phone.until(lambda s: s["applied"] == {"left": 0.0, "right": -0.4})
+        assert not low(car)
+        yield car, phone
+        assert "Traceback" not in car.log()
+
+
 def low(car: Product) -> bool:
     return not any(car.levels().values())
 
@@ -53,6 +65,56 @@ async def test_the_driver_falls_silent(driven: tuple[Product, Client]) -> None:
     await phone.let_go(zero=False)
     await low_for_good(car)
     await phone.until(lambda s: s["state"] == "disarmed" and s["reason"] == "commands_stale")
+
+
+async def test_who_jogs_falls_silent(jogged: tuple[Product, Client]) -> None:
+    car, phone = jogged
+    await phone.let_go(zero=False)
+    await low_for_good(car)
+    await phone.until(lambda s: s["state"] == "disarmed" and s["reason"] == "commands_stale")
+
+
+async def test_the_connection_of_who_jogs_closes(jogged: tuple[Product, Client]) -> None:
+    car, phone = jogged
+    await phone.let_go(zero=False)
+    phone._socket.close()
+    await low_for_good(car)
+
+
+async def test_somebody_stops_a_jog_and_it_stays_stopped_under_a_held_button(
+    jogged: tuple[Product, Client],
+) -> None:
+    car, phone = jogged
+    async with Client(car.url) as other:
+        await other.send(type="stop")
+        await phone.until(lambda s: s["state"] == "stopped")
+        await low_for_good(car)
+        assert "stopped" in phone.codes
+
+
+async def test_who_jogs_gives_up_the_wheel(jogged: tuple[Product, Client]) -> None:
+    car, phone = jogged
+    await phone.send(type="release")
+    await low_for_good(car)
+    await phone.until_error("not_driver")
+
+
+async def test_the_server_is_stopped_in_its_tracks_during_a_jog(jogged: tuple[Product, Client]) -> None:
+    car, phone = jogged
+    car.process.send_signal(signal.SIGSTOP)
+    try:
+        await low_for_good(car)
+    finally:
+        car.process.send_signal(signal.SIGCONT)
+    await phone.let_go(zero=False)
+    await low_for_good(car)
+
+
+async def test_the_server_is_killed_during_a_jog(jogged: tuple[Product, Client]) -> None:
+    car, _ = jogged
+    car.process.kill()
+    assert await car.ended() == -signal.SIGKILL
+    await low_for_good(car)
 
 
 async def test_the_drivers_connection_closes(driven: tuple[Product, Client]) -> None:

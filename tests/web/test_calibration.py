@@ -1,0 +1,206 @@
+"""Calibrating the running car: who may, when, what comes of it, and what is left of it after a restart."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from picar.calibration import Calibration
+from tests.support.client import Client
+from tests.support.household import Household
+from tests.support.product import Product
+from tests.support.waiting import until
+
+FOUND = Calibration(
+    swap=True, left_invert=True, right_invert=False, left_trim=0.9, right_trim=1.0, min_duty=0.4
+)
+CONFIG = "[drive]\naccel = 20.0\ndecel = 50.0\n[left]\ntrim = 0.8\n[motors]\nmin_duty = 0.3\n"
+CONFIGURED = Calibration(False, False, False, 0.8, 1.0, 0.3)
+DOOR = "/api/v1/calibration"
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[Household]:
+    async with Household(pairing="off", config=CONFIG) as household:
+        yield household
+        await household.terminate()
+        assert "Traceback" not in household.log()
+
+
+async def calibrate(phone: Client, calibration: Calibration = FOUND) -> None:
+    await phone.ask("calibrate", **dataclasses.asdict(calibration))
+
+
+async def told(house: Household) -> tuple[Calibration, str]:
+    """Return the calibration in force, and where it came from."""
+    found = (await house.ask("GET", DOOR)).json
+    assert Calibration(**found["configured"]) == CONFIGURED
+    return Calibration(**found["calibration"]), found["origin"]
+
+
+async def until_told(house: Household, calibration: Calibration, origin: str) -> None:
+    for _ in range(2000):
+        if await told(house) == (calibration, origin):
+            return
+    raise AssertionError(f"not calibrated: {await told(house)}")
+
+
+async def duties(house: Product, phone: Client) -> dict[int, float]:
+    """Drive straight ahead with all there is, and return the levels of the pins."""
+    phone.hold(1.0)
+    await phone.until(lambda s: s["applied"] == {"left": 1.0, "right": 1.0})
+    levels = house.levels()
+    await phone.let_go()
+    await house.until_low()
+    await phone.until(lambda s: not any(s["applied"].values()))
+    return levels
+
+
+async def test_it_counts_at_once_and_after_a_restart_until_it_is_taken_back(house: Household) -> None:
+    async with house.client({}) as phone:
+        await phone.take()
+        assert await told(house) == (CONFIGURED, "configuration")
+        assert (await duties(house, phone))[12] == pytest.approx(0.3 + 0.7 * 0.8)
+        await calibrate(phone)
+        await until_told(house, FOUND, "page")
+        levels = await duties(house, phone)
+        assert (levels[12], levels[23], levels[22]) == (1.0, 1.0, 1.0)
+        assert levels[13] == pytest.approx(0.4 + 0.6 * 0.9)
+    await house.terminate()
+    await house.start()
+    async with house.client({}) as phone:
+        assert await told(house) == (FOUND, "page")
+        await phone.take()
+        assert await duties(house, phone) == levels
+        await phone.ask("uncalibrate")
+        await until_told(house, CONFIGURED, "configuration")
+        assert (await duties(house, phone))[12] == pytest.approx(0.3 + 0.7 * 0.8)
+    assert sorted(path.name for path in house.state.iterdir()) == ["access.json"]
+
+
+async def test_what_is_exported_is_a_configuration_that_says_the_same(house: Household) -> None:
+    async with house.client({}) as phone:
+        await phone.take()
+        await calibrate(phone)
+        await until_told(house, FOUND, "page")
+    text = (await house.ask("GET", DOOR)).json["toml"]
+    assert tomllib.loads(text) == tomllib.loads((house.state / "calibration.toml").read_text())
+    async with Household(pairing="off", config=text) as other:
+        assert (await other.ask("GET", DOOR)).json["calibration"] == dataclasses.asdict(FOUND)
+
+
+async def test_check_config_shows_what_comes_from_the_page(house: Household) -> None:
+    async with house.client({}) as phone:
+        await phone.take()
+        await calibrate(phone)
+        await until_told(house, FOUND, "page")
+    file = house.state / "calibration.toml"
+    lines = (await house.cli("check-config", str(house.folder / "picar.toml"))).out.splitlines()
+    marked = {
+        line.partition(" ")[0] + line.partition("=")[2].partition("#")[0].rstrip()
+        for line in lines
+        if "#" in line[1:]
+    }
+    assert marked == {"swap true", "invert true", "invert false", "trim 0.9", "trim 1.0", "min_duty 0.4"}
+    assert all(line.endswith(f"# calibrated on the page: {file}") for line in lines if "#" in line[1:])
+    await house.terminate()
+    file.unlink()
+    done = await house.cli("check-config", str(house.folder / "picar.toml"))
+    assert "page" not in done.out
+    assert "trim = 0.8" in done.out
+
+
+async def test_only_the_driver_calibrates_and_only_a_fresh_word_counts(house: Household) -> None:
+    async with house.client({}) as phone, house.client({}) as other:
+        await phone.take()
+        await calibrate(other)
+        await other.until_error("not_driver")
+        await other.ask("uncalibrate")
+        await until(lambda: other.codes == ["not_driver"] * 2, "two refusals")
+        await phone.send(type="calibrate", tick=0, **dataclasses.asdict(FOUND))
+        await phone.until_error("stale")
+        await phone.send(type="uncalibrate", tick=0)
+        await until(lambda: phone.codes == ["stale"] * 2, "two refusals")
+    assert await told(house) == (CONFIGURED, "configuration")
+    assert not (house.state / "calibration.toml").exists()
+
+
+async def test_a_car_that_moves_is_not_calibrated(house: Household) -> None:
+    async with house.client({}) as phone:
+        await phone.take()
+        phone.hold(1.0)
+        await phone.until(lambda s: s["applied"]["left"] == 1.0)
+        levels = house.levels()
+        await calibrate(phone)
+        await phone.until_error("moving")
+        await phone.hears(5)
+        assert house.levels() == levels
+        assert await told(house) == (CONFIGURED, "configuration")
+
+
+async def test_a_stopped_car_is_calibrated_once_its_brake_is_over(house: Household) -> None:
+    async with house.client({}) as phone:
+        await phone.take()
+        await phone.send(type="stop")
+        await phone.until(lambda s: s["state"] == "stopped")
+        await house.until_low()
+        await phone.hears(5)
+        await calibrate(phone)
+        await until_told(house, FOUND, "page")
+        assert phone.state["state"] == "stopped"
+
+
+async def test_a_calibration_that_cannot_be_saved_counts_and_says_so(house: Household) -> None:
+    (house.state / "calibration.new").mkdir()  # in the way
+    async with house.client({}) as phone:
+        await phone.take()
+        await calibrate(phone)
+        await phone.until_error("not_saved")
+        assert "counts until picar ends" in phone.errors[-1]["message"]
+        await until_told(house, FOUND, "page")
+    await house.terminate()
+    (house.state / "calibration.new").rmdir()
+    await house.start()
+    assert await told(house) == (CONFIGURED, "configuration")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[left]\ninvert = true\n",
+        FOUND.toml() + "[drive]\nexpo = 0.1\n",
+        FOUND.toml().replace("trim = 0.9", "trim = 0.1"),
+        FOUND.toml().replace("swap = true", "swap = 1"),
+        FOUND.toml().replace("[l298n]\n", "[l298n]\nena = 5\n"),
+        FOUND.toml()[:-5],
+        "\x00\ufffd",
+        "left = 1\n",
+    ],
+)
+async def test_a_damaged_file_is_named_with_the_fix_and_nothing_drives(house: Household, text: str) -> None:
+    await house.terminate()
+    file = house.state / "calibration.toml"
+    file.write_text(text)
+    for command in (["serve", "--pins", "mock", "--port", "0"], ["check-config"]):
+        done = await house.cli(*command)
+        assert done.code == 2
+        assert done.err == f"picar: {file} is damaged. Remove it, then calibrate again: rm {file}\n"
+    low = await house.cli("pins-low", "--pins", "mock")
+    assert low.code == 0  # the emergency does not need it
+
+
+async def test_the_wiring_page_shows_the_calibrated_sides(house: Household) -> None:
+    async with house.client({}) as phone:
+        await phone.take()
+        before = (await house.ask("GET", "/wiring.svg?lang=en")).body
+        await calibrate(phone)
+        await until_told(house, FOUND, "page")
+        after = (await house.ask("GET", "/wiring.svg?lang=en")).body
+        assert before != after
+        drawn = house.folder / "drawn.svg"
+        await house.cli("wiring", "--svg", str(drawn), "--config", str(house.folder / "picar.toml"))
+        assert drawn.read_bytes().strip() == after.strip()
