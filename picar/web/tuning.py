@@ -24,6 +24,7 @@ class Tuning:
 
     def __init__(self, configured: Calibration, overlay: Overlay, calibrated: Calibration | None) -> None:
         self._configured, self._overlay, self._calibrated = configured, overlay, calibrated
+        self._saved = True
 
     @property
     def configured(self) -> Calibration:
@@ -43,6 +44,7 @@ class Tuning:
         """
         self._calibrated = calibration
         log.info("calibration: %s", calibration or "as configured")
+        self._saved = False
         try:
             if calibration is None:
                 self._overlay.forget()
@@ -51,6 +53,7 @@ class Tuning:
         except FileError as error:
             log.warning("%s", error)
             return str(error)
+        self._saved = True
         return None
 
     def snapshot(self) -> dict[str, object]:
@@ -59,6 +62,7 @@ class Tuning:
             "calibration": dataclasses.asdict(self.current),
             "configured": dataclasses.asdict(self._configured),
             "origin": "page" if self._calibrated else "configuration",
+            "saved": self._saved,
             "toml": self.current.toml(),
         }
 

@@ -107,6 +107,12 @@ export class Link {
     return this.say("drive", { seq: ++this.#seq, tick: this.tick, ...sticks });
   }
 
+  /** Turn one motor. @param {"left"|"right"} side @param {number} duty cycle @returns {boolean} sent */
+  jog(side, duty) {
+    if (!this.state || (duty !== 0 && this.#clogged(clock()))) return false;
+    return this.say("jog", { seq: ++this.#seq, tick: this.tick, side, duty: round(duty) });
+  }
+
   /** The network or the screen is back: do not wait for the next try. */
   wake() {
     this.#resting = false;

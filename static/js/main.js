@@ -193,6 +193,7 @@ function panel(name, options = {}) {
     pair: () => import("./panels/pair.js"),
     invite: () => import("./panels/invite.js"),
     power: () => import("./panels/power.js"),
+    tune: () => import("./panels/tune.js"),
   };
   const tools = { preferences, words, link, hud, stop, panel, letGo: () => sender.letGo() };
   part(name, load[name], ({ make }) => make(tools)).then((dialog) => dialog?.open(options));

@@ -159,6 +159,7 @@ async def test_a_calibration_that_cannot_be_saved_counts_and_says_so(house: Hous
         await phone.take()
         await calibrate(phone)
         await phone.until_error("not_saved")
+        assert (await house.ask("GET", DOOR)).json["saved"] is False
         assert "counts until picar ends" in phone.errors[-1]["message"]
         await until_told(house, FOUND, "page")
     await house.terminate()

@@ -251,7 +251,7 @@ async def test_it_is_served_to_everybody_as_it_is(house: Household) -> None:
 
 
 def test_every_route_is_described_and_no_other() -> None:
-    hub = SimpleNamespace(config=Config())
+    hub = SimpleNamespace(tuning=None, config=Config())
     application = server._application(
         cast(Any, hub), cast(Any, None), ServerConfig(), *(cast(Any, None),) * 3, 0
     )

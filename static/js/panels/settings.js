@@ -38,6 +38,10 @@ class Settings {
       this.#dialog.element.close();
       tools.panel("invite");
     });
+    byId("tune-open").addEventListener("click", () => {
+      this.#dialog.element.close();
+      tools.panel("tune");
+    });
     byId("power-open").addEventListener("click", () => {
       this.#dialog.element.close();
       tools.panel("power");

@@ -1,0 +1,83 @@
+/** What a person saw becomes numbers: `node --test tests/js`. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Balance, RISES, directions, minimum, riseTo, wheelsOf } from "../../static/js/tune/finding.js";
+
+const near = (actual, expected, by = 1e-6) => assert.ok(Math.abs(actual - expected) < by, `${actual} is not ${expected}`);
+const AS_BUILT = { swap: false, left_invert: false, right_invert: false, left_trim: 1, right_trim: 1, min_duty: 0.25 };
+const OTHER = { left: "right", right: "left" };
+const BITS = [false, true];
+
+/** Which wheel a real car turns, and which way, when a side is jogged forward under a calibration. */
+function turns(wires, calibration, side) {
+  const bridge = calibration.swap ? OTHER[side] : side; // of the left or of the right terminals
+  const wheel = wires.swap ? OTHER[bridge] : bridge;
+  return { wheel, forward: calibration[`${side}_invert`] === wires[`${wheel}_reversed`] };
+}
+
+test("every wrong wiring under every wrong calibration is put right", () => {
+  let tried = 0;
+  for (const swap of BITS) for (const left_reversed of BITS) for (const right_reversed of BITS) {
+    const wires = { swap, left_reversed, right_reversed };
+    for (const swapped of BITS) for (const left_invert of BITS) for (const right_invert of BITS) {
+      const now = { ...AS_BUILT, swap: swapped, left_invert, right_invert, left_trim: 0.9, right_trim: 0.8 };
+      const found = directions(now, { left: turns(wires, now, "left"), right: turns(wires, now, "right") });
+      for (const side of ["left", "right"]) assert.deepEqual(turns(wires, found, side), { wheel: side, forward: true });
+      assert.deepEqual([found.left_trim, found.right_trim].sort(), [0.8, 0.9]); // a trim goes with its motor
+      tried += 1;
+    }
+  } // prettier-ignore
+  assert.equal(tried, 64);
+});
+
+test("the same wheel twice is no answer", () => {
+  const seen = { wheel: "left", forward: true };
+  assert.equal(directions(AS_BUILT, { left: seen, right: { ...seen, forward: false } }), null);
+});
+
+test("both wheels turn at the minimum duty, and it stays in its range", () => {
+  assert.equal(minimum(AS_BUILT, { left: 0.2131, right: 0.1877 }).min_duty, 0.21);
+  assert.equal(minimum(AS_BUILT, { left: 0.1, right: 0.95 }).min_duty, 0.8);
+  assert.equal(minimum(AS_BUILT, { left: 0, right: 0 }).min_duty, 0);
+});
+
+test("a rise never falls and never passes what the car allows", () => {
+  for (const rise of Object.values(RISES)) {
+    let last = 0;
+    for (let held_s = 0; held_s < 30; held_s += 0.1) {
+      const duty = riseTo(rise, held_s, 0.5);
+      assert.ok(duty >= last && duty <= 0.5);
+      last = duty;
+    }
+    assert.equal(last, 0.5);
+  }
+});
+
+test("a car drives straight after a few answers, whichever motor is weaker and by how much", () => {
+  for (const strength of [0.6, 0.8, 0.93, 0.99, 1.01, 1.1, 1.5]) {
+    const balance = new Balance();
+    let now = AS_BUILT;
+    let answers = 0;
+    while (!balance.fine && answers < 40) {
+      const drift = now.left_trim * strength - now.right_trim; // + to the right: the left one is faster
+      if (Math.abs(drift) < 0.002) break;
+      now = balance.correct(now, drift > 0 ? "right" : "left");
+      assert.equal(Math.max(now.left_trim, now.right_trim), 1);
+      answers += 1;
+    }
+    near(now.left_trim * strength, now.right_trim, 0.01);
+    assert.ok(answers <= 16, `${answers} answers for ${strength}`);
+  }
+});
+
+test("wheels are seen from where the car goes", () => {
+  const at = (x, y, heading) => ({ x, y, heading });
+  assert.deepEqual(wheelsOf(at(0, 0, 0), at(0.1, 0, 0), 0.5, 0.13), { left: 0.2, right: 0.2 });
+  const spin = wheelsOf(at(0, 0, 0), at(0, 0, 1), 1, 0.2);
+  near(spin.left, -0.1);
+  near(spin.right, 0.1);
+  const back = wheelsOf(at(0, 0, Math.PI / 2), at(0, -0.1, Math.PI / 2), 1, 0.13);
+  near(back.left, -0.1);
+});
