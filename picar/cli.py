@@ -92,7 +92,7 @@ def serve(options: argparse.Namespace) -> int:
     settings = _load(options)
     backend = _choose_backend(settings)
     store = AccessStore(state_directory())
-    overlay = Overlay(store.path.parent)
+    overlay = Overlay(store.path.parent, simulated=backend == "sim")
     configured, calibrated = Calibration.of(settings), overlay.read()
     settings = calibrated.applied_to(settings) if calibrated else settings
     make_room(settings.server.max_clients)
@@ -165,7 +165,7 @@ def check_config(options: argparse.Namespace) -> int:
 
     path = config.find_file(options.file)
     settings = config.load(path)
-    overlay = Overlay(resting())
+    overlay = Overlay.configured(resting(), settings)
     calibrated = overlay.read()
     print(f"# {settings.source}: good. All options, defaults included:\n")
     if calibrated:

@@ -3,6 +3,8 @@
 A file of TOML, so that a person can read it and copy it into picar.toml. Written when somebody calibrates, at standstill,
 and at no other time.
 
+A simulated car has a file of its own: what was found out about it must never turn a real motor.
+
 Law: replaced in one step; a power cut leaves the old one or the new one (see `access/store.py`).
 """
 
@@ -15,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from picar.calibration import PLACES, Calibration, option_of
+from picar.config import Config
 from picar.errors import ConfigError, FileError
+from picar.motor.pins import raspberry_pi_model
 
-FILE = "calibration.toml"
+FILE, FILE_OF_THE_SIMULATED = "calibration.toml", "calibration-sim.toml"
 _HEAD = "# Calibrated on the page. It counts instead of picar.toml; delete this file, or reset it on the page, to go back.\n"
 
 
@@ -26,10 +30,17 @@ class Overlay:
 
     Args:
         folder: the state directory.
+        simulated: whether the car is.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path, simulated: bool) -> None:
+        self.path = folder / (FILE_OF_THE_SIMULATED if simulated else FILE)
+
+    @classmethod
+    def configured(cls, folder: Path, config: Config) -> Overlay:
+        """Return that of the car which a configuration would drive on this machine."""
+        backend = config.motors.backend
+        return cls(folder, backend == "sim" or (backend == "auto" and raspberry_pi_model() is None))
 
     def read(self) -> Calibration | None:
         """Return what was calibrated, None where nothing was.

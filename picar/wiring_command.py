@@ -62,7 +62,7 @@ def _preset(name: str | None) -> Preset | None:
 
 def _configured(flag: str | None) -> Plan:
     settings = config.load(config.find_file(flag))
-    calibrated = Overlay(resting()).read()
+    calibrated = Overlay.configured(resting(), settings).read()
     settings = calibrated.applied_to(settings) if calibrated else settings
     return plan(settings.l298n, settings.left, settings.right)
 

@@ -158,7 +158,7 @@ async def test_a_car_that_is_wired_turned_and_matched_wrong_drives_straight_in_t
     found = tomllib.loads(await phone.page.input_value("#tune-toml"))
     assert found["l298n"]["swap"] is False
     assert (found["left"]["invert"], found["right"]["invert"]) == (False, False)
-    assert DEAD_ZONE <= found["motors"]["min_duty"] <= DEAD_ZONE + 0.08
+    assert DEAD_ZONE <= found["motors"]["min_duty"] <= DEAD_ZONE + 0.15
     assert found["left"]["trim"] < found["right"]["trim"] == 1.0  # the right motor is the weaker one
     assert phone.complaints == []
     await drives_after_a_restart(sim, found)
@@ -174,7 +174,7 @@ async def drives_after_a_restart(sim: Product, found: dict[str, Any]) -> None:
         state = await driver.until(lambda s: s["pose"]["x"] > 1.0)
         await driver.let_go()
         assert abs(state["pose"]["y"]) < 0.1
-    kept = (sim.folder / "state/picar/calibration.toml").read_text(encoding="utf-8")
+    kept = (sim.folder / "state/picar/calibration-sim.toml").read_text(encoding="utf-8")
     assert tomllib.loads(kept) == found
 
 
@@ -246,15 +246,21 @@ async def test_all_of_it_works_from_a_keyboard(car: Product, new_phone: NewPhone
     await page.keyboard.press("Enter")
     await step(phone, "Which wheel turns?")
     assert await page.evaluate("() => document.activeElement.id") == "tune-what"
-    for key in ("Space", "Enter"):
-        await page.locator("#tune-hold").focus()
-        await page.keyboard.down(key)
-        await wheels.turn(1, 0)
-        await page.keyboard.up(key)
-        await wheels.rest()
+    await page.locator("#tune-hold").focus()
+    await page.keyboard.down("Enter")
+    await wheels.turn(1, 0)
+    await page.keyboard.up("Enter")
+    await wheels.rest()
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await phone.page.wait_for_function("() => document.activeElement.id === 'tune-what'")
+    await page.locator("#tune-hold").focus()
+    await page.keyboard.down("Enter")
+    await wheels.turn(0, 1)
+    await page.keyboard.press("Space")  # STOP, wherever the focus is
+    await phone.in_state("stopped")
+    await wheels.rest()
+    await page.keyboard.up("Enter")
     assert phone.complaints == []
 
 

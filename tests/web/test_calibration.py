@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from picar.calibration import Calibration
+from picar.config import load
+from picar.motor.pins import raspberry_pi_model
+from picar.overlay import Overlay
 from tests.support.client import Client
 from tests.support.household import Household
 from tests.support.product import Product
@@ -20,6 +24,7 @@ FOUND = Calibration(
 CONFIG = "[drive]\naccel = 20.0\ndecel = 50.0\n[left]\ntrim = 0.8\n[motors]\nmin_duty = 0.3\n"
 CONFIGURED = Calibration(False, False, False, 0.8, 1.0, 0.3)
 DOOR = "/api/v1/calibration"
+REAL = {"PICAR_MOTORS__BACKEND": "mock"}  # as `serve --pins mock`; else this machine has a simulated car
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ async def test_check_config_shows_what_comes_from_the_page(house: Household) -> 
         await calibrate(phone)
         await until_told(house, FOUND, "page")
     file = house.state / "calibration.toml"
-    lines = (await house.cli("check-config", str(house.folder / "picar.toml"))).out.splitlines()
+    lines = (await house.cli("check-config", str(house.folder / "picar.toml"), **REAL)).out.splitlines()
     marked = {
         line.partition(" ")[0] + line.partition("=")[2].partition("#")[0].rstrip()
         for line in lines
@@ -108,7 +113,7 @@ async def test_check_config_shows_what_comes_from_the_page(house: Household) -> 
     assert all(line.endswith(f"# calibrated on the page: {file}") for line in lines if "#" in line[1:])
     await house.terminate()
     file.unlink()
-    done = await house.cli("check-config", str(house.folder / "picar.toml"))
+    done = await house.cli("check-config", str(house.folder / "picar.toml"), **REAL)
     assert "page" not in done.out
     assert "trim = 0.8" in done.out
 
@@ -187,11 +192,22 @@ async def test_a_damaged_file_is_named_with_the_fix_and_nothing_drives(house: Ho
     file = house.state / "calibration.toml"
     file.write_text(text)
     for command in (["serve", "--pins", "mock", "--port", "0"], ["check-config"]):
-        done = await house.cli(*command)
+        done = await house.cli(*command, **REAL)
         assert done.code == 2
         assert done.err == f"picar: {file} is damaged. Remove it, then calibrate again: rm {file}\n"
     low = await house.cli("pins-low", "--pins", "mock")
     assert low.code == 0  # the emergency does not need it
+
+
+def test_a_simulated_car_has_a_file_of_its_own(tmp_path: Path) -> None:
+    sim = load(env={"PICAR_MOTORS__BACKEND": "sim"})
+    real = load(env={"PICAR_MOTORS__BACKEND": "lgpio"})
+    Overlay.configured(tmp_path, sim).keep(FOUND)
+    assert Overlay.configured(tmp_path, sim).read() == FOUND
+    assert Overlay.configured(tmp_path, real).read() is None
+    assert Overlay.configured(tmp_path, load(env={})).read() == (
+        FOUND if raspberry_pi_model() is None else None
+    )
 
 
 async def test_the_wiring_page_shows_the_calibrated_sides(house: Household) -> None:
@@ -203,5 +219,5 @@ async def test_the_wiring_page_shows_the_calibrated_sides(house: Household) -> N
         after = (await house.ask("GET", "/wiring.svg?lang=en")).body
         assert before != after
         drawn = house.folder / "drawn.svg"
-        await house.cli("wiring", "--svg", str(drawn), "--config", str(house.folder / "picar.toml"))
+        await house.cli("wiring", "--svg", str(drawn), "--config", str(house.folder / "picar.toml"), **REAL)
         assert drawn.read_bytes().strip() == after.strip()

@@ -232,6 +232,7 @@ class Tune {
       button.addEventListener("click", act);
       return button;
     });
+    byId("tune-answers").dataset.step = this.#step;
     byId("tune-answers").replaceChildren(...buttons);
   }
 }

@@ -90,7 +90,7 @@ export class Jogger {
   }
 }
 
-/** A button that acts while it is held: by a finger, by Enter or Space; a click without a pointer holds it for a while. */
+/** A button that acts while it is held: by a finger or by Enter (Space is STOP); a click without a pointer holds it for a while. */
 export class HoldButton {
   /**
    * @param {HTMLElement} button @param {() => void} hold @param {() => void} letGo
@@ -106,7 +106,7 @@ export class HoldButton {
     };
     const grip = new Grip(button, (event) => event.type === "pointerdown" && hold(), end);
     button.addEventListener("keydown", (event) => {
-      if (!["Enter", "NumpadEnter", "Space"].includes(event.code)) return;
+      if (!["Enter", "NumpadEnter"].includes(event.code)) return;
       event.preventDefault(); // no click as well
       if (event.repeat || key) return;
       key = event.code;
