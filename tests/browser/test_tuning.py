@@ -9,7 +9,7 @@ import asyncio
 import json
 import math
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -185,7 +185,7 @@ async def test_a_finger_that_comes_up_ends_a_jog_and_so_does_all_that_ends_a_pre
     page = phone.page
     await opened(phone)
     await page.click("#tune-begin")
-    ends = {
+    ends: dict[str, Callable[[], Awaitable[object]]] = {
         "lift": lambda: phone.lift("tune-hold"),
         "cancel": phone.cancel,
         "blur": lambda: page.evaluate("() => window.dispatchEvent(new Event('blur'))"),
