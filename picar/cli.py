@@ -81,7 +81,6 @@ def serve(options: argparse.Namespace) -> int:
     from picar.motor.order import Order
     from picar.overlay import Overlay
     from picar.service import catch_signals, ignore_signals
-    from picar.telemetry import of_this_machine
     from picar.web.connections import make_room
     from picar.web.gate import Gate
     from picar.web.hub import Hub
@@ -126,8 +125,7 @@ def serve(options: argparse.Namespace) -> int:
     tuning = Tuning(configured, overlay, calibrated)
     hub = Hub(settings, backend, channel, status, tuning, flight.note, store.speed_cap)
     gate = Gate(store, pair.pairing_of(settings))
-    telemetry = of_this_machine()
-    server = Server(hub, channel, sockets, settings.server, flight, gate, lambda: telemetry.host)
+    server = Server(hub, channel, sockets, settings.server, flight, gate)
     channel.attach(hub.on_status, server.broke)
     if told_to_end:
         server.end()
@@ -136,11 +134,9 @@ def serve(options: argparse.Namespace) -> int:
     announce(serving, folder_in_memory())
     with contextlib.suppress(OSError):  # a full disk or a reader that has gone is no reason not to drive
         _greet(settings, backend, gate, port)
-    telemetry.start()
     try:
         return asyncio.run(server.run())
     finally:
-        telemetry.end()
         ignore_signals()
         withdraw(serving, folder_in_memory())
 

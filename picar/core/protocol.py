@@ -133,7 +133,7 @@ class CarState:
     names: dict[str, str]
     clients: int
     pose: tuple[float, float, float] | None
-    host: dict[str, float | bool | None]
+    host: dict[str, float | None]
 
 
 def parse(text: str | bytes) -> Message:

@@ -12,7 +12,6 @@ from picar.config import ServerConfig
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
 from picar.errors import ServeError
-from picar.sysfs import radios, wifi_dbm
 from picar.web import addresses
 
 _PATIENCE_S = 2.0
@@ -91,7 +90,8 @@ def wifi(machine: Machine, model: str | None) -> Iterator[Finding]:
         fix = "sudo raspi-config nonint do_wifi_country GB (your own country), then: sudo rfkill unblock wifi"
         yield Finding("wifi", "problem", "switched off: no country was chosen, or somebody blocked it", fix)
         return
-    names = radios(machine)
+    names = sorted({path.split("/")[3] for path in machine.find("sys/class/net/*/phy80211")})
+    names = names or sorted({path.split("/")[3] for path in machine.find("sys/class/net/*/wireless")})
     if not names:
         grade, fix = ("warning", "use a Pi with WiFi, or a USB stick") if model else ("ok", "")
         yield Finding("wifi", "warning" if grade == "warning" else "ok", "none on this machine", fix)
@@ -144,7 +144,11 @@ def _dbm(machine: Machine, name: str) -> int | None:
     answer = machine.ask("iw", "dev", name, "link")
     if answer and answer.code == 0 and (found := re.search(r"signal:\s*(-\d+)", answer.out)):
         return int(found[1])
-    return wifi_dbm(machine, name)
+    for line in (machine.text("proc/net/wireless") or "").splitlines():
+        words = line.split()
+        if words and words[0] == f"{name}:" and len(words) > 3 and re.fullmatch(r"-\d+\.?", words[3]):
+            return int(words[3].rstrip("."))
+    return None
 
 
 def _nmcli(machine: Machine, field: str, *what: str) -> str:

@@ -27,7 +27,6 @@ from picar.core.protocol import CarState, ProtocolError
 from picar.core.shaping import Sticks, is_neutral
 from picar.motor.channel import Channel
 from picar.motor.frames import Status
-from picar.telemetry import UNKNOWN, Host
 from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client
 from picar.web.gate import Visitor
 from picar.web.greeting import hello
@@ -40,9 +39,6 @@ log = logging.getLogger(__name__)
 DRIVING_S = 1.0  # so long after a command somebody counts as driving
 STRIKES = 3  # unreadable messages in a row
 ALONE_PULSE_S = 0.5
-LOW_VOLTAGE_SPEED = (
-    0.5  # share of `max_speed`: what a supply that gives way under the motors is still asked for
-)
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 
 
@@ -96,8 +92,7 @@ class Hub:
         self._commanded_at = float("-inf")
         self._acted_on = float("-inf")  # when the state was sent that the newest command answers
         self._pulsed_at = float("-inf")
-        self._speed_cap = self._sent_cap = speed_cap
-        self._host: Host = dict(UNKNOWN)
+        self._speed_cap = speed_cap
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
     @property
@@ -165,18 +160,10 @@ class Hub:
         """Set the owner's speed cap, a share of `max_speed` in (0, 1]; nobody is told of one that is in force already."""
         if speed == self._speed_cap:
             return
+        self._channel.cap(speed)
         self._speed_cap = speed
-        self._send_cap()
         log.info("speed cap: %g", speed)
         self._tell_everyone(self._clock())
-
-    def on_host(self, host: Host) -> None:
-        """Take what the machine says of itself; while its voltage is low, the car is slower."""
-        was_low, self._host = self._host["under_voltage"], host
-        if bool(was_low) != bool(host["under_voltage"]):
-            log.warning("voltage: %s", "too low, half speed" if host["under_voltage"] else "well again")
-            self._send_cap()
-            self._tell_everyone(self._clock())
 
     def keep_only(self, sessions: Container[str]) -> None:
         """Send those home who came in as paired and are not among these any more."""
@@ -349,13 +336,6 @@ class Hub:
             self._commanded_at = float("-inf")
             self._tell_everyone(now)
 
-    def _send_cap(self) -> None:
-        """Have the motor process hold the lower of both caps: the owner's, and what the voltage allows."""
-        cap = min(self._speed_cap, LOW_VOLTAGE_SPEED if self._host["under_voltage"] else 1.0)
-        if cap != self._sent_cap:
-            self._sent_cap = cap
-            self._channel.cap(cap)
-
     def _tell_everyone(self, now: float) -> None:
         self._pulsed_at = now  # what is served from now on is not older than the news
         self._audience.news(now)
@@ -385,7 +365,7 @@ class Hub:
             names={c.id: c.visitor.name for c in shown if c and c.visitor.name},
             clients=len(self._audience),
             pose=status.pose,
-            host=self._host,
+            host={},
         )
 
 

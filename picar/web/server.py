@@ -17,7 +17,6 @@ from picar.errors import ServeError
 from picar.flight import FlightRecorder, folder_in_memory
 from picar.motor.channel import Channel
 from picar.service import Watchdog, notify
-from picar.telemetry import UNKNOWN, Host
 from picar.web import assets, pages, pairing
 from picar.web.connections import Crowd, CrowdedServer
 from picar.web.gate import Gate
@@ -81,7 +80,6 @@ class Server:
         config: names that are allowed in a Host header, and how many may come.
         flight: the flight recorder; its last minute is saved when something broke.
         gate: who may come in.
-        host: returns what is known of the machine.
     """
 
     def __init__(
@@ -92,9 +90,8 @@ class Server:
         config: ServerConfig,
         flight: FlightRecorder,
         gate: Gate,
-        host: Callable[[], Host] = UNKNOWN.copy,
     ) -> None:
-        self._hub, self._channel, self._flight, self._gate, self._host = hub, channel, flight, gate, host
+        self._hub, self._channel, self._flight, self._gate = hub, channel, flight, gate
         crowd = Crowd(config.max_clients, config.max_clients_per_address)
         port = sockets[0].getsockname()[1]
         self._http = CrowdedServer(
@@ -174,7 +171,6 @@ class Server:
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
             self._look_for_revoked()
-            self._hub.on_host(self._host())
         if not self._serving_soon:
             self._serve()
 

@@ -47,8 +47,6 @@ FLOORS = {
         "picar.service",
         "picar.flight",
         "picar.overlay",
-        "picar.sysfs",
-        "picar.telemetry",
         "picar.access/",
     },
     "web": {"picar.web/"},
@@ -207,13 +205,10 @@ def test_other_people_s_libraries_are_where_they_belong() -> None:
             assert found.module.startswith(THIRD_PARTIES[library]), str(found)
 
 
-def test_there_is_one_thread_and_no_event_loop_below_the_web() -> None:
+def test_there_is_no_thread_and_no_event_loop_below_the_web() -> None:
     for found in imports():
         library = found.target.split(".")[0]
-        reads_slow_chips = library == "threading" and found.module == "picar.telemetry"
-        assert library not in {"threading", "concurrent", "multiprocessing", "_thread"} or reads_slow_chips, (
-            str(found)
-        )
+        assert library not in {"threading", "concurrent", "multiprocessing", "_thread"}, str(found)
         if library == "asyncio":
             assert floor_of(found.module) in {"web", "roof"}, str(found)
             assert found.module != "picar.motor.__main__"
