@@ -72,7 +72,7 @@ def serve(options: argparse.Namespace) -> int:
     """Serve the page until a signal comes or something breaks."""
     import asyncio
 
-    from picar import log, pair
+    from picar import host, log, pair
     from picar.access.places import Serving, announce, state_directory, withdraw
     from picar.access.store import AccessStore
     from picar.calibration import Calibration
@@ -83,6 +83,7 @@ def serve(options: argparse.Namespace) -> int:
     from picar.service import catch_signals, ignore_signals
     from picar.web.connections import make_room
     from picar.web.gate import Gate
+    from picar.web.hostwatch import HostWatch
     from picar.web.hub import Hub
     from picar.web.server import Server, listen
     from picar.web.tuning import Tuning
@@ -125,7 +126,8 @@ def serve(options: argparse.Namespace) -> int:
     tuning = Tuning(configured, overlay, calibrated)
     hub = Hub(settings, backend, channel, status, tuning, flight.note, store.speed_cap)
     gate = Gate(store, pair.pairing_of(settings))
-    server = Server(hub, channel, sockets, settings.server, flight, gate)
+    watch = HostWatch(host.HostReader(host.Tree(host.ROOT)).read)
+    server = Server(hub, channel, sockets, settings.server, flight, gate, watch)
     channel.attach(hub.on_status, server.broke)
     if told_to_end:
         server.end()

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Protocol
 
 from picar.config import ServerConfig
+from picar.host import ROOT, Tree
 
 PATIENCE_S = 6.0  # a small Pi needs a second or two to start a Python that imports a GPIO library
-_MOST_BYTES = 64 * 1024
 _MORE_PATHS = "/usr/sbin:/sbin"  # where iw is, and where a user's PATH does not look
 
 
@@ -61,16 +61,11 @@ class Machine:
 
     def text(self, *paths: str) -> str | None:
         """Return the text of the first of these files that can be read, None without any."""
-        for path in paths:
-            with contextlib.suppress(OSError):
-                return _read(self.root / path).decode(errors="replace").strip("\0 \n")
-        return None
+        return Tree(self.root).text(*paths)
 
     def find(self, pattern: str) -> list[str]:
         """Return the paths that match a pattern, sorted."""
-        with contextlib.suppress(OSError):
-            return sorted(str(path.relative_to(self.root)) for path in self.root.glob(pattern))
-        return []
+        return Tree(self.root).find(pattern)
 
     def has(self, path: str) -> bool:
         """Tell whether there is such a file or folder."""
@@ -81,7 +76,7 @@ def this_machine() -> Machine:
     """Return the machine that this runs on."""
     from picar.web.server import listen
 
-    return Machine(Path("/"), run, listen)
+    return Machine(ROOT, run, listen)
 
 
 def run(*command: str, patience_s: float = PATIENCE_S) -> Answer | None:
@@ -108,12 +103,3 @@ def run(*command: str, patience_s: float = PATIENCE_S) -> Answer | None:
     return Answer(
         process.returncode, out.decode(errors="replace").strip(), err.decode(errors="replace").strip()
     )
-
-
-def _read(path: Path) -> bytes:
-    """Read the beginning of a file; one that would make its reader wait, like a FIFO, is empty."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        return os.read(fd, _MOST_BYTES)
-    finally:
-        os.close(fd)

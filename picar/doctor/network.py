@@ -12,6 +12,7 @@ from picar.config import ServerConfig
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
 from picar.errors import ServeError
+from picar.host import wifi_dbm
 from picar.web import addresses
 
 _PATIENCE_S = 2.0
@@ -144,11 +145,7 @@ def _dbm(machine: Machine, name: str) -> int | None:
     answer = machine.ask("iw", "dev", name, "link")
     if answer and answer.code == 0 and (found := re.search(r"signal:\s*(-\d+)", answer.out)):
         return int(found[1])
-    for line in (machine.text("proc/net/wireless") or "").splitlines():
-        words = line.split()
-        if words and words[0] == f"{name}:" and len(words) > 3 and re.fullmatch(r"-\d+\.?", words[3]):
-            return int(words[3].rstrip("."))
-    return None
+    return wifi_dbm(machine, name)
 
 
 def _nmcli(machine: Machine, field: str, *what: str) -> str:

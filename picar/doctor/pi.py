@@ -10,12 +10,11 @@ from collections.abc import Iterator
 from picar.doctor import bootconfig
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
+from picar.host import SINCE_BOOT, THROTTLED, UNDER_VOLTAGE, Sources, throttle_bits, voltage_is_low
 
 _PARAMETERS = "sys/module/pinctrl_*/parameters/persist_gpio_outputs"
 _SHORT_HEADER = re.compile(r"Raspberry Pi Model [AB] Rev")  # the first ones: 26 pins
 _WATCHDOG_FILE = "/etc/systemd/system.conf.d/watchdog.conf"
-_UNDER_VOLTAGE = (1 << 0, 1 << 16)  # now, and since boot; of `vcgencmd get_throttled`
-_THROTTLED = (0b1110, 0b1110 << 16)
 _MORE_POWER = (
     "give the Pi a supply of its own (5 V, 3 A; 5 A for a Pi 5) with a short thick cable, the motors another; "
     "a lower accel under [drive] draws less at once"
@@ -114,20 +113,21 @@ def watchdog(machine: Machine) -> Finding:
 
 def power(machine: Machine) -> Finding:
     """Look for under-voltage, now and since the last start: why a Pi resets when its motors start."""
-    bits = _throttle_bits(machine)
-    if bits is None:
-        alarm = _alarm(machine)
-        if alarm is None:
-            return Finding(
-                "power", "warning", "cannot be read here", "sudo usermod -aG video $USER, then log in again"
-            )
-        bits = _UNDER_VOLTAGE[1] if alarm else 0
-    if bits & _UNDER_VOLTAGE[0]:
+    sources = Sources.of(machine)
+    bits = _told_by_vcgencmd(machine)
+    bits = throttle_bits(machine, sources) if bits is None else bits
+    low = voltage_is_low(machine, sources, bits)
+    if low is None:
+        fix = "sudo usermod -aG video $USER, then log in again"
+        return Finding("power", "warning", "cannot be read here", fix)
+    if low:
         return Finding("power", "problem", "the Pi gets too little voltage right now", _MORE_POWER)
-    if bits & _UNDER_VOLTAGE[1]:
+    if bits is None:
+        return Finding("power", "ok", "no under-voltage now; what was before is not known")
+    if bits & UNDER_VOLTAGE << SINCE_BOOT:
         return Finding("power", "warning", "the Pi got too little voltage since it started", _MORE_POWER)
-    if bits & (_THROTTLED[0] | _THROTTLED[1]):
-        when = "is" if bits & _THROTTLED[0] else "was"
+    if bits & (THROTTLED | THROTTLED << SINCE_BOOT):
+        when = "is" if bits & THROTTLED else "was"
         return Finding(
             "power", "warning", f"the Pi {when} slowed down because it is hot", "give it air, or a heat sink"
         )
@@ -141,19 +141,7 @@ def _assignments(text: str) -> Iterator[tuple[str, str]]:
             yield name, value.strip("\"'")
 
 
-def _throttle_bits(machine: Machine) -> int | None:
-    """Return the bits of the firmware (0 under-voltage, 1 to 3 too hot; + 16: since boot), None where unknown."""
+def _told_by_vcgencmd(machine: Machine) -> int | None:
     answer = machine.ask("vcgencmd", "get_throttled")
-    if answer and answer.code == 0 and (found := re.search(r"throttled=0x([0-9a-fA-F]+)", answer.out)):
-        return int(found[1], 16)
-    text = machine.text(*machine.find("sys/devices/platform/soc*/soc*:firmware/get_throttled"))
-    return int(text, 16) if text and re.fullmatch(r"[0-9a-fA-F]+", text) else None
-
-
-def _alarm(machine: Machine) -> bool | None:
-    """Return what the voltage sensor of the kernel says."""
-    for path in machine.find("sys/class/hwmon/hwmon*/name"):
-        if machine.text(path) == "rpi_volt":
-            told = machine.text(path.replace("/name", "/in0_lcrit_alarm"))
-            return None if told is None else told != "0"
-    return None
+    found = re.search(r"throttled=0x([0-9a-fA-F]+)", answer.out) if answer and answer.code == 0 else None
+    return int(found[1], 16) if found else None

@@ -25,9 +25,11 @@ from picar.core.arbiter import Arbiter
 from picar.core.drive import Reason, Refusal
 from picar.core.protocol import CarState, ProtocolError
 from picar.core.shaping import Sticks, is_neutral
+from picar.host import Host
 from picar.motor.channel import Channel
 from picar.motor.frames import Status
 from picar.web.clients import RESTING_TICK_S, TICK_S, Audience, Client
+from picar.web.condition import Condition
 from picar.web.gate import Visitor
 from picar.web.greeting import hello
 from picar.web.notebook import Notebook
@@ -93,6 +95,7 @@ class Hub:
         self._acted_on = float("-inf")  # when the state was sent that the newest command answers
         self._pulsed_at = float("-inf")
         self._speed_cap = speed_cap
+        self._condition = Condition()
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
     @property
@@ -104,6 +107,11 @@ class Hub:
     def speed_cap(self) -> float:
         """The owner's cap that is in force, a share of `max_speed` in (0, 1]."""
         return self._speed_cap
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody is connected."""
+        return len(self._audience) > 0
 
     @property
     def stands_still(self) -> bool:
@@ -160,10 +168,18 @@ class Hub:
         """Set the owner's speed cap, a share of `max_speed` in (0, 1]; nobody is told of one that is in force already."""
         if speed == self._speed_cap:
             return
-        self._channel.cap(speed)
         self._speed_cap = speed
+        self._channel.cap(min(speed, self._condition.speed_cap))
         log.info("speed cap: %g", speed)
         self._tell_everyone(self._clock())
+
+    def on_host(self, host: Host) -> None:
+        """Take how the machine is now; a low voltage makes the car slow."""
+        now = self._clock()
+        if self._condition.take(host, self.stands_still, now):
+            self._channel.cap(min(self._speed_cap, self._condition.speed_cap))
+            self._notes.power_cap(self._condition.speed_cap)
+            self._tell_everyone(now)
 
     def keep_only(self, sessions: Container[str]) -> None:
         """Send those home who came in as paired and are not among these any more."""
@@ -365,7 +381,7 @@ class Hub:
             names={c.id: c.visitor.name for c in shown if c and c.visitor.name},
             clients=len(self._audience),
             pose=status.pose,
-            host={},
+            host=self._condition.facts,
         )
 
 

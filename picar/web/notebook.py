@@ -36,6 +36,10 @@ class Notebook:
         """Note that a stop was sent on."""
         self._note(f'"stop":{number}')
 
+    def power_cap(self, speed: float) -> None:
+        """Note that a low voltage changed the speed cap."""
+        self._note(f'"power_cap":{speed:g}')
+
     def accepted(self, client: str, text: str | bytes, number: int, drives: bool, now: float) -> None:
         """Note a message, and the newest command to the motor process; `drives`: it was sticks."""
         members = f'"client":"{client}","got":{_quoted(text)},"n":{number}'

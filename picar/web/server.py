@@ -21,6 +21,7 @@ from picar.web import assets, pages, pairing
 from picar.web.connections import Crowd, CrowdedServer
 from picar.web.gate import Gate
 from picar.web.hosts import AllowedHosts
+from picar.web.hostwatch import HostWatch
 from picar.web.hub import Hub
 from picar.web.logind import Power, runs_as_service
 from picar.web.power import PowerSwitch
@@ -80,6 +81,7 @@ class Server:
         config: names that are allowed in a Host header, and how many may come.
         flight: the flight recorder; its last minute is saved when something broke.
         gate: who may come in.
+        watch: how the machine is.
     """
 
     def __init__(
@@ -90,8 +92,10 @@ class Server:
         config: ServerConfig,
         flight: FlightRecorder,
         gate: Gate,
+        watch: HostWatch,
     ) -> None:
         self._hub, self._channel, self._flight, self._gate = hub, channel, flight, gate
+        self._watch = watch
         crowd = Crowd(config.max_clients, config.max_clients_per_address)
         port = sockets[0].getsockname()[1]
         self._http = CrowdedServer(
@@ -171,6 +175,7 @@ class Server:
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
             self._look_for_revoked()
+        self._hub.on_host(self._watch.look(wanted=self._hub.is_watched))
         if not self._serving_soon:
             self._serve()
 

@@ -107,7 +107,7 @@ BROKEN = {
             files={"sys/class/hwmon/hwmon1/name": "rpi_volt", "sys/class/hwmon/hwmon1/in0_lcrit_alarm": "1"},
             answers={"vcgencmd get_throttled": None},
         ),
-        "power", "warning", "since it started", "supply of its own",
+        "power", "problem", "right now", "supply of its own",
     ),
     "heat": (
         Case(answers={"vcgencmd get_throttled": Answer(0, "throttled=0xe0008")}), "power", "warning", "hot", "heat sink",
