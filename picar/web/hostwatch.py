@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 
 from picar.host import UNKNOWN, Host
 
@@ -32,10 +33,15 @@ class HostWatch:
 
     def __init__(self, read: Callable[[], Host], clock: Callable[[], float] = time.monotonic) -> None:
         self._read, self._clock = read, clock
-        self._wanted = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._requests: SimpleQueue[None] = (
+            SimpleQueue()
+        )  # putting something in never waits, not even for a lock
         self._asked_at = float("-inf")
         self._answer = (UNKNOWN, float("-inf"))  # replaced as a whole, so that no lock is needed
+
+    def start(self) -> None:
+        """Start the thread, and wait until it runs: to be done before anybody drives."""
+        threading.Thread(target=self._run, name="host", daemon=True).start()
 
     def look(self, wanted: bool) -> Host:
         """Return the newest facts, the same object until there are newer ones.
@@ -44,23 +50,17 @@ class HostWatch:
             wanted: whether anybody wants newer ones; they are asked for, once in `PERIOD_S`.
         """
         now = self._clock()
-        if wanted and now - self._asked_at >= PERIOD_S:
+        if wanted and now - self._asked_at >= PERIOD_S and self._requests.empty():
             self._asked_at = now
-            self._ask()
+            self._requests.put(None)
         host, at = self._answer
         return host if now - at < STALE_S else UNKNOWN
-
-    def _ask(self) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="host", daemon=True)
-            self._thread.start()
-        self._wanted.set()
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
-            while self._wanted.wait():
-                self._wanted.clear()
+            while True:
+                self._requests.get()
                 self._answer = (self._read(), self._clock())
         except Exception:
             log.exception("how the machine is stays unknown; the car drives on")

@@ -122,6 +122,7 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._channel.fileno(), self._guarded(self._channel.read))
         self._hub.wake = self._pulse_soon
+        self._watch.start()
         self._http.add_sockets(self._sockets)
         self._pulse_soon()
         notify(f"READY=1\nSTATUS=Ready on port {self._sockets[0].getsockname()[1]}.")
