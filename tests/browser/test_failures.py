@@ -143,8 +143,9 @@ async def test_facts_about_the_machine_are_shown_as_far_as_there_are_words(
     car: Product, new_phone: NewPhone
 ) -> None:
     phone: Phone = await new_phone()
-    change = {"state": {"host": {"cpu_percent": 12.34, "under_voltage": True, "odd": 1, "battery_v": None}}}
+    facts = {"under_voltage": True, "cpu_percent": 12.34, "odd": 1, "battery_v": None}
+    change = {"state": {"host": facts | dict.fromkeys(("temperature_c", "wifi_dbm", "throttled"))}}
     await phone.page.route_web_socket("**/ws", lambda socket: talk(socket, change))
     await phone.open(car.url)
-    await phone.reads("host", "CPU 12.3% · low voltage")
-    await phone.seen("body[data-power=low]")
+    await phone.reads("host", "low voltage")
+    await phone.reads("facts", "CPU 12.3%")

@@ -10,6 +10,7 @@ import { sticksOf as keySticks } from "../../static/js/inputs/keys.js";
 import { deflection } from "../../static/js/inputs/pads.js";
 import { turn } from "../../static/js/inputs/tilt.js";
 import { socketAddress } from "../../static/js/link.js";
+import { healthOf } from "../../static/js/panels/health.js";
 import { curvePath } from "../../static/js/panels/settings.js";
 import { Preferences, chooseLanguage } from "../../static/js/preferences.js";
 import { aim, between } from "../../static/js/sim/view.js";
@@ -154,4 +155,43 @@ test("a secure page has a secure socket", () => {
 test("the preview of the curve starts and ends in the corners", () => {
   const path = curvePath({ deadzone: 0.2, expo: 0.5 });
   assert.ok(path.startsWith("M0.0 100.0L") && path.endsWith("L100.0 0.0"), path);
+});
+
+const told = (host) => healthOf(host, (key, values) => [key, ...Object.values(values ?? {})].join(" "));
+
+test("what the car does not know is unknown, and never left out", () => {
+  const nothing = { temperature_c: null, under_voltage: null, under_voltage_seen: null, throttled: null, cpu_percent: null };
+  for (const host of [{}, nothing]) {
+    assert.equal(told(host).length, 6);
+    for (const { value, grade } of told(host)) assert.deepEqual([value, grade], ["health.unknown", "unknown"]);
+  }
+});
+
+test("facts of the machine are graded at their limits", () => {
+  const graded = (name, value) => told({ [name]: value }).find(({ grade }) => grade !== "unknown");
+  for (const [name, value, grade] of [
+    ["temperature_c", 0, ""],
+    ["temperature_c", 69.9, ""],
+    ["temperature_c", 70, "warn"],
+    ["temperature_c", 80, "bad"],
+    ["wifi_dbm", -69, ""],
+    ["wifi_dbm", -70, "warn"],
+    ["cpu_percent", 0, ""],
+    ["cpu_percent", 90, "warn"],
+    ["under_voltage", true, "bad"],
+    ["under_voltage_seen", true, "warn"],
+    ["throttled", false, ""],
+  ]) {
+    assert.equal(graded(name, value).grade, grade, `${name} ${value}`);
+  }
+  assert.equal(graded("uptime_s", 3725).value, "health.uptime.value 1 2");
+  assert.equal(graded("uptime_s", 0).value, "health.uptime.value 0 0");
+});
+
+test("a supply that was good, is good, or was not", () => {
+  const voltage = (under_voltage, under_voltage_seen) => told({ under_voltage, under_voltage_seen })[0].value;
+  assert.equal(voltage(true, true), "health.voltage.now");
+  assert.equal(voltage(false, true), "health.voltage.before");
+  assert.equal(voltage(false, null), "health.voltage.not-now");
+  assert.equal(voltage(false, false), "health.voltage.never");
 });

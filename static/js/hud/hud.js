@@ -19,6 +19,17 @@ const PATIENCE_S = 3.0;
 const RESTARTED_S = 8.0;
 /** Refusals of a message that the page should never send; the others show in the state. */
 const MISUNDERSTOOD = new Set(["bad_message", "unknown_type", "bad_value"]);
+/** From here on a fact about the machine is a warning; docs/hud.md says the same. */
+export const HOT_C = 70;
+export const WEAK_DBM = -70;
+export const BUSY_PERCENT = 90;
+const WARNS = {
+  under_voltage: Boolean,
+  throttled: Boolean,
+  temperature_c: (value) => value >= HOT_C,
+  wifi_dbm: (value) => value <= WEAK_DBM,
+  cpu_percent: (value) => value >= BUSY_PERCENT,
+};
 /** The gears' shares of the highest speed that may be set. */
 export const GEARS = [0.3, 0.6, 1];
 
@@ -89,8 +100,13 @@ export class Hud {
     setTimeout(() => this.trouble === "connecting" && (this.trouble = ""), PATIENCE_S * 1000);
   }
 
-  /** The highest speed that may be set, a share of max_speed. */
+  /** The highest speed that may be set, a share of max_speed: the owner's cap, or that of a low voltage. */
   get cap() {
+    return Math.min(this.ownersCap, this.#link.state?.host?.power_cap ?? 1);
+  }
+
+  /** The owner's cap, a share of max_speed. */
+  get ownersCap() {
     return this.#link.state?.speed_cap ?? 1;
   }
 
@@ -153,13 +169,18 @@ export class Hud {
     hide("look", car.backend !== "sim");
   }
 
-  /** Facts that the dictionary has words for; one that is false is not worth any. */
+  /** Warnings always, other facts where there is room; of what is false or has no words, nothing. */
   #showHost(host) {
-    const facts = Object.entries(host)
-      .filter(([, value]) => value !== null && value !== false)
-      .map(([name, value]) => this.#say(`host.${name}`, { value: Math.round(Number(value) * 10) / 10 }));
-    text("host", facts.filter(Boolean).join(" · "));
-    document.body.dataset.power = host.under_voltage ? "low" : "";
+    const cap = host.power_cap ?? 1;
+    const warnings = cap < 1 ? [this.#say("host.slow", { cap: percent(cap) })] : [];
+    const facts = [];
+    for (const [name, value] of Object.entries(host)) {
+      if (value === null || value === false || (name === "under_voltage" && cap < 1)) continue;
+      const words = this.#say(`host.${name}`, { value: Math.round(Number(value) * 10) / 10 });
+      if (words) (WARNS[name]?.(value) ? warnings : facts).push(words);
+    }
+    text("host", warnings.join(" · "));
+    text("facts", facts.join(" · "));
   }
 
   #showDriver(state) {

@@ -7,7 +7,9 @@
 import { shape } from "../sticks.js";
 import { allowed } from "../inputs/tilt.js";
 import { Dialog, byId, post } from "./dialog.js";
+import { healthOf } from "./health.js";
 
+const HEALTH_EVERY_MS = 1000;
 const percent = (value) => `${Math.round(value * 100)}%`;
 
 /**
@@ -49,10 +51,11 @@ class Settings {
     byId("cap-speed").addEventListener("input", () => this.#showCap());
     byId("cap-form").addEventListener("submit", (event) => this.#saveCap(event));
     tools.words.listen(() => this.#show());
+    setInterval(() => this.#dialog.element.open && this.#showHealth(), HEALTH_EVERY_MS);
   }
 
   open() {
-    byId("cap-speed").value = this.#tools.hud.cap;
+    byId("cap-speed").value = this.#tools.hud.ownersCap;
     byId("cap-pin").value = "";
     byId("cap-answer").textContent = "";
     byId("tilt-note").textContent = "";
@@ -84,6 +87,7 @@ class Settings {
     this.#showFullscreen();
     this.#showSecure();
     this.#showCap();
+    this.#showHealth();
     const car = link.hello?.car;
     byId("about").textContent = car ? words.say("about", car) : "";
   }
@@ -114,6 +118,19 @@ class Settings {
     byId("secure-how").textContent = words.say(isSecureContext ? "secure.here" : "secure.how");
   }
 
+  #showHealth() {
+    const { words, link } = this.#tools;
+    const lines = healthOf(link.state?.host ?? {}, words.say).map(({ name, value, grade }) => {
+      const line = document.createElement("li");
+      line.className = grade;
+      const told = document.createElement("b");
+      told.textContent = value;
+      line.append(name, told);
+      return line;
+    });
+    byId("health").replaceChildren(...lines);
+  }
+
   async #changed(field) {
     const { preferences, words } = this.#tools;
     if (field.type === "checkbox") preferences.set(field.name, field.checked);
@@ -136,8 +153,8 @@ class Settings {
     const speed = Number(byId("cap-speed").value);
     byId("cap-form").querySelector("output").textContent = percent(speed);
     byId("cap-speed").setAttribute("aria-valuetext", percent(speed));
-    byId("cap-lock").hidden = speed <= hud.cap;
-    byId("cap-save").disabled = !link.state || Math.abs(speed - hud.cap) < 0.001;
+    byId("cap-lock").hidden = speed <= hud.ownersCap;
+    byId("cap-save").disabled = !link.state || Math.abs(speed - hud.ownersCap) < 0.001;
     byId("cap-form").hidden = byId("invite-open").hidden = !link.state || !("speed_cap" in link.state);
     byId("cap-save").textContent = words.say("cap.save");
   }
@@ -147,11 +164,11 @@ class Settings {
     const { hud, words } = this.#tools;
     const speed = Number(byId("cap-speed").value);
     const pin = byId("cap-pin").value.trim();
-    if (speed > hud.cap && !/^\d{6}$/.test(pin)) {
+    if (speed > hud.ownersCap && !/^\d{6}$/.test(pin)) {
       byId("cap-answer").textContent = words.say("pair.digits"); // no try is spent on it
       return;
     }
-    const { status, answer, wait_s } = await post("/api/v1/speed-cap", speed > hud.cap ? { speed, pin } : { speed });
+    const { status, answer, wait_s } = await post("/api/v1/speed-cap", speed > hud.ownersCap ? { speed, pin } : { speed });
     const code = status === 200 ? "saved" : (answer.error?.code ?? "error");
     byId("cap-answer").textContent =
       words.say(`cap.${code}`, { cap: percent(speed) }) || words.say(`pair.${code}`, { wait: wait_s }) || words.say("pair.error");

@@ -1,0 +1,91 @@
+"""How the car's computer is: the bar warns, the settings tell all, in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import NewPhone
+from tests.browser.phone import Phone
+from tests.support.pi import ALARM, BITS, HEAT, RADIO, FakePi
+from tests.support.product import Product
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def pi(tmp_path: Path) -> FakePi:
+    return FakePi(tmp_path)
+
+
+@pytest.fixture
+async def car(pi: FakePi) -> AsyncIterator[Product]:
+    async with Product(program=pi.program()) as product:
+        yield product
+
+
+async def test_low_voltage_is_told_while_driving_and_the_page_offers_no_more_speed(
+    car: Product, pi: FakePi, phone: Phone
+) -> None:
+    await phone.down("throttle", y=1.0)
+    await phone.in_state("armed")
+    await phone.reads("facts", "51.2 °C · WiFi -52 dBm")
+    await phone.reads("speed", "100%")
+    assert await phone.page.inner_text("#host") == ""
+    pi.write(ALARM, "1")
+    await phone.reads("host", "low voltage: max 50%")
+    await phone.reads("speed", "50%")
+    await phone.reads("cap", "at most 50%")
+    await phone.seen("#faster:disabled")
+    await phone.seen("#gear3[aria-pressed=true][aria-label='fast: 50%']")
+    assert await phone.covered("host", "stop", "menu", "throttle", "steering") == []
+    pi.write(ALARM, "0")
+    await phone.lift("throttle")
+    await phone.seen("#host:empty")
+    await phone.reads("speed", "100%")
+
+
+@pytest.mark.parametrize(
+    ("locale", "known", "unknown"),
+    [
+        (
+            "en-GB",
+            ["Supplywas too low since it started", "Slowed downnow", "Temperature84 °C", "WiFi signal-52 dBm", "Running for1 h 2 min"],
+            ["Supplygood now", "Slowed downunknown", "Temperatureunknown", "WiFi signalunknown", "CPU"],
+        ),
+        (
+            "zh-CN",
+            ["供电开机后曾电压过低", "降频当前降频", "温度84 °C", "WiFi 信号-52 dBm", "已运行1 小时 2 分"],
+            ["供电当前正常", "降频未知", "温度未知", "WiFi 信号未知", "CPU"],
+        ),
+    ],
+)  # fmt: skip
+async def test_the_settings_tell_every_fact_and_what_is_unknown(
+    car: Product, pi: FakePi, new_phone: NewPhone, locale: str, known: list[str], unknown: list[str]
+) -> None:
+    pi.write(BITS, "f0002")
+    pi.write(HEAT, "84000")
+    phone = await new_phone(car.url, locale=locale)
+    await phone.tap("menu")
+    await phone.seen("#settings[open]")
+    for words in known:
+        await phone.reads("health", words)
+    await phone.seen("#health .bad")
+    for path in (BITS, HEAT, RADIO):
+        pi.remove(path)
+    for words in unknown:
+        await phone.reads("health", words)
+    assert await phone.page.locator("#health li").count() == 6
+    assert phone.complaints == []
+
+
+async def test_settings_keep_the_owner_s_cap_apart_from_that_of_low_voltage(
+    car: Product, pi: FakePi, phone: Phone
+) -> None:
+    pi.write(ALARM, "1")
+    await phone.reads("cap", "at most 50%")
+    await phone.tap("menu")
+    await phone.seen("#settings[open]")
+    assert await phone.page.input_value("#cap-speed") == "1"
