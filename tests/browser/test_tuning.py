@@ -196,7 +196,7 @@ async def test_a_finger_that_comes_up_ends_a_jog_and_so_does_all_that_ends_a_pre
         await wheels.turn(1, 0)
         await end()
         await wheels.rest()
-        assert phone.sent("jog")[-1]["duty"] == 0, name
+        await until(lambda: phone.sent("jog")[-1]["duty"] == 0, f"a zero after {name}")
         mark = wheels.mark()
         await phone.hears(5)
         assert not wheels.turned_since(mark), name

@@ -120,7 +120,7 @@ class Tune {
   /** The button was held for a moment more, or let go of. */
   #turned() {
     if (!this.#jogger.holds) for (const button of this.#buttons) button.drop();
-    if (this.#jogger.held_s > 0 && this.#jogger.duty > 0) this.#held = true;
+    if (this.#jogger.duty > 0) this.#held = true;
     this.#showPower();
     if (!this.#jogger.holds) this.#showAnswers();
   }

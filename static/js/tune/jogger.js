@@ -24,7 +24,7 @@ export class Jogger {
   #drivenSince = 0;
   #timer = 0;
 
-  /** The newest value that the car may have followed, and for how long it has been driven. */
+  /** The newest value that the car may have followed, 0 before it could; and for how long it has. */
   duty = 0;
   held_s = 0;
   /** Called after each step and at the end. @type {() => void} */
@@ -69,17 +69,21 @@ export class Jogger {
 
   letGo() {
     if (!this.holds) return;
+    this.#follow();
     this.#sticks.letGo(HAND);
     this.#ended();
   }
 
+  /** Note how far the car may have followed by now. */
+  #follow() {
+    if (!this.#sender.driving) return;
+    this.#drivenSince ||= clock();
+    this.held_s = clock() - this.#drivenSince;
+    this.duty = this.#value(this.held_s);
+  }
+
   #step() {
-    const now = clock();
-    if (this.#sender.driving) {
-      this.#drivenSince ||= now;
-      this.held_s = now - this.#drivenSince;
-      this.duty = this.#value(this.held_s);
-    }
+    this.#follow();
     this.#sticks.hold(HAND, { throttle: this.#value(this.held_s) });
     this.onchange();
   }
