@@ -1,4 +1,4 @@
-"""A browser for the whole session; a car and a phone of its own for each test."""
+"""A browser for the whole session; for each test a car that is as new, and a phone of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from tests.browser.garage import Garage
 from tests.browser.phone import Phone
 from tests.browser.wheels import Wheels
 from tests.support.product import Product
@@ -49,11 +50,17 @@ async def browser() -> AsyncIterator[Browser]:
         await chromium.close()
 
 
+@pytest.fixture(scope="session")
+async def garage() -> AsyncIterator[Garage]:
+    """The cars of this session."""
+    async with Garage() as cars:
+        yield cars
+
+
 @pytest.fixture
-async def car() -> AsyncIterator[Product]:
-    """The real product on mock pins."""
-    async with Product(pins="mock") as product:
-        yield product
+async def car(garage: Garage) -> Product:
+    """The real product on mock pins, nobody at the wheel."""
+    return await garage.car()
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +55,11 @@ class Phone:
     def state(self) -> dict[str, Any]:
         """The newest state message."""
         return next(message for message in reversed(self.heard) if message["type"] == "state")
+
+    @property
+    def client(self) -> str:
+        """What the car calls this page."""
+        return str(next(m["client"] for m in reversed(self.heard) if m["type"] == "hello"))
 
     def drives(self, since: int = 0) -> list[tuple[float, float]]:
         """Return (throttle, steering) of every drive message after the first `since` messages."""
@@ -108,6 +115,22 @@ class Phone:
         """Put a finger down and lift it."""
         await self.down(element, finger="tap")
         await self.lift("tap")
+
+    async def insist(self, element: str, selector: str) -> None:
+        """Tap until the page shows this: again whenever the car refused it as too late, as a person would."""
+        give_up_at = time.monotonic() + DEADLINE_S
+        refusals = -1
+        while await self.page.query_selector(selector) is None:
+            assert time.monotonic() < give_up_at, f"tapped #{element} in vain: no {selector}"
+            late = sum(message.get("code") == "stale" for message in self.heard)
+            if late > refusals:
+                await self.tap(element)
+            refusals = late
+            await asyncio.sleep(0.02)
+
+    async def take_the_wheel(self) -> None:
+        """Take it while it is free."""
+        await self.insist("ask", "body[data-you=driver]")
 
     async def cancel(self) -> None:
         """The system takes all fingers away, as for a notification or a palm."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.browser.phone import Phone
@@ -11,6 +9,8 @@ from tests.browser.wheels import Wheels
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
+
+ATTEMPTS = 3
 
 
 async def test_one_press_on_a_free_wheel_drives_and_lifting_the_thumb_stops(
@@ -88,12 +88,21 @@ async def test_a_cancelled_touch_stops_the_car(phone: Phone, wheels: Wheels) -> 
 
 
 async def test_a_held_thumb_is_repeated_at_30_hz_and_a_lifted_one_is_silent(phone: Phone) -> None:
+    sent_at: list[float] = []
+    phone.cdp.on("Network.webSocketFrameSent", lambda event: sent_at.append(event["timestamp"]))
+    await phone.cdp.send("Network.enable")
     await phone.down("throttle", y=0.5)
     await phone.in_state("armed")
-    mark, began = len(phone.said), time.monotonic()
-    await until(lambda: len(phone.drives(mark)) >= 30, "30 repeats")
-    assert 20 <= 30 / (time.monotonic() - began) <= 63
-    assert len(set(phone.drives(mark))) == 1
+    rates = []
+    for _ in range(ATTEMPTS):  # a busy machine may keep the page from its timers for a while, not each time
+        mark, first = len(phone.said), len(sent_at)
+        await until(lambda first=first: len(sent_at) > first + 30, "30 repeats")  # type: ignore[misc]
+        rates.append(30 / (sent_at[first + 30] - sent_at[first]))
+        assert len(set(phone.drives(mark))) == 1
+        if 20 <= rates[-1] <= 63:
+            break
+    else:
+        raise AssertionError(f"repeats a second: {rates}")
     await phone.lift("throttle")
     await phone.says_zero()
     mark = len(phone.said)

@@ -19,7 +19,11 @@ pytestmark = pytest.mark.browser
 ATTEMPTS = 3
 GAMEPAD = """
 globalThis.pad = null;
-navigator.getGamepads = () => [globalThis.pad];
+globalThis.looks = 0;
+navigator.getGamepads = () => {
+  globalThis.looks += 1;
+  return [globalThis.pad];
+};
 globalThis.plug = (axes = [0, 0, 0, 0], pressed = {}) => {
   const buttons = Array.from({ length: 17 }, (_, n) => ({ value: pressed[n] ?? 0, pressed: n in pressed }));
   const isNew = globalThis.pad === null;
@@ -70,6 +74,12 @@ async def change(phone: Phone, name: str, value: str) -> None:
         }""",
         [name, value],
     )
+
+
+async def rest_the_gamepad(phone: Phone) -> None:
+    """Plug it in, or let its sticks go, and wait until the page has looked at it."""
+    looks = await phone.page.evaluate("() => { plug(); return looks; }")
+    await phone.page.wait_for_function("(looks) => globalThis.looks > looks + 1", arg=looks)
 
 
 async def open_settings(phone: Phone) -> None:
@@ -214,8 +224,7 @@ async def test_a_gamepad_drives_once_it_was_seen_at_rest(phone: Phone, wheels: W
     mark = wheels.mark()
     await phone.hears(4)
     assert not wheels.turned_since(mark)
-    await page.evaluate("() => plug()")
-    await page.wait_for_timeout(60)
+    await rest_the_gamepad(phone)
     await page.evaluate("() => plug([0, 0, 0, 0], { 7: 0.8 })")
     await wheels.turn(+1, +1)
     await page.evaluate("() => plug([0.9, 0, 0, 0])")
@@ -229,9 +238,8 @@ async def test_a_gamepad_drives_once_it_was_seen_at_rest(phone: Phone, wheels: W
 
 async def test_a_gamepad_that_goes_stops_the_car_and_has_to_rest_again(phone: Phone, wheels: Wheels) -> None:
     page = phone.page
-    await page.evaluate("() => plug()")
+    await rest_the_gamepad(phone)
     await phone.reads("why", "Gamepad connected")
-    await page.wait_for_timeout(60)
     await page.evaluate("() => plug([0, -1, 0, 0])")
     await wheels.turn(+1, +1)
     await page.evaluate("() => unplug()")
@@ -242,16 +250,14 @@ async def test_a_gamepad_that_goes_stops_the_car_and_has_to_rest_again(phone: Ph
     await phone.hears(4)
     assert not wheels.turned_since(mark)
     await page.evaluate("() => dispatchEvent(new Event('blur'))")
-    await page.evaluate("() => plug()")
-    await page.wait_for_timeout(60)
+    await rest_the_gamepad(phone)
     await page.evaluate("() => plug([0, 1, 0, 0])")
     await wheels.turn(-1, -1)
 
 
 async def test_a_gamepad_held_at_a_blur_has_to_rest_again(phone: Phone, wheels: Wheels) -> None:
-    await phone.page.evaluate("() => plug()")
+    await rest_the_gamepad(phone)
     await phone.reads("why", "Gamepad connected")
-    await phone.page.wait_for_timeout(60)
     await phone.page.evaluate("() => plug([0, -1, 0, 0])")
     await wheels.turn(+1, +1)
     await phone.page.evaluate("() => dispatchEvent(new Event('blur'))")
@@ -316,8 +322,7 @@ async def test_sticks_have_the_dead_zone_and_the_curve_of_this_phone(
 
 
 async def test_gears_set_the_speed_limit(phone: Phone) -> None:
-    await phone.tap("ask")
-    await phone.seen("body[data-you=driver]")
+    await phone.take_the_wheel()
     await phone.tap("gear1")
     await until(lambda: phone.state["speed_limit"] == 0.3, "the first gear")
     await phone.seen("#gear1[aria-pressed=true]")

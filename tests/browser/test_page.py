@@ -140,7 +140,7 @@ async def test_nothing_is_cut_off_or_covered_on_any_screen(
     await phone.down("throttle")
     await phone.in_state("armed")
     await phone.lift("throttle")
-    await other.tap("ask")
+    await other.insist("ask", "#ask[disabled]")
     await phone.seen("#give:not([hidden])")
     await nothing_covered(phone)
     await other.tap("stop")

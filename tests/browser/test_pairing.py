@@ -66,7 +66,7 @@ async def test_a_stranger_is_asked_for_the_pin_and_drives_with_it(car: Product, 
     await pair(other, pin_of(car), "Ben")
     await other.seen("body[data-link=good]")
     await other.reads("driver", "Mia drives")
-    await other.tap("ask")
+    await other.insist("ask", "#ask[disabled]")
     await phone.reads("asks", "Ben asks for the wheel.")
 
 

@@ -27,8 +27,7 @@ async def test_stop_by_a_third_finger_holds_until_a_deliberate_reset(phone: Phon
     await phone.hears(4)
     await phone.in_state("stopped")
     await phone.reads("alert", "Somebody pressed STOP.")
-    await phone.tap("reset")
-    await phone.in_state("disarmed")
+    await phone.insist("reset", "body[data-state=disarmed]")
     await phone.move("throttle", y=0.5)
     await phone.hears(4)
     assert not wheels.turned_since(mark), "the thumbs are still down from before the stop"
@@ -67,12 +66,10 @@ async def test_a_spectator_stops_the_car_and_has_to_take_the_wheel_before_a_rese
     await phone.lift("throttle")
     await phone.tap("ask")  # gives up the wheel
     await watcher.reads("reset", "Take the wheel")
-    await watcher.tap("reset")
-    await watcher.seen("body[data-you=driver]")
+    await watcher.insist("reset", "body[data-you=driver]")
     assert watcher.sent("reset") == []
     await watcher.reads("reset", "Reset")
-    await watcher.tap("reset")
-    await watcher.in_state("disarmed")
+    await watcher.insist("reset", "body[data-state=disarmed]")
     assert len(watcher.sent("reset")) == 1
 
 

@@ -24,8 +24,16 @@ _URL = re.compile(rb"open +(http://(?:127\.0\.0\.1|\[::1\]):(\d+))")
 
 def read_trace(path: Path) -> list[dict[str, Any]]:
     """Return the pin writes that a file holds, in order: t, pin, op, value."""
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]
+    return _read_on(path, 0)[0]
+
+
+def _read_on(path: Path, start: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the pin writes from this byte on, and where to go on."""
+    with path.open("rb") as file:
+        file.seek(start)
+        text = file.read()
+    whole = text[: text.rfind(b"\n") + 1]
+    return [json.loads(line) for line in whole.splitlines()], start + len(whole)
 
 
 class Product:
@@ -59,6 +67,8 @@ class Product:
         self.host = host
         self._env = {"XDG_STATE_HOME": str(self.folder / "state"), **(env or {})}
         self._program = program
+        self._writes: list[dict[str, Any]] = []
+        self._read_up_to = 0
         self.process: asyncio.subprocess.Process
         self.url = ""
         self.port = 0
@@ -138,7 +148,10 @@ class Product:
 
     def trace(self) -> list[dict[str, Any]]:
         """Return every pin write so far: t, pin, op, value."""
-        return read_trace(self.trace_file) if self.trace_file.exists() else []
+        if self.trace_file.exists():
+            writes, self._read_up_to = _read_on(self.trace_file, self._read_up_to)
+            self._writes += writes
+        return list(self._writes)
 
     def levels(self) -> dict[int, float]:
         """Return the newest level of each pin."""
