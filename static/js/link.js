@@ -15,6 +15,10 @@ const CLOGGED_S = 0.2;
 const WATCH_QUIET_S = 1.0;
 /** A socket without a tick for this long is given up for a new one. */
 const DEAD_S = 3.0;
+/** One that is being opened gets longer: after many failures a browser holds the next one back for up to 5 s. */
+const OPENING_S = 6.0;
+/** How often that is looked at. */
+const WATCH_EVERY_S = 0.5;
 /** "Link too slow" stays on the screen for this long after a refusal. */
 const SLOW_SHOWN_S = 2.0;
 /** The round trip is the best of so many answers, about a second: each also waited for the car's next state. */
@@ -38,6 +42,7 @@ export class Link {
   #resting = false;
   #openedAt = 0;
   #tickAt = 0;
+  #watchedAt = clock();
   #seq = 0;
   /** @type {number|null} */
   #cloggedAt = null;
@@ -67,7 +72,7 @@ export class Link {
   constructor(address) {
     this.#address = address;
     this.#connect();
-    setInterval(() => this.#watch(), 500);
+    setInterval(() => this.#watch(), WATCH_EVERY_S * 1000);
   }
 
   /** @param {number} now s @returns {number} seconds since the newest tick came in */
@@ -154,9 +159,14 @@ export class Link {
     this.onlost(barred);
   }
 
+  /** A page that hung has not heard what may wait for it: it looks again the next time. */
   #watch() {
     const now = clock();
-    if (this.#socket && this.quiet(now) > DEAD_S && now - this.#openedAt > DEAD_S) this.#lost();
+    const hung = now - this.#watchedAt > 2 * WATCH_EVERY_S;
+    this.#watchedAt = now;
+    if (hung || !this.#socket) return;
+    const patience_s = this.#socket.readyState === WebSocket.CONNECTING ? OPENING_S : DEAD_S;
+    if (this.quiet(now) > patience_s && now - this.#openedAt > patience_s) this.#lost();
   }
 
   #receive(message) {

@@ -11,6 +11,8 @@ import { Preferences, Words, chooseLanguage } from "./preferences.js";
 import { Sender, Sticks, clock } from "./sticks.js";
 
 const FINE_STEP = 0.05;
+/** A part of the page that did not come is asked for again after so long. */
+const AGAIN_MS = 1000;
 const BUZZ_MS = { stopped: [160], failsafe: [60, 60, 60], limit: [15] };
 
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -32,9 +34,9 @@ byId("stop").addEventListener("click", (event) => event.detail === 0 && stop());
 
 // On their way since the page's head was read, as the words and the link are by now: nothing waits for anything else.
 const [{ GEARS, Hud }, { Pad }, { Keys }] = await Promise.all([
-  import("./hud/hud.js"),
-  import("./inputs/pads.js"),
-  import("./inputs/keys.js"),
+  surely(() => import("./hud/hud.js")),
+  surely(() => import("./inputs/pads.js")),
+  surely(() => import("./inputs/keys.js")),
 ]);
 const hud = new Hud(link, sender, words);
 /** @type {Record<string, Promise<any>|undefined>} parts of the page that were wanted so far */
@@ -94,7 +96,8 @@ document.addEventListener("visibilitychange", () => {
   else link.wake();
 });
 for (const event of ["pointerup", "pointercancel", "keyup"]) addEventListener(event, () => sender.lifted());
-for (const event of ["online", "pageshow"]) addEventListener(event, () => link.wake());
+addEventListener("online", () => link.wake());
+addEventListener("pageshow", ({ persisted }) => persisted && link.wake()); // not at first: it is on its way
 for (const event of ["contextmenu", "dblclick"]) addEventListener(event, (e) => e.preventDefault());
 
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => dress());
@@ -103,6 +106,21 @@ addEventListener("hashchange", invited);
 dress();
 invited();
 catchUp();
+
+/**
+ * A part without which there is no page: asked for until it comes, as the words are.
+ *
+ * @template Part @param {() => Promise<Part>} load @returns {Promise<Part>}
+ */
+async function surely(load) {
+  for (;;) {
+    try {
+      return await load();
+    } catch {
+      await new Promise((wake) => setTimeout(wake, AGAIN_MS));
+    }
+  }
+}
 
 /** Hear what the link has said before anybody listened. */
 function catchUp() {
@@ -212,7 +230,7 @@ async function askWhy() {
   try {
     const answer = await fetch("/api/v1/session");
     const session = await answer.json();
-    if (!answer.ok || link.state) return;
+    if (!answer.ok || link.hello) return; // by now it is open
     hud.trouble = session.allowed ? "full" : "barred";
     if (!session.allowed) {
       link.rest();

@@ -170,6 +170,7 @@ export class Sender {
 
   /** @param {string} code of the error message the car answered with */
   refused(code) {
+    if (code === "stale") this.#asked = false; // with an older tick than it could be: the next beat asks again
     if (code !== "not_neutral") return;
     this.#neutral = false;
     this.letGo();

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Route
+from playwright.async_api import Route, WebSocketRoute
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
@@ -15,6 +15,8 @@ from tests.support.product import Product
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
+
+LOST = 2  # by the preload, and by the first import
 
 
 @asynccontextmanager
@@ -61,3 +63,43 @@ async def test_a_refusal_that_comes_before_the_rest_of_the_page_asks_for_the_pin
                 lambda: any("WebSocket" in said for said in phone.complaints), "the socket is refused"
             )
         await phone.seen("#pair[open]")
+
+
+@pytest.mark.parametrize("file", ["hud.js", "pads.js", "keys.js", "en.json"])
+async def test_a_part_that_does_not_come_is_asked_for_again(
+    car: Product, new_phone: NewPhone, file: str
+) -> None:
+    phone = await new_phone()
+    asked = 0
+
+    async def lose(route: Route) -> None:
+        nonlocal asked
+        asked += 1
+        await (route.abort() if asked <= LOST else route.continue_())
+
+    await phone.page.route(f"**/{file}", lose)
+    await phone.open(car.url)
+    await phone.seen("body[data-link=good]")
+    assert asked > LOST
+
+
+async def test_a_slow_answer_about_the_car_does_not_call_it_full_once_it_is_there(
+    car: Product, new_phone: NewPhone
+) -> None:
+    phone = await new_phone()
+    tries = 0
+
+    def connect(socket: WebSocketRoute) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            asyncio.get_running_loop().create_task(socket.close())
+        else:
+            socket.connect_to_server()
+
+    await phone.page.route_web_socket("**/ws", connect)
+    async with late(phone, "session"):
+        await phone.page.goto(car.url)
+        await phone.seen("body[data-link=good]")
+    await phone.hears(4)
+    await phone.seen("body[data-card=ready]")

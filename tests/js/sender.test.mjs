@@ -117,3 +117,16 @@ test("a still hand is repeated 20 to 30 times a second, and so is one that moves
   const gaps = busy.sent.slice(1).map(({ at }, index) => at - busy.sent[index].at);
   assert.ok(Math.max(...gaps) <= 50, `${Math.max(...gaps)} ms of silence`);
 });
+
+test("a press asks for the wheel once, and again only when the car refused that as too late", () => {
+  const said = [];
+  const link = { state: { you: "spectator", state: "disarmed" }, tick: 1, say: (type) => said.push(type), quiet: () => 0 };
+  const sticks = new Sticks();
+  const sender = new Sender(link, sticks);
+  sticks.hold("hand", { throttle: 0.1 });
+  pass(200);
+  assert.deepEqual(said, ["take"]);
+  sender.refused("stale");
+  pass(200);
+  assert.deepEqual(said, ["take", "take"]);
+});
