@@ -231,6 +231,7 @@ async function askWhy() {
     const answer = await fetch("/api/v1/session");
     const session = await answer.json();
     if (!answer.ok || link.hello) return; // by now it is open
+    byId("car").textContent ||= session.car;
     hud.trouble = session.allowed ? "full" : "barred";
     if (!session.allowed) {
       link.rest();
