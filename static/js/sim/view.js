@@ -277,17 +277,18 @@ export class SimView {
     if (height < SCALE_FROM) return;
     const paint = this.#paint;
     const length = zoom * GRID < 40 ? 1 : GRID;
-    const right = width / 2 - 62;
-    const bottom = height / 2 - 6;
+    const large = /** @type {any} */ (this.#canvas).currentCSSZoom ?? 1; // what is drawn does not grow by itself
+    const right = width / 2 - 62 * large;
+    const bottom = height / 2 - 6 * large;
     const left = right - length * zoom;
     paint.strokeStyle = paint.fillStyle = this.#colours.ink;
-    paint.lineWidth = 1.5;
+    paint.lineWidth = 1.5 * large;
     paint.beginPath();
     line(paint, left, bottom, right, bottom);
     line(paint, left, bottom - 4, left, bottom + 1);
     line(paint, right, bottom - 4, right, bottom + 1);
     paint.stroke();
-    paint.font = "12px system-ui, sans-serif";
+    paint.font = `${12 * large}px system-ui, sans-serif`;
     paint.textAlign = "right";
     paint.fillText(this.#words.say("sim.scale", { length }), right - 4, bottom - 5);
   }
