@@ -39,7 +39,9 @@ _BACKENDS = {
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code: 0 fine, 1 failure, 2 usage or configuration."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.command is None:
         parser.print_help()
         return 0
@@ -213,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="picar", description="A WiFi remote-control car that stops when the link is lost."
     )
     parser.add_argument("--version", action="version", version=f"picar {__version__}")
-    parser.set_defaults(command=None)
+    parser.set_defaults(command=None, parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     common = argparse.ArgumentParser(add_help=False)
@@ -230,7 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     ) -> argparse.ArgumentParser:
         sentence = (command.__doc__ or "").splitlines()[0]
         sub = commands.add_parser(name, help=sentence, description=sentence, parents=parents)
-        sub.set_defaults(command=command)
+        sub.set_defaults(command=command, parser=sub)
         return sub
 
     serving = add("serve", serve, [common])

@@ -44,6 +44,8 @@ async def test_a_busy_port_is_one_sentence_with_the_fix(car: Product) -> None:
         (("serve", "--port", "x"), 2, "invalid int value"),
         (("serve", "--pins", "wings"), 2, "invalid choice"),
         (("fly",), 2, "invalid choice"),
+        (("serve", "--prot", "8123"), 2, "usage: picar serve"),
+        (("--prot", "8123"), 2, "usage: picar [-h]"),
         (("serve", "--config", "/nowhere/picar.toml"), 2, "no such file"),
         (
             ("serve", "--pins", "mock", "--host", "203.0.113.9", "--port", "0"),
