@@ -14,6 +14,7 @@ from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.browser
+SIZES = [(844, 390), (667, 375), (390, 844), (1280, 800)]
 PAIRED = '[access]\npairing = "on"\n'
 
 
@@ -42,6 +43,22 @@ async def pair(phone: Phone, pin: str, name: str = "") -> None:
     await phone.page.press("#pin", "Enter")
 
 
+async def paired(car: Product, new_phone: NewPhone) -> Phone:
+    """A phone that is in."""
+    phone = await stranger(car, new_phone)
+    await pair(phone, pin_of(car))
+    await phone.seen("body[data-link=good]")
+    return phone
+
+
+async def add_a_phone(phone: Phone) -> None:
+    """Open what another phone needs."""
+    await phone.tap("menu")
+    await phone.seen("#settings[open]")
+    await phone.page.click("#invite-open")
+    await phone.seen("#invite[open]")
+
+
 def pin_of(car: Product) -> str:
     """Read the PIN where the car keeps it."""
     kept = next(car.folder.rglob("access.json"))
@@ -59,6 +76,8 @@ async def test_a_stranger_is_asked_for_the_pin_and_drives_with_it(car: Product, 
     await pair(phone, pin_of(car), "Mia")
     await phone.seen("#pair:not([open])")
     await phone.seen("body[data-link=good]")
+    await phone.reads("why", "This phone is paired.")
+    await phone.reads("why", "Touch a pad to drive.")
     await phone.down("throttle", y=0.5)
     await phone.in_state("armed")
     await phone.lift("throttle")
@@ -83,13 +102,8 @@ async def test_ten_wrong_pins_lock_the_form_and_say_for_how_long(car: Product, n
 async def test_a_qr_code_of_a_paired_phone_lets_another_in_and_leaves_the_address(
     car: Product, new_phone: NewPhone
 ) -> None:
-    phone = await stranger(car, new_phone)
-    await pair(phone, pin_of(car))
-    await phone.seen("body[data-link=good]")
-    await phone.tap("menu")
-    await phone.seen("#settings[open]")
-    await phone.page.click("#invite-open")
-    await phone.seen("#invite[open]")
+    phone = await paired(car, new_phone)
+    await add_a_phone(phone)
     await phone.reads("invite-left", "Good for")
     await phone.page.click("#invite .done")
     invited = await invitation(car, phone)
@@ -115,9 +129,7 @@ async def test_an_old_token_is_called_old_and_the_pin_still_works(car: Product, 
 async def test_the_owners_cap_is_lowered_by_anyone_and_raised_by_the_pin(
     car: Product, new_phone: NewPhone
 ) -> None:
-    phone = await stranger(car, new_phone)
-    await pair(phone, pin_of(car))
-    await phone.seen("body[data-link=good]")
+    phone = await paired(car, new_phone)
     await phone.tap("menu")
     await phone.seen("#settings[open]")
     await set_cap(phone, 0.5)
@@ -144,28 +156,22 @@ async def test_a_chinese_stranger_reads_chinese(car: Product, new_phone: NewPhon
     await phone.seen("#pair[open]")
 
 
-@pytest.mark.parametrize("size", [(844, 390), (667, 375), (390, 844), (1280, 800)])
-async def test_what_another_phone_needs_is_all_on_the_screen(
-    car: Product, new_phone: NewPhone, size: tuple[int, int]
-) -> None:
-    phone = await new_phone(viewport={"width": size[0], "height": size[1]})
-    await phone.page.goto(car.url)
-    await phone.seen("#pair[open]")
-    await pair(phone, pin_of(car))
-    await phone.seen("body[data-link=good]")
+async def test_what_another_phone_needs_is_all_on_the_screen(car: Product, new_phone: NewPhone) -> None:
+    phone = await paired(car, new_phone)
     link = "http://192.0.2.7:8000/#pair=12345.abcdefghijklmnopqrstuv"
     invited = {"pin": "123456", "url": "http://192.0.2.7:8000", "link": link, "expires_in_s": 600}
     invited |= {"qr": qr_image(link)}
     await phone.page.route("**/api/v1/invite", lambda route: route.fulfill(json=invited))
-    await phone.tap("menu")
-    await phone.page.click("#invite-open")
+    await add_a_phone(phone)
     await phone.reads("invite-pin", "123456")
     await phone.seen("#qr[src]")
-    for element in ("qr", "invite-how", "invite-url", "invite-pin", "invite-left"):
-        box = await phone.page.locator(f"#{element}").bounding_box()
-        assert box, element
-        assert box["width"] > 40
-        assert box["x"] >= 0, element
-        assert box["y"] >= 0, element
-        assert box["x"] + box["width"] <= size[0], element
-        assert box["y"] + box["height"] <= size[1], element
+    for width, height in SIZES:
+        await phone.page.set_viewport_size({"width": width, "height": height})
+        for element in ("qr", "invite-how", "invite-url", "invite-pin", "invite-left"):
+            box = await phone.page.locator(f"#{element}").bounding_box()
+            assert box, element
+            assert box["width"] > 40
+            assert box["x"] >= 0, (element, width, height)
+            assert box["y"] >= 0, (element, width, height)
+            assert box["x"] + box["width"] <= width, (element, width, height)
+            assert box["y"] + box["height"] <= height, (element, width, height)
