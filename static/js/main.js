@@ -235,7 +235,7 @@ async function askWhy() {
     hud.trouble = session.allowed ? "full" : "barred";
     if (!session.allowed) {
       link.rest();
-      panel("pair", { session });
+      panel("pair", { session, again: version !== null });
     }
   } catch {
     hud.trouble = ""; // the car is not there at all

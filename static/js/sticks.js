@@ -123,6 +123,8 @@ export class Sender {
   #aliveAt = clock();
   #dropped = false;
   #timer = 0;
+  #stopSent = false;
+  #sawStopped = false;
 
   /** @param {import("./link.js").Link} link @param {Sticks} sticks */
   constructor(link, sticks) {
@@ -142,6 +144,11 @@ export class Sender {
     this.#dropped = false;
   }
 
+  /** True while the car is stopped by this page: it asked for that while the car was not. */
+  get stopped() {
+    return this.#stopSent;
+  }
+
   get driving() {
     return this.#phase === "driving";
   }
@@ -149,7 +156,7 @@ export class Sender {
   /** Send the latched stop at once, whoever drives. */
   stop() {
     this.#phase = "idle";
-    this.#link.say("stop");
+    if (this.#link.say("stop") && this.#link.state?.state !== "stopped") this.#stopSent = true;
     this.letGo();
   }
 
@@ -164,6 +171,9 @@ export class Sender {
   heard() {
     const now = clock();
     if (this.#link.state?.you !== "driver") this.#neutral = false;
+    const stopped = this.#link.state?.state === "stopped";
+    if (this.#sawStopped && !stopped) this.#stopSent = false;
+    this.#sawStopped = stopped;
     this.#notice(now);
     this.#step(now, false);
   }

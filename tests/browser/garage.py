@@ -14,7 +14,7 @@ from tornado.httpclient import AsyncHTTPClient
 
 from tests.support.product import Product
 
-_LOOKS_NEW = {
+_LOOKS_NEW: dict[str, Any] = {
     "state": "disarmed",
     "driver": None,
     "requests": [],

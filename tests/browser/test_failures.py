@@ -106,12 +106,12 @@ async def test_who_watches_reads_who_drives_who_asks_and_what_happens_next(
 ) -> None:
     phone = await new_phone(locale=locale)
     change: dict[str, Any] = {
-        "state": {"driver": "c9", "you": "spectator", "names": {"c9": "Mia", "c8": "Ben"}, "requests": ["c8"]}
+        "state": {"driver": "other9", "you": "spectator", "names": {"other9": "Mia", "other8": "Ben"}, "requests": ["other8"]}
     }
     await phone.page.route_web_socket("**/ws", lambda socket: talk(socket, change))
     await phone.open(car.url)
     await phone.reads("title", f"Mia {DRIVES[locale]}")
-    change["state"]["requests"] = ["c8", phone.client]
+    change["state"]["requests"] = ["other8", phone.client]
     await phone.reads("why", "Ben")
     change["state"]["driver"] = None
     await phone.reads("title", PASSES[locale])
@@ -133,6 +133,7 @@ async def test_a_revoked_phone_is_asked_to_pair_again(car: Product, new_phone: N
     await phone.open(car.url)
     await sockets[-1].close(code=4401, reason="unpaired")
     await phone.seen("#pair[open]")
+    await phone.reads("pair-error", "The car does not know this phone any more.")
     await phone.page.click("#pair .done")
     await phone.reads("title", "This phone is not paired")
     assert len(sockets) == 1, "it does not try again by itself"
@@ -146,5 +147,11 @@ async def test_facts_about_the_machine_are_shown_as_far_as_there_are_words(
     change = {"state": {"host": facts | dict.fromkeys(("temperature_c", "wifi_dbm", "throttled"))}}
     await phone.page.route_web_socket("**/ws", lambda socket: talk(socket, change))
     await phone.open(car.url)
+<<<<<<< HEAD
     await phone.reads("host", "low voltage")
     await phone.reads("facts", "CPU 12.3%")
+=======
+    await phone.reads("host", "CPU 12.3%")
+    await phone.reads("host", "low voltage: half speed")
+    await phone.seen("body[data-power=low]")
+>>>>>>> a0dd45c (page: say that the driver said no, who pressed STOP, that a limit stayed, and that a phone is not known any more)

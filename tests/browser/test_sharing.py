@@ -91,7 +91,9 @@ async def test_a_refused_phone_goes_on_watching(phone: Phone, second: Phone) -> 
     await second.insist("ask", "#ask[disabled]")
     await phone.reads("asks", "asks for the wheel")
     await phone.tap("refuse")
+    await second.reads("why", "The driver said no.")
     await second.reads("ask", "Ask for the wheel")
+    await second.reads("why", "Ask for the wheel to drive.")
     await until(lambda: phone.state["requests"] == [], "nobody asks any more")
     assert phone.state["you"] == "driver"
 
@@ -104,3 +106,16 @@ async def test_giving_up_the_wheel_stops_the_car_and_frees_the_wheel(
     await second.reads("driver", "Nobody drives")
     await second.down("throttle", y=0.5)
     await wheels.turn(+1, +1)
+
+
+async def test_the_next_driver_is_told_of_a_speed_limit_that_is_still_there(
+    phone: Phone, car: Product, new_phone: NewPhone
+) -> None:
+    await phone.take_the_wheel()
+    await phone.insist("gear1", "#gear1[aria-pressed=true]")
+    await until(lambda: phone.state["speed_limit"] == 0.3, "the first gear")
+    second = await new_phone(car.url)
+    await phone.tap("ask")
+    await second.reads("driver", "Nobody drives")
+    await second.take_the_wheel()
+    await second.reads("why", "The speed limit is still at 30% from before.")

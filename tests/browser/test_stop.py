@@ -26,7 +26,7 @@ async def test_stop_by_a_third_finger_holds_until_a_deliberate_reset(phone: Phon
     await phone.move("throttle", y=0.9)
     await phone.hears(4)
     await phone.in_state("stopped")
-    await phone.reads("alert", "Somebody pressed STOP.")
+    await phone.reads("alert", "You pressed STOP. The car stays stopped until you reset it.")
     await phone.insist("reset", "body[data-state=disarmed]")
     await phone.move("throttle", y=0.5)
     await phone.hears(4)
@@ -62,6 +62,8 @@ async def test_a_spectator_stops_the_car_and_has_to_take_the_wheel_before_a_rese
     await watcher.tap("stop")
     await wheels.rest()
     await watcher.in_state("stopped")
+    await watcher.reads("alert", "You pressed STOP.")
+    await phone.reads("alert", "Somebody pressed STOP.")
     await watcher.reads("reset", "Ask for the wheel")
     await phone.lift("throttle")
     await phone.tap("ask")  # gives up the wheel

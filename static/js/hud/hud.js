@@ -73,11 +73,13 @@ export class Hud {
   #sender;
   #words;
   #say;
-  #notice = { key: "", at: -Infinity };
+  #notice = { words: () => "", at: -Infinity };
   #limit = { speed: 1, at: -Infinity };
   #spokenAt = 0;
   #reason = "";
   #restartedAt = -Infinity;
+  /** @type {{client?: string, drives?: boolean, asks?: boolean, driver?: string|null}} how the newest state was for this page */
+  #turn = {};
   #quality = "gone";
 
   /** The client that asks for the wheel first, or undefined. @type {string|undefined} */
@@ -132,9 +134,9 @@ export class Hud {
     if (MISUNDERSTOOD.has(code)) this.note("why.misunderstood");
   }
 
-  /** Say something for a moment. @param {string} key of the words */
-  note(key) {
-    this.#notice = { key, at: clock() };
+  /** Say something for a moment. @param {string} key of the words @param {object} values for its {names} */
+  note(key, values = {}) {
+    this.#notice = { words: () => this.#say(key, values), at: clock() };
     this.#showNews(clock());
   }
 
@@ -151,6 +153,7 @@ export class Hud {
     this.#showHost(state?.host ?? {});
     this.#showDriver(state);
     this.#showRequest(state);
+    this.#noteTurn(state);
     this.#showNews(clock());
     this.#showWheels(state);
     this.#showLimit();
@@ -209,6 +212,20 @@ export class Hud {
   #showRequest(state) {
     this.request = state?.you === "driver" ? state.requests[0] : undefined;
     text("asks", this.request ? this.#say("asks", { client: this.name(this.request) }) : "");
+  }
+
+  /** Tell one who got the wheel of a limit that was there before, and one who did not get it of the driver's no. */
+  #noteTurn(state) {
+    const client = this.#link.hello?.client;
+    const drives = state?.you === "driver";
+    const asks = Boolean(state?.requests.includes(client));
+    const before = this.#turn;
+    this.#turn = { client, drives, asks, driver: state?.driver };
+    if (before.client !== client || !state) return;
+    if (drives && !before.drives && state.speed_limit < this.cap) {
+      this.note("limit.kept", { percent: percent(state.speed_limit) });
+    }
+    if (before.asks && !asks && !drives && state.driver && state.driver === before.driver) this.note("why.denied");
   }
 
   #showWheels(state) {
@@ -272,7 +289,8 @@ export class Hud {
   #whyStopped(state) {
     const mine = state.you === "driver";
     const who = mine ? "stopped.driver" : state.driver ? "stopped.spectator" : "stopped.free";
-    return this.#say(`reason.${state.reason}`) + this.#say("gap") + this.#say(who);
+    const why = state.reason === "stop" && this.#sender.stopped ? "stopped.you" : `reason.${state.reason}`;
+    return this.#say(why) + this.#say("gap") + this.#say(who);
   }
 
   #showLink(now, state) {
@@ -300,7 +318,7 @@ export class Hud {
       const age = milliseconds(this.#link.slow(now) ?? 0);
       return this.#say("why.slow", { age, limit: milliseconds(limit_s) });
     }
-    if (now - this.#notice.at < NOTICE_S) return this.#say(this.#notice.key);
+    if (now - this.#notice.at < NOTICE_S) return this.#notice.words();
     if (about === "watching") return this.#whyWatching(state);
     if (!state || ["stopped", "asked", "handover", "outdated"].includes(about)) return this.#say(`why.${about}`);
     const parts = [];

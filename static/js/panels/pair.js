@@ -27,11 +27,11 @@ class Pair {
     tools.words.listen(() => this.#show());
   }
 
-  /** @param {{token?: string, session?: {car: string, name: string|null}}} options */
-  async open({ token, session }) {
+  /** @param {{token?: string, session?: {car: string, name: string|null}, again?: boolean}} options again: it was in before */
+  async open({ token, session, again }) {
     if (session?.car) byId("pair-car").textContent = session.car;
     if (token) return this.#send({ token });
-    this.#show();
+    this.#tell(again ? "revoked" : this.#code);
     await this.#dialog.show();
     byId("pin").focus();
   }
