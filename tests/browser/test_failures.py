@@ -106,7 +106,12 @@ async def test_who_watches_reads_who_drives_who_asks_and_what_happens_next(
 ) -> None:
     phone = await new_phone(locale=locale)
     change: dict[str, Any] = {
-        "state": {"driver": "other9", "you": "spectator", "names": {"other9": "Mia", "other8": "Ben"}, "requests": ["other8"]}
+        "state": {
+            "driver": "other9",
+            "you": "spectator",
+            "names": {"other9": "Mia", "other8": "Ben"},
+            "requests": ["other8"],
+        }
     }
     await phone.page.route_web_socket("**/ws", lambda socket: talk(socket, change))
     await phone.open(car.url)
@@ -147,11 +152,5 @@ async def test_facts_about_the_machine_are_shown_as_far_as_there_are_words(
     change = {"state": {"host": facts | dict.fromkeys(("temperature_c", "wifi_dbm", "throttled"))}}
     await phone.page.route_web_socket("**/ws", lambda socket: talk(socket, change))
     await phone.open(car.url)
-<<<<<<< HEAD
     await phone.reads("host", "low voltage")
     await phone.reads("facts", "CPU 12.3%")
-=======
-    await phone.reads("host", "CPU 12.3%")
-    await phone.reads("host", "low voltage: half speed")
-    await phone.seen("body[data-power=low]")
->>>>>>> a0dd45c (page: say that the driver said no, who pressed STOP, that a limit stayed, and that a phone is not known any more)

@@ -116,9 +116,12 @@ async def drives_off_by(phone: Phone, eyes: Eyes) -> float:
     await eyes.at_rest()
     end = eyes.pose()
     await held(phone, "tune-back")
-    await until(lambda: math.dist(eyes.pose()[:2], end[:2]) > 0.4, "most of the way back")
+    gone = math.dist(end[:2], (x, y))
+    await until(
+        lambda: math.dist(eyes.pose()[:2], end[:2]) > gone - 0.15, "the way back, but for what it rolls"
+    )
     await phone.lift("tune-back")
-    return (end[2] - heading) / math.dist(end[:2], (x, y))
+    return (end[2] - heading) / gone
 
 
 async def test_a_car_that_is_wired_turned_and_matched_wrong_drives_straight_in_the_end(

@@ -102,7 +102,7 @@ class Tune {
 
   #hold() {
     if (byId("tune-hold").disabled) return;
-    this.#say("");
+    this.#report("");
     this.#held = false;
     const rise = RISES[this.#step];
     const most = this.#tools.link.hello?.limits.jog_duty ?? 0;
@@ -140,7 +140,7 @@ class Tune {
     if (this.#step === "which") {
       const ways = SIDES.flatMap((wheel) => [true, false].map((forward) => ({ wheel, forward })));
       const answers = ways.map((seen) => [`saw.${seen.wheel}${seen.forward ? "forward" : "back"}`, () => this.#saw(seen)]);
-      return /** @type {any} */ ([...answers, ["saw.nothing", () => this.#say("nothing")]]);
+      return /** @type {any} */ ([...answers, ["saw.nothing", () => this.#report("nothing")]]);
     }
     if (this.#step === "least") return [["begins", () => this.#begins()]];
     if (this.#step === "straight") {
@@ -159,7 +159,7 @@ class Tune {
     const found = directions(this.#told.calibration, this.#seen);
     if (found) return this.#tell(found, "least");
     this.#go("which");
-    return this.#say("same");
+    return this.#report("same");
   }
 
   #begins() {
@@ -177,20 +177,20 @@ class Tune {
   /** Have the car follow, then go on; it stays at this step when the car does not. */
   async #tell(calibration, next) {
     this.#busy = true;
-    this.#say("telling");
+    this.#report("telling");
     this.#showAnswers();
     const told = await tell(this.#tools.link, calibration);
     this.#busy = false;
     if (!told) {
       this.#showAnswers();
-      return this.#say("failed");
+      return this.#report("failed");
     }
     this.#told = told;
     this.#go(next);
-    return this.#say(told.saved ? "told" : "unsaved");
+    return this.#report(told.saved ? "told" : "unsaved");
   }
 
-  #say(word) {
+  #report(word) {
     this.#word = word;
     byId("tune-told").textContent = word && this.#tools.words.say(`tune.${word}`);
   }
@@ -209,7 +209,7 @@ class Tune {
     byId("tune-end").hidden = this.#step !== "end" && !(this.#step === "begin" && this.#told?.origin === "page");
     byId("tune-toml").value = this.#told?.toml ?? "";
     byId("tune-save").href = `data:text/plain;charset=utf-8,${encodeURIComponent(this.#told?.toml ?? "")}`;
-    this.#say(this.#told ? this.#word : "failed");
+    this.#report(this.#told ? this.#word : "failed");
     this.#showPower();
     this.#showAnswers();
   }
