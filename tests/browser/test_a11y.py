@@ -162,11 +162,11 @@ async def screens_of_the_turned_away(car: Product, new_phone: NewPhone, locale: 
 
 async def screens_after_a_restart(car: Product, new_phone: NewPhone, locale: str, looks: int) -> Screens:
     phone = await new_phone(locale=locale)
-    change: dict[str, Any] = {"state": {"reason": "reset"}}
+    change: dict[str, Any] = {}
     await phone.page.route_web_socket("**/ws", lambda socket: talk(socket, change))
-    await phone.open(car.url)
     for _ in range(looks):  # it passes by itself
         change["state"] = {"reason": "reset"}
+        await phone.open(car.url)
         await phone.seen("body[data-card=ready]")
         change["state"] = {"reason": "started"}
         await phone.seen("body[data-card=restarted]")
