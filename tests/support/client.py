@@ -99,19 +99,19 @@ class Client:
         await self.drive(0.0)
         await self.until(lambda s: s["state"] == "armed")
 
-    def hold(self, throttle: float, steering: float = 0.0) -> None:
+    def hold(self, throttle: float, steering: float = 0.0, repeat_s: float = REPEAT_S) -> None:
         """Hold sticks, repeated 30 times a second, until `let_go`."""
-        self._repeat(lambda: self.drive(throttle, steering))
+        self._repeat(lambda: self.drive(throttle, steering), repeat_s)
 
     def hold_jog(self, side: str, duty: float) -> None:
         """Hold a jog in the same way."""
         self._repeat(lambda: self.jog(side, duty))
 
-    def _repeat(self, say: Callable[[], Awaitable[None]]) -> None:
+    def _repeat(self, say: Callable[[], Awaitable[None]], repeat_s: float = REPEAT_S) -> None:
         async def repeat() -> None:
             while True:
                 await say()
-                await asyncio.sleep(REPEAT_S)
+                await asyncio.sleep(repeat_s)
 
         assert self._holding is None
         self._holding = asyncio.create_task(repeat())

@@ -1,0 +1,62 @@
+"""Reads the pins of the emulated Pi as often as QEMU answers, in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from tests.emulator.machine import Machine
+from tests.emulator.readings import Reading
+
+
+class Reader:
+    """`with Reader(machine) as reader:` reads until the end of the block.
+
+    Args:
+        machine: a running one.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.readings: list[Reading] = []
+        self._monitor = machine.monitor()
+        self._over = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._read, name="pins")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        self._monitor.close()
+        if self._failure and not error:
+            raise self._failure
+
+    def since(self, t: float) -> list[Reading]:
+        """Return the readings from this time on."""
+        return [reading for reading in self.readings if reading.t >= t]
+
+    def drives(self) -> bool:
+        """Tell whether an enable pin was high in the newest reading."""
+        return bool(self.readings) and self.readings[-1].drives
+
+    def is_low(self, for_s: float = 0.1) -> bool:
+        """Tell whether no enable pin was high for so long: longer than the low half of a wave."""
+        now = time.monotonic()
+        newest = self.since(now - for_s)
+        begun = bool(self.readings) and self.readings[0].t <= now - for_s
+        return begun and len(newest) > 1 and not any(reading.drives for reading in newest)
+
+    def _read(self) -> None:
+        try:
+            while not self._over.is_set():
+                pins = self._monitor.pins()
+                self.readings.append(Reading(time.monotonic(), pins))
+        except BaseException as failure:  # raised where the block ends
+            self._failure = failure

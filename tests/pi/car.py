@@ -1,0 +1,171 @@
+"""picar on the emulated Pi: as its own service and user, driven from out here, its pins read from out here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.emulator import image, project
+from tests.emulator.machine import BOOT_S, Machine, Settings
+from tests.emulator.reader import Reader
+from tests.support.client import Client
+from tests.support.waiting import until
+
+CONFIG = "/etc/picar/picar.toml"
+PICAR = "/opt/picar/venv/bin/picar"
+LIBRARIES = (
+    "/opt/other-gpio"  # rpi-lgpio, which has the name of RPi.GPIO and would hide it in the environment itself
+)
+FAULT = "/root/fault.py"
+UNIT = project.UNIT
+DROP_IN = f"/etc/systemd/system/{UNIT}.d/backend.conf"
+WEB_PORT, SSH_PORT = 8190, 8122  # not those of a Pi that somebody else plays with
+PATIENCE_S = 300.0
+REPEAT_S = 0.1  # how often the stick is sent: its Python takes 10 ms and more for each
+SETTINGS = """[server]
+port = 80
+[access]
+pairing = "off"
+[session]
+command_timeout_s = 1.0
+[motors]
+backend = "{backend}"
+"""
+
+
+class Car:
+    """The car.
+
+    Args:
+        machine: runs, with picar installed.
+        installed: what scripts/install said.
+    """
+
+    def __init__(self, machine: Machine, installed: str) -> None:
+        self.machine, self.installed = machine, installed
+        self.guest = machine.guest
+        self.persist = machine.settings.persist
+        self.backend = "lgpio"
+        self.url = f"http://127.0.0.1:{WEB_PORT}"
+
+    async def run(self, *command: str, check: bool = True) -> str:
+        """Run a command in it, while the driver out here goes on holding the stick."""
+        return (await asyncio.to_thread(self.guest.run, *command, check=check)).stdout
+
+    async def use(self, backend: str, name: str = "", drop_in: str = "") -> None:
+        """Start it afresh with a backend, called `name` in the table, and more lines for its unit."""
+        self.backend = name or backend
+        await self.run("systemctl", "stop", UNIT)
+        self.guest.write(CONFIG, SETTINGS.format(backend=backend))
+        self.guest.write(DROP_IN, f"[Service]\n{drop_in}\n")
+        await self.run("systemctl", "daemon-reload")
+        await self.start()
+
+    async def start(self) -> None:
+        """Start it, unless it runs, and wait until it is ready."""
+        await self.run("systemctl", "start", UNIT)
+
+    async def power_cycle(self, *, persist: bool | None = None) -> None:
+        """Shut it down, and switch it on again; released pins persist, or do not, or as before."""
+        self.persist = self.persist if persist is None else persist
+        await asyncio.to_thread(self.machine.stop)
+        self.machine.start(Settings(WEB_PORT, SSH_PORT, self.persist))
+        await asyncio.to_thread(self.machine.wait_until_up)
+
+    async def pids(self) -> dict[str, int]:
+        """Return the ids of the server and of the motor process, in there."""
+        server = await self.show("MainPID")
+        children = (await self.run("cat", f"/proc/{server}/task/{server}/children")).split()
+        assert len(children) == 1, children
+        return {"server": int(server), "motor": int(children[0])}
+
+    async def show(self, key: str) -> str:
+        """Return one property of the unit."""
+        return (await self.run("systemctl", "show", "--value", "--property", key, UNIT)).strip()
+
+    async def until_active(self, but: int = 0) -> int:
+        """Wait until it is ready, as another process than this one. Returns its id."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        while True:
+            shown = await self.run("systemctl", "show", "--property=MainPID,ActiveState", UNIT)
+            state = dict(line.split("=", 1) for line in shown.splitlines())
+            if state["ActiveState"] == "active" and state["MainPID"] not in ("0", str(but)):
+                return int(state["MainPID"])
+            assert time.monotonic() < give_up_at, f"not ready in {PATIENCE_S:.0f} s:\n{await self.journal()}"
+            await asyncio.sleep(1.0)
+
+    def until_rebooted(self, boot_id: str) -> None:
+        """Wait until it has booted once more."""
+        give_up_at = time.monotonic() + BOOT_S
+        while True:
+            self.guest.disconnect()
+            if self.guest.answers() and self.guest.read("/proc/sys/kernel/random/boot_id") != boot_id:
+                return
+            assert time.monotonic() < give_up_at, f"not up again in {BOOT_S:.0f} s"
+            time.sleep(2.0)
+
+    async def journal(self, lines: int = 30) -> str:
+        """Return the newest lines of its journal."""
+        return await self.run(
+            "journalctl", "--unit", UNIT, "--output", "short-monotonic", "--lines", str(lines)
+        )
+
+    async def doctor(self) -> dict[str, Any]:
+        """Return what the doctor says, as a program reads it."""
+        report: dict[str, Any] = json.loads(
+            await self.run(PICAR, "doctor", "--json", "--config", CONFIG, check=False)
+        )
+        return report
+
+    @contextlib.asynccontextmanager
+    async def driven(self, throttle: float = 1.0, url: str = "") -> AsyncIterator[tuple[Reader, Client]]:
+        """Drive it by a stick that is held, and read its pins; both go on until the end of the block."""
+        with Reader(self.machine) as reader:
+            async with Client(url or self.url) as phone:
+                await phone.take()
+                phone.hold(throttle, repeat_s=REPEAT_S)
+                await until(reader.drives, "an enable pin high", PATIENCE_S)
+                await until(lambda: phone.state["applied"]["left"], "a wheel that turns", PATIENCE_S)
+                yield reader, phone
+                await phone.let_go(zero=False)
+
+    async def fault(self, *words: str) -> None:
+        """Run fault.py in it."""
+        await self.run("python3", "-IS", FAULT, *words)
+
+
+@contextlib.contextmanager
+def emulated_car() -> Iterator[Car]:
+    """Make, boot and furnish an emulated Pi, with a fresh card; at the end nothing of it is left."""
+    image.build()
+    machine = Machine(image.cache() / "test")
+    machine.stop(politely=False)  # of a run that was killed
+    began = time.monotonic()
+    machine.start(Settings(WEB_PORT, SSH_PORT), fresh=True)
+    try:
+        machine.wait_until_up()
+        print(f"\nboot to ssh: {time.monotonic() - began:.0f} s")
+        began = time.monotonic()
+        yield Car(machine, _furnish(machine))
+    finally:
+        machine.stop(politely=False)
+        machine.throw_away()
+
+
+def _furnish(machine: Machine) -> str:
+    guest, began = machine.guest, time.monotonic()
+    project.send(guest, libraries=True)
+    guest.send({"fault.py": Path(__file__).with_name("fault.py")}, "/root/tools")
+    guest.run("mv", "/root/tools/fault.py", FAULT)
+    said = project.install(guest)
+    print(f"scripts/install: {time.monotonic() - began:.0f} s")
+    pip = f"PIP_NO_INDEX=1 PIP_FIND_LINKS={project.WHEELS} /opt/picar/venv/bin/pip -q --disable-pip-version-check install --no-compile"
+    guest.shell(
+        f"{pip} 'gpiozero>=2.0.1.post3' && {pip} --no-deps --target {LIBRARIES} rpi-lgpio", timeout_s=1200
+    )
+    return said

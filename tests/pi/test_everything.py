@@ -1,0 +1,165 @@
+"""lgpio on an emulated Raspberry Pi whose kernel leaves released pins as they were, as Raspberry Pi OS does: everything.
+
+The tests build upon each other's machine, in this order, and each leaves a running service behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import pytest
+
+from picar.core.shaping import duty_cycle
+from tests.emulator.readings import broken_rules, direction, share_high
+from tests.pi.breaking import break_it, cut_the_link
+from tests.pi.car import PATIENCE_S, UNIT, Car
+from tests.support.client import Client
+from tests.support.product import ALL_PINS
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.pi
+
+LEFT, RIGHT = (12, 23, 24), (13, 27, 22)
+
+
+def high_pins(car: Car) -> list[int]:
+    """Return which of the car's pins are driven high now."""
+    with car.machine.monitor() as monitor:
+        pins = monitor.pins()
+    return [bcm for bcm in ALL_PINS if pins.drives(bcm)]
+
+
+async def until_full(phone: Client, speed: float) -> None:
+    """Wait until both wheels have this speed."""
+    full = {"left": speed, "right": speed}
+    await until(lambda: phone.state["applied"] == full, f"speed {speed}", PATIENCE_S)
+
+
+async def test_scripts_install_makes_it_a_service_and_its_pins_are_low(car: Car) -> None:
+    assert "picar is ready" in car.installed
+    assert await car.show("ActiveState") == "active"
+    assert (await car.run("ps", "-o", "user=", "-p", str((await car.pids())["motor"]))).strip() == "picar"
+    assert not high_pins(car)
+
+
+async def test_after_a_boot_it_is_ready_and_its_pins_are_low(car: Car) -> None:
+    await car.use("lgpio")
+    began = time.monotonic()
+    await car.power_cycle()
+    off_and_up = time.monotonic() - began
+    await car.until_active()
+    print(
+        f"\nshutdown and boot to ssh: {off_and_up:.0f} s, to the ready service: {time.monotonic() - began:.0f} s"
+    )
+    with car.machine.monitor() as monitor:
+        pins = monitor.pins()
+    assert {(bcm, pins.function(bcm), pins.level(bcm)) for bcm in ALL_PINS} == {
+        (bcm, "out", 0) for bcm in ALL_PINS
+    }
+
+
+@pytest.mark.parametrize(
+    ("throttle", "steering", "directions"),
+    [(1.0, 0.0, (1, 1)), (-1.0, 0.0, (-1, -1)), (0.0, 1.0, (1, -1)), (0.0, -1.0, (-1, 1))],
+    ids=["forward", "reverse", "spin right", "spin left"],
+)
+async def test_the_registers_show_where_it_goes_and_that_it_stops(
+    car: Car, throttle: float, steering: float, directions: tuple[int, int]
+) -> None:
+    with car.machine.monitor() as monitor:
+
+        def shown() -> tuple[int, int]:
+            pins = monitor.pins()
+            return direction(pins, LEFT), direction(pins, RIGHT)
+
+        async with Client(car.url) as phone:
+            await phone.take()
+            phone.hold(throttle, steering, repeat_s=0.1)
+            await until(lambda: shown() == directions, f"the pins for {directions}", PATIENCE_S)
+            await phone.let_go()
+            await until(lambda: not any(map(monitor.pins().drives, ALL_PINS)), "every pin low", PATIENCE_S)
+
+
+async def test_the_share_of_time_that_an_enable_pin_is_high_is_the_duty(car: Car) -> None:
+    async with car.driven(0.6) as (reader, phone):
+        await asyncio.sleep(1.5)  # through the ramp
+        began = time.monotonic()
+        await until(lambda: len(reader.since(began)) > 1500, "1500 readings", PATIENCE_S)
+        wanted = duty_cycle(phone.state["applied"]["left"], trim=1.0, min_duty=0.25)
+        shares = [share_high(reader.since(began), bcm) for bcm in (12, 13)]
+    print(f"\nduty {wanted:.2f}, seen {shares[0]:.2f} and {shares[1]:.2f}")
+    assert all(abs(share - wanted) < 0.1 for share in shares)
+
+
+async def test_no_bridge_reverses_without_a_pause_or_has_both_inputs_high(car: Car) -> None:
+    async with car.driven() as (reader, phone):
+        for throttle in (-1.0, 1.0, -1.0, 1.0):
+            await phone.let_go(zero=False)
+            phone.hold(throttle, repeat_s=0.1)
+            await until_full(phone, throttle)
+        readings = list(reader.readings)
+    seen = {direction(reading.pins, LEFT) for reading in readings}
+    assert seen == {-1, 0, 1}
+    # Of the 0.1 s a reading before and one after may each miss some.
+    assert not broken_rules(readings, pause_s=0.06)
+
+
+async def test_the_doctor_finds_no_problem_and_knows_whose_the_pins_are(car: Car) -> None:
+    report = await car.doctor()
+    print(f"\n{report}")
+    problems = [finding for finding in report["findings"] if finding["status"] == "problem"]
+    assert not problems
+    (pins,) = [finding for finding in report["findings"] if finding["check"] == "pins"]
+    assert "in use by the running picar" in pins["message"]
+
+
+async def test_a_link_that_is_cut_stops_it(car: Car) -> None:
+    await cut_the_link(car)
+
+
+@pytest.mark.parametrize("signal", ["KILL", "STOP"])
+@pytest.mark.parametrize("whom", [("server",), ("motor",), ("server", "motor")], ids=" and ".join)
+async def test_a_signal_stops_it_and_it_starts_again(car: Car, signal: str, whom: tuple[str, ...]) -> None:
+    pids = await car.pids()
+    name = f"SIG{signal} to {' and '.join(whom)}" + (
+        ": watchdog" if signal == "STOP" and "server" in whom else ""
+    )
+    await break_it(car, name, signal, *(str(pids[one]) for one in whom))
+
+
+async def test_a_wave_that_died_at_any_phase_is_low_in_the_end(car: Car) -> None:
+    for _ in range(3):
+        pids = await car.pids()
+        await break_it(car, "SIGKILL to both, half throttle", "KILL", *map(str, pids.values()), throttle=0.5)
+
+
+async def test_systemctl_kill_stops_it(car: Car) -> None:
+    await break_it(car, "systemctl kill -s KILL", "run", "systemctl", "kill", "-s", "KILL", UNIT)
+
+
+async def test_systemctl_stop_stops_it(car: Car) -> None:
+    await break_it(car, "systemctl stop", "run", "systemctl", "stop", UNIT, again=False)
+    assert await car.show("Result") == "success"
+    await car.start()
+
+
+async def test_killed_again_and_again_it_comes_back_with_low_pins(car: Car) -> None:
+    for _ in range(4):
+        pids = await car.pids()
+        await car.run("kill", "-KILL", *map(str, pids.values()))
+        await car.until_active(but=pids["server"])
+        assert not high_pins(car)
+
+
+async def test_a_reboot_stops_it_and_it_comes_back_with_low_pins(car: Car) -> None:
+    boot = await car.run("cat", "/proc/sys/kernel/random/boot_id")
+    async with car.driven() as (reader, _):
+        with contextlib.suppress(AssertionError):  # its ssh goes with it
+            await car.run("systemctl", "reboot")
+        await until(reader.is_low, "every enable pin low", PATIENCE_S)
+        await asyncio.to_thread(car.until_rebooted, boot)
+        await car.until_active()
+        low = [reading for reading in reader.readings[-1:] if not any(map(reading.pins.drives, ALL_PINS))]
+        assert low
