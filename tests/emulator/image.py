@@ -53,11 +53,17 @@ def build() -> Path:
     except BaseException:
         shutil.rmtree(half, ignore_errors=True)
         raise
-    for old in cache().glob("image-*"):
-        if old != half:
-            shutil.rmtree(old)
     half.rename(target)
+    _throw_older_away()
     return target
+
+
+def _throw_older_away() -> None:
+    """Remove other images, but for those that a card lies on (`Machine` says so in a file named image)."""
+    kept = {str(folder()), *(mark.read_text(encoding="utf-8") for mark in cache().glob("*/image"))}
+    for old in cache().glob("image-*"):
+        if str(old) not in kept:
+            shutil.rmtree(old)
 
 
 def _make(where: Path) -> None:
@@ -116,8 +122,8 @@ def _customize() -> str:
         (
             "set -e",
             'chroot "$1" groupadd --system gpio',
-            'chroot "$1" systemctl enable systemd-networkd ssh',
-            f'chroot "$1" systemctl mask {units}',
+            'chroot "$1" systemctl --quiet enable systemd-networkd ssh',
+            f'chroot "$1" systemctl --quiet mask {units}',
             'chmod 700 "$1/root/.ssh"; chmod 600 "$1/root/.ssh/authorized_keys"',
             f'cp "$1"/boot/vmlinuz-* "$1{_DUMPED["kernel"]}"',
             f'cp "$1"/boot/initrd.img-* "$1{_DUMPED["initrd"]}"',

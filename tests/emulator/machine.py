@@ -173,7 +173,7 @@ class Machine:
             f"hostfwd=tcp:127.0.0.1:{settings.web_port}-:80,hostfwd=tcp:127.0.0.1:{settings.ssh_port}-:22"
         )
         kernel = (
-            "console=ttyAMA0,115200 root=/dev/mmcblk0 rootfstype=ext4 rw rootwait quiet loglevel=4 "
+            "console=ttyAMA0,115200 root=/dev/mmcblk0 rootfstype=ext4 rw rootwait fsck.mode=skip quiet loglevel=4 "
             # Two of its four cores: this machine has hardly more. /dev/mem is for RPi.GPIO.
             f"maxcpus=2 iomem=relaxed pinctrl_bcm2835.persist_gpio_outputs={settings.persist:d}"
         )

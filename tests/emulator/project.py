@@ -5,15 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from tests.emulator.guest import Guest
+from tests.service.machine import CHECKOUT, ROOT, SHIPPED
 
-ROOT = Path(__file__).parents[2]
-CHECKOUT = "/root/picar"
 WHEELS = "/root/wheels"
-_SHIPPED = ("picar", "static", "templates", "scripts", "systemd", "pyproject.toml", "README.md", "LICENSE")
-_NEEDED = ("hatchling>=1.25", "tornado>=6.5.9,<7", "segno>=1.6.1", "lgpio==0.2.2.0")
+_LGPIO = "lgpio==0.2.2.0"  # as scripts/install wants it where apt has none
 _LIBRARIES = ("gpiozero>=2.0.1.post3", "rpi-lgpio>=0.6")
 _C_LIBRARY = 36  # Bookworm's is 2.36, and runs what was made for an older one
 _TARGET = (
@@ -36,16 +35,11 @@ def wheels(folder: Path, *, libraries: bool) -> None:
     Raises:
         subprocess.CalledProcessError: one cannot be had.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "-qq",
-        "--disable-pip-version-check",
-        "--only-binary=:all:",
-    ]
-    wanted = _NEEDED + (_LIBRARIES if libraries else ())
+    command = [sys.executable, "-m", "pip", "download", "--only-binary=:all:"]
+    command += ["-qq", "--disable-pip-version-check"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"], _LGPIO]
+    wanted += _LIBRARIES if libraries else ()
     subprocess.run([*command, *_TARGET, "--dest", folder, *wanted], check=True)
 
 
@@ -54,7 +48,7 @@ def send(guest: Guest, *, libraries: bool = False) -> None:
     with tempfile.TemporaryDirectory(prefix="picar-wheels-") as folder:
         wheels(Path(folder), libraries=libraries)
         guest.send({path.name: path for path in Path(folder).iterdir()}, WHEELS)
-    guest.send({name: ROOT / name for name in _SHIPPED}, CHECKOUT)
+    guest.send({name: ROOT / name for name in SHIPPED}, CHECKOUT)
 
 
 def install(guest: Guest) -> str:

@@ -70,6 +70,31 @@ def test_an_image_that_is_there_is_not_made_again(monkeypatch: pytest.MonkeyPatc
     assert image.build() == made
 
 
+def test_an_older_image_is_thrown_away_unless_a_card_lies_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("image-old", "image-in-use"):
+        (image.cache() / name).mkdir(parents=True)
+    (image.cache() / "run").mkdir()
+    (image.cache() / "run" / "image").write_text(str(image.cache() / "image-in-use"))
+    for check in ("check_tools", "check_arm64", "check_room"):
+        monkeypatch.setattr(needs, check, lambda *_: None)
+    monkeypatch.setattr(image, "_make", lambda where: (where / "card.img").touch())
+    made = image.build()
+    assert image.is_built()
+    assert {path.name for path in image.cache().iterdir()} == {made.name, "image-in-use", "run"}
+
+
+def test_an_image_that_could_not_be_made_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(where: Path) -> None:
+        raise Lacking("the image has no kernel")
+
+    for check in ("check_tools", "check_arm64", "check_room"):
+        monkeypatch.setattr(needs, check, lambda *_: None)
+    monkeypatch.setattr(image, "_make", fail)
+    with pytest.raises(Lacking, match="no kernel"):
+        image.build()
+    assert not list(image.cache().iterdir())
+
+
 def test_missing_packages_are_named_with_the_command_that_gets_them() -> None:
     tools = {"no-such-program": "its-package", "sh": "dash", "nor-that": "another"}
     with pytest.raises(
