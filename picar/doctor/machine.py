@@ -20,7 +20,7 @@ from typing import Protocol
 from picar.config import ServerConfig
 from picar.host import ROOT, Tree
 
-PATIENCE_S = 6.0  # a small Pi needs a second or two to start a Python that imports a GPIO library
+PATIENCE_S = 30.0  # a small Pi starts a Python that imports a GPIO library in a second or two; a busy one takes many times that
 _MORE_PATHS = "/usr/sbin:/sbin"  # where iw is, and where a user's PATH does not look
 
 

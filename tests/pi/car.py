@@ -8,12 +8,12 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 from tests.emulator import image, project
 from tests.emulator.machine import BOOT_S, Machine, Settings
 from tests.emulator.reader import Reader
 from tests.support.client import Client
+from tests.support.product import ALL_PINS
 from tests.support.waiting import until
 
 CONFIG = "/etc/picar/picar.toml"
@@ -48,23 +48,30 @@ class Car:
 
     def __init__(self, machine: Machine, installed: str) -> None:
         self.machine, self.installed = machine, installed
+        self.high_after_installation = self.high()
         self.guest = machine.guest
         self.persist = machine.settings.persist
         self.backend = "lgpio"
         self.url = f"http://127.0.0.1:{WEB_PORT}"
 
+    def high(self) -> list[int]:
+        """Return which of its pins are driven high now."""
+        with self.machine.monitor() as monitor:
+            pins = monitor.pins()
+        return [bcm for bcm in ALL_PINS if pins.drives(bcm)]
+
     async def run(self, *command: str, check: bool = True) -> str:
         """Run a command in it, while the driver out here goes on holding the stick."""
         return (await asyncio.to_thread(self.guest.run, *command, check=check)).stdout
 
-    async def use(self, backend: str, name: str = "", drop_in: str = "") -> None:
+    def use(self, backend: str, name: str = "", drop_in: str = "") -> None:
         """Start it afresh with a backend, called `name` in the table, and more lines for its unit."""
         self.backend = name or backend
-        await self.run("systemctl", "stop", UNIT)
+        self.guest.run("systemctl", "stop", UNIT)
         self.guest.write(CONFIG, SETTINGS.format(backend=backend))
         self.guest.write(DROP_IN, f"[Service]\n{drop_in}\n")
-        await self.run("systemctl", "daemon-reload")
-        await self.start()
+        self.guest.run("systemctl", "daemon-reload")
+        self.guest.run("systemctl", "start", UNIT)
 
     async def start(self) -> None:
         """Start it, unless it runs, and wait until it is ready."""
@@ -115,9 +122,9 @@ class Car:
             "journalctl", "--unit", UNIT, "--output", "short-monotonic", "--lines", str(lines)
         )
 
-    async def doctor(self) -> dict[str, Any]:
-        """Return what the doctor says, as a program reads it."""
-        report: dict[str, Any] = json.loads(
+    async def doctor(self) -> list[dict[str, str]]:
+        """Return what the doctor finds, as a program reads it."""
+        report: list[dict[str, str]] = json.loads(
             await self.run(PICAR, "doctor", "--json", "--config", CONFIG, check=False)
         )
         return report
@@ -125,6 +132,8 @@ class Car:
     @contextlib.asynccontextmanager
     async def driven(self, throttle: float = 1.0, url: str = "") -> AsyncIterator[tuple[Reader, Client]]:
         """Drive it by a stick that is held, and read its pins; both go on until the end of the block."""
+        await self.start()
+        await self.until_active()
         with Reader(self.machine) as reader:
             async with Client(url or self.url) as phone:
                 await phone.take()
@@ -151,7 +160,9 @@ def emulated_car() -> Iterator[Car]:
         machine.wait_until_up()
         print(f"\nboot to ssh: {time.monotonic() - began:.0f} s")
         began = time.monotonic()
-        yield Car(machine, _furnish(machine))
+        car = Car(machine, _furnish(machine))
+        car.use("lgpio")
+        yield car
     finally:
         machine.stop(politely=False)
         machine.throw_away()

@@ -24,13 +24,6 @@ pytestmark = pytest.mark.pi
 LEFT, RIGHT = (12, 23, 24), (13, 27, 22)
 
 
-def high_pins(car: Car) -> list[int]:
-    """Return which of the car's pins are driven high now."""
-    with car.machine.monitor() as monitor:
-        pins = monitor.pins()
-    return [bcm for bcm in ALL_PINS if pins.drives(bcm)]
-
-
 async def until_full(phone: Client, speed: float) -> None:
     """Wait until both wheels have this speed."""
     full = {"left": speed, "right": speed}
@@ -41,11 +34,10 @@ async def test_scripts_install_makes_it_a_service_and_its_pins_are_low(car: Car)
     assert "picar is ready" in car.installed
     assert await car.show("ActiveState") == "active"
     assert (await car.run("ps", "-o", "user=", "-p", str((await car.pids())["motor"]))).strip() == "picar"
-    assert not high_pins(car)
+    assert not car.high_after_installation
 
 
 async def test_after_a_boot_it_is_ready_and_its_pins_are_low(car: Car) -> None:
-    await car.use("lgpio")
     began = time.monotonic()
     await car.power_cycle()
     off_and_up = time.monotonic() - began
@@ -109,9 +101,9 @@ async def test_no_bridge_reverses_without_a_pause_or_has_both_inputs_high(car: C
 async def test_the_doctor_finds_no_problem_and_knows_whose_the_pins_are(car: Car) -> None:
     report = await car.doctor()
     print(f"\n{report}")
-    problems = [finding for finding in report["findings"] if finding["status"] == "problem"]
+    problems = [finding for finding in report if finding["status"] == "problem"]
     assert not problems
-    (pins,) = [finding for finding in report["findings"] if finding["check"] == "pins"]
+    (pins,) = [finding for finding in report if finding["check"] == "pins"]
     assert "in use by the running picar" in pins["message"]
 
 
@@ -150,7 +142,7 @@ async def test_killed_again_and_again_it_comes_back_with_low_pins(car: Car) -> N
         pids = await car.pids()
         await car.run("kill", "-KILL", *map(str, pids.values()))
         await car.until_active(but=pids["server"])
-        assert not high_pins(car)
+        assert not car.high()
 
 
 async def test_a_reboot_stops_it_and_it_comes_back_with_low_pins(car: Car) -> None:

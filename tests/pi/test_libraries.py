@@ -5,6 +5,7 @@ RPi.GPIO wants /dev/gpiomem, which only Raspberry Pi's own kernel has: here it r
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -53,7 +54,7 @@ ROWS = (
 async def test_it_drives_and_whatever_ends_it_leaves_the_pins_low(car: Car, row: Library) -> None:
     if car.persist != row.persist:
         await car.power_cycle(persist=row.persist)
-    await car.use(row.backend, row.name, row.drop_in)
+    await asyncio.to_thread(car.use, row.backend, row.name, row.drop_in)
     server = str((await car.pids())["server"])
     await break_it(car, "SIGKILL to server", "KILL", server)
     await break_it(car, "SIGKILL to server and motor", "KILL", *map(str, (await car.pids()).values()))
