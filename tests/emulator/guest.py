@@ -59,6 +59,11 @@ class Guest:
         assert done.returncode == 0 or not check, f"{command}: exit code {done.returncode}\n{out}{err}"
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
+    def begin(self, *command: str) -> subprocess.Popen[bytes]:
+        """Begin a command in there as root, which can be talked to."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen([*self._ssh, shlex.join(command)], cwd=self._folder, stdin=pipe, stdout=pipe)
+
     def shell(self, line: str, **options: object) -> str:
         """Run a line of shell in there as root, and return its standard output."""
         return self.run("sh", "-c", line, **options).stdout  # type: ignore[arg-type]

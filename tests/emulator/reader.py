@@ -46,6 +46,11 @@ class Reader:
         """Tell whether an enable pin was high in the newest reading."""
         return bool(self.readings) and self.readings[-1].drives
 
+    def rose(self, bcm: int) -> bool:
+        """Tell whether a pin that was low in the first reading is driven high in the newest."""
+        first, newest = self.readings[0].pins, self.readings[-1].pins
+        return newest.drives(bcm) > first.drives(bcm)
+
     def is_low(self, for_s: float = 0.1) -> bool:
         """Tell whether no enable pin was high for so long: longer than the low half of a wave."""
         now = time.monotonic()

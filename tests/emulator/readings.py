@@ -35,6 +35,11 @@ def rise_of(readings: Sequence[Reading], bcm: int) -> float:
     return rises[-1]
 
 
+def drove(readings: Sequence[Reading], at: float, within_s: float = 0.1) -> bool:
+    """Tell whether an enable pin was high shortly before; the low half of a wave is shorter."""
+    return any(reading.drives for reading in readings if at - within_s <= reading.t <= at)
+
+
 def low_after(readings: Sequence[Reading], since: float) -> float:
     """Return how long after `since` an enable pin was last seen high, the time to the next reading included.
 

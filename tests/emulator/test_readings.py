@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulator.readings import Reading, broken_rules, direction, low_after, rise_of, share_high
+from tests.emulator.readings import Reading, broken_rules, direction, drove, low_after, rise_of, share_high
 from tests.emulator.registers import Pins, parse
 from tests.emulator.show import table
 
@@ -60,6 +60,12 @@ def test_a_pin_that_rises_again_is_no_stop() -> None:
     assert low_after(readings, since=1.0) == 9.0
     with pytest.raises(AssertionError, match="high at the end"):
         low_after(readings[:3], since=1.0)
+
+
+def test_a_car_drove_when_an_enable_pin_was_high_just_before() -> None:
+    readings = row((1.0, FORWARD), (1.05, {}), (2.0, {23: 1}), (2.05, {}))
+    assert drove(readings, at=1.08)
+    assert not drove(readings, at=2.06)
 
 
 def test_the_newest_rise_of_the_mark_counts() -> None:

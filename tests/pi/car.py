@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from tests.emulator import image, project
@@ -74,8 +74,13 @@ class Car:
         self.guest.run("systemctl", "start", UNIT)
 
     async def start(self) -> None:
-        """Start it, unless it runs, and wait until it is ready."""
+        """Start it, unless it runs."""
         await self.run("systemctl", "start", UNIT)
+
+    async def ready(self) -> None:
+        """Start it, unless it runs, and wait until it is ready."""
+        await self.start()
+        await self.until_active()
 
     async def power_cycle(self, *, persist: bool | None = None) -> None:
         """Shut it down, and switch it on again; released pins persist, or do not, or as before."""
@@ -132,8 +137,6 @@ class Car:
     @contextlib.asynccontextmanager
     async def driven(self, throttle: float = 1.0, url: str = "") -> AsyncIterator[tuple[Reader, Client]]:
         """Drive it by a stick that is held, and read its pins; both go on until the end of the block."""
-        await self.start()
-        await self.until_active()
         with Reader(self.machine) as reader:
             async with Client(url or self.url) as phone:
                 await phone.take()
@@ -143,9 +146,24 @@ class Car:
                 yield reader, phone
                 await phone.let_go(zero=False)
 
-    async def fault(self, *words: str) -> None:
-        """Run fault.py in it."""
-        await self.run("python3", "-IS", FAULT, *words)
+    @contextlib.asynccontextmanager
+    async def fault(self, *words: str) -> AsyncIterator[Callable[[], None]]:
+        """Have fault.py ready in there; what this gives lets it act."""
+        process = self.guest.begin("python3", "-IS", FAULT, *words)
+        assert process.stdin
+        assert process.stdout
+        try:
+            assert await asyncio.to_thread(process.stdout.readline) == b"ready\n"
+
+            def go() -> None:
+                assert process.stdin
+                process.stdin.write(b"go\n")
+                process.stdin.flush()
+
+            yield go
+        finally:
+            process.kill()
+            process.communicate()
 
 
 @contextlib.contextmanager

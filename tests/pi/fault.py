@@ -1,5 +1,7 @@
-"""Runs in the emulated Pi, as root: raises a spare pin, and at once breaks something. So the time from the one to the other
-is in the registers, and not that of an ssh connection.
+"""Runs in the emulated Pi, as root: when it is told to, raises a spare pin, and at once breaks something.
+
+So the time from the one to the other is in the registers, and neither an ssh connection's nor that of a Python that starts.
+It says when it is ready, and acts at the next line of its input.
 
     fault.py SIGNAL PID...      sends a signal
     fault.py run COMMAND...     becomes a command
@@ -9,7 +11,6 @@ import mmap
 import os
 import signal
 import sys
-import time
 
 MARK = 26  # BCM; no wire of the car
 BASE = 0x3F200000
@@ -24,7 +25,8 @@ def main() -> None:
     words[select] = words[select] & ~(0b111 << shift) | 0b001 << shift
     what, *rest = sys.argv[1:]
     pids = [int(pid) for pid in rest] if what != "run" else []
-    time.sleep(0.2)  # to be seen low
+    print("ready", flush=True)
+    sys.stdin.readline()
     words[GPSET // 4] = 1 << MARK
     for pid in pids:
         os.kill(pid, signal.Signals[f"SIG{what}"])

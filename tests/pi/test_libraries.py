@@ -55,7 +55,6 @@ async def test_it_drives_and_whatever_ends_it_leaves_the_pins_low(car: Car, row:
     if car.persist != row.persist:
         await car.power_cycle(persist=row.persist)
     await asyncio.to_thread(car.use, row.backend, row.name, row.drop_in)
-    server = str((await car.pids())["server"])
-    await break_it(car, "SIGKILL to server", "KILL", server)
-    await break_it(car, "SIGKILL to server and motor", "KILL", *map(str, (await car.pids()).values()))
+    await break_it(car, "SIGKILL to server", "KILL", "server")
+    await break_it(car, "SIGKILL to server and motor", "KILL", "server", "motor")
     await break_it(car, "systemctl stop", "run", "systemctl", "stop", UNIT, again=False)
