@@ -11,6 +11,9 @@ from tests.emulator.machine import Machine
 from tests.emulator.readings import Reading
 
 
+_REST_S = 0.003  # the guest's devices stand still while its pins are read
+
+
 class Reader:
     """`with Reader(machine) as reader:` reads until the end of the block.
 
@@ -63,5 +66,6 @@ class Reader:
             while not self._over.is_set():
                 pins = self._monitor.pins()
                 self.readings.append(Reading(time.monotonic(), pins))
+                time.sleep(_REST_S)
         except BaseException as failure:  # raised where the block ends
             self._failure = failure
