@@ -22,6 +22,7 @@ OFF_S = 120.0
 _ROOM_BYTES = 1 << 30
 _CARD, _SETTINGS, _PID, _SOCKET = "card.qcow2", "settings.json", "qemu.pid", "monitor"
 CONSOLE = "console.log"
+_PANIC = b"Kernel panic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,11 @@ class Machine:
         began, guest = time.monotonic(), self.guest
         while not guest.answers():
             self.must_run()
+            if _PANIC in (self.folder / CONSOLE).read_bytes():
+                raise Lacking(
+                    "its kernel has panicked, perhaps because its card was spoilt when its plug was pulled: "
+                    f"scripts/emulate-pi stop --now, then boot --fresh; its console: {self.folder / CONSOLE}"
+                )
             if time.monotonic() - began > boot_s:
                 raise Lacking(f"it has not booted in {boot_s:.0f} s; its console: {self.folder / CONSOLE}")
             time.sleep(1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import threading
 import time
 from types import TracebackType
@@ -9,7 +10,6 @@ from typing import Self
 
 from tests.emulator.machine import Machine
 from tests.emulator.readings import Reading
-
 
 _REST_S = 0.003  # the guest's devices stand still while its pins are read
 
@@ -43,7 +43,7 @@ class Reader:
 
     def since(self, t: float) -> list[Reading]:
         """Return the readings from this time on."""
-        return [reading for reading in self.readings if reading.t >= t]
+        return self.readings[bisect.bisect_left(self.readings, t, key=lambda reading: reading.t) :]
 
     def drives(self) -> bool:
         """Tell whether an enable pin was high in the newest reading."""

@@ -39,12 +39,14 @@ async def break_it(
             go()
             await until(lambda: reader.rose(MARK), "the fault", PATIENCE_S)
             await until(lambda: reader.is_low(_SETTLED_S), f"{fault}: every enable pin low", PATIENCE_S)
+            readings = list(reader.readings)
+            since = rise_of(readings, MARK)
+            outcome = _note(car, fault, readings, since) if drove(readings, since) else None
             if again:
                 await car.until_active(but=pids["server"])
-            readings = list(reader.readings)
-        since = rise_of(readings, MARK)
-        if drove(readings, since):
-            return _note(car, fault, readings, since)
+            assert low_after(reader.readings, since) == low_after(readings, since), "it rose again"
+        if outcome:
+            return outcome
         print(f"\n{fault}: it stood already, for this machine is too busy; once more")
     raise AssertionError(f"{fault}: it stood already each time: this machine is too busy")
 
