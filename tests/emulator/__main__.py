@@ -108,7 +108,8 @@ def _build(_: argparse.Namespace) -> int:
         print(f"It is there already: {image.folder()}")
         return 0
     print("Making the image (ten minutes, more on a busy machine)…", flush=True)
-    print(f"Made in {time.monotonic() - began:.0f} s: {image.build()}")
+    made = image.build()
+    print(f"Made in {time.monotonic() - began:.0f} s: {made}")
     return 0
 
 

@@ -93,7 +93,6 @@ def _debian(card: Path, public_key: str) -> None:
             f"--architectures={recipe.ARCHITECTURE}",
         ),
         f"--include={','.join((*recipe.PACKAGES, recipe.KERNEL))}",
-        "--dpkgopt=path-exclude=/usr/share/ca-certificates/*",  # hashing them takes emulated minutes, and none is used
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/doc/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
