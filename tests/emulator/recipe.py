@@ -17,7 +17,9 @@ HOST_NAME = "picar-emulated"
 
 PACKAGES = (
     "avahi-daemon",
+    "ca-certificates",
     "dbus",
+    "dbus-user-session",
     "gpiod",
     "initramfs-tools",
     "iproute2",
@@ -31,17 +33,7 @@ PACKAGES = (
     "systemd-sysv",
     "udev",
 )
-# Of what QEMU does not have, and each takes seconds to find that out.
-UNWANTED_MODULES = (
-    "vc4",
-    "vchiq",
-    "leds_gpio",
-    "raspberrypi_cpufreq",
-    "snd_bcm2835",
-    "brcmfmac",
-    "bcm2835_v4l2",
-)
-# What mounts the card and brings up the network, before udev looks for more.
+# What mounts the card and brings up the network, before and beside what udev loads.
 EARLY_MODULES = ("bcm2835", "bcm2835_dma", "sdhci_iproc", "mmc_block", "ext4", "dwc2", "cdc_ether")
 
 FILES = {
@@ -53,11 +45,12 @@ FILES = {
     "/etc/systemd/network/80-usb.network": "[Match]\nType=ether\n\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\n",
     # As Raspberry Pi OS has it: the group gpio may use the pins.
     "/etc/udev/rules.d/99-gpio.rules": 'SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP="gpio", MODE="0660"\n',
-    "/etc/ssh/sshd_config.d/picar.conf": "UseDNS no\nUsePAM no\nPasswordAuthentication no\n",
-    "/etc/modprobe.d/picar.conf": "".join(f"blacklist {name}\n" for name in UNWANTED_MODULES),
+    "/etc/ssh/sshd_config.d/picar.conf": "UseDNS no\nPasswordAuthentication no\nGSSAPIAuthentication no\n",
+    # The console belongs to no human: a getty less to start.
+    "/etc/systemd/system/serial-getty@ttyAMA0.service.d/none.conf": "[Unit]\nConditionPathExists=/nowhere\n",
+    # What the packages of the image do every night is of no use here, and would be at any time.
     "/etc/systemd/journald.conf.d/picar.conf": "[Journal]\nStorage=volatile\n",
 }
-# Of no use in there, or what the packages do every night, which may be at any time: its clock is wrong.
 UNWANTED_UNITS = (
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
@@ -65,17 +58,6 @@ UNWANTED_UNITS = (
     "e2scrub_all.timer",
     "e2scrub_reap.service",
     "fstrim.timer",
-    "getty@tty1.service",
-    "serial-getty@ttyAMA0.service",
-    "dev-hugepages.mount",
-    "dev-mqueue.mount",
-    "sys-fs-fuse-connections.mount",
-    "sys-kernel-tracing.mount",
-    "modprobe@dm_mod.service",
-    "modprobe@drm.service",
-    "modprobe@efi_pstore.service",
-    "modprobe@fuse.service",
-    "modprobe@loop.service",
 )
 
 
