@@ -180,7 +180,7 @@ class Machine:
         )
         kernel = (
             "console=ttyAMA0,115200 root=/dev/mmcblk0 rootfstype=ext4 rw rootwait fsck.mode=skip quiet loglevel=4 "
-            # Two of its four cores: with all, its network did not come up once. /dev/mem is for RPi.GPIO.
+            # Two of its four cores, as in the one boot that was seen to work. /dev/mem is for RPi.GPIO.
             f"maxcpus=2 iomem=relaxed pinctrl_bcm2835.persist_gpio_outputs={settings.persist:d}"
         )
         return [
