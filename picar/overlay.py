@@ -5,7 +5,8 @@ and at no other time.
 
 A simulated car has a file of its own: what was found out about it must never turn a real motor.
 
-Law: replaced in one step; a power cut leaves the old one or the new one (see `access/store.py`).
+Law: replaced in one step; a power cut leaves the old one or the new one (see `access/store.py`), or an empty one
+where there was none, which counts as none.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from picar.calibration import PLACES, Calibration, option_of
 from picar.config import Config
 from picar.errors import ConfigError, FileError
+from picar.firstfile import hold_the_name
 from picar.motor.pins import raspberry_pi_model
 
 FILE, FILE_OF_THE_SIMULATED = "calibration.toml", "calibration-sim.toml"
@@ -49,8 +51,8 @@ class Overlay:
             ConfigError: the file cannot be read, or holds something else.
         """
         try:
-            tables = tomllib.loads(self.path.read_text(encoding="utf-8"))
-            return _parse(tables)
+            text = self.path.read_text(encoding="utf-8")
+            return _parse(tomllib.loads(text)) if text else None  # empty: see `firstfile.py`
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -74,6 +76,7 @@ class Overlay:
             fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
                 file.write(_HEAD + calibration.toml())
+            hold_the_name(self.path, 0o644)
             new.replace(self.path)
 
     def forget(self) -> None:
