@@ -47,6 +47,7 @@ FLOORS = {
         "picar.host",
         "picar.service",
         "picar.flight",
+        "picar.firstfile",
         "picar.overlay",
         "picar.access/",
     },
