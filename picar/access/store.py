@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 from picar.access import tokens
 from picar.errors import AccessError, TooManyPaired
+from picar.firstfile import hold_the_name
 
 FILE = "access.json"
 INVITATION_S = 600.0
@@ -202,6 +203,7 @@ class AccessStore:
                     owner = self.path.parent.stat()
                     os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
                 json.dump(dataclasses.asdict(content), file, indent=1)
+            hold_the_name(self.path, 0o600)
             new.replace(self.path)
             self.refresh()
         return self._content
