@@ -75,6 +75,7 @@ class Overlay:
             new.unlink(missing_ok=True)
             fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
+                os.fchmod(fd, 0o644)  # whatever the umask: it holds no secret
                 file.write(_HEAD + calibration.toml())
             hold_the_name(self.path, 0o644)
             new.replace(self.path)

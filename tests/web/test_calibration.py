@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import stat
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -223,6 +225,16 @@ def test_a_power_cut_before_the_first_calibration_was_written_leaves_what_is_con
     assert overlay.read() is None
     overlay.keep(FOUND)
     assert overlay.read() == FOUND
+
+
+def test_everybody_on_the_machine_may_read_it_whatever_the_umask_is(tmp_path: Path) -> None:
+    """The service's umask is 0077, and `picar check-config` is asked by anybody."""
+    overlay, before = Overlay(tmp_path, simulated=False), os.umask(0o077)
+    try:
+        overlay.keep(FOUND)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(overlay.path.stat().st_mode) == 0o644
 
 
 def test_a_simulated_car_has_a_file_of_its_own(tmp_path: Path) -> None:
