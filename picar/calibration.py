@@ -47,6 +47,12 @@ class Calibration:
             changed[section] = dataclasses.replace(before, **{key: getattr(self, name)})
         return dataclasses.replace(config, **changed)
 
+    def is_faster_than(self, other: Calibration) -> bool:
+        """Tell whether a wheel may turn faster than with another one, at the same stick."""
+        return any(
+            getattr(self, name) > getattr(other, name) for name in ("left_trim", "right_trim", "min_duty")
+        )
+
     def toml(self) -> str:
         """Return the lines that say the same in picar.toml."""
         lines: list[str] = []

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 DRIVING_S = 1.0  # so long after a command somebody counts as driving
 STRIKES = 3  # unreadable messages in a row
 ALONE_PULSE_S = 0.5
+_CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 
 
@@ -302,6 +303,8 @@ class Hub:
                 number = self._channel.limit(speed, sent_at + self._timeout_s)
                 self._unanswered.append(_Command(number, client))
             case protocol.Calibrate(calibration=wanted):
+                if wanted and self._speed_cap < 1.0 and wanted.is_faster_than(self.tuning.current):
+                    raise ProtocolError("bad_value", _CAPPED)
                 values = wanted or self.tuning.configured
                 number = self._channel.calibrate(values, sent_at + self._timeout_s)
                 done = functools.partial(self._calibrated, client, wanted)

@@ -259,3 +259,22 @@ async def test_the_wiring_page_shows_the_calibrated_sides(house: Household) -> N
         drawn = house.folder / "drawn.svg"
         await house.cli("wiring", "--svg", str(drawn), "--config", str(house.folder / "picar.toml"), **REAL)
         assert drawn.read_bytes().strip() == after.strip()
+
+
+async def test_under_the_owner_s_cap_a_car_is_tuned_slower_and_not_faster(house: Household) -> None:
+    slower = dataclasses.replace(CONFIGURED, min_duty=0.2, right_trim=0.9)
+    async with house.client({}) as phone:
+        await phone.take()
+        capped = await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.4})
+        assert capped.status == 200
+        stronger = dataclasses.replace(CONFIGURED, swap=True, min_duty=0.31)
+        for n, faster in enumerate((stronger, dataclasses.replace(CONFIGURED, left_trim=0.81))):
+            await calibrate(phone, faster)
+            await until(lambda n=n: len(phone.errors) > n, "a refusal")  # type: ignore[misc]
+            assert phone.errors[n]["code"] == "bad_value"
+            assert "speed cap" in phone.errors[n]["message"]
+        assert await told(house) == (CONFIGURED, "configuration")
+        await calibrate(phone, slower)
+        await until_told(house, slower, "page")
+        await phone.ask("uncalibrate")
+        await until_told(house, CONFIGURED, "configuration")
