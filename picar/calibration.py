@@ -6,20 +6,19 @@ The page measures them, the motor process follows them at once, `overlay.py` kee
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from picar.config import SECTIONS, Config
 from picar.options import Option, options_of, toml
 
-PLACES = {
+PLACES = {  # in the order of the sections
+    "min_duty": ("motors", "min_duty"),
     "swap": ("l298n", "swap"),
     "left_invert": ("left", "invert"),
-    "right_invert": ("right", "invert"),
     "left_trim": ("left", "trim"),
+    "right_invert": ("right", "invert"),
     "right_trim": ("right", "trim"),
-    "min_duty": ("motors", "min_duty"),
 }
 
 
@@ -55,25 +54,13 @@ class Calibration:
 
     def toml(self) -> str:
         """Return the lines that say the same in picar.toml."""
-        lines: list[str] = []
-        for name, (section, key) in sorted(
-            PLACES.items(), key=lambda place: list(SECTIONS).index(place[1][0])
-        ):
-            if f"[{section}]" not in lines:
-                lines += [*([""] if lines else []), f"[{section}]"]
-            lines.append(f"{key} = {toml(getattr(self, name))}")
-        return "\n".join(lines) + "\n"
+        sections: dict[str, list[str]] = {}
+        for name, (section, key) in PLACES.items():
+            sections.setdefault(section, []).append(f"{key} = {toml(getattr(self, name))}\n")
+        return "\n".join(f"[{section}]\n{''.join(lines)}" for section, lines in sections.items())
 
 
 def option_of(name: str) -> Option:
     """Return the declared option behind one of the six names."""
     section, key = PLACES[name]
     return options_of(SECTIONS[section])[key]
-
-
-def marked(text: str, mark: str) -> str:
-    """Return a configuration's TOML text with a comment after each of the six lines."""
-    for section, key in PLACES.values():
-        line = rf"(?m)^(\[{section}\]\n(?:(?!\[).+\n)*?{key} = .*)$"
-        text = re.sub(line, rf"\1  # {mark}", text)
-    return text

@@ -160,7 +160,7 @@ def pins_low(options: argparse.Namespace) -> int:
 def check_config(options: argparse.Namespace) -> int:
     """Say whether the configuration is good, and what it comes to."""
     from picar.access.places import resting
-    from picar.calibration import marked
+    from picar.calibration import PLACES
     from picar.overlay import Overlay
 
     path = config.find_file(options.file)
@@ -168,11 +168,11 @@ def check_config(options: argparse.Namespace) -> int:
     overlay = Overlay.configured(resting(), settings)
     calibrated = overlay.read()
     print(f"# {settings.source}: good. All options, defaults included:\n")
+    remarks = {}
     if calibrated:
-        text = config.as_toml(calibrated.applied_to(settings))
-        print(marked(text, f"calibrated on the page: {overlay.path}"), end="")
-    else:
-        print(config.as_toml(settings), end="")
+        settings = calibrated.applied_to(settings)
+        remarks = dict.fromkeys(PLACES.values(), f"calibrated on the page: {overlay.path}")
+    print(config.as_toml(settings, remarks), end="")
     _print_warnings(settings)
     return 0
 

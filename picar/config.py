@@ -219,12 +219,19 @@ def reference() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def as_toml(config: Config) -> str:
-    """Return the whole configuration as TOML text, defaults included."""
+def as_toml(config: Config, remarks: Mapping[tuple[str, str], str] | None = None) -> str:
+    """Return the whole configuration as TOML text, defaults included.
+
+    Args:
+        config: the configuration.
+        remarks: what to say behind a value, by (section, key).
+    """
+    said = {place: f"  # {remark}" for place, remark in (remarks or {}).items()}
     blocks = []
     for name in SECTIONS:
         values = dataclasses.asdict(getattr(config, name))
-        blocks.append("\n".join([f"[{name}]", *(f"{k} = {toml(v)}" for k, v in values.items()), ""]))
+        lines = [f"{key} = {toml(value)}{said.get((name, key), '')}" for key, value in values.items()]
+        blocks.append("\n".join([f"[{name}]", *lines, ""]))
     return "\n".join(blocks)
 
 
