@@ -42,6 +42,8 @@ class Tuning:
         Returns:
             Why it will be forgotten at the end, None when it is kept.
         """
+        if self._saved and calibration == self._calibrated:
+            return None  # the page repeats itself until it sees the answer
         self._calibrated = calibration
         log.info("calibration: %s", calibration or "as configured")
         self._saved = False

@@ -278,3 +278,19 @@ async def test_under_the_owner_s_cap_a_car_is_tuned_slower_and_not_faster(house:
         await until_told(house, slower, "page")
         await phone.ask("uncalibrate")
         await until_told(house, CONFIGURED, "configuration")
+
+
+async def test_what_is_kept_already_is_not_written_again(house: Household) -> None:
+    file = Overlay(house.state, simulated=False).path
+    async with house.client({}) as phone:
+        await phone.take()
+        await calibrate(phone)
+        await until_told(house, FOUND, "page")
+        written = file.stat()
+        await calibrate(phone)
+        other = dataclasses.replace(FOUND, min_duty=0.35)
+        await phone.hears(4)
+        assert file.stat() == written
+        await calibrate(phone, other)
+        await until_told(house, other, "page")
+        assert file.stat() != written
