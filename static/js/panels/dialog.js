@@ -4,19 +4,19 @@
  * Nobody drives while a dialog is open: whoever opens one lets everything go first, and keys are left to it.
  */
 
-/** @type {Promise<void>|undefined} */
-let dressed;
+/** @type {Record<string, Promise<void>>} style sheets that were asked for so far */
+const dressed = {};
 
-/** Load the style sheet of dialogs once. @returns {Promise<void>} */
-function dress() {
-  dressed ??= new Promise((done) => {
+/** Load a style sheet once. @param {string} href @returns {Promise<void>} */
+export function dress(href) {
+  dressed[href] ??= new Promise((done) => {
     const sheet = document.createElement("link");
     sheet.rel = "stylesheet";
-    sheet.href = "/static/panels.css";
+    sheet.href = href;
     sheet.onload = sheet.onerror = () => done();
     document.head.append(sheet);
   });
-  return dressed;
+  return dressed[href];
 }
 
 /** @param {string} id @returns {any} the element */
@@ -64,7 +64,7 @@ export class Dialog {
   }
 
   async show() {
-    await dress();
+    await dress("/static/panels.css");
     if (!this.element.open) this.element.showModal();
   }
 }

@@ -10,7 +10,7 @@ import { TuneCar } from "../tune/car.js";
 import { Balance, RISES, directions, minimum, riseTo } from "../tune/finding.js";
 import { HoldButton, Jogger } from "../tune/jogger.js";
 import { ask, tell } from "../tune/teller.js";
-import { Dialog, byId } from "./dialog.js";
+import { Dialog, byId, dress } from "./dialog.js";
 
 const SIDES = /** @type {const} */ (["left", "right"]);
 const STRAIGHT = 0.5;
@@ -76,7 +76,7 @@ class Tune {
   }
 
   async open() {
-    await dressed();
+    await dress("/static/tune.css");
     this.#told = await ask();
     this.#go("begin");
     await this.#dialog.show();
@@ -235,21 +235,6 @@ class Tune {
     byId("tune-answers").dataset.step = this.#step;
     byId("tune-answers").replaceChildren(...buttons);
   }
-}
-
-/** @type {Promise<void>|undefined} */
-let sheet;
-
-/** Load the style sheet of this dialog once. @returns {Promise<void>} */
-function dressed() {
-  sheet ??= new Promise((done) => {
-    const link = document.createElement("link");
-    link.rel = "stylesheet";
-    link.href = "/static/tune.css";
-    link.onload = link.onerror = () => done();
-    document.head.append(link);
-  });
-  return sheet;
 }
 
 /** @param {any} tools of the page @returns {Tune} */
