@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def hold_the_name(path: Path, mode: int) -> None:
-    """Leave an empty file where there is none, to be replaced at once. Who reads an empty one takes it for none.
+    """Leave an empty file where there is none, to be replaced at once.
 
     Raises:
         OSError: it cannot be made.

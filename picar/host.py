@@ -15,20 +15,15 @@ from pathlib import Path
 from typing import Protocol
 
 ROOT = Path("/")
-UNDER_VOLTAGE, THROTTLED = (
-    1 << 0,
-    0b1110,
-)  # now, of the firmware's bits; 1 to 3: frequency capped, throttled, hot
+# Of the firmware's bits: now. 1 to 3 are frequency capped, throttled, hot.
+UNDER_VOLTAGE, THROTTLED = 1 << 0, 0b1110
 SINCE_BOOT = 16  # the same bits so much higher: at any time since the machine started
 
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO does not make its reader wait; a driver may
 _MOST_BYTES = 64 * 1024
 _LOOK_AGAIN = 30  # readings until the paths are looked for anew: a radio's or a sensor's driver may come late
-_IDLE, _IOWAIT, _GUEST = (
-    3,
-    4,
-    8,
-)  # columns of the line "cpu" in proc_stat(5); guest time is in user time already
+# Columns of the line "cpu" in proc_stat(5); guest time is in user time already.
+_IDLE, _IOWAIT, _GUEST = 3, 4, 8
 
 
 class Files(Protocol):

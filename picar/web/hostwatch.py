@@ -33,9 +33,8 @@ class HostWatch:
 
     def __init__(self, read: Callable[[], Host], clock: Callable[[], float] = time.monotonic) -> None:
         self._read, self._clock = read, clock
-        self._requests: SimpleQueue[None] = (
-            SimpleQueue()
-        )  # putting something in never waits, not even for a lock
+        # Putting something into this one never waits, not even for a lock.
+        self._requests: SimpleQueue[None] = SimpleQueue()
         self._asked_at = float("-inf")
         self._answer = (UNKNOWN, float("-inf"))  # replaced as a whole, so that no lock is needed
 
