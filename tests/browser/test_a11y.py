@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import WebSocketRoute
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
-from tests.browser.test_failures import talk
+from tests.browser.test_failures import talked
 from tests.support.product import Product
 
 pytestmark = pytest.mark.browser
@@ -125,13 +124,7 @@ async def screens_of_a_bad_link(car: Product, new_phone: NewPhone, locale: str, 
 async def screens_of_failures(car: Product, new_phone: NewPhone, locale: str, looks: int) -> Screens:
     phone = await new_phone(locale=locale)
     change: dict[str, Any] = {"state": {"state": "failsafe", "reason": "commands_stale"}}
-    sockets: list[WebSocketRoute] = []
-
-    def connect(socket: WebSocketRoute) -> None:
-        sockets.append(socket)
-        talk(socket, change)
-
-    await phone.page.route_web_socket("**/ws", connect)
+    sockets = await talked(phone, change)
     await phone.open(car.url)
     await phone.seen("body[data-card=failsafe]")
     yield phone, "failsafe"
@@ -163,7 +156,7 @@ async def screens_of_the_turned_away(car: Product, new_phone: NewPhone, locale: 
 async def screens_after_a_restart(car: Product, new_phone: NewPhone, locale: str, looks: int) -> Screens:
     phone = await new_phone(locale=locale)
     change: dict[str, Any] = {}
-    await phone.page.route_web_socket("**/ws", lambda socket: talk(socket, change))
+    await talked(phone, change)
     for _ in range(looks):  # it passes by itself
         change["state"] = {"reason": "reset"}
         await phone.open(car.url)

@@ -56,6 +56,18 @@ async def test_a_car_that_takes_no_more_connections_says_so(
     await phone.reads("title", FULL[locale])
 
 
+async def talked(phone: Phone, change: dict[str, Any]) -> list[WebSocketRoute]:
+    """Change what the car says to a phone that is not open yet. Returns its connections, those to come included."""
+    sockets: list[WebSocketRoute] = []
+
+    def connect(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        talk(socket, change)
+
+    await phone.page.route_web_socket("**/ws", connect)
+    return sockets
+
+
 def talk(socket: WebSocketRoute, change: dict[str, Any]) -> None:
     """Change what the car says on its way."""
     server = socket.connect_to_server()
@@ -75,13 +87,7 @@ async def test_a_new_version_under_an_open_page_reloads_it_and_a_dialog_is_finis
 ) -> None:
     phone = await new_phone()
     change: dict[str, Any] = {}
-    sockets: list[WebSocketRoute] = []
-
-    def connect(socket: WebSocketRoute) -> None:
-        sockets.append(socket)
-        talk(socket, change)
-
-    await phone.page.route_web_socket("**/ws", connect)
+    sockets = await talked(phone, change)
     await phone.open(car.url)
     loads: list[str] = []
     phone.page.on("domcontentloaded", lambda page: loads.append(page.url))
@@ -113,7 +119,7 @@ async def test_who_watches_reads_who_drives_who_asks_and_what_happens_next(
             "requests": ["other8"],
         }
     }
-    await phone.page.route_web_socket("**/ws", lambda socket: talk(socket, change))
+    await talked(phone, change)
     await phone.open(car.url)
     await phone.reads("title", f"Mia {DRIVES[locale]}")
     change["state"]["requests"] = ["other8", phone.client]
@@ -150,7 +156,7 @@ async def test_facts_about_the_machine_are_shown_as_far_as_there_are_words(
     phone: Phone = await new_phone()
     facts = {"under_voltage": True, "cpu_percent": 12.34, "odd": 1, "battery_v": None}
     change = {"state": {"host": facts | dict.fromkeys(("temperature_c", "wifi_dbm", "throttled"))}}
-    await phone.page.route_web_socket("**/ws", lambda socket: talk(socket, change))
+    await talked(phone, change)
     await phone.open(car.url)
     await phone.reads("host", "low voltage")
     await phone.reads("facts", "CPU 12.3%")

@@ -206,14 +206,19 @@ async def test_a_finger_that_comes_up_ends_a_jog_and_so_does_all_that_ends_a_pre
             await phone.lift("tune-hold")
 
 
-async def test_stop_in_the_dialog_ends_a_jog_for_good(
-    car: Product, new_phone: NewPhone, wheels: Wheels
-) -> None:
+@pytest.fixture
+async def jogging(car: Product, new_phone: NewPhone, wheels: Wheels) -> Phone:
+    """A phone that holds the button, and the left wheel turns."""
     phone = await new_phone(car.url)
     await opened(phone)
     await phone.page.click("#tune-begin")
     await held(phone)
     await wheels.turn(1, 0)
+    return phone
+
+
+async def test_stop_in_the_dialog_ends_a_jog_for_good(jogging: Phone, wheels: Wheels) -> None:
+    phone = jogging
     await phone.page.locator("#tune .stop").evaluate(
         "(e) => e.dispatchEvent(new PointerEvent('pointerdown'))"
     )
@@ -224,14 +229,9 @@ async def test_stop_in_the_dialog_ends_a_jog_for_good(
 
 
 async def test_a_phone_that_loses_its_wifi_during_a_jog_turns_nothing_for_long(
-    car: Product, new_phone: NewPhone, wheels: Wheels
+    jogging: Phone, wheels: Wheels
 ) -> None:
-    phone = await new_phone(car.url)
-    await opened(phone)
-    await phone.page.click("#tune-begin")
-    await held(phone)
-    await wheels.turn(1, 0)
-    await phone.context.set_offline(True)
+    await jogging.context.set_offline(True)
     await wheels.rest()
 
 

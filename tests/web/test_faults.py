@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from tornado.iostream import StreamClosedError
@@ -25,10 +26,13 @@ JUMPERS = '[l298n]\nena = "jumper"\nenb = "jumper"\n'
 IN_PINS = (22, 23, 24, 27)
 
 
-@pytest.fixture(params=["enable pins", "jumpers"])
-async def driven(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Product, Client]]:
-    """A car at full throttle, in both wirings, with its driver still holding the stick."""
-    async with Product(config=JUMPERS if request.param == "jumpers" else "") as car, Client(car.url) as phone:
+Moved = tuple[Product, Client]
+CONFIGS = {"enable pins": "", "jumpers": JUMPERS}
+
+
+@asynccontextmanager
+async def at_full_throttle(wiring: str) -> AsyncIterator[Moved]:
+    async with Product(config=CONFIGS[wiring]) as car, Client(car.url) as phone:
         await phone.take()
         phone.hold(1.0)
         await phone.until(lambda s: s["applied"] == {"left": 1.0, "right": 1.0})
@@ -36,16 +40,40 @@ async def driven(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Product,
         assert "Traceback" not in car.log()
 
 
-@pytest.fixture(params=["enable pins", "jumpers"])
-async def jogged(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Product, Client]]:
-    """A car of which one motor is jogged by its driver, in both wirings."""
-    async with Product(config=JUMPERS if request.param == "jumpers" else "") as car, Client(car.url) as phone:
+@asynccontextmanager
+async def with_a_jog(wiring: str) -> AsyncIterator[Moved]:
+    async with Product(config=CONFIGS[wiring]) as car, Client(car.url) as phone:
         await phone.take()
         phone.hold_jog("right", -0.4)
         await phone.until(lambda s: s["applied"] == {"left": 0.0, "right": -0.4})
         assert not low(car)
         yield car, phone
         assert "Traceback" not in car.log()
+
+
+@pytest.fixture(params=CONFIGS)
+async def driven(request: pytest.FixtureRequest) -> AsyncIterator[Moved]:
+    """A car at full throttle, in both wirings, with its driver still holding the stick."""
+    async with at_full_throttle(request.param) as moved:
+        yield moved
+
+
+@pytest.fixture(params=CONFIGS)
+async def jogged(request: pytest.FixtureRequest) -> AsyncIterator[Moved]:
+    """A car of which one motor is jogged by its driver, in both wirings."""
+    async with with_a_jog(request.param) as moved:
+        yield moved
+
+
+@pytest.fixture(
+    params=[(way, wiring) for way in (at_full_throttle, with_a_jog) for wiring in CONFIGS],
+    ids=lambda pair: f"{pair[0].__name__}, {pair[1]}",
+)
+async def moved(request: pytest.FixtureRequest) -> AsyncIterator[Moved]:
+    """Either of them: what stops the one stops the other."""
+    way, wiring = request.param
+    async with way(wiring) as car_and_phone:
+        yield car_and_phone
 
 
 def low(car: Product) -> bool:
@@ -60,29 +88,15 @@ async def low_for_good(car: Product) -> None:
     assert not [w for w in car.trace()[writes:] if w["value"]]
 
 
-async def test_the_driver_falls_silent(driven: tuple[Product, Client]) -> None:
-    car, phone = driven
+async def test_the_driver_falls_silent(moved: Moved) -> None:
+    car, phone = moved
     await phone.let_go(zero=False)
     await low_for_good(car)
     await phone.until(lambda s: s["state"] == "disarmed" and s["reason"] == "commands_stale")
-
-
-async def test_who_jogs_falls_silent(jogged: tuple[Product, Client]) -> None:
-    car, phone = jogged
-    await phone.let_go(zero=False)
-    await low_for_good(car)
-    await phone.until(lambda s: s["state"] == "disarmed" and s["reason"] == "commands_stale")
-
-
-async def test_the_connection_of_who_jogs_closes(jogged: tuple[Product, Client]) -> None:
-    car, phone = jogged
-    await phone.let_go(zero=False)
-    phone._socket.close()
-    await low_for_good(car)
 
 
 async def test_somebody_stops_a_jog_and_it_stays_stopped_under_a_held_button(
-    jogged: tuple[Product, Client],
+    jogged: Moved,
 ) -> None:
     car, phone = jogged
     async with Client(car.url) as other:
@@ -92,40 +106,22 @@ async def test_somebody_stops_a_jog_and_it_stays_stopped_under_a_held_button(
         assert "stopped" in phone.codes
 
 
-async def test_who_jogs_gives_up_the_wheel(jogged: tuple[Product, Client]) -> None:
+async def test_who_jogs_gives_up_the_wheel(jogged: Moved) -> None:
     car, phone = jogged
     await phone.send(type="release")
     await low_for_good(car)
     await phone.until_error("not_driver")
 
 
-async def test_the_server_is_stopped_in_its_tracks_during_a_jog(jogged: tuple[Product, Client]) -> None:
-    car, phone = jogged
-    car.process.send_signal(signal.SIGSTOP)
-    try:
-        await low_for_good(car)
-    finally:
-        car.process.send_signal(signal.SIGCONT)
-    await phone.let_go(zero=False)
-    await low_for_good(car)
-
-
-async def test_the_server_is_killed_during_a_jog(jogged: tuple[Product, Client]) -> None:
-    car, _ = jogged
-    car.process.kill()
-    assert await car.ended() == -signal.SIGKILL
-    await low_for_good(car)
-
-
-async def test_the_drivers_connection_closes(driven: tuple[Product, Client]) -> None:
-    car, phone = driven
+async def test_the_drivers_connection_closes(moved: Moved) -> None:
+    car, phone = moved
     await phone.let_go(zero=False)
     phone._socket.close()
     await low_for_good(car)
 
 
-async def test_the_server_is_killed(driven: tuple[Product, Client]) -> None:
-    car, _ = driven
+async def test_the_server_is_killed(moved: Moved) -> None:
+    car, _ = moved
     motor = car.motor_pid()
     car.process.kill()
     assert await car.ended() == -signal.SIGKILL
@@ -133,8 +129,8 @@ async def test_the_server_is_killed(driven: tuple[Product, Client]) -> None:
     await until(lambda: not _alive(motor), "the motor process gone")
 
 
-async def test_the_server_is_stopped_in_its_tracks(driven: tuple[Product, Client]) -> None:
-    car, phone = driven
+async def test_the_server_is_stopped_in_its_tracks(moved: Moved) -> None:
+    car, phone = moved
     car.process.send_signal(signal.SIGSTOP)
     try:
         await low_for_good(car)
@@ -144,7 +140,7 @@ async def test_the_server_is_stopped_in_its_tracks(driven: tuple[Product, Client
     await low_for_good(car)
 
 
-async def test_the_motor_process_is_killed(driven: tuple[Product, Client]) -> None:
+async def test_the_motor_process_is_killed(driven: Moved) -> None:
     car, _ = driven
     os.kill(car.motor_pid(), signal.SIGKILL)
     assert await car.ended() == 1
@@ -152,7 +148,7 @@ async def test_the_motor_process_is_killed(driven: tuple[Product, Client]) -> No
     assert "motor process ended with signal 9: pins low" in car.log()
 
 
-async def test_the_motor_process_is_stopped_in_its_tracks(driven: tuple[Product, Client]) -> None:
+async def test_the_motor_process_is_stopped_in_its_tracks(driven: Moved) -> None:
     car, _ = driven
     motor = car.motor_pid()
     os.kill(motor, signal.SIGSTOP)
@@ -163,7 +159,7 @@ async def test_the_motor_process_is_stopped_in_its_tracks(driven: tuple[Product,
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-async def test_the_server_is_told_to_end(driven: tuple[Product, Client], number: signal.Signals) -> None:
+async def test_the_server_is_told_to_end(driven: Moved, number: signal.Signals) -> None:
     car, _ = driven
     motor = car.motor_pid()
     car.process.send_signal(number)
@@ -173,7 +169,7 @@ async def test_the_server_is_told_to_end(driven: tuple[Product, Client], number:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_both_processes_are_told_to_end(driven: tuple[Product, Client], number: signal.Signals) -> None:
+async def test_both_processes_are_told_to_end(driven: Moved, number: signal.Signals) -> None:
     car, _ = driven
     os.kill(car.motor_pid(), number)
     car.process.send_signal(number)
@@ -183,7 +179,7 @@ async def test_both_processes_are_told_to_end(driven: tuple[Product, Client], nu
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGQUIT", "SIGSTOP", "SIGUSR1", "SIGABRT"])
 async def test_what_a_terminal_sends_its_whole_group_never_fells_both_watchers(
-    driven: tuple[Product, Client], name: str
+    driven: Moved, name: str
 ) -> None:
     car, _ = driven
     motor = car.motor_pid()
@@ -196,7 +192,7 @@ async def test_what_a_terminal_sends_its_whole_group_never_fells_both_watchers(
                 os.kill(pid, signal.SIGCONT)
 
 
-async def test_a_second_signal_at_the_end_changes_nothing(driven: tuple[Product, Client]) -> None:
+async def test_a_second_signal_at_the_end_changes_nothing(driven: Moved) -> None:
     car, _ = driven
     while car.process.returncode is None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -207,7 +203,7 @@ async def test_a_second_signal_at_the_end_changes_nothing(driven: tuple[Product,
 
 
 async def test_a_flood_of_stops_does_not_blind_the_watch_over_the_motor_process(
-    driven: tuple[Product, Client],
+    driven: Moved,
 ) -> None:
     car, _ = driven
     async with contextlib.AsyncExitStack() as stack:
@@ -228,7 +224,7 @@ async def flood(stranger: Client) -> None:
 
 
 async def test_a_stopped_motor_process_is_an_emergency_also_at_the_end(
-    driven: tuple[Product, Client],
+    driven: Moved,
 ) -> None:
     car, _ = driven
     os.kill(car.motor_pid(), signal.SIGSTOP)
@@ -237,7 +233,7 @@ async def test_a_stopped_motor_process_is_an_emergency_also_at_the_end(
     await low_for_good(car)
 
 
-async def test_a_second_car_on_the_same_port_leaves_the_pins_alone(driven: tuple[Product, Client]) -> None:
+async def test_a_second_car_on_the_same_port_leaves_the_pins_alone(driven: Moved) -> None:
     car, _ = driven
     second = await asyncio.create_subprocess_exec(
         *(
@@ -264,7 +260,7 @@ async def test_a_second_car_on_the_same_port_leaves_the_pins_alone(driven: tuple
     assert not low(car)
 
 
-async def test_every_write_breaks_before_it_makes(driven: tuple[Product, Client]) -> None:
+async def test_every_write_breaks_before_it_makes(driven: Moved) -> None:
     car, phone = driven
     for throttle, steering in ((-1.0, 0.0), (0.0, 1.0), (1.0, 0.0), (0.0, -1.0)):
         await phone.let_go(zero=False)
