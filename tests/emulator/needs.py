@@ -44,7 +44,7 @@ def check_arm64() -> None:
     """Raise `Lacking` when this machine does not run programs for arm64."""
     if subprocess.run(["arch-test", "arm64"], capture_output=True, check=False).returncode:
         raise Lacking(
-            "the kernel of this machine is not told how to run arm64 programs: sudo apt install --reinstall qemu-user-static "
+            "the kernel of this machine is not told how to run arm64 programs: sudo update-binfmts --enable qemu-aarch64 "
             "(in a container, first: mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc)"
         )
 
