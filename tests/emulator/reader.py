@@ -47,19 +47,26 @@ class Reader:
 
     def drives(self) -> bool:
         """Tell whether an enable pin was high in the newest reading."""
+        self._must_read()
         return bool(self.readings) and self.readings[-1].drives
 
     def rose(self, bcm: int) -> bool:
         """Tell whether a pin that was low in the first reading is driven high in the newest."""
+        self._must_read()
         first, newest = self.readings[0].pins, self.readings[-1].pins
         return newest.drives(bcm) > first.drives(bcm)
 
     def is_low(self, for_s: float = 0.1) -> bool:
         """Tell whether no enable pin was high for so long: longer than the low half of a wave."""
+        self._must_read()
         now = time.monotonic()
         newest = self.since(now - for_s)
         begun = bool(self.readings) and self.readings[0].t <= now - for_s
         return begun and len(newest) > 1 and not any(reading.drives for reading in newest)
+
+    def _must_read(self) -> None:
+        if self._failure:
+            raise self._failure
 
     def _read(self) -> None:
         try:
@@ -67,5 +74,5 @@ class Reader:
                 pins = self._monitor.pins()
                 self.readings.append(Reading(time.monotonic(), pins))
                 time.sleep(_REST_S)
-        except BaseException as failure:  # raised where the block ends
+        except BaseException as failure:  # raised where somebody asks, at the latest where the block ends
             self._failure = failure

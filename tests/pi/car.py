@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+from picar.config import DriveConfig
+from picar.core.shaping import soften
 from tests.emulator import image, project
 from tests.emulator.machine import BOOT_S, Machine, Settings
 from tests.emulator.reader import Reader
@@ -26,6 +29,7 @@ UNIT = project.UNIT
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/backend.conf"
 WEB_PORT, SSH_PORT = 8190, 8122  # not those of a Pi that somebody else plays with
 PATIENCE_S = 300.0
+_DRIVE = DriveConfig()
 REPEAT_S = 0.1  # how often the stick is sent: its Python takes 10 ms and more for each
 SETTINGS = """[server]
 port = 80
@@ -48,17 +52,20 @@ class Car:
 
     def __init__(self, machine: Machine, installed: str) -> None:
         self.machine, self.installed = machine, installed
-        self.high_after_installation = self.high()
         self.guest = machine.guest
+        self.pins_after_installation = self.pins()
+        self.state_after_installation = self.guest.run(
+            "systemctl", "show", "--value", "--property", "ActiveState", UNIT
+        ).stdout.strip()
         self.persist = machine.settings.persist
         self.backend = "lgpio"
         self.url = f"http://127.0.0.1:{WEB_PORT}"
 
-    def high(self) -> list[int]:
-        """Return which of its pins are driven high now."""
+    def pins(self) -> set[tuple[str, int]]:
+        """Return which functions and levels its pins have now."""
         with self.machine.monitor() as monitor:
             pins = monitor.pins()
-        return [bcm for bcm in ALL_PINS if pins.drives(bcm)]
+        return {(pins.function(bcm), pins.level(bcm)) for bcm in ALL_PINS}
 
     async def run(self, *command: str, check: bool = True) -> str:
         """Run a command in it, while the driver out here goes on holding the stick."""
@@ -111,13 +118,24 @@ class Car:
             assert time.monotonic() < give_up_at, f"not ready in {PATIENCE_S:.0f} s:\n{await self.journal()}"
             await asyncio.sleep(1.0)
 
+    async def until_inactive(self) -> None:
+        """Wait until it has ended, and what runs after its end has too."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        while await self.show("ActiveState") not in ("inactive", "failed"):
+            assert time.monotonic() < give_up_at, f"not over in {PATIENCE_S:.0f} s:\n{await self.journal()}"
+            await asyncio.sleep(1.0)
+
     def until_rebooted(self, boot_id: str) -> None:
         """Wait until it has booted once more."""
         give_up_at = time.monotonic() + BOOT_S
         while True:
             self.guest.disconnect()
-            if self.guest.answers() and self.guest.read("/proc/sys/kernel/random/boot_id") != boot_id:
-                return
+            with contextlib.suppress(subprocess.TimeoutExpired):  # the old one may answer, and go
+                now = self.guest.run(
+                    "cat", "/proc/sys/kernel/random/boot_id", check=False, timeout_s=60
+                ).stdout
+                if now not in ("", boot_id):
+                    return
             assert time.monotonic() < give_up_at, f"not up again in {BOOT_S:.0f} s"
             time.sleep(2.0)
 
@@ -136,13 +154,19 @@ class Car:
 
     @contextlib.asynccontextmanager
     async def driven(self, throttle: float = 1.0, url: str = "") -> AsyncIterator[tuple[Reader, Client]]:
-        """Drive it by a stick that is held, and read its pins; both go on until the end of the block."""
+        """Drive it by a stick that is held, and read its pins; both go on until the end of the block.
+
+        It has its speed when the block begins: on the ramp even full throttle is a wave, which may die in its low half.
+        """
+        speed = soften(throttle, _DRIVE.deadband, _DRIVE.expo)
         with Reader(self.machine) as reader:
             async with Client(url or self.url) as phone:
                 await phone.take()
                 phone.hold(throttle, repeat_s=REPEAT_S)
                 await until(reader.drives, "an enable pin high", PATIENCE_S)
-                await until(lambda: phone.state["applied"]["left"], "a wheel that turns", PATIENCE_S)
+                await until(
+                    lambda: abs(phone.state["applied"]["left"] - speed) < 0.01, "its speed", PATIENCE_S
+                )
                 yield reader, phone
                 await phone.let_go(zero=False)
 

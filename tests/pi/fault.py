@@ -26,7 +26,8 @@ def main() -> None:
     what, *rest = sys.argv[1:]
     pids = [int(pid) for pid in rest] if what != "run" else []
     print("ready", flush=True)
-    sys.stdin.readline()
+    if not sys.stdin.readline():
+        return  # whoever wanted it has given up
     words[GPSET // 4] = 1 << MARK
     for pid in pids:
         os.kill(pid, signal.Signals[f"SIG{what}"])

@@ -15,7 +15,7 @@ class Outcome:
         fault: in words.
         low_after_s: from the fault to the first reading with no enable pin high.
         gap_s: the longest time between two readings around it: so much less it may have been.
-        became: what the enable pins were at the end: "low" outputs, or "input".
+        became: what the enable pins were just after: "low" outputs, or "input".
     """
 
     backend: str

@@ -13,7 +13,7 @@ import pytest
 
 from picar.core.shaping import duty_cycle
 from tests.emulator.readings import broken_rules, direction, share_high
-from tests.pi.breaking import break_it, cut_the_link
+from tests.pi.breaking import PYTHON_STARTS_S, SOON_S, break_it, cut_the_link, note
 from tests.pi.car import PATIENCE_S, UNIT, Car
 from tests.support.client import Client
 from tests.support.product import ALL_PINS
@@ -21,6 +21,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.pi
 
+WATCHDOG_S = 30.0  # of the drop-in
 LEFT, RIGHT = (12, 23, 24), (13, 27, 22)
 
 
@@ -32,9 +33,9 @@ async def until_full(phone: Client, speed: float) -> None:
 
 async def test_scripts_install_makes_it_a_service_and_its_pins_are_low(car: Car) -> None:
     assert "picar is ready" in car.installed
-    assert await car.show("ActiveState") == "active"
+    assert car.state_after_installation == "active"
+    assert car.pins_after_installation == {("out", 0)}
     assert (await car.run("ps", "-o", "user=", "-p", str((await car.pids())["motor"]))).strip() == "picar"
-    assert not car.high_after_installation
 
 
 async def test_after_a_boot_it_is_ready_and_its_pins_are_low(car: Car) -> None:
@@ -45,11 +46,7 @@ async def test_after_a_boot_it_is_ready_and_its_pins_are_low(car: Car) -> None:
     print(
         f"\nshutdown and boot to ssh: {off_and_up:.0f} s, to the ready service: {time.monotonic() - began:.0f} s"
     )
-    with car.machine.monitor() as monitor:
-        pins = monitor.pins()
-    assert {(bcm, pins.function(bcm), pins.level(bcm)) for bcm in ALL_PINS} == {
-        (bcm, "out", 0) for bcm in ALL_PINS
-    }
+    assert car.pins() == {("out", 0)}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +73,6 @@ async def test_the_registers_show_where_it_goes_and_that_it_stops(
 
 async def test_the_share_of_time_that_an_enable_pin_is_high_is_the_duty(car: Car) -> None:
     async with car.driven(0.6) as (reader, phone):
-        await asyncio.sleep(1.5)  # through the ramp
         began = time.monotonic()
         await until(lambda: len(reader.since(began)) > 1500, "1500 readings", PATIENCE_S)
         wanted = duty_cycle(phone.state["applied"]["left"], trim=1.0, min_duty=0.25)
@@ -92,8 +88,8 @@ async def test_no_bridge_reverses_without_a_pause_or_has_both_inputs_high(car: C
             phone.hold(throttle, repeat_s=0.1)
             await until_full(phone, throttle)
         readings = list(reader.readings)
-    seen = {direction(reading.pins, LEFT) for reading in readings}
-    assert seen == {-1, 0, 1}
+    for bridge in (LEFT, RIGHT):
+        assert {direction(reading.pins, bridge) for reading in readings} == {-1, 0, 1}
     # Of the 0.1 s a reading before and one after may each miss some.
     assert not broken_rules(readings, pause_s=0.06)
 
@@ -111,18 +107,28 @@ async def test_a_link_that_is_cut_stops_it(car: Car) -> None:
     await cut_the_link(car)
 
 
-@pytest.mark.parametrize("signal", ["KILL", "STOP"])
-@pytest.mark.parametrize("whom", [("server",), ("motor",), ("server", "motor")], ids=" and ".join)
-async def test_a_signal_stops_it_and_it_starts_again(car: Car, signal: str, whom: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("signal", "whom", "least_s", "most_s"),
+    [
+        ("KILL", ("server",), 0.0, SOON_S),
+        ("KILL", ("motor",), 0.0, SOON_S),
+        ("KILL", ("server", "motor"), PYTHON_STARTS_S, PATIENCE_S),
+        ("STOP", ("server",), 0.0, SOON_S),
+        ("STOP", ("motor",), 0.0, SOON_S),
+        ("STOP", ("server", "motor"), WATCHDOG_S / 2, PATIENCE_S),
+    ],
+    ids=lambda value: " and ".join(value) if isinstance(value, tuple) else None,
+)
+async def test_a_signal_stops_it_and_it_starts_again(
+    car: Car, signal: str, whom: tuple[str, ...], least_s: float, most_s: float
+) -> None:
     name = f"SIG{signal} to {' and '.join(whom)}"
-    await break_it(car, name, signal, *whom)
+    await break_it(car, name, signal, *whom, least_s=least_s, most_s=most_s)
 
 
-async def test_a_wave_that_died_at_any_phase_is_low_in_the_end(car: Car) -> None:
-    for _ in range(3):
-        await break_it(
-            car, "SIGKILL to server and motor, half throttle", "KILL", "server", "motor", throttle=0.5
-        )
+async def test_a_wave_that_died_in_its_high_half_is_low_in_the_end(car: Car) -> None:
+    name = "SIGKILL to server and motor, half throttle"
+    await break_it(car, name, "KILL", "server", "motor", throttle=0.5, least_s=PYTHON_STARTS_S)
 
 
 async def test_systemctl_kill_stops_it(car: Car) -> None:
@@ -131,25 +137,34 @@ async def test_systemctl_kill_stops_it(car: Car) -> None:
 
 async def test_systemctl_stop_stops_it(car: Car) -> None:
     await break_it(car, "systemctl stop", "run", "systemctl", "stop", UNIT, again=False)
-    assert await car.show("Result") == "success"
+    assert (await car.show("ActiveState"), await car.show("Result")) == ("inactive", "success")
     await car.start()
 
 
-async def test_killed_again_and_again_it_comes_back_with_low_pins(car: Car) -> None:
-    for _ in range(4):
-        pids = await car.pids()
-        await car.run("kill", "-KILL", *map(str, pids.values()))
+async def test_killed_again_while_it_starts_it_comes_back_with_low_pins(car: Car) -> None:
+    await car.ready()
+    pids = await car.pids()
+    async with car.driven() as (reader, _):
+        since = time.monotonic()
+        for _ in range(4):  # at first picar, then whatever was started in its place
+            await car.run("systemctl", "kill", "-s", "KILL", UNIT, check=False)
+            await asyncio.sleep(2.0)
         await car.until_active(but=pids["server"])
-        assert not car.high()
+        await until(lambda: reader.is_low(2.0), "every enable pin low", PATIENCE_S)
+        note(car, "systemctl kill -s KILL, four times within seconds", reader.readings, since)
+    assert car.pins() == {("out", 0)}
 
 
 async def test_a_reboot_stops_it_and_it_comes_back_with_low_pins(car: Car) -> None:
     boot = await car.run("cat", "/proc/sys/kernel/random/boot_id")
     async with car.driven() as (reader, _):
+        since = time.monotonic()
         with contextlib.suppress(AssertionError):  # its ssh goes with it
             await car.run("systemctl", "reboot")
         await until(reader.is_low, "every enable pin low", PATIENCE_S)
+        note(car, "reboot", reader.readings, since)  # as outputs: picar did it, and not the chip's reset
+        stopped = time.monotonic()
         await asyncio.to_thread(car.until_rebooted, boot)
         await car.until_active()
-        low = [reading for reading in reader.readings[-1:] if not any(map(reading.pins.drives, ALL_PINS))]
-        assert low
+        assert not any(reading.drives for reading in reader.since(stopped))
+    assert car.pins() == {("out", 0)}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.pi.breaking import break_it
+from tests.pi.breaking import PYTHON_STARTS_S, SOON_S, break_it
 from tests.pi.car import LIBRARIES, UNIT, Car
 
 pytestmark = pytest.mark.pi
@@ -34,18 +34,20 @@ class Library:
         backend: picar's name for it.
         persist: whether the kernel leaves released pins as they were.
         drop_in: more lines for the unit.
+        beneath: the C module that sets the pins.
     """
 
     name: str
     backend: str
     persist: bool = True
     drop_in: str = ""
+    beneath: str = "_lgpio."
 
 
 ROWS = (
     Library("gpiozero on lgpio", "gpiozero", drop_in="Environment=GPIOZERO_PIN_FACTORY=lgpio"),
     Library("rpi-lgpio", "rpigpio", drop_in=f"Environment=PYTHONPATH={LIBRARIES}"),
-    Library("RPi.GPIO, as root", "rpigpio", drop_in=_ROOT),
+    Library("RPi.GPIO, as root", "rpigpio", drop_in=_ROOT, beneath="/_GPIO."),
     Library("lgpio", "lgpio", persist=False),
 )
 
@@ -55,6 +57,10 @@ async def test_it_drives_and_whatever_ends_it_leaves_the_pins_low(car: Car, row:
     if car.persist != row.persist:
         await car.power_cycle(persist=row.persist)
     await asyncio.to_thread(car.use, row.backend, row.name, row.drop_in)
-    await break_it(car, "SIGKILL to server", "KILL", "server")
-    await break_it(car, "SIGKILL to server and motor", "KILL", "server", "motor")
+    await car.ready()
+    maps = await car.run("cat", f"/proc/{(await car.pids())['motor']}/maps")
+    assert {name for name in ("_lgpio.", "/_GPIO.") if name in maps} == {row.beneath}
+    await break_it(car, "SIGKILL to server", "KILL", "server", most_s=SOON_S)
+    least_s = PYTHON_STARTS_S if row.persist else 0.0
+    await break_it(car, "SIGKILL to server and motor", "KILL", "server", "motor", least_s=least_s)
     await break_it(car, "systemctl stop", "run", "systemctl", "stop", UNIT, again=False)
