@@ -39,8 +39,11 @@ class HostWatch:
         self._answer = (UNKNOWN, float("-inf"))  # replaced as a whole, so that no lock is needed
 
     def start(self) -> None:
-        """Start the thread, and wait until it runs: to be done before anybody drives."""
-        threading.Thread(target=self._run, name="host", daemon=True).start()
+        """Start the thread, and wait until it runs: to be done before anybody drives. Without one, all stays unknown."""
+        try:
+            threading.Thread(target=self._run, name="host", daemon=True).start()
+        except RuntimeError as error:  # no more threads to be had: TasksMax=, ulimit -u
+            log.warning("how the machine is stays unknown (%s); the car drives on", error)
 
     def look(self, wanted: bool) -> Host:
         """Return the newest facts, the same object until there are newer ones.

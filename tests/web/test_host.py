@@ -195,3 +195,16 @@ async def test_a_reader_that_fails_is_logged_once_and_all_stays_unknown(
     now[0] = 2 * PERIOD_S
     assert watch.look(wanted=True) is UNKNOWN
     assert len(caplog.records) == 1
+
+
+async def test_a_machine_without_a_thread_to_spare_drives_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    watch = HostWatch(Reader().read)
+    watch.start()
+    assert watch.look(wanted=True) is UNKNOWN
+    assert caplog.messages == ["how the machine is stays unknown (can't start new thread); the car drives on"]
