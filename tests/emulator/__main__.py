@@ -29,9 +29,19 @@ def main() -> int:
             f"picar: {failed.cmd[0]} failed with exit code {failed.returncode}.{_last_line(failed)}",
             file=sys.stderr,
         )
+    # A command in there that failed or took too long, or a disk out here that is full.
+    except (AssertionError, subprocess.TimeoutExpired, OSError) as failed:
+        print(f"picar: {failed}", file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 1
+
+
+def port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 1 << 16:
+        raise ValueError(text)
+    return port
 
 
 def _last_line(failed: subprocess.CalledProcessError) -> str:
@@ -60,14 +70,14 @@ def _parser() -> argparse.ArgumentParser:
     boot = command("boot", _boot, "Switch it on, and wait until its ssh answers (one to five minutes).")
     boot.add_argument(
         "--web-port",
-        type=int,
+        type=port,
         default=_WEB_PORT,
         metavar="PORT",
         help=f"of this machine, leads to its port 80 ({_WEB_PORT})",
     )
     boot.add_argument(
         "--ssh-port",
-        type=int,
+        type=port,
         default=_SSH_PORT,
         metavar="PORT",
         help=f"of this machine, leads to its ssh ({_SSH_PORT})",

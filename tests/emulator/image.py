@@ -102,7 +102,7 @@ def _debian(card: Path, public_key: str) -> None:
         *(recipe.SUITE, str(card)),
     ]
     with _without_stdin() as nothing:
-        subprocess.run(command, check=True, stdin=nothing)
+        subprocess.run(command, check=True, stdin=nothing, env=needs.surroundings())
 
 
 _BACKPORTS = (  # from wherever this machine's mmdebstrap takes Debian
@@ -139,7 +139,11 @@ def _fit(card: Path) -> None:
     """Make it as large as a card, with a journal."""
     os.truncate(card, recipe.CARD_BYTES)
     subprocess.run(
-        ["e2fsck", "-fy", str(card)], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["e2fsck", "-fy", str(card)],
+        check=False,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=needs.surroundings(),
     )
     _run("resize2fs", card)
     _run("tune2fs", "-O", "dir_index", "-j", card)
@@ -163,6 +167,7 @@ def _run(*command: str | Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        env=needs.surroundings(),
     )
 
 

@@ -113,7 +113,8 @@ class Machine:
             self._qemu(settings), cwd=self.folder, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise Lacking(f"QEMU did not start: {done.stderr.strip().splitlines()[-1]}")
+            said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+            raise Lacking(f"QEMU did not start: {said[-1]}")
 
     def wait_until_up(self, boot_s: float = BOOT_S) -> float:
         """Wait until its ssh answers. Returns the seconds that it took.

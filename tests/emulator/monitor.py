@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,11 +42,9 @@ class Monitor:
         self._unread = b""
         try:
             self._line()  # its greeting
-        except TimeoutError:
+        except Lacking:
             self.close()
-            raise Lacking(
-                "somebody else reads the pins of the emulated Pi; end that `pins --watch` first."
-            ) from None
+            raise
         self._ask("qmp_capabilities")
 
     def __enter__(self) -> Self:
@@ -81,13 +81,28 @@ class Monitor:
                 return answer["return"]
 
     def _send(self, command: str, **arguments: str) -> None:
-        self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+        line = json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n"
+        with _answering():
+            self._socket.sendall(line)
 
     def _line(self) -> bytes:
         while b"\n" not in self._unread:
-            data = self._socket.recv(65536)
+            with _answering():
+                data = self._socket.recv(65536)
             if not data:
                 raise Lacking("the emulated Pi was switched off.")
             self._unread += data
         line, _, self._unread = self._unread.partition(b"\n")
         return line
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError:
+        raise Lacking(
+            "QEMU does not answer: somebody else reads the pins of the emulated Pi; end that `pins --watch` first."
+        ) from None
+    except OSError:
+        raise Lacking("the emulated Pi was switched off.") from None

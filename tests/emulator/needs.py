@@ -18,6 +18,7 @@ TO_BUILD = {
     "resize2fs": "e2fsprogs",
     "debugfs": "e2fsprogs",
     "ssh-keygen": "openssh-client",
+    "newuidmap": "uidmap",  # for who is not root
 }
 TO_RUN = {
     "qemu-system-aarch64": "qemu-system-arm",
@@ -30,9 +31,14 @@ class Lacking(Exception):
     """Something that a person must mend first; its text is one sentence with the fix."""
 
 
+def surroundings() -> dict[str, str]:
+    """Return the environment for these programs: the PATH of an ordinary user may leave out where some of them are."""
+    return os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
+
+
 def check_tools(tools: dict[str, str]) -> None:
     """Raise `Lacking` when a program is missing, with the command that installs all that are."""
-    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"  # a user's own may leave out the last two
+    path = surroundings()["PATH"]
     missing = sorted({package for program, package in tools.items() if not shutil.which(program, path=path)})
     if missing:
         raise Lacking(
@@ -65,5 +71,7 @@ def check_port(port: int, what: str) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise Lacking(f"port {port} is for root alone; {what} names another, from 1024 on.") from None
         except OSError:
             raise Lacking(f"port {port} of this machine is in use; {what} names another.") from None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator import image, needs, recipe
+from tests.emulator import __main__, image, needs, recipe
 from tests.emulator.machine import Machine, Settings
 from tests.emulator.monitor import Monitor
 from tests.emulator.needs import Lacking
@@ -208,3 +208,59 @@ def test_the_pins_are_asked_of_qemus_monitor_however_long_its_path_is(tmp_path: 
 def test_a_monitor_that_nobody_serves_is_a_pi_that_does_not_run(tmp_path: Path) -> None:
     with pytest.raises(Lacking, match="is not running"):
         Monitor(tmp_path / "monitor")
+
+
+@pytest.mark.parametrize("port", ["0", "70000", "eighty"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    done = command("boot", "--web-port", port)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        f"scripts/emulate-pi boot: error: argument --web-port: invalid port value: '{port}'",
+    )
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        AssertionError("('scripts/install',): exit code 1"),
+        subprocess.TimeoutExpired("ssh", 60),
+        OSError("full"),
+    ],
+    ids=["refused in there", "no answer", "disk"],
+)
+def test_what_fails_on_the_way_is_one_line(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> int:
+        raise failure
+
+    monkeypatch.setattr(__main__, "_install", fail)
+    monkeypatch.setattr(sys, "argv", ["emulate-pi", "install"])
+    assert __main__.main() == 1
+    assert capsys.readouterr().err == f"picar: {failure}\n"
+
+
+def test_a_monitor_that_goes_silent_or_away_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "monitor"))
+        listener.listen()
+
+        def serve() -> None:
+            qemu, _ = listener.accept()
+            with qemu:
+                qemu.sendall(b'{"QMP": {}}\n')
+                qemu.recv(1000)
+                qemu.sendall(b'{"return": {}}\n')
+                qemu.recv(1000)
+                qemu.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with Monitor(tmp_path / "monitor") as monitor, pytest.raises(Lacking, match="was switched off"):
+            monitor.pins()
+        thread.join()
+
+
+def test_the_tools_are_found_where_an_ordinary_user_has_no_path_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert needs.surroundings()["PATH"].split(":") == ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]
