@@ -161,7 +161,7 @@ async def test_a_reboot_stops_it_and_it_comes_back_with_low_pins(car: Car) -> No
         since = time.monotonic()
         with contextlib.suppress(AssertionError):  # its ssh goes with it
             await car.run("systemctl", "reboot")
-        await until(reader.is_low, "every enable pin low", PATIENCE_S)
+        await until(lambda: reader.is_low(1.0), "every enable pin low", PATIENCE_S)
         note(car, "reboot", reader.readings, since)  # as outputs: picar did it, and not the chip's reset
         stopped = time.monotonic()
         await asyncio.to_thread(car.until_rebooted, boot)
