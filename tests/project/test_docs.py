@@ -120,3 +120,22 @@ def test_commands_of_picar_in_the_docs_exist(file: Path) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_is_in_the_docs(name: str) -> None:
     assert f"`{name}`" in (ROOT / "docs/parts-and-wiring.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", DOCS, ids=[file.name for file in DOCS])
+def test_commands_in_the_docs_can_be_pasted(file: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL)
+    assert not re.search(r"<[a-z][a-z ]*>", "".join(blocks)), f"{file.name}: a placeholder cannot be pasted"
+
+
+def test_nothing_installs_the_other_project_that_has_our_name_on_pypi() -> None:
+    told = [
+        *DOCS,
+        *ROOT.glob("*.md"),
+        *ROOT.glob("scripts/*"),
+        *ROOT.glob("picar/**/*.py"),
+        *ROOT.glob("static/i18n/*"),
+    ]
+    for file in told:
+        text = file.read_text(encoding="utf-8")
+        assert not re.search(r"(?:pip|pipx|uv) (?:tool )?install[^\n]* picar(?![\w-])", text), file.name

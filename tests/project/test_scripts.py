@@ -167,7 +167,7 @@ def test_the_wheel_serves_the_page_from_an_empty_venv_elsewhere(tmp_path: Path) 
     )
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
     there = tmp_path / "venv" / "bin" / "python"
-    (wheel,) = tmp_path.glob("picar-*.whl")
+    (wheel,) = tmp_path.glob("picar_server-*.whl")
     subprocess.run([*pip, "--python", str(there), "install", *quiet, str(wheel)], check=True)
     # Tornado and segno come from here; PYTHONPATH follows no .pth file, so this checkout's picar does not.
     env = environment(PYTHONPATH=sysconfig.get_path("purelib"))
