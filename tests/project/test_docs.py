@@ -139,3 +139,10 @@ def test_nothing_installs_the_other_project_that_has_our_name_on_pypi() -> None:
     for file in told:
         text = file.read_text(encoding="utf-8")
         assert not re.search(r"(?:pip|pipx|uv) (?:tool )?install[^\n]* picar(?![\w-])", text), file.name
+
+
+@pytest.mark.parametrize("file", DOCS, ids=[file.name for file in DOCS])
+def test_no_table_is_cut_by_an_empty_line(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    for rest in re.findall(r"^\|.*\n\n(\|.*\n.*)", text, re.MULTILINE):
+        assert re.search(r"\n\|[-|: ]+\|$", rest), f"{file.name}: a table goes on after an empty line: {rest}"
