@@ -13,6 +13,7 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
+from picar.web.errorpage import error_page, prefers_page
 from picar.web.gate import Gate, Visitor
 from picar.web.hosts import AllowedHosts, same_origin, split_host
 from picar.web.turns import Turns
@@ -96,7 +97,7 @@ class Base(RequestHandler):
         )
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer `{"error": {"code", "message"}}`."""
+        """Answer `{"error": {"code", "message"}}`, and to a browser that opens the address a page with that sentence."""
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, Refused):
             code, sentence = error.code, error.sentence
@@ -105,7 +106,12 @@ class Base(RequestHandler):
         else:
             unknown = ("error", "Something went wrong in the car; its log says what.")
             code, sentence = _CODES.get(HTTPStatus(status_code), unknown)
-        self.finish({"error": {"code": code, "message": sentence}})
+        self.set_header("Vary", "Accept")
+        if prefers_page(self.request.headers):
+            self.set_header("Content-Type", "text/html; charset=utf-8")
+            self.finish(error_page(status_code, code, sentence))
+        else:
+            self.finish({"error": {"code": code, "message": sentence}})
 
 
 def _wrong_host(host: str) -> str:

@@ -1,0 +1,85 @@
+# ruff: noqa: RUF001 - Chinese has punctuation of its own
+"""The small page that a browser shows in place of a JSON error, and the rule for which requests get it.
+
+Not for the car's own page, whose scripts read the JSON. The page has no script and no style of its own: the style sheet
+is that of `/wiring`, and where the car refuses that too, the browser's own colours remain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from html import escape
+from http import HTTPStatus
+
+_WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)  # RFC 9110 §12.4.2
+_CHINESE = {
+    "wrong_host": "本车不响应这个名称。请用 IP 地址打开，或在 picar.toml 的 [server] 下把它写进 allowed_hosts，再重新启动 picar。",
+    "foreign_origin": "请求来自另一个网页。请直接打开小车自己的页面。",
+    "not_found": "这里什么也没有。小车的页面在首页。",
+    "forbidden": "这里的内容不能读取。",
+    "method_not_allowed": "这个地址不能这样打开。",
+    "not_paired": "这台设备还没有与小车配对。请打开小车的页面并输入 PIN。",
+    "not_websocket": "这个地址只用于 WebSocket。小车的页面在首页。",
+    "motor_silent": "电机进程没有应答。",
+    "too_many": "连接太多。请稍后再试。",
+    "bad_request": "无法理解这个请求。",
+}
+_OTHERWISE = "无法打开这个地址。"
+
+
+def weights(header: str) -> dict[str, float]:
+    """Return the weight of each item in an Accept or Accept-Encoding header, by its name in lower case.
+
+    A weight that RFC 9110 does not allow counts as 0.
+    """
+    found = {}
+    for item in header.lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        stated = next((one[2:] for one in parameters if one.startswith("q=")), "1")
+        found[name] = float(stated) if _WEIGHT.fullmatch(stated) else 0.0
+    return found
+
+
+def prefers_page(headers: Mapping[str, str]) -> bool:
+    """Return whether these request headers are a browser's that opens an address, not those of a script or a program.
+
+    Args:
+        headers: of the request; the names are spelt as in `Accept`.
+    """
+    accepted = weights(headers.get("Accept", ""))
+    page = accepted.get("text/html", 0.0)
+    navigates = headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    return navigates and page > 0.0 and page >= accepted.get("application/json", 0.0)
+
+
+def error_page(status: int, code: str, sentence: str) -> bytes:
+    """Return the page, as UTF-8.
+
+    Args:
+        status: of the answer, 4xx or 5xx.
+        code: the stable word of the error.
+        sentence: what is wrong and how to mend it; it may hold text from the request.
+    """
+    title = f"{status} {HTTPStatus(status).phrase}"
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/wiring.css">
+</head>
+<body>
+<main><section>
+<h1>{title}</h1>
+<p>{escape(sentence)}</p>
+<p lang="zh-CN">{_CHINESE.get(code, _OTHERWISE)}</p>
+<p><a href="/">Open the car's page · <span lang="zh-CN">打开小车的页面</span></a></p>
+<p><code>{escape(code)}</code></p>
+</section></main>
+</body>
+</html>
+""".encode()
