@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 EnablePin = int | Literal["jumper"]
 HEADER_PINS = range(28)  # BCM numbers on the 40-pin header of every Pi since the B+
-_HOST_NAME = re.compile(r"[\w.-]+", re.ASCII)  # what a Host header may hold; anything else would never match
+_HOST_NAME = re.compile(r"[\w.-]+")  # letters of any alphabet: browsers send them as xn--
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable
 
 LOCAL_ZONES = ("local", "lan", "home.arpa", "internal", "fritz.box")
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?", re.ASCII)
@@ -21,16 +22,14 @@ class AllowedHosts:
     """Decides whether a Host header names this car.
 
     Args:
-        machine: this machine's host name. Avahi may have appended "-2" to it on the network.
+        machine: returns the machine's present host name. Avahi may have appended "-2" to it on the network.
         configured: more names, from `allowed_hosts`.
     """
 
-    def __init__(self, machine: str, configured: Iterable[str]) -> None:
-        full = machine.lower().rstrip(".")
-        label = re.escape(full.split(".")[0]) or "(?!)"  # no name, no match
-        zones = "|".join(re.escape(zone) for zone in LOCAL_ZONES)
-        self._machine = re.compile(rf"{label}(-\d+)?(\.({zones}))?")
-        self._names = {"localhost", full or "localhost"} | {name.lower().rstrip(".") for name in configured}
+    def __init__(self, machine: Callable[[], str], configured: Iterable[str]) -> None:
+        self._machine = machine
+        self._machines: dict[str, re.Pattern[str]] = {}
+        self._names = {"localhost"} | {ascii_name(name) for name in configured}
 
     def allows(self, host: str) -> bool:
         """Tell whether this Host header, with or without a port, is one of the car's."""
@@ -38,7 +37,30 @@ class AllowedHosts:
         if parts is None:
             return False
         name = parts[0]
-        return is_ip(name) or name in self._names or self._machine.fullmatch(name) is not None
+        return is_ip(name) or name in self._names or self._is_machine(name)
+
+    def _is_machine(self, name: str) -> bool:
+        """Compare with the machine's name. It may change while picar runs; a page open under an older name must still stop the car."""
+        present = self._machine()  # one system call, under 1 µs
+        if present not in self._machines:
+            self._machines[present] = _names_of(present)
+        return any(names.fullmatch(name) for names in self._machines.values())
+
+
+def _names_of(machine: str) -> re.Pattern[str]:
+    """Return a pattern of the names that a machine of this host name has in a home."""
+    full = ascii_name(machine)
+    label = re.escape(full.split(".")[0]) or "(?!)"  # no name, no match
+    zones = "|".join(re.escape(zone) for zone in LOCAL_ZONES)
+    return re.compile(rf"{label}(-\d+)?(\.({zones}))?|{re.escape(full) or '(?!)'}", re.ASCII)
+
+
+def ascii_name(name: str) -> str:
+    """Return a host name as browsers send it: in lower case, other letters than ASCII in Punycode (RFC 5891 §4.4, RFC 3492)."""
+    labels = unicodedata.normalize("NFKC", name.lower()).rstrip(".").split(".")
+    return ".".join(
+        label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}" for label in labels
+    )
 
 
 def split_host(host: str, default_port: int = 80) -> tuple[str, int] | None:

@@ -240,7 +240,7 @@ def _application(
             (r"/api/v1/power", PowerSwitch, {"hub": hub, "power": Power(runs_as_service())}),
         ],
         default_handler_class=pages.NotFound,
-        allowed_hosts=AllowedHosts(socket.gethostname(), config.allowed_hosts),
+        allowed_hosts=AllowedHosts(socket.gethostname, config.allowed_hosts),
         gate=gate,
         turns=Turns(),
         websocket_max_message_size=SOCKET_BYTES,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picar.web.hosts import LOCAL_ZONES, AllowedHosts, is_ip, same_origin, split_host
+from picar.web.hosts import LOCAL_ZONES, AllowedHosts, ascii_name, is_ip, same_origin, split_host
 
 GOOD = [
     "localhost",
@@ -129,7 +130,7 @@ BAD = [
 
 @pytest.fixture
 def allowed() -> AllowedHosts:
-    return AllowedHosts("picar", ["car.example", "Other.Example."])
+    return AllowedHosts(lambda: "picar", ["car.example", "Other.Example."])
 
 
 @pytest.mark.parametrize("host", GOOD)
@@ -144,7 +145,7 @@ def test_any_other_name_does_not(allowed: AllowedHosts, host: str) -> None:
 
 @pytest.mark.parametrize("zone", LOCAL_ZONES)
 def test_the_machine_s_name_is_its_own_in_every_local_zone(zone: str) -> None:
-    allowed = AllowedHosts("Pi-Car-2.example.org.", [])
+    allowed = AllowedHosts(lambda: "Pi-Car-2.example.org.", [])
     assert allowed.allows(f"pi-car-2.{zone}")
     assert allowed.allows(f"pi-car-2-5.{zone}:8000")
     assert not allowed.allows(f"pi-car.{zone}")
@@ -157,18 +158,68 @@ def test_the_machine_s_name_is_its_own_in_every_local_zone(zone: str) -> None:
     ("machine", "stranger"), [("a.b", "axb"), ("pi.car", "pixcar"), ("p+", "pp"), ("(", "x"), (".*", "x")]
 )
 def test_a_machine_s_name_is_no_pattern(machine: str, stranger: str) -> None:
-    allowed = AllowedHosts(machine, [])
+    allowed = AllowedHosts(lambda: machine, [])
     assert not allowed.allows(stranger)
     assert not allowed.allows(f"{stranger}.local")
 
 
 @pytest.mark.parametrize("machine", ["", "."])
 def test_a_machine_without_a_name_has_no_more_names_than_its_addresses(machine: str) -> None:
-    allowed = AllowedHosts(machine, [])
+    allowed = AllowedHosts(lambda: machine, [])
     for host in ("", ".", "-2", ".local", "-2.local", "local", "evil.example"):
         assert not allowed.allows(host)
     assert allowed.allows("localhost")
     assert allowed.allows("192.168.4.1")
+
+
+def test_a_machine_that_is_renamed_answers_to_its_new_name_at_once_and_still_to_its_old_one() -> None:
+    names = ["old"]
+    allowed = AllowedHosts(lambda: names[-1], [])
+    assert allowed.allows("old.local")
+    assert not allowed.allows("new.local")
+    names.append("new")
+    assert allowed.allows("new.local:8000")
+    assert allowed.allows("new-2")
+    assert allowed.allows("old.local")
+    assert not allowed.allows("newer.local")
+
+
+def test_a_name_with_letters_beyond_ascii_is_known_as_browsers_send_it() -> None:
+    allowed = AllowedHosts(lambda: "Büro", ["例え.テスト", "xn--strae-oqa.example."])
+    good = ["xn--bro-hoa", "XN--BRO-HOA.local.:8000", "xn--r8jz45g.xn--zckzah", "xn--strae-oqa.example"]
+    bad = [
+        "büro.local",
+        "bÃ¼ro.local",
+        "buro.local",
+        "xn--bro-.local",
+        "xn--bro-hoa.evil.example",
+        "bro",
+        "xn--",
+    ]
+    assert [host for host in good if not allowed.allows(host)] == []
+    assert [host for host in bad if allowed.allows(host)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("Büro.Local.", "xn--bro-hoa.local"),
+        ("bu\u0308ro", "xn--bro-hoa"),
+        ("straße", "xn--strae-oqa"),
+        ("ｐｉｃａｒ", "picar"),  # noqa: RUF001 - wide letters
+        ("привет.local", "xn--b1agh1afp.local"),
+        ("picar-2.fritz.box", "picar-2.fritz.box"),
+    ],
+)
+def test_a_name_is_sent_in_lower_case_and_in_punycode(name: str, sent: str) -> None:
+    assert ascii_name(name) == sent
+
+
+@settings(deadline=None)
+@given(st.text() | st.binary().map(os.fsdecode))
+def test_whatever_the_machine_is_called_only_ascii_comes_of_it(name: str) -> None:
+    assert ascii_name(name).isascii()
+    assert not AllowedHosts(lambda: name, [name]).allows("evil.example")
 
 
 @settings(deadline=None)
@@ -178,13 +229,13 @@ def test_every_ip_address_gets_in(
 ) -> None:
     name = f"[{address}]" if address.version == 6 else str(address)
     if "%" not in name:
-        assert AllowedHosts("picar", []).allows(name if port is None else f"{name}:{port}")
+        assert AllowedHosts(lambda: "picar", []).allows(name if port is None else f"{name}:{port}")
 
 
 @settings(deadline=None)
 @given(st.text() | st.text(alphabet="picar.-2:[]local0123456789"))
 def test_what_gets_in_is_an_address_or_a_known_name(host: str) -> None:
-    if AllowedHosts("picar", ["car.example"]).allows(host):
+    if AllowedHosts(lambda: "picar", ["car.example"]).allows(host):
         parts = split_host(host)
         assert parts is not None
         name, port = parts
