@@ -29,7 +29,7 @@ class Packed:
     def offers(self, request: HTTPServerRequest, file: Path) -> bool:
         """Tell whether this request gets the file packed: all of it, and to one that can unpack it."""
         headers = request.headers
-        whole = request.method == "GET" and "Range" not in headers
+        whole = request.method in ("GET", "HEAD") and "Range" not in headers
         return whole and "gzip" in headers.get("Accept-Encoding", "") and file.suffix in self.TYPES
 
     def get(self, file: Path) -> bytes:

@@ -80,6 +80,14 @@ class Base(RequestHandler):
         # Sent with https and to localhost only. It can refuse, and it never vouches: anybody may write it.
         return not followed_a_link and headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
 
+    def allowed_methods(self) -> list[str]:
+        """Return the methods that this address takes."""
+        return [
+            method
+            for method in self.SUPPORTED_METHODS
+            if getattr(type(self), method.lower()) is not getattr(RequestHandler, method.lower())
+        ]
+
     def set_default_headers(self) -> None:
         """Let the page load its own files and talk to this car, and nothing else."""
         host = self.request.host
@@ -107,6 +115,8 @@ class Base(RequestHandler):
             unknown = ("error", "Something went wrong in the car; its log says what.")
             code, sentence = _CODES.get(HTTPStatus(status_code), unknown)
         self.set_header("Vary", "Accept")
+        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(self.allowed_methods()))
         if prefers_page(self.request.headers):
             self.set_header("Content-Type", "text/html; charset=utf-8")
             self.finish(error_page(status_code, code, sentence))

@@ -106,6 +106,8 @@ class Health(Base):
             {"status": "ok", "motor": {"pid": self._channel.pid, "age_s": round(self._channel.silence_s, 3)}}
         )
 
+    head = get
+
 
 class State(Base):
     """`GET /api/v1/state`: the newest state."""
@@ -117,6 +119,8 @@ class State(Base):
     def get(self) -> None:
         """Send the state."""
         self.write(self._hub.snapshot())
+
+    head = get
 
 
 @stream_request_body
@@ -176,6 +180,8 @@ class Flight(Base):
             await self.flush()
             await self.wait_for_turn()
 
+    head = get
+
 
 class Description(Base):
     """`GET /api/v1/openapi.json`: this interface, as OpenAPI 3.1."""
@@ -187,6 +193,8 @@ class Description(Base):
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.write(_DESCRIPTION.read_bytes())
 
+    head = get
+
 
 class NotFound(Base):
     """Everything else."""
@@ -194,6 +202,18 @@ class NotFound(Base):
     public = True
 
     async def prepare(self) -> None:
-        """Answer 404, to those who may ask at all."""
+        """Refuse, with 404 where the request target is a path."""
         await super().prepare()
-        raise HTTPError(HTTPStatus.NOT_FOUND)
+        if self.request.path.startswith("/"):
+            raise HTTPError(HTTPStatus.NOT_FOUND)
+        if self.request.method == "OPTIONS":  # of the whole server (`*`); CONNECT arrives here too
+            raise HTTPError(HTTPStatus.METHOD_NOT_ALLOWED)
+        raise Refused(
+            HTTPStatus.BAD_REQUEST,
+            "bad_request",
+            "The request target is no path. Ask for one, like /healthz.",
+        )
+
+    def allowed_methods(self) -> list[str]:
+        """Return the methods that some address takes."""
+        return ["GET", "HEAD", "POST"]

@@ -112,6 +112,8 @@ class Session(Base):
             }
         )
 
+    head = get
+
 
 class Pair(Asking):
     """`POST /api/v1/pair`: let this phone in, for a PIN or for the token of a QR code."""

@@ -31,6 +31,8 @@ class PowerSwitch(Asking):
         """Answer."""
         self.write({"available": await self._power.is_available()})
 
+    head = get
+
     async def post(self) -> None:
         """Make the pins low, then have the machine switched off or started again."""
         action = self._action()

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable
 
 from tornado.netutil import bind_sockets
-from tornado.web import Application
 
 from picar.access.guard import PinGuard
 from picar.config import ServerConfig
@@ -18,6 +17,7 @@ from picar.flight import FlightRecorder, folder_in_memory
 from picar.motor.channel import Channel
 from picar.service import Watchdog, notify
 from picar.web import assets, pages, pairing
+from picar.web.application import CarApplication
 from picar.web.connections import Crowd, CrowdedServer
 from picar.web.gate import Gate
 from picar.web.hosts import AllowedHosts
@@ -213,11 +213,11 @@ def _application(
     gate: Gate,
     crowd: Crowd,
     port: int,
-) -> Application:
+) -> CarApplication:
     guard = PinGuard()
     pin = {"gate": gate, "guard": guard}
     packed = assets.Packed()
-    return Application(
+    return CarApplication(
         [
             (r"/", pages.Page, {"templates": assets.folder("templates"), "packed": packed}),
             (r"/static/(.*)", pages.Static, {"path": str(assets.folder("static")), "packed": packed}),

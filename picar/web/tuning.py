@@ -79,3 +79,5 @@ class CalibrationDoor(Base):
     def get(self) -> None:
         """Answer."""
         self.write(self._tuning.snapshot())
+
+    head = get

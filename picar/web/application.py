@@ -1,0 +1,37 @@
+"""The table of handlers, and the forms of a request that are made uniform before a handler is looked up.
+
+Laws:
+- A request target in absolute form counts as its path, and its authority replaces the Host header (RFC 9112 §3.2.2):
+  the check of the Host then checks the authority. Where the two differed, the request counts as forwarded, hence never
+  as one from this machine itself.
+- A method that Tornado does not know is handled as OPTIONS, which no handler takes: it passes the same checks, and waits
+  for the same turn, before the 405.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tornado.httputil import HTTPServerRequest
+from tornado.web import Application, RequestHandler
+
+_ABSOLUTE_FORM = re.compile(r"https?://(?P<authority>[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
+
+
+class CarApplication(Application):
+    """Tornado's table of handlers, with the laws above."""
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """Return the handler of a request."""
+        if request.method not in RequestHandler.SUPPORTED_METHODS:
+            request.method = "OPTIONS"
+        target = _ABSOLUTE_FORM.fullmatch(request.uri or "")
+        if target:
+            if request.host.lower() != target["authority"].lower():
+                request.headers["Forwarded"] = "host=another"
+            request.headers["Host"] = request.host = target["authority"]
+            rest = target["rest"]
+            request.uri = rest if rest.startswith("/") else f"/{rest}"
+            request.path = request.uri.partition("?")[0]
+        return super().find_handler(request, **kwargs)
