@@ -20,6 +20,7 @@ from picar.options import EnablePin, option, options_of, pin, toml
 
 SYSTEM_FILE = Path("/etc/picar/picar.toml")
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
+TERMINALS = ("ena", "enb", "in1", "in2", "in3", "in4")  # of the L298N, enables first
 PairingName = Literal["auto", "on", "local", "off"]
 
 
@@ -108,7 +109,10 @@ class MotorsConfig:
 
 @dataclass(frozen=True, slots=True)
 class L298NConfig:
-    """Which pins go to the L298N board: ENA, IN1, IN2 is the left side."""
+    """Which pins go to the L298N board: ENA, IN1, IN2 is the left side.
+
+    A pin is a BCM number (`12`), or a text: `"GPIO12"`, or its place on the header, `"BOARD32"`. ENA and ENB may share one pin.
+    """
 
     ena: EnablePin = pin(12, 'Enable of the left side; "jumper" where the ENA jumper is left on.')
     in1: int = pin(23, "Left side, high for forward.")
@@ -120,8 +124,12 @@ class L298NConfig:
 
     def wired(self) -> dict[str, int]:
         """Return the BCM number of each terminal that has a wire, enables first."""
-        terminals = ("ena", "enb", "in1", "in2", "in3", "in4")
-        return {name: getattr(self, name) for name in terminals if getattr(self, name) != "jumper"}
+        return {name: getattr(self, name) for name in TERMINALS if getattr(self, name) != "jumper"}
+
+    @property
+    def shares_enable(self) -> bool:
+        """Whether one pin goes to both ENA and ENB."""
+        return self.ena == self.enb != "jumper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +212,18 @@ def load(
     problems += _shared_pins(config.l298n, entries, values["l298n"])
     if problems:
         raise ConfigError(problems)
-    return dataclasses.replace(config, warnings=tuple(_pin_warnings(config.l298n)))
+    named = {entry.key for entry in entries if entry.section == "l298n"}
+    warnings = (*_unnamed_terminals(config.l298n, named), *_pin_warnings(config.l298n))
+    return dataclasses.replace(config, warnings=warnings)
 
 
 def reference() -> str:
     """Return the table of all options as Markdown, made from the declarations."""
+    import inspect
+
     lines: list[str] = []
     for name, section in SECTIONS.items():
-        lines += [f"## [{name}]", "", (section.__doc__ or "").strip(), ""]
+        lines += [f"## [{name}]", "", inspect.getdoc(section) or "", ""]
         lines += ["| option | default | value | meaning |", "|---|---|---|---|"]
         for o in options_of(section).values():
             lines.append(f"| `{o.name}` | `{toml(o.default)}` | {o.rule} | {o.sentence} |")
@@ -330,13 +342,21 @@ def _shared_pins(wiring: L298NConfig, entries: list[_Entry], accepted: Mapping[s
             users.setdefault(number, []).append(terminal)
     problems = []
     for number, terminals in users.items():
-        if len(terminals) > 1:
+        if len(terminals) > 1 and terminals != ["ena", "enb"]:
             origins = {e.origin for e in entries if e.section == "l298n" and e.key in terminals}
             both = " and ".join(f"{terminal} = {number}" for terminal in terminals)
             problems.append(
                 f"{', '.join(sorted(origins))}: [l298n] {both}: one pin used twice. Give each wire its own."
             )
     return problems
+
+
+def _unnamed_terminals(wiring: L298NConfig, named: set[str]) -> Iterable[str]:
+    """Warn of default pins that fill up a wiring of which some terminals are given."""
+    rest = {terminal: number for terminal, number in wiring.wired().items() if terminal not in named}
+    if rest and not named.isdisjoint(TERMINALS):
+        pins = ", ".join(f"{terminal} = {number}" for terminal, number in rest.items())
+        yield f"[l298n] does not name all terminals; picar drives the default pins of the others: {pins}. Name all six."
 
 
 def _pin_warnings(wiring: L298NConfig) -> Iterable[str]:

@@ -12,8 +12,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from picar import header
+
 EnablePin = int | Literal["jumper"]
-HEADER_PINS = range(28)  # BCM numbers on the 40-pin header of every Pi since the B+
+_PIN_NAME = re.compile(
+    r"(?:(?:GPIO|BCM) ?(?P<bcm>\d{1,2})|(?:BOARD ?|J8:)(?P<place>\d{1,2}))", re.ASCII | re.IGNORECASE
+)
 _HOST_NAME = re.compile(r"[\w.-]+")  # letters of any alphabet: browsers send them as xn--
 
 
@@ -35,8 +39,10 @@ class Option:
         Raises:
             ValueError: the value has the wrong type or is out of range; `rule` says what is right.
         """
+        if self.unit == "BCM":
+            value = _bcm(value)
         if not self._fits(value):
-            raise ValueError(self.rule)
+            raise ValueError(self.rule + self._hint(value))
         if self.type is float:
             return float(value)
         return tuple(value) if isinstance(value, list) else value
@@ -44,7 +50,7 @@ class Option:
     def _fits(self, value: Any) -> bool:
         if self.unit == "BCM":
             jumper_allowed = self.type == EnablePin
-            return (jumper_allowed and value == "jumper") or (type(value) is int and value in HEADER_PINS)
+            return (jumper_allowed and value == "jumper") or (type(value) is int and value in header.NUMBERS)
         if self.type in (int, float):
             wanted = (int,) if self.type is int else (int, float)
             return type(value) in wanted and self.lo <= value <= self.hi  # which NaN is not
@@ -53,6 +59,13 @@ class Option:
         if get_origin(self.type) is Literal:
             return isinstance(value, str) and value in get_args(self.type)
         return isinstance(value, list) and all(isinstance(v, str) and _HOST_NAME.fullmatch(v) for v in value)
+
+    def _hint(self, value: Any) -> str:
+        """Return a sentence for a place on the header given instead of a BCM number; empty for anything else."""
+        place = value if self.unit == "BCM" and type(value) is int else 0
+        if not 1 <= place <= len(header.PINS):
+            return ""
+        return f". Pin {place} of the header is {header.PINS[place - 1].name}"
 
     @property
     def rule(self) -> str:
@@ -84,6 +97,17 @@ def option(
 def pin(default: EnablePin, sentence: str) -> Any:
     """Declare a pin option, a BCM number."""
     return option(default, sentence, unit="BCM")
+
+
+def _bcm(value: Any) -> Any:
+    """Return the BCM number of a pin's name, like "GPIO12", "BOARD32" or "J8:32"; anything else as it is."""
+    match = _PIN_NAME.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    if match["bcm"]:
+        return int(match["bcm"])
+    at = header.PINS[int(match["place"]) - 1 : int(match["place"])]
+    return at[0].bcm if at and at[0].bcm is not None else value
 
 
 def options_of(section: type) -> dict[str, Option]:

@@ -31,7 +31,7 @@ def pins_low(open_pins: Callable[[], Pins], wiring: L298NConfig) -> None:
     patience = _Patience()
     pins = _open(open_pins, patience)
     try:
-        _write_low(pins, wiring.wired().values(), patience)
+        _write_low(pins, dict.fromkeys(wiring.wired().values()), patience)
     finally:
         pins.close()  # only now: lgpio takes 100 ms for it
 

@@ -9,7 +9,8 @@ Truth table of one bridge (ST datasheet, and "Input vs Motor action" there):
     high low  low   brakes
 
 With the EN jumper left on, EN is always high: PWM goes to the IN pins, rest is brake, and coasting
-does not exist.
+does not exist. One pin on both ENA and ENB is a level, high while a side turns or brakes; PWM goes to the IN
+pins, and a side that rests while the other turns brakes.
 
 Laws:
 - A change of direction is: EN 0, then the IN that goes low, then the IN that goes high, then EN duty.
@@ -74,7 +75,7 @@ class _EnabledBridge:
 
 
 class _JumperBridge:
-    """A bridge whose EN is jumpered high, with PWM on its IN pins."""
+    """A bridge whose EN is jumpered high, or shared with the other bridge, with PWM on its IN pins."""
 
     def __init__(self, pins: Pins, in1: int, in2: int, hz: int) -> None:
         self._in1, self._in2 = _Line(pins.pwm(in1, hz)), _Line(pins.pwm(in2, hz))
@@ -108,8 +109,10 @@ class L298N:
         self, pins: Pins, wiring: L298NConfig, motors: MotorsConfig, left: SideConfig, right: SideConfig
     ) -> None:
         self._pins = pins
-        a = self._bridge(wiring.ena, wiring.in1, wiring.in2, motors.pwm_hz)
-        b = self._bridge(wiring.enb, wiring.in3, wiring.in4, motors.pwm_hz)
+        shared = wiring.shares_enable
+        self._shared = [_Line(pins.output(int(wiring.ena)))] if shared else []
+        a = self._bridge("jumper" if shared else wiring.ena, wiring.in1, wiring.in2, motors.pwm_hz)
+        b = self._bridge("jumper" if shared else wiring.enb, wiring.in3, wiring.in4, motors.pwm_hz)
         self._bridges = (a, b)
         self._sides = (b, a) if wiring.swap else (a, b)
         self._motors = (left, right)
@@ -117,6 +120,9 @@ class L298N:
 
     def apply(self, output: Output) -> None:
         """Write what has changed since the last output."""
+        rests = not (output.brake or output.left or output.right)
+        if rests:
+            self._enable_both(0)
         for bridge, motor, speed in zip(self._sides, self._motors, (output.left, output.right), strict=True):
             if output.brake:
                 bridge.brake()
@@ -125,6 +131,8 @@ class L298N:
                 bridge.turn(duty, forward=(speed > 0.0) != motor.invert)
             else:
                 bridge.coast()
+        if not rests:
+            self._enable_both(1)
 
     def calibrate(self, calibration: Calibration) -> None:
         """Take other directions, trims and minimum duty. At rest only: every pin is low, so nothing is to be moved over."""
@@ -143,7 +151,7 @@ class L298N:
             The first failure, after all pins were tried.
         """
         a, b = self._sides
-        try_all(lambda line: line.write(0), (*a.enables, *b.enables, *a.inputs, *b.inputs))
+        try_all(lambda line: line.write(0), (*self._shared, *a.enables, *b.enables, *a.inputs, *b.inputs))
 
     def close(self) -> None:
         """Write every pin low and let the backend go."""
@@ -151,6 +159,11 @@ class L298N:
             self.low()
         finally:
             self._pins.close()
+
+    def _enable_both(self, level: int) -> None:
+        """Write the pin that goes to both ENA and ENB, where there is one."""
+        for line in self._shared:
+            line.set(level)
 
     def _bridge(self, enable: int | str, in1: int, in2: int, hz: int) -> _EnabledBridge | _JumperBridge:
         if isinstance(enable, str):

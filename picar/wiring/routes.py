@@ -11,7 +11,7 @@ import functools
 import itertools
 from dataclasses import dataclass
 
-from picar.wiring.header import HeaderPin
+from picar.header import HeaderPin
 from picar.wiring.plan import Plan
 
 TERMINAL_X = {

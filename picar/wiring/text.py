@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from picar.wiring.header import PINS, HeaderPin
+from picar.header import PINS, HeaderPin
 from picar.wiring.notes import notes
 from picar.wiring.plan import Plan
 from picar.wiring.words import WORDS
@@ -38,8 +38,10 @@ def plain(drawn: str) -> str:
 
 
 def _header(plan: Plan, colour: bool) -> list[str]:
-    ends = {wire.pin.number: (wire.terminal, wire.colour) for wire in plan.wires}
-    ends[plan.ground.number] = ("GND", "black")
+    ends = {plan.ground.number: ("GND", "black")}
+    for wire in plan.wires:
+        terminal, colour_ = ends.get(wire.pin.number, ("", wire.colour))
+        ends[wire.pin.number] = (f"{terminal} + {wire.terminal}" if terminal else wire.terminal, colour_)
     lines = [f"{'':{_SIDE}}      SD card", f"{'':{_SIDE}}    ┌─────────┐"]
     for left, right in zip(PINS[::2], PINS[1::2], strict=True):
         middle = f"{left.number:>3} │ {_dot(left, ends, colour)}     {_dot(right, ends, colour)} │ {right.number:<3}"

@@ -91,7 +91,7 @@ def test_a_good_value_becomes_the_one_to_use(name: str, given: Any, used: Any) -
         ("names", ["*.example"]),
         ("wire", "jumper"),
         ("wire", True),
-        ("wire", 28),
+        ("wire", 41),
         ("wire", 10**400),
         ("enable", -1),
         ("enable", None),

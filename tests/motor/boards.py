@@ -10,7 +10,14 @@ ENABLED = L298NConfig()
 JUMPERED = L298NConfig(ena="jumper", enb="jumper")
 LEFT_JUMPER = L298NConfig(ena="jumper")
 RIGHT_JUMPER = L298NConfig(enb="jumper")
-WIRINGS = {"EN-PWM": ENABLED, "jumpers": JUMPERED, "left jumper": LEFT_JUMPER, "right jumper": RIGHT_JUMPER}
+SHARED = L298NConfig(ena=12, enb=12)
+WIRINGS = {
+    "EN-PWM": ENABLED,
+    "jumpers": JUMPERED,
+    "left jumper": LEFT_JUMPER,
+    "right jumper": RIGHT_JUMPER,
+    "one EN pin": SHARED,
+}
 
 
 class WatchedPins(MockPins):
@@ -18,7 +25,8 @@ class WatchedPins(MockPins):
 
     def __init__(self, wiring: L298NConfig) -> None:
         super().__init__(clock=lambda: 0.0)
-        self.bridges = [(wiring.ena, wiring.in1, wiring.in2), (wiring.enb, wiring.in3, wiring.in4)]
+        ena, enb = ("shared", "shared") if wiring.shares_enable else (wiring.ena, wiring.enb)
+        self.bridges = [(ena, wiring.in1, wiring.in2), (enb, wiring.in3, wiring.in4)]
 
     def record(self, bcm: int, op: str, value: float) -> None:
         before = self.levels.get(bcm, 0.0)
@@ -57,8 +65,8 @@ def board(
 
 
 def names(wiring: L298NConfig) -> dict[int, str]:
-    """Return the terminal of each pin."""
-    return {bcm: terminal for terminal, bcm in wiring.wired().items()}
+    """Return the terminal of each pin, the first where it has two."""
+    return {bcm: terminal for terminal, bcm in reversed(wiring.wired().items())}
 
 
 def written(pins: MockPins, wiring: L298NConfig = ENABLED) -> list[str]:

@@ -35,7 +35,7 @@ def test_a_raw_output_is_the_duty_cycle_without_trim_and_minimum(wiring: str) ->
     made = board(pins, WIRINGS[wiring])
     made.calibrate(Calibration(False, False, False, 0.5, 0.5, 0.3))
     made.apply(Output(0.1, 0.0, raw=True))
-    assert pins.levels[23 if wiring in ("jumpers", "left jumper") else 12] == 0.1
+    assert pins.levels[12 if wiring in ("EN-PWM", "right jumper") else 23] == 0.1
 
 
 def test_a_calibrated_board_drives_the_other_way_round() -> None:

@@ -75,7 +75,7 @@ class ChipPin:
 def test_every_wire_is_written_low_enables_first(wiring: L298NConfig) -> None:
     chip = Chip()
     pins_low(chip, wiring)
-    order = [pin for pin in (wiring.ena, wiring.enb) if pin != "jumper"]
+    order = [pin for pin in dict.fromkeys((wiring.ena, wiring.enb)) if pin != "jumper"]
     order += [wiring.in1, wiring.in2, wiring.in3, wiring.in4]
     assert chip.writes() == [(pin, 0) for pin in order]
 

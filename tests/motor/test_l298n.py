@@ -17,6 +17,7 @@ from picar.motor.pins.mock import MockPins
 from tests.motor.boards import (
     ENABLED,
     JUMPERED,
+    SHARED,
     WIRINGS,
     BreakingPins,
     WatchedPins,
@@ -89,9 +90,10 @@ def test_each_change_writes_what_the_table_says_in_that_order(
     l298n.apply(OUTPUTS[after])
     writes = written(pins, wiring)
     for side, enable in ((LEFT, wiring.ena), (RIGHT, wiring.enb)):
-        table = JUMPERED_WRITES if enable == "jumper" else ENABLED_WRITES
-        as_left = dict(zip(side, LEFT, strict=True))
-        of_side = [write.split("=") for write in writes if write.split("=")[0] in side]
+        table = JUMPERED_WRITES if enable == "jumper" or wiring.shares_enable else ENABLED_WRITES
+        own = slice(1, 3) if wiring.shares_enable else slice(3)
+        as_left = dict(zip(side[own], LEFT[own], strict=True))
+        of_side = [write.split("=") for write in writes if write.split("=")[0] in as_left]
         assert " ".join(f"{as_left[name]}={value}" for name, value in of_side) == table[before, after]
 
 
@@ -103,6 +105,16 @@ def test_after_each_change_the_levels_are_those_of_the_truth_table(before: str, 
     l298n.apply(OUTPUTS[after])
     for enable, forward, reverse in ((12, 23, 24), (13, 27, 22)):
         assert (pins.levels[enable], pins.levels[forward], pins.levels[reverse]) == LEVELS[after]
+
+
+def test_one_pin_for_both_enables_is_high_while_a_side_turns_or_brakes() -> None:
+    pins = WatchedPins(SHARED)
+    l298n = board(pins, SHARED)
+    writes = []
+    for output in (Output(0.5, 0.0), Output(0.5, -0.5), Output(0.0, -0.5), COAST, BRAKE, COAST):
+        l298n.apply(output)
+        writes.append(" ".join(written(pins, SHARED)))
+    assert writes == ["in1=0.625 ena=1", "in4=0.625", "in1=0", "ena=0 in4=0", "ena=1", "ena=0"]
 
 
 def test_the_left_side_is_written_before_the_right() -> None:
@@ -156,14 +168,13 @@ def test_every_wire_is_claimed_once_as_what_it_is_and_low(wiring: L298NConfig) -
     pins = Claims()
     L298N(pins, wiring, MotorsConfig(pwm_hz=150), SideConfig(), SideConfig())
     claims = [(write.op, write.value) for write in pins.writes]
-    assert claims == [("claim", 0)] * len(wiring.wired())
-    assert sorted(write.pin for write in pins.writes) == sorted(wiring.wired().values())
+    assert claims == [("claim", 0)] * len(set(wiring.wired().values()))
+    assert sorted(write.pin for write in pins.writes) == sorted(set(wiring.wired().values()))
     terminals = names(wiring)
     pulsed = {terminals[bcm] for bcm in pins.hz}
     assert set(pins.hz.values()) == {150}
-    assert pulsed == ({"ena"} if wiring.ena != "jumper" else {"in1", "in2"}) | (
-        {"enb"} if wiring.enb != "jumper" else {"in3", "in4"}
-    )
+    own_ena, own_enb = (pin != "jumper" and not wiring.shares_enable for pin in (wiring.ena, wiring.enb))
+    assert pulsed == ({"ena"} if own_ena else {"in1", "in2"}) | ({"enb"} if own_enb else {"in3", "in4"})
 
 
 @pytest.mark.parametrize(
@@ -249,6 +260,7 @@ LOW_ORDERS = {
     "jumpers": ["in1=0", "in2=0", "in3=0", "in4=0"],
     "left jumper": ["enb=0", "in1=0", "in2=0", "in3=0", "in4=0"],
     "right jumper": ["ena=0", "in1=0", "in2=0", "in3=0", "in4=0"],
+    "one EN pin": ["ena=0", "in1=0", "in2=0", "in3=0", "in4=0"],
 }
 
 

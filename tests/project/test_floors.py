@@ -24,6 +24,7 @@ FLOORS = {
     "ground": {
         "picar",
         "picar.config",
+        "picar.header",
         "picar.options",
         "picar.calibration",
         "picar.errors",

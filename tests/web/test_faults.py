@@ -27,7 +27,8 @@ IN_PINS = (22, 23, 24, 27)
 
 
 Moved = tuple[Product, Client]
-CONFIGS = {"enable pins": "", "jumpers": JUMPERS}
+ONE_EN_PIN = "[l298n]\nenb = 12\n"
+CONFIGS = {"enable pins": "", "jumpers": JUMPERS, "one EN pin": ONE_EN_PIN}
 
 
 @asynccontextmanager
@@ -51,7 +52,7 @@ async def with_a_jog(wiring: str) -> AsyncIterator[Moved]:
         assert "Traceback" not in car.log()
 
 
-@pytest.fixture(params=CONFIGS)
+@pytest.fixture(params=["enable pins", "jumpers"])
 async def driven(request: pytest.FixtureRequest) -> AsyncIterator[Moved]:
     """A car at full throttle, in both wirings, with its driver still holding the stick."""
     async with at_full_throttle(request.param) as moved:
@@ -146,6 +147,13 @@ async def test_the_motor_process_is_killed(driven: Moved) -> None:
     assert await car.ended() == 1
     await low_for_good(car)
     assert "motor process ended with signal 9: pins low" in car.log()
+
+
+async def test_the_motor_process_of_a_car_with_one_enable_pin_is_killed() -> None:
+    async with at_full_throttle("one EN pin") as (car, _):
+        os.kill(car.motor_pid(), signal.SIGKILL)
+        assert await car.ended() == 1
+        await low_for_good(car)
 
 
 async def test_the_motor_process_is_stopped_in_its_tracks(driven: Moved) -> None:

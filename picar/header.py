@@ -43,6 +43,7 @@ PINS = tuple(
     for row, pair in enumerate(zip(_LEFT, _RIGHT, strict=True))
     for side, what in enumerate(pair, start=1)
 )
+NUMBERS = frozenset(pin.bcm for pin in PINS if pin.bcm is not None)  # BCM
 _BY_BCM = {pin.bcm: pin for pin in PINS if pin.bcm is not None}
 
 
