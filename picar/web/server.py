@@ -245,5 +245,5 @@ def _application(
         turns=Turns(),
         websocket_max_message_size=SOCKET_BYTES,
         websocket_ping_interval=PING_S,
-        compress_response=True,
+        transforms=[assets.Packing],
     )

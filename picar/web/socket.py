@@ -22,6 +22,7 @@ from picar.web.wire import text_frame
 log = logging.getLogger(__name__)
 
 SEND_BYTES = 16 * 1024  # what the kernel may keep for one that does not read; it would take megabytes
+_NO_CONNECTION = "The Connection header must name Upgrade. A proxy has to pass on Connection and Upgrade; docs/access.md has its lines."
 
 
 class DriveSocket(Base, WebSocketHandler):
@@ -34,13 +35,18 @@ class DriveSocket(Base, WebSocketHandler):
         self._stream: IOStream | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Shake hands; what does not ask for a WebSocket is told so."""
-        if self.request.headers.get("Upgrade", "").lower() != "websocket":
-            raise Refused(
-                HTTPStatus.UPGRADE_REQUIRED,
-                "not_websocket",
-                "This address speaks WebSocket only; the page is at /.",
+        """Shake hands (RFC 6455 §4.2.1). Tornado's own refusals are lines of text, so its checks are made here before."""
+        headers = self.request.headers
+        if headers.get("Upgrade", "").lower() != "websocket":
+            raise _not_websocket("This address speaks WebSocket only; the page is at /.")
+        if headers.get("Sec-WebSocket-Version") != "13":
+            raise _not_websocket(
+                "This address speaks version 13 of WebSocket, and the request asks for another."
             )
+        if "upgrade" not in (option.strip().lower() for option in headers.get("Connection", "").split(",")):
+            raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", _NO_CONNECTION)
+        if not headers.get("Sec-WebSocket-Key"):
+            raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", "The header Sec-WebSocket-Key is missing.")
         await super().get(*args, **kwargs)
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
@@ -124,6 +130,12 @@ class DriveSocket(Base, WebSocketHandler):
         if connection is None or connection.is_closing() or stream is None or stream.closed():
             return None
         return stream
+
+
+def _not_websocket(sentence: str) -> Refused:
+    """Return the 426, with the headers that it must have (RFC 9110 §15.5.22, RFC 6455 §4.4)."""
+    offer = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
+    return Refused(HTTPStatus.UPGRADE_REQUIRED, "not_websocket", sentence, **offer)
 
 
 def _forget(sent: asyncio.Future[None]) -> None:

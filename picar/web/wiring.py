@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from picar.config import Config
-from picar.web.base import Base
+from picar.web.base import Base, Refused
 from picar.wiring.page import page
 from picar.wiring.plan import Plan, plan
 from picar.wiring.style import for_the_page
 from picar.wiring.svg import drawing
-from picar.wiring.words import WORDS, language
+from picar.wiring.words import LANGUAGES, WORDS, language
 
 _TYPES = {"": "text/html", ".svg": "image/svg+xml", ".css": "text/css"}
 _POLICY_OF_THE_DRAWING = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -57,12 +58,17 @@ class Wiring(Base):
         self._drawings = drawings
 
     def get(self, kind: str) -> None:
-        """Send one of them."""
+        """Send one of them, in the language that `lang` names, else in the one that the browser prefers."""
+        wanted = self.get_query_arguments("lang", strip=False)
+        if wanted and (len(wanted) > 1 or wanted[0] not in LANGUAGES):
+            raise Refused(
+                HTTPStatus.BAD_REQUEST, "bad_request", f"lang is {' or '.join(LANGUAGES)}, and given once."
+            )
         accepted = self.request.headers.get("Accept-Language", "")
         self.set_header("Content-Type", f"{_TYPES[kind]}; charset=utf-8")
         self.set_header("Vary", "Accept-Language")
         if kind == ".svg":  # opened by itself it has its style inside; no script may run in it
             self.set_header("Content-Security-Policy", _POLICY_OF_THE_DRAWING)
-        self.write(self._drawings.get(kind, language(accepted, self.get_query_argument("lang", ""))))
+        self.write(self._drawings.get(kind, language(accepted, *wanted)))
 
     head = get

@@ -14,9 +14,10 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 from tornado.websocket import websocket_connect
 
-from picar.web.assets import Packed
+from picar.web.assets import Packed, accepts_gzip
 from tests.support.client import Client
 from tests.support.product import Product
+from tests.support.raw import ask
 
 NAME = socket.gethostname().lower()
 
@@ -221,6 +222,44 @@ async def test_a_file_is_the_same_packed_and_unpacked_and_knows_its_length(car: 
     assert gzip.decompress(body) == plain.body
     etag = next(line for line in head.decode().split("\r\n") if line.startswith("Etag: "))[6:]
     assert (await fetch(car, path, Accept_Encoding="gzip", If_None_Match=etag)).code == 304
+
+
+ENCODINGS = {
+    "gzip": True,
+    "GZIP": True,
+    "x-gzip": True,
+    "deflate, gzip;q=1.0, *;q=0.5": True,
+    "gzip, *;q=0": True,
+    "gzip;q=0.5, identity;q=0.5": True,
+    "gzip;q=0": False,
+    "gzip;q=0.0": False,
+    "gzip; q=0.000": False,
+    "x-gzip;q=0": False,
+    "gzip;q=0, x-gzip": False,
+    "identity;q=1, *;q=0": False,
+    "gzip;q=0.5, identity": False,
+    "gzipped": False,
+    "br": False,
+    "*": False,
+    "gzip;q=nan": False,
+    "": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"), ENCODINGS.items(), ids=[one or "nothing" for one in ENCODINGS]
+)
+def test_gzip_is_for_those_who_take_it(accepted: str, packed: bool) -> None:
+    assert accepts_gzip(accepted) is packed
+
+
+async def test_the_weight_of_gzip_counts_for_files_and_for_other_answers(car: Product) -> None:
+    for path in ("/", "/static/style.css", "/static/js/main.js", "/api/v1/openapi.json", "/wiring"):
+        for accepted in ("gzip", "gzip;q=0", "identity;q=1, *;q=0", "x-gzip"):
+            answer = await ask(("127.0.0.1", car.port), "GET", path, {"Accept-Encoding": accepted})
+            packed = answer.headers.get("content-encoding") == "gzip"
+            assert packed is ENCODINGS[accepted], (path, accepted)
+            assert "Accept-Encoding" in answer.headers["vary"].split(", ")
 
 
 def test_a_file_that_has_changed_is_packed_anew(tmp_path: Path) -> None:

@@ -167,3 +167,31 @@ async def test_requests_with_unknown_methods_are_answered_in_their_order_on_one_
         assert (await read_answer(reader)).status == 405
         assert (await read_answer(reader)).status == 200
     writer.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code", "words"),
+    [
+        ({"Upgrade": "h2c"}, 426, "not_websocket", "speaks WebSocket only"),
+        ({"Sec-WebSocket-Version": "99"}, 426, "not_websocket", "version 13"),
+        ({"Sec-WebSocket-Version": ""}, 426, "not_websocket", "version 13"),
+        ({"Connection": "keep-alive"}, 400, "bad_request", "must name Upgrade"),
+        ({"Connection": "upgraded, close"}, 400, "bad_request", "must name Upgrade"),
+        ({"Connection": ""}, 400, "bad_request", "must name Upgrade"),
+        ({"Sec-WebSocket-Key": ""}, 400, "bad_request", "Sec-WebSocket-Key"),
+    ],
+)
+async def test_a_handshake_that_is_wrong_gets_a_sentence_as_json(
+    house: Household, mia: dict[str, str], changed: dict[str, str], status: int, code: str, words: str
+) -> None:
+    answer = await ask(house.address, "GET", "/ws", {**UPGRADE, **mia, **changed})
+    assert (answer.status, answer.code) == (status, code)
+    assert words in answer.json["error"]["message"]
+    if status == 426:
+        assert (answer.headers["upgrade"], answer.headers["sec-websocket-version"]) == ("websocket", "13")
+
+
+async def test_connection_may_name_more_than_the_upgrade(house: Household, mia: dict[str, str]) -> None:
+    for connection in ("keep-alive, Upgrade", "UPGRADE", "upgrade , keep-alive"):
+        answer = await ask(house.address, "GET", "/ws", {**UPGRADE, **mia, "Connection": connection})
+        assert answer.status == 101

@@ -85,8 +85,8 @@ def validate(answer: Answer, operation: dict[str, Any]) -> None:
     if not content:
         return
     kind = answer.headers.get("content-type", "").partition(";")[0]
-    if answer.status in (400, 426) and kind != "application/json":
-        return  # no HTTP, or no handshake: that is Tornado's own answer
+    if answer.status == 400 and kind != "application/json":
+        return  # no HTTP: that is Tornado's own answer
     (schema,) = [media["schema"] for said, media in content.items() if said in (kind, "*/*")]
     if kind == "application/json":
         whole = {**schema, "components": document()["components"]}
@@ -119,8 +119,11 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
     ("GET", "/static/../pyproject.toml", {}, None, 403, "forbidden"),
     ("GET", "/ws", UPGRADE | {"Sec-WebSocket-Protocol": "picar.v1"}, None, 101, ""),
     ("GET", "/ws", {}, None, 426, "not_websocket"),
-    ("GET", "/ws", UPGRADE | {"Sec-WebSocket-Version": "7"}, None, 426, ""),
-    ("GET", "/ws", UPGRADE | {"Connection": "close"}, None, 400, ""),
+    ("GET", "/ws", UPGRADE | {"Sec-WebSocket-Version": "7"}, None, 426, "not_websocket"),
+    ("GET", "/ws", UPGRADE | {"Connection": "close"}, None, 400, "bad_request"),
+    ("GET", "/ws", UPGRADE | {"Sec-WebSocket-Key": ""}, None, 400, "bad_request"),
+    *(("GET", f"/wiring{kind}?lang=zh", {}, None, 200, "") for kind in ("", ".svg", ".css")),
+    *(("GET", f"/wiring{kind}?lang=fr", {}, None, 400, "bad_request") for kind in ("", ".svg", ".css")),
     ("GET", "/healthz", {}, None, 200, ""),
     *(("GET", f"/wiring{kind}", {}, None, 200, "") for kind in ("", ".svg", ".css")),
     *(("GET", f"/wiring{kind}", {"If-None-Match": "*"}, None, 304, "") for kind in ("", ".svg", ".css")),
@@ -159,7 +162,7 @@ LAST = [("POST", "/api/v1/pair", 409, "too_many_paired")] + [
 
 def operation_of(path: str, method: str) -> tuple[str, dict[str, Any]]:
     """Return the documented path, and what is said of it."""
-    known = "/static/{path}" if path.startswith("/static/") else path
+    known = "/static/{path}" if path.startswith("/static/") else path.partition("?")[0]
     return known, document()["paths"][known][method.lower()]
 
 

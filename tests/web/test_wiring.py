@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -37,6 +38,18 @@ async def test_the_page_speaks_the_browsers_language(car: Product) -> None:
     assert "本车接线图" in chinese.body.decode()
     assert "Accept-Language" in chinese.headers["Vary"]
     assert "Wiring of this car" in (await fetch(car, "/wiring?lang=en", Accept_Language="zh")).body.decode()
+
+
+@pytest.mark.parametrize("query", ["nonsense", "", "EN", "zh-CN", "en&lang=zh", "en&lang=en", "%ff"])
+async def test_a_language_that_there_is_not_is_refused_with_those_that_there_are(
+    car: Product, query: str
+) -> None:
+    for kind in ("", ".svg", ".css"):
+        answer = await fetch(car, f"/wiring{kind}?lang={query}")
+        error = json.loads(answer.body)["error"]
+        assert (answer.code, error["code"]) == (400, "bad_request")
+        assert query == "%ff" or "lang is en or zh" in error["message"]
+    assert (await fetch(car, "/wiring?lang=zh&language=fr&lang2=x")).code == 200
 
 
 async def test_its_style_and_its_drawing_are_files_of_the_car(car: Product) -> None:
