@@ -28,7 +28,11 @@ PairingName = Literal["auto", "on", "local", "off"]
 class ServerConfig:
     """Where the page is served."""
 
-    host: str = option("0.0.0.0", "Address to listen on; 127.0.0.1 keeps the car to this machine.")
+    host: str = option(
+        "all",
+        "Address to listen on: all (IPv4 and IPv6), 0.0.0.0 (IPv4 only), :: (IPv6 only), 127.0.0.1 (this machine only), or one "
+        "address of this machine.",
+    )
     port: int = option(8000, "TCP port; 0 takes any free one.", lo=0, hi=65535)
     name: str = option("picar", "The car's name, shown on the page.")
     allowed_hosts: tuple[str, ...] = option((), "More host names under which browsers may open the page.")

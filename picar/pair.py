@@ -48,7 +48,7 @@ def greeting(store: AccessStore, pairing: Pairing, host: str, port: int) -> Iter
     elif pairing == "on" or phone:
         yield f"  PIN    {store.pin}"
     if phone is None:
-        yield "\nOnly this machine can open it. For a phone, join a network and leave --host at 0.0.0.0.\n"
+        yield f"\n{_no_phone(host, present)}\n"
         return
     url = addresses.url(phone, port)
     if pairing == "off":
@@ -58,6 +58,13 @@ def greeting(store: AccessStore, pairing: Pairing, host: str, port: int) -> Iter
         yield f"\nOn a phone in the same network, scan this, or type {url} and then the PIN\n"
         yield from _qr(addresses.pairing_link(url, store.invitation(time.monotonic())))
         yield "The QR code is good for 10 minutes; a new one: picar pair\n"
+
+
+def _no_phone(host: str, present: addresses.Present) -> str:
+    if addresses.for_a_phone(addresses.EVERYWHERE, present):
+        fix = f'set host to "{addresses.EVERYWHERE}" (--host, or [server] in the configuration)'
+        return f"No phone can reach the car at {host}. For a phone, {fix}."
+    return "This machine has no address that a phone can reach. For a phone, join a network."
 
 
 def run(options: argparse.Namespace) -> Iterator[str]:

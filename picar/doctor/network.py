@@ -18,7 +18,7 @@ from picar.web import addresses
 _PATIENCE_S = 2.0
 _MOST_BYTES = 16 * 1024
 _UNIT = "etc/systemd/system/picar.service"
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+_LOOPBACK = {addresses.EVERYWHERE: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 _WEAK_DBM, _TOO_WEAK_DBM = -70, -80
 _CLOSER = (
     "bring car and router closer, use 2.4 GHz, or let the car be its own hotspot (docs/troubleshooting.md)"
@@ -27,14 +27,14 @@ _CLOSER = (
 
 def port(machine: Machine, server: ServerConfig) -> Finding:
     """Try to listen as `picar serve` would."""
-    where = f"{server.host} port {server.port}"
+    where = "" if server.host == addresses.EVERYWHERE else f"{server.host} "
     try:
         sockets = machine.listen(server)
     except ServeError as error:
         return _refused(machine, server, error)
     for each in sockets:
         each.close()
-    return Finding("port", "ok", f"{where} is free")
+    return Finding("port", "ok", f"{where}port {server.port} is free")
 
 
 def _refused(machine: Machine, server: ServerConfig, error: ServeError) -> Finding:
@@ -59,7 +59,7 @@ def _refused(machine: Machine, server: ServerConfig, error: ServeError) -> Findi
 
 def _picar_answers(server: ServerConfig) -> bool:
     """Ask whoever listens there for its health; only picar speaks of a motor process."""
-    host = _EVERYWHERE.get(server.host, server.host)
+    host = _LOOPBACK.get(server.host, server.host)
     give_up_at = time.monotonic() + _PATIENCE_S
     told = b""
     try:

@@ -8,47 +8,71 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
-LOOPBACK = "127.0.0.1"
-_EVERYWHERE = ("0.0.0.0", "::")
+EVERYWHERE = "all"  # as `host`: every address of this machine, IPv4 and IPv6
 _SIOCGIFADDR = 0xC0206921 if sys.platform == "darwin" else 0x8915
+_IPV6 = Path("/proc/net/if_inet6")  # Linux only
+_GLOBAL = "00"  # scope of an address that other machines reach, unique local ones included
+_TEMPORARY, _DUPLICATE, _DEPRECATED, _TENTATIVE = 0x01, 0x08, 0x20, 0x40  # linux/if_addr.h
 _WIFI = re.compile(r"wl|ap\d|uap")
-_NOT_FOR_PHONES = re.compile(r"lo|docker|br-|veth|virbr|vmnet|tun|tap|utun|wg|zt|tailscale|lxc")
+_NOT_FOR_PHONES = re.compile(r"lo|docker|br-|veth|virbr|vmnet|tun|tap|utun|wg|zt|tailscale|lxc|clat")
+
+Present = Sequence[tuple[str, str]]
 
 
-def interfaces() -> dict[str, str]:
-    """Return the IPv4 address of each network interface that has one."""
-    found = {}
+def interfaces() -> Present:
+    """Return (network interface, address) for each address of this machine that others can reach, and for 127.0.0.1."""
+    return [*_ipv4(), *_ipv6()]
+
+
+def _ipv4() -> Iterator[tuple[str, str]]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         for _, name in socket.if_nameindex():
             try:
                 answer = fcntl.ioctl(s.fileno(), _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
             except OSError:
                 continue
-            found[name] = socket.inet_ntoa(answer[20:24])
-    return found
+            yield name, socket.inet_ntoa(answer[20:24])
 
 
-def reachable(host: str, present: dict[str, str]) -> list[str]:
+def _ipv6() -> list[tuple[str, str]]:
+    """Return global and unique local addresses, the temporary ones (RFC 8981) last: those change every day."""
+    try:
+        lines = _IPV6.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
+    found = []
+    for digits, _, _, scope, flags, name in (line.split() for line in lines):
+        unusable = int(flags, 16) & (_DUPLICATE | _DEPRECATED | _TENTATIVE)
+        if scope == _GLOBAL and not unusable:
+            address = str(ipaddress.IPv6Address(bytes.fromhex(digits)))
+            found.append((bool(int(flags, 16) & _TEMPORARY), address, name))
+    return [(name, address) for _, address, name in sorted(found)]
+
+
+def reachable(host: str, present: Present) -> list[str]:
     """Return the addresses at which a server bound to `host` answers, the phone's first.
 
     Args:
         host: what the server listens on.
         present: from `interfaces`.
     """
-    if host not in _EVERYWHERE:
+    versions = _versions(host)
+    if not versions:
         return [host]
-    ranked = sorted(present.items(), key=lambda item: _rank(item[0]))
-    return [*(a for _, a in ranked if a != LOOPBACK), LOOPBACK]
+    found = [a for _, a in _ranked(versions, present) if not _is_loopback(a)]
+    return [*found, "127.0.0.1" if 4 in versions else "::1"]
 
 
-def for_a_phone(host: str, present: dict[str, str]) -> str | None:
-    """Return the one address to show to a phone: WiFi first, never loopback or a container's network."""
-    good = [a for name, a in sorted(present.items(), key=lambda item: _rank(item[0])) if _rank(name) < 2]
-    if host in _EVERYWHERE:
-        return good[0] if good else None
-    return None if _is_loopback(host) else host
+def for_a_phone(host: str, present: Present) -> str | None:
+    """Return the one address to show to a phone: IPv4 before IPv6, WiFi first, never loopback or a container's network."""
+    versions = _versions(host)
+    if not versions:
+        return None if _is_loopback(host) else host
+    good = (a for name, a in _ranked(versions, present) if not _NOT_FOR_PHONES.match(name))
+    return next(good, None)
 
 
 def url(address: str, port: int) -> str:
@@ -83,10 +107,24 @@ def qr_image(text: str) -> str:
     return str(segno.make(text, error="l", micro=False).svg_data_uri(scale=4, border=4, light="#fff"))
 
 
-def _rank(interface: str) -> int:
-    if _NOT_FOR_PHONES.match(interface):
-        return 2
-    return 0 if _WIFI.match(interface) else 1
+def _versions(host: str) -> set[int]:
+    """Return the IP versions that a server bound to `host` has at every address, none where it has one address."""
+    if host == EVERYWHERE:
+        return {4, 6}
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return set()
+    return {address.version} if address.is_unspecified else set()
+
+
+def _ranked(versions: set[int], present: Present) -> list[tuple[str, str]]:
+    def rank(item: tuple[str, str]) -> tuple[bool, bool, bool, bool]:
+        name, address = item[0], ipaddress.ip_address(item[1])
+        unlikely = bool(_NOT_FOR_PHONES.match(name))
+        return unlikely, address.is_link_local, address.version == 6, not _WIFI.match(name)
+
+    return sorted((one for one in present if ipaddress.ip_address(one[1]).version in versions), key=rank)
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,6 +17,7 @@ from picar.flight import FlightRecorder, folder_in_memory
 from picar.motor.channel import Channel
 from picar.service import Watchdog, notify
 from picar.web import assets, pages, pairing
+from picar.web.addresses import EVERYWHERE
 from picar.web.application import CarApplication
 from picar.web.connections import Crowd, CrowdedServer
 from picar.web.gate import Gate
@@ -32,6 +33,7 @@ from picar.web.wiring import Drawings, Wiring
 
 log = logging.getLogger(__name__)
 
+BACKLOG = 128  # connections that wait to be taken; Tornado's own number
 BODY_BYTES = 4 * 1024
 BODY_S = 5.0
 HEAD_BYTES = 16 * 1024
@@ -51,13 +53,33 @@ def listen(config: ServerConfig) -> list[socket.socket]:
         ServeError: the port is busy or not ours to take, or the address is not this machine's.
     """
     try:
-        return [Doorway.of(one) for one in bind_sockets(config.port, config.host)]
+        return [Doorway.of(one) for one in _bound(config)]
     except (socket.gaierror, ValueError):  # a name that is none is a UnicodeError, which is a ValueError
         raise ServeError(
-            f"Host {config.host}: no such address. Use 0.0.0.0 for all, or one of this machine's."
+            f"Host {config.host}: no such address. Use {EVERYWHERE} for every address, or one of this machine's."
         ) from None
     except OSError as error:
         raise ServeError(_why_not(error, config)) from None
+
+
+def _bound(config: ServerConfig) -> list[socket.socket]:
+    """Bind one address, or with "all" one socket for each IP version that this machine has, all on the same port."""
+    if config.host != EVERYWHERE:
+        return bind_sockets(config.port, config.host)
+    sockets: list[socket.socket] = []
+    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        port = sockets[0].getsockname()[1] if sockets else config.port
+        try:
+            sockets.append(socket.create_server((address, port), family=family, backlog=BACKLOG))
+        except OSError as error:
+            if error.errno == errno.EAFNOSUPPORT:
+                continue
+            for one in sockets:
+                one.close()
+            if config.port == 0 and error.errno == errno.EADDRINUSE:  # free for IPv4, but not for IPv6
+                return _bound(config)
+            raise
+    return sockets
 
 
 def _why_not(error: OSError, config: ServerConfig) -> str:
@@ -67,7 +89,7 @@ def _why_not(error: OSError, config: ServerConfig) -> str:
     if error.errno == errno.EACCES:
         return f"Port {config.port} needs special rights. Use a port from 1024 up, like --port 8000."
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"Host {config.host}: not an address of this machine. Use 0.0.0.0 for all, or one of its own."
+        return f"Host {config.host}: not an address of this machine. Use {EVERYWHERE} for every address, or one of its own."
     return f"Cannot listen on {config.host} port {config.port}: {error.strerror}."
 
 

@@ -62,7 +62,7 @@ def test_without_a_file_the_defaults_hold() -> None:
 def test_the_defaults_are_the_agreed_ones() -> None:
     agreed = """
     [server]
-    host = "0.0.0.0"
+    host = "all"
     port = 8000
     name = "picar"
     allowed_hosts = []

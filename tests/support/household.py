@@ -57,7 +57,7 @@ class Household(Product):
     @property
     def address(self) -> tuple[str, int]:
         """Where to reach it."""
-        return "127.0.0.1" if self.host == "0.0.0.0" else self.host, self.port
+        return "127.0.0.1" if self.host in ("all", "0.0.0.0") else self.host, self.port
 
     @property
     def file(self) -> Path:

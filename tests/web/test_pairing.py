@@ -123,17 +123,17 @@ async def test_a_token_serves_a_family_and_dies_with_the_next_pin(house: Househo
 
 
 async def test_an_invitation_is_for_a_phone_in_the_same_network() -> None:
-    async with Household(host="0.0.0.0") as house:
+    async with Household(host="all") as house:
         mia = await house.phone("Mia")
         asked_at = time.monotonic()
         invitation = (await house.ask("POST", "/api/v1/invite", {}, mia)).json
         assert invitation.keys() == {"pin", "url", "link", "qr", "expires_in_s"}
         assert (invitation["pin"], invitation["expires_in_s"]) == (house.pin, INVITATION_S)
-        reachable_at = addresses.for_a_phone("0.0.0.0", addresses.interfaces())
+        reachable_at = addresses.for_a_phone("all", addresses.interfaces())
         if reachable_at is None:
             assert (invitation["url"], invitation["link"], invitation["qr"]) == (None, None, None)
             return
-        assert invitation["url"] == f"http://{reachable_at}:{house.port}"
+        assert invitation["url"] == addresses.url(reachable_at, house.port)
         url, _, token = invitation["link"].partition("/#pair=")
         assert url == invitation["url"]
         assert int(token.partition(".")[0]) <= time.monotonic() + INVITATION_S
