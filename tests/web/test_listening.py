@@ -56,7 +56,7 @@ def test_a_port_that_is_busy_for_ipv6_alone_is_busy() -> None:
 
 def test_any_free_port_is_free_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first port that IPv4 gets is busy for IPv6."""
-    others = []
+    others: list[socket.socket] = []
 
     class Disturbed(socket.socket):
         def bind(self, address: Any) -> None:
