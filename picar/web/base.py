@@ -8,6 +8,8 @@ Law: a handler is for those whom the gate admits, unless it says that it is publ
 
 from __future__ import annotations
 
+import logging
+import time
 from http import HTTPStatus
 from typing import Any
 
@@ -18,13 +20,19 @@ from picar.web.gate import Gate, Visitor
 from picar.web.hosts import AllowedHosts, same_origin, split_host
 from picar.web.turns import Turns
 
+log = logging.getLogger(__name__)
+
 _CODES = {
     HTTPStatus.FORBIDDEN: ("forbidden", "This may not be read from here."),
     HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here. The page is at /."),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "This address does not take that method."),
     HTTPStatus.BAD_REQUEST: ("bad_request", "This request cannot be understood."),
 }
-_FOREIGN_PAGE = "This page is not the car's own. Open the car's page itself."
+_FOREIGN_PAGE = (
+    "This request is from a page at {origin}, and reached the car as {host}. Open the car's own page. "
+    "A proxy in front of the car must pass on the Host header with its port; docs/access.md has the lines."
+)
+_SHOWN_CHARACTERS = 100  # of an Origin or a Host, in a sentence
 _NOT_PAIRED = "This phone or program is not paired with the car. Open the car's page and enter its PIN, or run: picar pair"
 
 
@@ -37,10 +45,25 @@ class Refused(HTTPError):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
+class SeldomLog:
+    """A log of at most one line a second, since each request of a stranger may write one."""
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    def warn(self, sentence: str) -> None:
+        """Log a sentence, or leave it out."""
+        now = time.monotonic()
+        if now >= self._next_at:
+            self._next_at = now + 1.0
+            log.warning("refused: %s", sentence)
+
+
 class Base(RequestHandler):
     """The base of every handler."""
 
     public = False  # also for those who are not paired
+    same_for_all = False  # no secret: a foreign page may ask for it, and cannot read the answer
     at_once = False  # for those who may come in, without waiting for a turn
     visitor: Visitor | None = None
 
@@ -66,19 +89,27 @@ class Base(RequestHandler):
         if not allowed.allows(host):
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", _wrong_host(host))
         if self._is_foreign(host):
-            raise Refused(HTTPStatus.FORBIDDEN, "foreign_origin", _FOREIGN_PAGE)
+            sentence = _foreign_page(self.request.headers.get("Origin"), host)
+            self.warn_seldom(sentence)
+            raise Refused(HTTPStatus.FORBIDDEN, "foreign_origin", sentence)
         if self.visitor is None and not self.public:
             raise Refused(HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED, WWW_Authenticate="Bearer")
 
     def _is_foreign(self, host: str) -> bool:
         """Tell whether another page's script or form asks. A link from there to a public page is fine."""
         headers = self.request.headers
-        origin = headers.get("Origin")
-        if origin is not None and not same_origin(origin, host):
+        reads = self.request.method in ("GET", "HEAD")
+        origin = headers.get("Origin")  # a module script has one too, and a proxy may have changed the Host
+        if origin is not None and not same_origin(origin, host) and not (self.same_for_all and reads):
             return True
-        followed_a_link = self.public and self.request.method in ("GET", "HEAD")
+        followed_a_link = self.public and reads
         # Sent with https and to localhost only. It can refuse, and it never vouches: anybody may write it.
         return not followed_a_link and headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+
+    def warn_seldom(self, sentence: str) -> None:
+        """Log why a request is refused, at most once a second for all of them."""
+        seldom: SeldomLog = self.settings["seldom_log"]
+        seldom.warn(sentence)
 
     def allowed_methods(self) -> list[str]:
         """Return the methods that this address takes."""
@@ -94,6 +125,7 @@ class Base(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "no-cache")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
         self.clear_header("Server")
         # Older Safari does not count the WebSocket under 'self'; a Host that is not ours is refused anyway.
         sockets = f" ws://{host} wss://{host}" if split_host(host) else ""
@@ -122,6 +154,11 @@ class Base(RequestHandler):
             self.finish(error_page(status_code, code, sentence))
         else:
             self.finish({"error": {"code": code, "message": sentence}})
+
+
+def _foreign_page(origin: str | None, host: str) -> str:
+    shown = "another site" if origin is None else origin[:_SHOWN_CHARACTERS] or "(nowhere)"
+    return _FOREIGN_PAGE.format(origin=shown, host=host[:_SHOWN_CHARACTERS])
 
 
 def _wrong_host(host: str) -> str:

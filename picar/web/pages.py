@@ -26,7 +26,7 @@ _FLIGHT_SLICE = 200  # lines, a millisecond on a laptop
 class Page(Base):
     """`GET /`: the page. Its cookie says only that two connections are the same browser."""
 
-    public = True
+    public = same_for_all = True
 
     def initialize(self, templates: Path, packed: Packed) -> None:
         """Take the folder of the page."""
@@ -49,7 +49,7 @@ class Page(Base):
 class Static(Base, StaticFileHandler):
     """`GET /static/…`: the page's files, revalidated at each visit so that an update never half arrives."""
 
-    public = True
+    public = same_for_all = True
 
     def initialize(self, path: str, packed: Packed) -> None:  # type: ignore[override]
         """Take the folder."""

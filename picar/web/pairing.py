@@ -109,6 +109,7 @@ class Session(Base):
                 "pairing": self._gate.pairing,
                 "name": visitor.name if visitor else None,
                 "car": self._car,
+                "host": self.request.host,  # a page under another one knows that a proxy changed it
             }
         )
 

@@ -19,6 +19,7 @@ from picar.service import Watchdog, notify
 from picar.web import assets, pages, pairing
 from picar.web.addresses import EVERYWHERE
 from picar.web.application import CarApplication
+from picar.web.base import SeldomLog
 from picar.web.connections import Crowd, CrowdedServer
 from picar.web.gate import Gate
 from picar.web.hosts import AllowedHosts
@@ -265,6 +266,7 @@ def _application(
         allowed_hosts=AllowedHosts(socket.gethostname, config.allowed_hosts),
         gate=gate,
         turns=Turns(),
+        seldom_log=SeldomLog(),
         websocket_max_message_size=SOCKET_BYTES,
         websocket_ping_interval=PING_S,
         transforms=[assets.Packing],

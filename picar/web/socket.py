@@ -22,6 +22,10 @@ from picar.web.wire import text_frame
 log = logging.getLogger(__name__)
 
 SEND_BYTES = 16 * 1024  # what the kernel may keep for one that does not read; it would take megabytes
+_NO_UPGRADE = (
+    "This WebSocket arrived without its Upgrade header. A proxy in front of the car must pass on Upgrade and Connection; "
+    "docs/access.md has the lines."
+)
 _NO_CONNECTION = "The Connection header must name Upgrade. A proxy has to pass on Connection and Upgrade; docs/access.md has its lines."
 
 
@@ -38,6 +42,9 @@ class DriveSocket(Base, WebSocketHandler):
         """Shake hands (RFC 6455 §4.2.1). Tornado's own refusals are lines of text, so its checks are made here before."""
         headers = self.request.headers
         if headers.get("Upgrade", "").lower() != "websocket":
+            if headers.get("Sec-WebSocket-Key"):  # a proxy has taken the header away
+                self.warn_seldom(_NO_UPGRADE)
+                raise _not_websocket(_NO_UPGRADE)
             raise _not_websocket("This address speaks WebSocket only; the page is at /.")
         if headers.get("Sec-WebSocket-Version") != "13":
             raise _not_websocket(

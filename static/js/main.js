@@ -232,8 +232,9 @@ async function askWhy() {
     const session = await answer.json();
     if (!answer.ok || link.hello) return; // by now it is open
     byId("car").textContent ||= session.car;
-    hud.trouble = session.allowed ? "full" : "barred";
-    if (!session.allowed) {
+    const moved = session.host && session.host !== location.host; // a proxy changed the Host, so the car refuses the socket
+    hud.trouble = moved ? "proxy" : session.allowed ? "full" : "barred";
+    if (!session.allowed && !moved) {
       link.rest();
       panel("pair", { session, again: version !== null });
     }

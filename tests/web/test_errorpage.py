@@ -63,7 +63,7 @@ def is_small_page(answer: Answer) -> Tags:
         ("GET", "/static/../picar.toml", {}, 403, "This may not be read from here."),
         ("GET", "/api/v1/stop", {}, 405, "This address does not take that method."),
         ("GET", "/", {"Host": "evil.example"}, 421, 'allowed_hosts = ["evil.example"]'),
-        ("GET", "/", {"Origin": "null"}, 403, "This page is not the car's own."),
+        ("GET", "/healthz", {"Origin": "null"}, 403, "from a page at null"),
         ("GET", "/ws", {}, 426, "speaks WebSocket only"),
     ],
 )

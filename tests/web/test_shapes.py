@@ -111,6 +111,7 @@ def _is_well_guarded(answer: Answer) -> None:
         return
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-resource-policy"] == "same-origin"
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "server" not in headers
     assert (headers.get("www-authenticate") == "Bearer") == (answer.status == 401)

@@ -84,7 +84,7 @@ export class Hud {
 
   /** The client that asks for the wheel first, or undefined. @type {string|undefined} */
   request;
-  /** What keeps the page from driving at all: "", "connecting", "full", "barred" or "outdated". */
+  /** What keeps the page from driving at all: "", "connecting", "full", "barred", "proxy" or "outdated". */
   trouble = "connecting";
 
   /**
