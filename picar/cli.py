@@ -93,9 +93,9 @@ def serve(options: argparse.Namespace) -> int:
     log.to_stderr()
     settings = _load(options)
     backend = _choose_backend(settings)
-    store = AccessStore(state_directory())
-    overlay = Overlay(store.path.parent, simulated=backend == "sim")
-    configured, calibrated = Calibration.of(settings), overlay.read()
+    store = AccessStore(state_directory(), serving=True)
+    overlay = Overlay(store.path.parent, backend)
+    configured, calibrated = Calibration.of(settings), overlay.start()
     settings = calibrated.applied_to(settings) if calibrated else settings
     make_room(settings.server.max_clients)
     trace = _open_trace(options)  # held open: in an emergency nothing may be left to fail but the pins

@@ -3,27 +3,36 @@
 A file of TOML, so that a person can read it and copy it into picar.toml. Written when somebody calibrates, at standstill,
 and at no other time.
 
-A simulated car has a file of its own: what was found out about it must never turn a real motor.
+A simulated car and one with remembered pins have files of their own: what was found out about them must never turn a
+real motor.
 
-Law: replaced in one step; a power cut leaves the old one or the new one (see `access/store.py`), or an empty one
-where there was none, which counts as none.
+Laws:
+- Replaced in one step; a power cut leaves the old one or the new one, or an empty one where there was none, which
+  counts as none (see `files.py`).
+- Keys that this version does not know are kept, and change nothing.
+- A file that cannot be understood is renamed, never deleted, and only when a server starts.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
+import logging
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from picar.calibration import PLACES, Calibration, option_of
 from picar.config import Config
 from picar.errors import ConfigError, FileError
-from picar.firstfile import hold_the_name
+from picar.files import read_small, replace, set_aside
 from picar.motor.pins import raspberry_pi_model
+from picar.options import toml
 
-FILE, FILE_OF_THE_SIMULATED = "calibration.toml", "calibration-sim.toml"
+log = logging.getLogger(__name__)
+
+FILE = "calibration.toml"
+_OTHER_FILES = {"sim": "calibration-sim.toml", "mock": "calibration-mock.toml"}
 _HEAD = "# Calibrated on the page. It counts instead of picar.toml; delete this file, or reset it on the page, to go back.\n"
 
 
@@ -32,17 +41,17 @@ class Overlay:
 
     Args:
         folder: the state directory.
-        simulated: whether the car is.
+        backend: what sets the pins; not auto.
     """
 
-    def __init__(self, folder: Path, simulated: bool) -> None:
-        self.path = folder / (FILE_OF_THE_SIMULATED if simulated else FILE)
+    def __init__(self, folder: Path, backend: str) -> None:
+        self.path = folder / _OTHER_FILES.get(backend, FILE)
 
     @classmethod
     def configured(cls, folder: Path, config: Config) -> Overlay:
         """Return that of the car which a configuration would drive on this machine."""
         backend = config.motors.backend
-        return cls(folder, backend == "sim" or (backend == "auto" and raspberry_pi_model() is None))
+        return cls(folder, "sim" if backend == "auto" and raspberry_pi_model() is None else backend)
 
     def read(self) -> Calibration | None:
         """Return what was calibrated, None where nothing was.
@@ -51,18 +60,32 @@ class Overlay:
             ConfigError: the file cannot be read, or holds something else.
         """
         try:
-            text = self.path.read_text(encoding="utf-8")
-            return _parse(tomllib.loads(text)) if text else None  # empty: see `firstfile.py`
-        except FileNotFoundError:
+            return self._read()
+        except ConfigError:
+            raise
+        except ValueError as error:
+            rest = "When picar starts, it renames this file and follows picar.toml."
+            raise ConfigError([f"{self._no_calibration(error)} {rest}"]) from None
+
+    def start(self) -> Calibration | None:
+        """Return the same for a server that starts; a file that cannot be understood is renamed, which is logged.
+
+        Raises:
+            ConfigError: the file can be neither read nor renamed.
+        """
+        try:
+            return self._read()
+        except ConfigError:
+            raise
+        except ValueError as error:
+            with self._reading():
+                other = set_aside(self.path)
+            log.warning(
+                "%s Its new name is %s. The car follows picar.toml: see that the wheels turn as they should, or tune it again.",
+                self._no_calibration(error),
+                other.name,
+            )
             return None
-        except OSError as error:
-            raise ConfigError(
-                [f"{self.path} cannot be read ({error.strerror}). Use sudo, or make it yours."]
-            ) from None
-        except (ValueError, RecursionError):
-            raise ConfigError(
-                [f"{self.path} is damaged. Remove it, then calibrate again: rm {self.path}"]
-            ) from None
 
     def keep(self, calibration: Calibration) -> None:
         """Write it.
@@ -70,15 +93,8 @@ class Overlay:
         Raises:
             FileError: it cannot be written.
         """
-        new = self.path.with_suffix(".new")
         with self._telling():
-            new.unlink(missing_ok=True)
-            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
-                os.fchmod(fd, 0o644)  # whatever the umask: it holds no secret
-                file.write(_HEAD + calibration.toml())
-            hold_the_name(self.path, 0o644)
-            new.replace(self.path)
+            replace(self.path, _HEAD + _text(calibration, self._others()), 0o644)  # it holds no secret
 
     def forget(self) -> None:
         """Go back to the configuration.
@@ -89,8 +105,45 @@ class Overlay:
         with self._telling():
             self.path.unlink(missing_ok=True)
 
+    def _read(self) -> Calibration | None:
+        """Raise ValueError with what the file is instead, ConfigError where it cannot be read."""
+        tables = self._tables()
+        return _parse(tables) if tables else None  # none in an empty one: see `files.py`
+
+    def _tables(self) -> dict[str, Any]:
+        with self._reading():
+            try:
+                return tomllib.loads(read_small(self.path))
+            except FileNotFoundError:
+                return {}
+            except RecursionError:
+                raise ValueError("it is nested too deeply") from None
+
+    def _others(self) -> dict[str, Any]:
+        """Return the tables without the six values; none where they cannot be read."""
+        try:
+            tables = self._tables()
+        except ValueError:  # also a ConfigError
+            return {}
+        for section, key in PLACES.values():
+            if isinstance(table := tables.get(section, {}), dict):
+                table.pop(key, None)
+        return tables
+
+    def _no_calibration(self, error: ValueError) -> str:
+        return f"{self.path} is no calibration: {error}."
+
     @contextlib.contextmanager
-    def _telling(self) -> Any:
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConfigError(
+                [f"{self.path} cannot be read ({error.strerror}). Use sudo, or make it yours."]
+            ) from None
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -101,13 +154,42 @@ class Overlay:
 
 
 def _parse(tables: dict[str, Any]) -> Calibration:
-    """Read the six values, no more and no less; raises ValueError."""
+    """Read the six values; raises ValueError, whose message says which is missing or what is right."""
     values = {}
     for name, (section, key) in PLACES.items():
         table = tables.get(section)
         if not isinstance(table, dict) or key not in table:
-            raise ValueError(name)
-        values[name] = option_of(name).check(table.pop(key))
-    if any(tables.values()) or tables.keys() - {section for section, _ in PLACES.values()}:
-        raise ValueError("more")
+            raise ValueError(f"[{section}] {key} is missing")
+        try:
+            values[name] = option_of(name).check(table[key])
+        except ValueError as error:
+            raise ValueError(f"[{section}] {key} is not {error}") from None
     return Calibration(**values)
+
+
+def _text(calibration: Calibration, others: dict[str, Any]) -> str:
+    """Return the lines of a calibration, with the values of another version where TOML can be written as simply."""
+    tables: dict[str, Any] = {name: value for name, value in others.items() if not isinstance(value, dict)}
+    text = "".join(_lines(tables))
+    for name, ours in tomllib.loads(calibration.toml()).items():
+        tables[name] = {**ours, **others.get(name, {})}
+    tables |= {name: value for name, value in others.items() if name not in tables}
+    for name, table in tables.items():
+        if isinstance(table, dict):
+            text += f"\n[{_key(name)}]\n{''.join(_lines(table))}"
+    try:
+        return text if tomllib.loads(text) == tables else calibration.toml()
+    except ValueError:
+        return calibration.toml()
+
+
+def _lines(table: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _lines(value, f"{prefix}{_key(name)}.")
+        else:
+            yield f"{prefix}{_key(name)} = {toml(value)}\n"
+
+
+def _key(name: str) -> str:
+    return name if name.isascii() and name.isidentifier() else toml(name)

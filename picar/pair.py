@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from picar import config
+from picar.access.names import NAME_CHARACTERS, look_alike, tidy_name
 from picar.access.places import resting, running
-from picar.access.store import EVERYBODY, NAME_CHARACTERS, AccessStore, tidy_name
+from picar.access.store import EVERYBODY, AccessStore
 from picar.config import Config
 from picar.errors import AccessError
 from picar.flight import folder_in_memory
@@ -122,7 +123,7 @@ def _token(store: AccessStore, name: str) -> str:
         raise AccessError(
             f"{name!r} is no name for a script. A name has 1 to {NAME_CHARACTERS} printable characters."
         )
-    if any(one.name == name for one in store.paired):
+    if any(look_alike(one.name) == look_alike(name) for one in store.paired):
         raise AccessError(
             f"There is one named {name!r} already. Take another name, or: picar pair --revoke {name!r}"
         )

@@ -7,6 +7,8 @@ Laws:
 - Readable by its owner alone, from its first byte.
 - Replaced in one step: a power cut leaves the old one or the new one.
 - What another process wrote counts from the next look on.
+- Keys and entries that this version does not know are kept, and let nobody in.
+- A file that cannot be understood is renamed, never deleted, and only by a server that starts or writes.
 """
 
 from __future__ import annotations
@@ -17,23 +19,32 @@ import errno
 import fcntl
 import hmac
 import json
+import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from picar.access import tokens
+from picar.access.names import is_printable, look_alike, unused
 from picar.errors import AccessError, TooManyPaired
-from picar.firstfile import hold_the_name
+from picar.files import read_small, replace, set_aside
+
+log = logging.getLogger(__name__)
 
 FILE = "access.json"
+VERSION = 1  # of the file; a reader of another version finds the keys that it knows where they were
 INVITATION_S = 600.0
-NAME_CHARACTERS = 40
 EVERYBODY = "all"  # for `picar pair --revoke`, so nobody is named so
 MOST_PAIRED = 100  # a bound for memory and for a mistake, not for a family
 _LOCK_TRIES, _LOCK_PAUSE_S = 20, 0.005
+_KINDS = ("phone", "script")
+
+
+class _Unreadable(AccessError):
+    """The file is there, and is no list of the paired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +54,35 @@ class Paired:
     id: str
     name: str
     kind: Literal["phone", "script"]
+    more: Mapping[str, Any] = field(default_factory=dict, compare=False)  # of another version
+
+    @classmethod
+    def parse(cls, entry: Any) -> Paired | None:
+        """Return an entry of the file, None for one of another version or of no sense: it lets nobody in."""
+        if not isinstance(entry, dict):
+            return None
+        more = dict(entry)
+        one = cls(more.pop("id", None), more.pop("name", None), more.pop("kind", None), more)
+        named = isinstance(one.name, str) and is_printable(one.name)
+        return one if _is_word(one.id) and named and one.kind in _KINDS else None
+
+    def entry(self) -> dict[str, Any]:
+        """Return what `parse` reads."""
+        return {"id": self.id, "name": self.name, "kind": self.kind, **self.more}
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """What the file holds."""
+    """What the file holds; `strange` are entries and `more` are keys of another version."""
 
     car: str
     secret: str
     pin: str
     speed_cap: float = 1.0
     paired: tuple[Paired, ...] = ()
+    strange: tuple[Any, ...] = ()
+    version: int = VERSION
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def new(cls) -> _Content:
@@ -61,21 +90,46 @@ class _Content:
 
     @classmethod
     def parse(cls, text: str) -> _Content:
-        """Read it; raises ValueError, KeyError or TypeError where it is not ours."""
-        fields: dict[str, Any] = json.loads(text)
-        paired = tuple(Paired(**one) for one in fields.pop("paired"))
-        content = cls(**fields, paired=paired)
-        words = (content.car, content.secret, content.pin, *(one.id for one in paired))
-        good = (
-            all(isinstance(word, str) and word.isascii() and word.isalnum() for word in words)
-            and all(isinstance(one.name, str) and one.name.isprintable() for one in paired)
-            and all(one.kind in ("phone", "script") for one in paired)
-            and type(content.speed_cap) in (int, float)
-            and 0.0 < content.speed_cap <= 1.0
+        """Read it; raises ValueError, whose message says what it is instead."""
+        try:
+            more = json.loads(text)
+        except (ValueError, RecursionError):
+            raise ValueError("it is no JSON" if text.strip() else "it is empty") from None
+        if not isinstance(more, dict):
+            raise ValueError("it is no JSON object")  # noqa: TRY004
+        words = {name: more.pop(name, None) for name in ("car", "secret", "pin")}
+        cap, entries, version = more.pop("speed_cap", 1.0), more.pop("paired", None), more.pop("version", 1)
+        good = {
+            **{name: _is_word(word) for name, word in words.items()},
+            "speed_cap": type(cap) in (int, float) and 0.0 < cap <= 1.0,
+            "paired": isinstance(entries, list),
+            "version": type(version) is int,
+        }
+        if wrong := [name for name, is_good in good.items() if not is_good]:
+            raise ValueError(f"it has no good {' and '.join(wrong)}")
+        parsed = [(entry, Paired.parse(entry)) for entry in entries]
+        return cls(
+            **words,
+            speed_cap=cap,
+            paired=tuple(one for _, one in parsed if one),
+            strange=tuple(entry for entry, one in parsed if one is None),
+            version=max(version, VERSION),
+            more=more,
         )
-        if not good:
-            raise ValueError
-        return content
+
+    def text(self) -> str:
+        """Return what `parse` reads."""
+        members = {name: getattr(self, name) for name in ("version", "car", "secret", "pin", "speed_cap")}
+        entries = [*(one.entry() for one in self.paired), *self.strange]
+        return json.dumps({**members, "paired": entries, **self.more}, indent=1)
+
+
+def _name_of(entry: Any) -> Any:
+    return entry.get("name") if isinstance(entry, dict) else None
+
+
+def _is_word(word: object) -> bool:
+    return isinstance(word, str) and word.isascii() and word.isalnum()
 
 
 class AccessStore:
@@ -83,18 +137,30 @@ class AccessStore:
 
     Args:
         folder: the state directory; made, with the file, when it is not there.
+        serving: whether a server starts: it renames a file that cannot be understood, says so, and begins a new one.
 
     Raises:
         AccessError: it cannot be read, written or understood.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, serving: bool = False) -> None:
         self.path = folder / FILE
         self._seen: tuple[int, int, int] | None = None
+        self._fault = ""  # of the file that was seen
         self._content = _Content.new()
         with self._telling("written"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._read()
+        try:
+            self._read()
+        except _Unreadable as error:
+            if not serving:
+                raise AccessError(
+                    f"{error} When picar starts, it renames this file and begins a new list."
+                ) from None
+            self._set_aside(
+                error,
+                "The car has a new PIN, all phones and scripts must be paired again, and no speed cap is set.",
+            )
         if self._seen is None:
             self._change(lambda content: content)
 
@@ -163,7 +229,9 @@ class AccessStore:
                     f"{MOST_PAIRED} phones are paired, and that is the most. Remove some: picar pair --list, then picar pair --revoke NAME."
                 )
             new = Paired(
-                tokens.new_id(), _unused(name, {EVERYBODY, *(one.name for one in content.paired)}), kind
+                tokens.new_id(),
+                unused(name, {EVERYBODY, *(look_alike(one.name) for one in content.paired)}),
+                kind,
             )
             return dataclasses.replace(content, paired=(*content.paired, new))
 
@@ -175,7 +243,8 @@ class AccessStore:
 
         def remove(content: _Content) -> _Content:
             left = tuple(one for one in content.paired if name is not None and one.name != name)
-            return dataclasses.replace(content, paired=left)
+            strange = tuple(one for one in content.strange if name is not None and _name_of(one) != name)
+            return dataclasses.replace(content, paired=left, strange=strange)
 
         return before - len(self._change(remove).paired)
 
@@ -191,41 +260,44 @@ class AccessStore:
     def _change(self, change: Callable[[_Content], _Content]) -> _Content:
         """Read, change and replace the file, with nobody else in between."""
         with self._telling("written"), _locked(self.path.parent):
-            self.refresh()
-            content = change(self._content)
-            new = self.path.with_suffix(".new")
-            new.unlink(missing_ok=True)
-            # No fsync: it may take a second on an SD card, and somebody drives. A file system that replaces in order
-            # (ext4, and all that a Raspberry Pi starts from) leaves the old file or the new one.
-            fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
-                if os.geteuid() == 0:  # sudo picar pair: it stays the service's own
-                    owner = self.path.parent.stat()
-                    os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-                json.dump(dataclasses.asdict(content), file, indent=1)
-            hold_the_name(self.path, 0o600)
-            new.replace(self.path)
+            try:
+                self._read()
+            except _Unreadable as error:
+                self._set_aside(error, "All that picar knew is in a new file.")
+            except AccessError:
+                pass  # what was known before is still good
+            replace(self.path, change(self._content).text(), 0o600)
             self.refresh()
         return self._content
+
+    def _set_aside(self, error: AccessError, rest: str) -> None:
+        with self._telling("renamed"):
+            other = set_aside(self.path)
+        self._seen = None
+        log.warning("%s Its new name is %s. %s", error, other.name, rest)
 
     def _read(self) -> None:
         """Read the file if it is there and another one than before."""
         try:
-            found = self.path.stat()
+            found = self.path.lstat()
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
-            if stamp == self._seen:
-                return
-            text = self.path.read_text(encoding="utf-8")
-            self._seen = stamp  # not before: what could not be read for a moment is read the next time
-            self._content = _Content.parse(text)
+            if stamp != self._seen:
+                self._fault = self._parse()
+                self._seen = stamp  # not before: what could not be read for a moment is read the next time
         except FileNotFoundError:
             return
         except OSError as error:
             raise self._problem("read", error) from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise AccessError(
-                f"{self.path} is damaged. Remove it, then start picar and pair the phones again: rm {self.path}"
-            ) from None
+        if self._fault:
+            raise _Unreadable(f"{self.path} is no list of paired phones: {self._fault}.")
+
+    def _parse(self) -> str:
+        """Take what the file says, else return what it is instead."""
+        try:
+            self._content = _Content.parse(read_small(self.path))
+        except ValueError as error:
+            return str(error)
+        return ""
 
     @contextlib.contextmanager
     def _telling(self, what: str) -> Iterator[None]:
@@ -260,17 +332,3 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
-
-
-def tidy_name(name: str) -> str:
-    """Return a name without line breaks, control characters and surplus spaces, and not too long; it may be empty."""
-    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:NAME_CHARACTERS].strip()
-
-
-def _unused(name: str, used: set[str]) -> str:
-    """Return the name, with a number where it is used already."""
-    number, unused = 1, name
-    while unused in used:
-        number += 1
-        unused = f"{name} {number}"
-    return unused

@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any
 
 from picar.access.guard import PinGuard
-from picar.access.store import INVITATION_S, AccessStore, tidy_name
+from picar.access.names import tidy_name
+from picar.access.store import INVITATION_S, AccessStore
 from picar.errors import AccessError, TooManyPaired
 from picar.web import addresses
 from picar.web.base import Base, Refused

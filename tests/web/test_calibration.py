@@ -13,6 +13,7 @@ import pytest
 
 from picar.calibration import Calibration
 from picar.config import load
+from picar.errors import ConfigError
 from picar.motor.pins import raspberry_pi_model
 from picar.overlay import Overlay
 from tests.support.client import Client
@@ -94,7 +95,7 @@ async def test_what_is_exported_is_a_configuration_that_says_the_same(house: Hou
         await calibrate(phone)
         await until_told(house, FOUND, "page")
     text = (await house.ask("GET", DOOR)).json["toml"]
-    assert tomllib.loads(text) == tomllib.loads((house.state / "calibration.toml").read_text())
+    assert tomllib.loads(text) == tomllib.loads((house.state / "calibration-mock.toml").read_text())
     async with Household(pairing="off", config=text) as other:
         assert (await other.ask("GET", DOOR)).json["calibration"] == dataclasses.asdict(FOUND)
 
@@ -104,7 +105,7 @@ async def test_check_config_shows_what_comes_from_the_page(house: Household) -> 
         await phone.take()
         await calibrate(phone)
         await until_told(house, FOUND, "page")
-    file = house.state / "calibration.toml"
+    file = house.state / "calibration-mock.toml"
     lines = (await house.cli("check-config", str(house.folder / "picar.toml"), **REAL)).out.splitlines()
     marked = {
         line.partition(" ")[0] + line.partition("=")[2].partition("#")[0].rstrip()
@@ -132,7 +133,7 @@ async def test_only_the_driver_calibrates_and_only_a_fresh_word_counts(house: Ho
         await phone.send(type="uncalibrate", tick=0)
         await until(lambda: phone.codes == ["stale"] * 2, "two refusals")
     assert await told(house) == (CONFIGURED, "configuration")
-    assert not (house.state / "calibration.toml").exists()
+    assert not (house.state / "calibration-mock.toml").exists()
 
 
 async def test_a_car_that_moves_is_not_calibrated(house: Household) -> None:
@@ -161,7 +162,7 @@ async def test_a_stopped_car_is_calibrated_once_its_brake_is_over(house: Househo
 
 
 async def test_a_calibration_that_cannot_be_saved_counts_and_says_so(house: Household) -> None:
-    (house.state / "calibration.new").mkdir()  # in the way
+    (house.state / "calibration-mock.new").mkdir()  # in the way
     async with house.client({}) as phone:
         await phone.take()
         await calibrate(phone)
@@ -170,40 +171,80 @@ async def test_a_calibration_that_cannot_be_saved_counts_and_says_so(house: Hous
         assert "counts until picar ends" in phone.errors[-1]["message"]
         await until_told(house, FOUND, "page")
     await house.terminate()
-    (house.state / "calibration.new").rmdir()
+    (house.state / "calibration-mock.new").rmdir()
     await house.start()
     assert await told(house) == (CONFIGURED, "configuration")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\n",
-        "[left]\ninvert = true\n",
-        FOUND.toml() + "[drive]\nexpo = 0.1\n",
-        FOUND.toml().replace("trim = 0.9", "trim = 0.1"),
-        FOUND.toml().replace("swap = true", "swap = 1"),
-        FOUND.toml().replace("[l298n]\n", "[l298n]\nena = 5\n"),
-        FOUND.toml()[:-5],
-        "\x00\ufffd",
-        "left = 1\n",
-    ],
-)
-async def test_a_damaged_file_is_named_with_the_fix_and_nothing_drives(house: Household, text: str) -> None:
+DAMAGED = {
+    "half": FOUND.toml()[:-5],
+    "one section": "[left]\ninvert = true\n",
+    "out of range": FOUND.toml().replace("trim = 0.9", "trim = 0.1"),
+    "a number for a switch": FOUND.toml().replace("swap = true", "swap = 1"),
+    "a value for a section": "left = 1\n",
+    "no TOML": "\x00\ufffd",
+    "nesting": "a = " + "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
+def test_a_file_that_is_no_calibration_is_renamed_at_the_start_and_said(
+    text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    overlay = Overlay(tmp_path, "lgpio")
+    overlay.path.write_text(text)
+    with pytest.raises(ConfigError, match=r"is no calibration: .* When picar starts, it renames this file"):
+        overlay.read()
+    assert overlay.path.read_text() == text
+    assert overlay.start() is None
+    (record,) = caplog.records
+    assert f"{overlay.path} is no calibration: " in record.message
+    assert "Its new name is calibration.toml.unreadable-1." in record.message
+    assert (tmp_path / "calibration.toml.unreadable-1").read_text() == text
+    overlay.keep(FOUND)
+    assert overlay.start() == FOUND
+
+
+async def test_a_car_starts_with_a_damaged_calibration_and_says_what_it_follows(house: Household) -> None:
     await house.terminate()
-    file = house.state / "calibration.toml"
-    file.write_text(text)
-    for command in (["serve", "--pins", "mock", "--port", "0"], ["check-config"]):
-        done = await house.cli(*command, **REAL)
-        assert done.code == 2
-        assert done.err == f"picar: {file} is damaged. Remove it, then calibrate again: rm {file}\n"
+    file = house.state / "calibration-mock.toml"
+    file.write_text(DAMAGED["half"])
+    checked = await house.cli("check-config", **REAL)
+    assert checked.code == 2
+    assert checked.err.startswith(f"picar: {file} is no calibration: ")
     low = await house.cli("pins-low", "--pins", "mock")
     assert low.code == 0  # the emergency does not need it
+    await house.start()
+    assert await told(house) == (CONFIGURED, "configuration")
+    assert "The car follows picar.toml: see that the wheels turn as they should" in house.log()
+    assert (house.state / "calibration-mock.toml.unreadable-1").read_text() == DAMAGED["half"]
+
+
+def test_keys_of_another_version_change_nothing_and_are_kept(tmp_path: Path) -> None:
+    overlay = Overlay(tmp_path, "lgpio")
+    text = "version = 2\nday = 1979-05-27\n" + FOUND.toml()
+    text = text.replace("[left]", '[left]\n"a b" = [1, 2]\ncurve.a = 0.5\ncurve.b.c = "x"') + "[sensor]\n"
+    overlay.path.write_text(text)
+    assert overlay.read() == FOUND
+    overlay.keep(CONFIGURED)
+    assert overlay.read() == CONFIGURED
+    expected = tomllib.loads(text)
+    for section, table in tomllib.loads(CONFIGURED.toml()).items():
+        expected[section] |= table
+    assert tomllib.loads(overlay.path.read_text()) == expected
+
+
+def test_what_is_too_odd_to_be_written_again_does_not_spoil_the_calibration(tmp_path: Path) -> None:
+    overlay = Overlay(tmp_path, "lgpio")
+    overlay.path.write_text(FOUND.toml() + "[[step]]\nn = 1\n[[step]]\nn = 2\n")
+    assert overlay.read() == FOUND
+    overlay.keep(CONFIGURED)
+    assert overlay.read() == CONFIGURED
 
 
 def test_the_first_calibration_replaces_a_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What ext4 needs to write its data out in time; seen on a copy of a mounted image: 0 bytes after 8 s without."""
-    overlay, replace, replaced = Overlay(tmp_path, simulated=False), Path.replace, list[str]()
+    overlay, replace, replaced = Overlay(tmp_path, "lgpio"), Path.replace, list[str]()
 
     def noted(new: Path, old: Path) -> Path:
         replaced.append(old.read_text())
@@ -220,7 +261,7 @@ def test_the_first_calibration_replaces_a_file_too(tmp_path: Path, monkeypatch: 
 def test_a_power_cut_before_the_first_calibration_was_written_leaves_what_is_configured(
     tmp_path: Path,
 ) -> None:
-    overlay = Overlay(tmp_path, simulated=False)
+    overlay = Overlay(tmp_path, "lgpio")
     overlay.path.touch()
     assert overlay.read() is None
     overlay.keep(FOUND)
@@ -229,7 +270,7 @@ def test_a_power_cut_before_the_first_calibration_was_written_leaves_what_is_con
 
 def test_everybody_on_the_machine_may_read_it_whatever_the_umask_is(tmp_path: Path) -> None:
     """The service's umask is 0077, and `picar check-config` is asked by anybody."""
-    overlay, before = Overlay(tmp_path, simulated=False), os.umask(0o077)
+    overlay, before = Overlay(tmp_path, "lgpio"), os.umask(0o077)
     try:
         overlay.keep(FOUND)
     finally:
@@ -237,15 +278,23 @@ def test_everybody_on_the_machine_may_read_it_whatever_the_umask_is(tmp_path: Pa
     assert stat.S_IMODE(overlay.path.stat().st_mode) == 0o644
 
 
-def test_a_simulated_car_has_a_file_of_its_own(tmp_path: Path) -> None:
-    sim = load(env={"PICAR_MOTORS__BACKEND": "sim"})
-    real = load(env={"PICAR_MOTORS__BACKEND": "lgpio"})
-    Overlay.configured(tmp_path, sim).keep(FOUND)
-    assert Overlay.configured(tmp_path, sim).read() == FOUND
-    assert Overlay.configured(tmp_path, real).read() is None
-    assert Overlay.configured(tmp_path, load(env={})).read() == (
-        FOUND if raspberry_pi_model() is None else None
-    )
+def test_pins_that_move_nothing_have_files_of_their_own(tmp_path: Path) -> None:
+    others = {
+        backend: Overlay.configured(tmp_path, load(env={"PICAR_MOTORS__BACKEND": backend}))
+        for backend in ("sim", "mock")
+    }
+    reals = [
+        Overlay.configured(tmp_path, load(env={"PICAR_MOTORS__BACKEND": backend}))
+        for backend in ("lgpio", "gpiozero", "rpigpio")
+    ]
+    others["sim"].keep(FOUND)
+    assert others["sim"].read() == FOUND
+    assert others["mock"].read() is None
+    others["mock"].keep(CONFIGURED)
+    assert [others["sim"].read(), *(real.read() for real in reals)] == [FOUND, None, None, None]
+    assert len({real.path for real in reals}) == 1  # which library sets a pin does not matter
+    this_machines = Overlay.configured(tmp_path, load(env={}))
+    assert this_machines.read() == (FOUND if raspberry_pi_model() is None else None)
 
 
 async def test_the_wiring_page_shows_the_calibrated_sides(house: Household) -> None:
@@ -281,7 +330,7 @@ async def test_under_the_owner_s_cap_a_car_is_tuned_slower_and_not_faster(house:
 
 
 async def test_what_is_kept_already_is_not_written_again(house: Household) -> None:
-    file = Overlay(house.state, simulated=False).path
+    file = Overlay(house.state, "mock").path
     async with house.client({}) as phone:
         await phone.take()
         await calibrate(phone)

@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
 import stat
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from picar import cli
-from picar.access.store import FILE, AccessStore
+from picar.access import store as stores
+from picar.access.store import FILE, VERSION, AccessStore
 from tests.support.household import Household, run
 from tests.support.powerless import PICAR, PREFIX, needs_permissions
 
 WIDE_OPEN = ("-c", "import os, sys; os.umask(0); from picar.__main__ import main; sys.exit(main())")
-GOOD = {
+MIA = {"id": "1" * 16, "name": "Mia", "kind": "phone"}
+GOOD: dict[str, Any] = {
     "car": "0a1b2c3d",
     "secret": "5" * 64,
     "pin": "123456",
     "speed_cap": 1.0,
-    "paired": [{"id": "1" * 16, "name": "Mia", "kind": "phone"}],
+    "paired": [MIA],
 }
 DAMAGED = {
     "nothing": "",
+    "blanks": " \n",
+    "zeros": "\0" * 500,
     "half": json.dumps(GOOD)[:-20],
     "junk": "\x00\xff\x00",
     "a list": "[]",
@@ -50,28 +57,69 @@ DAMAGED = {
             ("speed_cap", float("nan")),
             ("paired", None),
             ("paired", "x"),
-            ("paired", [1]),
-            ("paired", [{}]),
-            ("paired", [{"id": "1", "name": "x"}]),
-            ("paired", [{"id": 1, "name": "x", "kind": "phone"}]),
-            ("paired", [{"id": "1", "name": 2, "kind": "phone"}]),
-            ("paired", [{"id": "1", "name": "x", "kind": None}]),
-            ("paired", [{"id": "1", "name": "\x1b[31m", "kind": "phone"}]),
-            ("paired", [{"id": "1", "name": "x", "kind": "phone", "admin": True}]),
-            ("more", 1),
+            ("version", "2"),
         ]
     },
 }  # fmt: skip
+STRANGE = [
+    1,
+    None,
+    {},
+    {"id": "1", "name": "x"},
+    {"id": 1, "name": "x", "kind": "phone"},
+    {"id": "1", "name": 2, "kind": "phone"},
+    {"id": "1", "name": "x", "kind": None},
+    {"id": "1", "name": "x", "kind": "viewer", "of": {"the": ["future"]}},
+    {"id": "1", "name": "\x1b[31m", "kind": "phone"},
+]
 
 
-def test_the_good_one_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_good_one_is_read(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(
+        json.dumps(GOOD), encoding="utf-8-sig"
+    )  # an editor's byte order mark does no harm
+    store = AccessStore(tmp_path)
+    assert ([one.name for one in store.paired], store.pin, store.speed_cap) == (["Mia"], "123456", 1.0)
+
+
+def test_keys_and_entries_of_another_version_are_kept_and_let_nobody_in(tmp_path: Path) -> None:
+    newer = {**GOOD, "version": 7, "lesson": {"mode": "\ud800", "cap": [1.0]}}
+    newer["paired"] = [{**MIA, "view": None}, *STRANGE]
+    (tmp_path / FILE).write_text(json.dumps(newer), encoding="utf-8")
+    store = AccessStore(tmp_path)
+    assert [one.name for one in store.paired] == ["Mia"]
+    ben = store.pair("Ben")
+    store.set_speed_cap(0.5)
+    kept = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
+    assert kept["paired"].pop(1)["id"] == ben.id
+    assert kept == {**newer, "speed_cap": 0.5, **{name: kept[name] for name in kept.keys() - newer.keys()}}
+    assert [store.who(store.credential(one)) for one in store.paired] == list(store.paired)
+    assert store.who(store.credential(dataclasses.replace(ben, id="1"))) is None
+
+
+def test_an_older_file_gets_a_version_when_it_is_written(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(json.dumps(GOOD), encoding="utf-8")
-    assert [one.name for one in AccessStore(tmp_path).paired] == ["Mia"]
+    AccessStore(tmp_path).set_speed_cap(0.5)
+    assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))["version"] == VERSION
+
+
+def test_removing_all_removes_those_of_another_version_too(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(json.dumps(GOOD | {"paired": [MIA, *STRANGE]}), encoding="utf-8")
+    store = AccessStore(tmp_path)
+    store.revoke("x")
+    kept = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))["paired"]
+    assert [one.get("name") for one in kept if isinstance(one, dict)] == ["Mia", None, 2, "\x1b[31m"]
+    store.revoke(None)
+    assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))["paired"] == []
 
 
 @pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
-def test_a_damaged_file_is_one_sentence_and_stays_as_it_is(
-    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_damaged_file_is_one_sentence_until_a_server_starts_and_is_never_lost(
+    text: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     file = tmp_path / FILE
     file.write_bytes(text.encode("latin-1") if text.isprintable() else text.encode(errors="surrogateescape"))
@@ -81,11 +129,17 @@ def test_a_damaged_file_is_one_sentence_and_stays_as_it_is(
     assert cli.run(["pair", "--list"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert (
-        said.err
-        == f"picar: {file} is damaged. Remove it, then start picar and pair the phones again: rm {file}\n"
-    )
+    assert said.err.startswith(f"picar: {file} is no list of paired phones: it ")
+    assert said.err.endswith(" When picar starts, it renames this file and begins a new list.\n")
     assert file.read_bytes() == before
+
+    store = AccessStore(tmp_path, serving=True)
+    assert (tmp_path / f"{FILE}.unreadable-1").read_bytes() == before
+    (record,) = caplog.records
+    assert record.message.startswith(f"{file} is no list of paired phones: it ")
+    assert f"Its new name is {FILE}.unreadable-1. The car has a new PIN" in record.message
+    assert store.paired == ()
+    assert AccessStore(tmp_path).pin == store.pin
 
 
 def test_the_first_one_replaces_a_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,17 +169,8 @@ async def test_only_its_owner_reads_it_whatever_the_umask_is() -> None:
         assert content["secret"] not in house.log()
 
 
-def _as_a_folder(state: Path) -> None:
-    (state / FILE).mkdir(parents=True)
-
-
 def _as_a_file_where_the_folder_should_be(state: Path) -> None:
     state.write_text("", encoding="utf-8")
-
-
-def _damaged(state: Path) -> None:
-    state.mkdir()
-    (state / FILE).write_text("{", encoding="utf-8")
 
 
 def _unreadable(state: Path) -> None:
@@ -143,13 +188,18 @@ def _not_there_and_read_only(state: Path) -> None:
     state.chmod(0o500)
 
 
+def _damaged_and_read_only(state: Path) -> None:
+    state.mkdir()
+    (state / FILE).write_text("{", encoding="utf-8")
+    state.chmod(0o500)
+
+
 SPOILERS = [
-    _as_a_folder,
     _as_a_file_where_the_folder_should_be,
-    _damaged,
     _unreadable,
     _in_a_closed_folder,
     _not_there_and_read_only,
+    _damaged_and_read_only,
 ]
 
 
@@ -165,6 +215,27 @@ async def test_serve_says_in_one_sentence_what_is_wrong_with_it(spoil, tmp_path:
     assert (ended.code, ended.out) == (1, "")
     (sentence,) = ended.err.splitlines()
     assert sentence.startswith(f"picar: {state / FILE} ")
+    assert "emove" not in sentence
+
+
+@pytest.mark.parametrize("spoil", [Path.mkdir, os.mkfifo, Path.touch], ids=["folder", "fifo", "empty"])
+async def test_a_car_starts_anew_beside_what_is_no_list_and_says_what_was_lost(
+    spoil: Callable[[Path], object],
+) -> None:
+    house = Household()
+    for name in (FILE, "calibration-mock.toml"):
+        house.state.mkdir(exist_ok=True)
+        spoil(house.state / name)
+    async with house:
+        lost = [line for line in house.log().splitlines() if FILE in line]
+        assert len(lost) == 1
+        assert "all phones and scripts must be paired again" in lost[0]
+        assert (house.state / f"{FILE}.unreadable-1").exists()
+        await house.phone("Mia")
+        await house.terminate()
+        await house.start()
+        assert house.log().count(f"{FILE}.unreadable") == 1
+        assert house.names() == ["Mia"]
 
 
 @needs_permissions
@@ -207,13 +278,13 @@ async def test_a_car_whose_state_cannot_be_written_any_more_drives_on() -> None:
 def test_what_could_not_be_read_for_a_moment_is_read_the_next_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def out_of_descriptors(_path: Path, encoding: str) -> str:
-        raise OSError(errno.EMFILE, encoding)
+    def out_of_descriptors(path: Path) -> str:
+        raise OSError(errno.EMFILE, str(path))
 
     here, elsewhere = AccessStore(tmp_path), AccessStore(tmp_path)
     pin = elsewhere.new_pin()
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_text", out_of_descriptors)
+        patch.setattr(stores, "read_small", out_of_descriptors)
         here.refresh()
     assert here.pin == pin
 

@@ -1,0 +1,63 @@
+"""Names of phones and scripts: what may be in one, and which look the same.
+
+Law: a tidy name is on one line, every word of it shows something, and it stays as it is when it is tidied again.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Container
+
+NAME_CHARACTERS = 40
+_JOINERS = "\u200c\u200d"  # inside of emoji families and of Persian and Indic words
+_EMOJI_STYLE = "\ufe0f"  # asks for the coloured form of the symbol before it
+# Letters, marks and symbols that show nothing: Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt
+# without those of category Cf, and three that are blank in every font.
+_BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0\U00016fe4\U0001d159"
+_SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
+
+
+def tidy_name(name: str) -> str:
+    """Return a name of visible characters with single spaces, and not too long; it may be empty."""
+    kept = " "
+    for character in name:
+        kept += _tidied(character, kept[-1])
+    words = " ".join(word.strip(_JOINERS) for word in kept.split())
+    return words[:NAME_CHARACTERS].strip(" " + _JOINERS)
+
+
+def _tidied(character: str, last: str) -> str:
+    """Return what is kept of a character that follows another one: itself, a space or nothing."""
+    category = unicodedata.category(character)
+    if character in _JOINERS or category[0] == "M":
+        kept = last not in " " + _JOINERS and not _is_blank(character)
+        styles = character == _EMOJI_STYLE and unicodedata.category(last)[0] == "S"
+        return character if kept or styles else ""
+    if category == "Cf" or _is_blank(character):
+        return ""
+    return character if character.isprintable() else " "
+
+
+def is_printable(name: str) -> bool:
+    """Tell whether a name can neither break a line nor write over a terminal."""
+    return all(character.isprintable() or character in _JOINERS for character in name)
+
+
+def look_alike(name: str) -> str:
+    """Return what all names that look like this one have in common; case and width do not count."""
+    wide = unicodedata.normalize("NFKC", name)
+    shown = "".join(c for c in wide if unicodedata.category(c) != "Cf" and not _is_blank(c))
+    return unicodedata.normalize("NFKC", shown.casefold())
+
+
+def unused(name: str, used: Container[str]) -> str:
+    """Return the name, with a number where another one looks like it; `used` holds `look_alike` of the others."""
+    number, found = 1, name
+    while look_alike(found) in used:
+        number += 1
+        found = f"{name} {number}"
+    return found
+
+
+def _is_blank(character: str) -> bool:
+    return character in _BLANKS or any(ord(character) in selectors for selectors in _SELECTORS)

@@ -1,0 +1,93 @@
+"""How a small file of the state directory is read, replaced and set aside, whatever it holds.
+
+Laws:
+- Reading never waits, and takes a bounded amount of memory: only a small regular file is read, and no link is followed.
+- Replacing is one step: a power cut leaves the old file or the new one, or an empty one where there was no file.
+- A file that cannot be understood is renamed, never deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import stat
+from pathlib import Path
+
+SMALL_BYTES = 256 * 1024  # a list of 100 paired phones has 30 kB
+# Without O_NONBLOCK a FIFO waits for its writer.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_OTHER_KINDS = {stat.S_IFDIR: "it is a folder", stat.S_IFLNK: "it is a link"}
+
+
+def read_small(path: Path) -> str:
+    """Return the text of a small file, without a byte order mark.
+
+    Raises:
+        ValueError: it is no small file of UTF-8 text; the message says what it is.
+        OSError: it is not there, or cannot be read.
+    """
+    _check_kind(path.lstat().st_mode)  # before it is opened: opening a device may start something
+    fd = os.open(path, _READ)
+    try:
+        _check_kind(os.fstat(fd).st_mode)
+        data = b""
+        while len(data) <= SMALL_BYTES and (more := os.read(fd, SMALL_BYTES + 1)):
+            data += more
+    finally:
+        os.close(fd)
+    if len(data) > SMALL_BYTES:
+        raise ValueError(f"it is larger than {SMALL_BYTES // 1024} kB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("it is no text") from None
+
+
+def _check_kind(mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise ValueError(_OTHER_KINDS.get(stat.S_IFMT(mode), "it is no regular file"))
+
+
+def replace(path: Path, text: str, mode: int) -> None:
+    """Write a file in one step; what root writes belongs to the owner of the folder.
+
+    There is no fsync: on an SD card it may take a second, while somebody drives. A file system that replaces files in
+    order (ext4, which a Raspberry Pi starts from) leaves the old file or the new one. But ext4 writes the data of a file
+    with a *new* name up to half a minute after the name (ext4(5), `auto_da_alloc`): a power cut in between leaves an
+    empty file. So the first file of its name replaces one too: an empty one.
+
+    Args:
+        path: the file.
+        text: all that it will hold.
+        mode: its permissions, whatever the umask.
+
+    Raises:
+        OSError: it cannot be written; the old one is as it was.
+    """
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    fd = os.open(new, _CREATE, mode)
+    with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
+        os.fchmod(fd, mode)
+        if os.geteuid() == 0:  # sudo picar pair: the service must still read its file
+            owner = path.parent.stat()
+            os.fchown(fd, owner.st_uid, owner.st_gid)
+        file.write(text)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, _CREATE, mode))
+    new.replace(path)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that cannot be understood, and return its new name.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    for number in itertools.count(1):
+        other = path.with_name(f"{path.name}.unreadable-{number}")
+        if not os.path.lexists(other):
+            break
+    return path.rename(other)
