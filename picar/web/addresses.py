@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 
 EVERYWHERE = "all"  # as `host`: every address of this machine, IPv4 and IPv6
@@ -83,16 +84,38 @@ def url(address: str, port: int) -> str:
 
 def qr_code(text: str) -> Iterable[str]:
     """Yield the lines of a QR code in half blocks, light on dark, as terminals are."""
-    import segno
-
-    rows = [
-        [bool(cell) for cell in row] for row in segno.make(text, error="l", micro=False).matrix_iter(border=2)
-    ]
+    rows = _modules(text)
     if len(rows) % 2:
         rows.append([False] * len(rows[0]))
     blocks = {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}
     for upper, lower in zip(rows[::2], rows[1::2], strict=True):
         yield "".join(blocks[pair] for pair in zip(upper, lower, strict=True))
+
+
+def qr_code_in_colours(text: str, columns: int) -> list[str]:
+    """Return a QR code in spaces on white and black (ECMA-48 §8.3.117), for a terminal without half blocks.
+
+    Two columns make a square. A drawing in letters does not do: phones read it only when it is blurred.
+
+    Returns:
+        The lines; none where they would be wider than so many columns.
+    """
+    rows = _modules(text)
+    if 2 * len(rows[0]) > columns:
+        return []
+    return [
+        "".join(f"\x1b[{40 if dark else 47}m{'  ' * len(list(run))}" for dark, run in groupby(row))
+        + "\x1b[0m"
+        for row in rows
+    ]
+
+
+def _modules(text: str) -> list[list[bool]]:
+    """Return whether each square of a QR code is dark, row by row, with a margin."""
+    import segno
+
+    symbol = segno.make(text, error="l", micro=False)
+    return [[bool(cell) for cell in row] for row in symbol.matrix_iter(border=2)]
 
 
 def pairing_link(url: str, token: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from pathlib import Path
 
 import pytest
 import segno
 
-from picar.web.addresses import Present, for_a_phone, interfaces, qr_code, reachable, url
+from picar.web.addresses import Present, for_a_phone, interfaces, qr_code, qr_code_in_colours, reachable, url
 
 LO = ("lo", "127.0.0.1")
 WIFI, CABLE = ("wlan0", "192.168.4.1"), ("eth0", "192.168.1.5")
@@ -174,3 +175,19 @@ def test_a_qr_code_on_the_terminal_has_the_cells_of_the_real_one(text: str) -> N
     assert not any(cell for row in rows[len(wanted) :] for cell in row)
     assert len({len(line) for line in lines}) == 1
     assert len(lines) <= 24  # it fits a terminal
+
+
+@pytest.mark.parametrize("text", ["http://192.168.4.1:8000", "http://[fe80::1234:5678:9abc:def0]:8000", "x"])
+def test_a_qr_code_in_colours_has_the_squares_of_the_real_one_where_it_fits(text: str) -> None:
+    wanted = [
+        [bool(cell) for cell in row] for row in segno.make(text, error="l", micro=False).matrix_iter(border=2)
+    ]
+    lines = qr_code_in_colours(text, 2 * len(wanted[0]))
+    rows = []
+    for line in lines:
+        assert line.endswith("\x1b[0m")
+        runs = re.findall(r"\x1b\[(40|47)m((?:  )+)", line)
+        assert "".join(f"\x1b[{colour}m{blanks}" for colour, blanks in runs) + "\x1b[0m" == line
+        rows.append([colour == "40" for colour, blanks in runs for _ in range(len(blanks) // 2)])
+    assert rows == wanted
+    assert qr_code_in_colours(text, 2 * len(wanted[0]) - 1) == []
