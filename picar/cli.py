@@ -82,6 +82,7 @@ def serve(options: argparse.Namespace) -> int:
     from picar.motor.channel import Channel
     from picar.motor.order import Order
     from picar.overlay import Overlay
+    from picar.program import program
     from picar.service import catch_signals, ignore_signals
     from picar.web.connections import make_room
     from picar.web.gate import Gate
@@ -91,6 +92,7 @@ def serve(options: argparse.Namespace) -> int:
     from picar.web.tuning import Tuning
 
     log.to_stderr()
+    program()  # looked up before anything moves
     settings = _load(options)
     backend = _choose_backend(settings)
     store = AccessStore(state_directory(), serving=True)
@@ -314,9 +316,13 @@ def _pins_low(settings: Config, backend: str, notes: Sequence[Note]) -> None:
 def _greet(settings: Config, backend: str, gate: Gate, port: int) -> None:
     """Print the backend, the URL of each address, and for a phone the PIN and a QR code."""
     from picar import pair
+    from picar.service import writes_to_journal
 
+    in_journal = writes_to_journal(sys.stdout.fileno())
     print(f"picar {__version__}")
     print(f"  pins   {_BACKENDS[backend]}")
-    for line in pair.greeting(gate.store, gate.pairing, settings.server.host, port):
+    for line in pair.greeting(gate.store, gate.pairing, settings.server.host, port, in_journal=in_journal):
         print(line)
-    print("Ctrl-C stops the car and picar.", flush=True)
+    if not in_journal:
+        print("Ctrl-C stops the car and picar.")
+    sys.stdout.flush()

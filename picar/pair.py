@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from picar import config
 from picar.access.names import NAME_CHARACTERS, look_alike, tidy_name
-from picar.access.places import resting, running
+from picar.access.places import resting, running, state_directory
 from picar.access.store import EVERYBODY, AccessStore
 from picar.config import Config
 from picar.errors import AccessError
 from picar.flight import folder_in_memory
 from picar.motor import pins
+from picar.program import command
 from picar.web import addresses
 from picar.web.gate import Pairing
 
 _OFF = (
     "Pairing is off: whoever reaches the car may drive it. That is for a car on its own hotspot;\n"
     'elsewhere write pairing = "on" under [access] in its configuration.'
-)
-
-
-_SILENT = (
-    "No running picar has left word here. If it does not run, start it: scripts/run, or sudo systemctl start picar.\n"
-    "If it does, and on another port than that: picar pair --port N"
 )
 
 
@@ -38,27 +37,42 @@ def pairing_of(settings: Config) -> Pairing:
     return chosen
 
 
-def greeting(store: AccessStore, pairing: Pairing, host: str, port: int) -> Iterator[str]:
-    """Yield what `serve` and `pair` print for those who want to drive: each address, the PIN, a QR code for a phone."""
+def greeting(
+    store: AccessStore, pairing: Pairing, host: str, port: int, *, in_journal: bool = False
+) -> Iterator[str]:
+    """Yield what `serve` and `pair` print for those who want to drive: each address, the PIN, a QR code for a phone.
+
+    Args:
+        store: the PIN, and what signs the QR code.
+        pairing: whom to ask for the PIN.
+        host: what the server listens on.
+        port: its TCP port.
+        in_journal: leave out PIN and QR code: a journal is kept, and sent with reports of faults.
+    """
     present = addresses.interfaces()
     for address in addresses.reachable(host, present):
         yield f"  open   {addresses.url(address, port)}"
     phone = addresses.for_a_phone(host, present)
     if pairing == "off":
         yield f"\n{_OFF}"
+    elif in_journal:
+        yield f"  PIN    {command('pair')} (it shows the QR code too)"
     elif pairing == "on" or phone:
         yield f"  PIN    {store.pin}"
     if phone is None:
         yield f"\n{_no_phone(host, present)}\n"
-        return
-    url = addresses.url(phone, port)
-    if pairing == "off":
-        yield f"\nOn a phone in the same network, scan this or type {url}\n"
-        yield from _qr(url)
-    else:
-        yield f"\nOn a phone in the same network, scan this, or type {url} and then the PIN\n"
-        yield from _qr(addresses.pairing_link(url, store.invitation(time.monotonic())))
-        yield "The QR code is good for 10 minutes; a new one: picar pair\n"
+    elif not in_journal:
+        yield from _for_a_phone(store, pairing, addresses.url(phone, port))
+
+
+def _for_a_phone(store: AccessStore, pairing: Pairing, url: str) -> Iterator[str]:
+    asks = pairing != "off"
+    drawing = _drawing(addresses.pairing_link(url, store.invitation(time.monotonic())) if asks else url)
+    scan = "scan this, or " if drawing else ""
+    yield f"\nOn a phone in the same network, {scan}type {url}{' and then the PIN' if asks else ''}\n"
+    yield from drawing
+    if drawing and asks:
+        yield f"The QR code is good for 10 minutes; a new one: {command('pair')}\n"
 
 
 def _no_phone(host: str, present: addresses.Present) -> str:
@@ -83,14 +97,26 @@ def run(options: argparse.Namespace) -> Iterator[str]:
     elif options.token is not None:
         yield _token(store, options.token)
     elif options.new_pin:
-        yield f"The new PIN is {store.new_pin()}. Who is paired stays so; to remove them too: picar pair --revoke all"
+        everybody = command(f"pair --revoke {EVERYBODY}")
+        yield f"The new PIN is {store.new_pin()}. Who is paired stays so; to remove them too: {everybody}"
     elif serving:
         yield from greeting(store, serving.pairing, serving.host, serving.port)
     else:
-        flags = {("server", "port"): options.port}
-        settings = config.load(config.find_file(options.config), flags=flags)
-        yield from greeting(store, pairing_of(settings), settings.server.host, settings.server.port)
-        yield _SILENT
+        settings = config.load(config.find_file(options.config))
+        pairing = pairing_of(settings)
+        if options.port is not None:
+            yield from greeting(store, pairing, settings.server.host, options.port)
+        else:
+            yield f"\n{_OFF}" if pairing == "off" else f"  PIN    {store.pin}"
+            yield f"\n{_not_found(store.path.parent)}"
+
+
+def _not_found(folder: Path) -> str:
+    start = command("serve") if folder == state_directory() else "sudo systemctl start picar"
+    return (
+        f"No running picar was found, so its address is not known. To start it: {start}\n"
+        f"If it runs, name its port: {command('pair --port N')}"
+    )
 
 
 def _open(folder: Path) -> AccessStore:
@@ -99,7 +125,7 @@ def _open(folder: Path) -> AccessStore:
     except AccessError as error:
         if "ermission" in str(error):
             raise AccessError(
-                f"The PIN of this machine's car is in {folder}, which is not yours to read. Use sudo: sudo picar pair"
+                f"The PIN of this machine's car is in {folder}, which is not yours to read. Use sudo: {command('pair', sudo=True)}"
             ) from None
         raise
 
@@ -114,7 +140,7 @@ def _list(store: AccessStore) -> Iterator[str]:
 def _revoke(store: AccessStore, name: str) -> str:
     count = store.revoke(None if name == EVERYBODY else name)
     if not count and name != EVERYBODY:
-        raise AccessError(f"Nobody named {name!r} is paired. See: picar pair --list")
+        raise AccessError(f"Nobody named {name!r} is paired. See: {command('pair --list')}")
     return f"Removed: {count}. Whoever of them is connected is sent home within a second."
 
 
@@ -125,12 +151,18 @@ def _token(store: AccessStore, name: str) -> str:
         )
     if any(look_alike(one.name) == look_alike(name) for one in store.paired):
         raise AccessError(
-            f"There is one named {name!r} already. Take another name, or: picar pair --revoke {name!r}"
+            f"There is one named {name!r} already. Take another name, or: {command(f'pair --revoke {shlex.quote(name)}')}"
         )
     return store.credential(store.pair(name, "script"))
 
 
-def _qr(text: str) -> Iterator[str]:
-    for line in addresses.qr_code(text):
-        yield "  " + line
-    yield ""
+def _drawing(text: str) -> list[str]:
+    """Return the lines of a QR code as this terminal can show it, none where it cannot."""
+    try:
+        "█▀▄".encode(sys.stdout.encoding or "ascii")
+        lines = list(addresses.qr_code(text))
+    except UnicodeEncodeError:
+        colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        columns = shutil.get_terminal_size().columns if colours else 0
+        lines = addresses.qr_code_in_colours(text, columns - 2)
+    return ["  " + line for line in lines] + [""] * bool(lines)

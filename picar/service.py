@@ -42,6 +42,14 @@ def notify(text: str) -> None:
         s.sendto(text.encode(), address)
 
 
+def writes_to_journal(fd: int, env: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether this descriptor is systemd's journal (JOURNAL_STREAM in systemd.exec(5))."""
+    with contextlib.suppress(OSError):
+        found = os.fstat(fd)
+        return env.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+    return False
+
+
 class Watchdog:
     """Systemd's watchdog over this process; nothing where it watches none, or another.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from picar import config
 from picar.access.places import resting
 from picar.errors import FileError, UsageError
 from picar.overlay import Overlay
+from picar.program import command
 from picar.wiring import svg, text
 from picar.wiring.plan import Plan, plan
 from picar.wiring.presets import PRESETS, Preset, as_toml
@@ -103,7 +105,8 @@ def _write(toml: str, file: Path) -> str:
         ) from None
     except OSError as error:
         raise _cannot_write(file, error) from None
-    return f"Written to {file}. Check it: picar check-config {file}\n"
+    check = command(f"check-config {shlex.quote(str(file))}")
+    return f"Written to {file}. Check it: {check}\n"
 
 
 def _cannot_write(file: Path, error: OSError) -> FileError:

@@ -31,6 +31,7 @@ from picar.access import tokens
 from picar.access.names import is_printable, look_alike, unused
 from picar.errors import AccessError, TooManyPaired
 from picar.files import read_small, replace, set_aside
+from picar.program import command
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +227,8 @@ class AccessStore:
         def add(content: _Content) -> _Content:
             if len(content.paired) >= MOST_PAIRED:
                 raise TooManyPaired(
-                    f"{MOST_PAIRED} phones are paired, and that is the most. Remove some: picar pair --list, then picar pair --revoke NAME."
+                    f"{MOST_PAIRED} phones are paired, and that is the most. Remove some: "
+                    f"{command('pair --list')}, then {command('pair --revoke NAME')}."
                 )
             new = Paired(
                 tokens.new_id(),

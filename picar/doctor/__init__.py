@@ -20,6 +20,7 @@ from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
 from picar.errors import ConfigError
 from picar.motor.pins import raspberry_pi_model
+from picar.program import command
 
 
 def examine(
@@ -57,7 +58,7 @@ def _load(flag: str | None, env: Mapping[str, str]) -> tuple[Config, list[Findin
     try:
         return config.load(config.find_file(flag, env), env), []
     except ConfigError as error:
-        fix = "mend it, then: picar check-config"
+        fix = f"mend it, then: {command('check-config')}"
         return Config(), [Finding("configuration", "problem", problem, fix) for problem in error.problems]
 
 

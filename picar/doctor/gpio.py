@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from picar.config import Config
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
+from picar.program import command
 
 LIBRARIES = ("lgpio", "rpigpio", "gpiozero")
 _AUTO = ("lgpio", "rpigpio")  # as `picar.motor.pins` takes them
@@ -82,7 +83,9 @@ def _none(wanted: str, model: str | None) -> Finding:
         message, fix = f"{wanted} cannot be used here", 'write backend = "auto" under [motors]'
     else:
         message, fix = "nothing can set them", "mend the first of the libraries above"
-    return Finding("pins", "problem", message, f"{fix}, or drive a simulated car: picar serve --pins sim")
+    return Finding(
+        "pins", "problem", message, f"{fix}, or drive a simulated car: {command('serve --pins sim')}"
+    )
 
 
 def _claim(machine: Machine, chosen: str, settings: Config) -> Finding:

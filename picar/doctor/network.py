@@ -13,6 +13,7 @@ from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
 from picar.errors import ServeError
 from picar.host import wifi_dbm
+from picar.program import command
 from picar.web import addresses
 
 _PATIENCE_S = 2.0
@@ -44,7 +45,7 @@ def _refused(machine: Machine, server: ServerConfig, error: ServeError) -> Findi
         return Finding("port", "ok", f"a running picar answers on port {server.port}")
     if number == errno.EACCES and machine.has(_UNIT):
         return Finding(
-            "port", "ok", f"port {server.port} is for the service; by hand: picar serve --port 8000"
+            "port", "ok", f"port {server.port} is for the service; by hand: {command('serve --port 8000')}"
         )
     message, _, fix = str(error).partition(". ")
     if number == errno.EADDRINUSE:
@@ -53,7 +54,7 @@ def _refused(machine: Machine, server: ServerConfig, error: ServeError) -> Findi
         "port",
         "problem",
         message,
-        fix or "mend host or port under [server], or picar serve --host H --port N",
+        fix or f"mend host or port under [server], or {command('serve --host H --port N')}",
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
+from picar.program import command
 from picar.web.errorpage import error_page, prefers_page
 from picar.web.gate import Gate, Visitor
 from picar.web.hosts import AllowedHosts, same_origin, split_host
@@ -33,7 +34,9 @@ _FOREIGN_PAGE = (
     "A proxy in front of the car must pass on the Host header with its port; docs/access.md has the lines."
 )
 _SHOWN_CHARACTERS = 100  # of an Origin or a Host, in a sentence
-_NOT_PAIRED = "This phone or program is not paired with the car. Open the car's page and enter its PIN, or run: picar pair"
+_NOT_PAIRED = (
+    "This phone or program is not paired with the car. Open the car's page and enter its PIN, or run: {}"
+)
 
 
 class Refused(HTTPError):
@@ -93,7 +96,12 @@ class Base(RequestHandler):
             self.warn_seldom(sentence)
             raise Refused(HTTPStatus.FORBIDDEN, "foreign_origin", sentence)
         if self.visitor is None and not self.public:
-            raise Refused(HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED, WWW_Authenticate="Bearer")
+            raise Refused(
+                HTTPStatus.UNAUTHORIZED,
+                "not_paired",
+                _NOT_PAIRED.format(command("pair")),
+                WWW_Authenticate="Bearer",
+            )
 
     def _is_foreign(self, host: str) -> bool:
         """Tell whether another page's script or form asks. A link from there to a public page is fine."""

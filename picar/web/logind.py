@@ -32,9 +32,12 @@ _POLL_S = 0.01
 _LOGIND = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
 NOT_THE_SERVICE = (
     "This car does not run as a service, so its machine is not switched off from here. "
-    "To have it do so, run sudo scripts/install."
+    "To have it do so, run sudo scripts/install in the folder of picar's source."
 )
-_NO_RIGHT = "This machine does not let picar switch it off or start it again. To allow it, run sudo scripts/install --power."
+_NO_RIGHT = (
+    "This machine does not let picar switch it off or start it again. To allow it, run sudo scripts/install --power "
+    "in the folder that picar was installed from."
+)
 
 
 def runs_as_service(env: Mapping[str, str] = os.environ, cgroup: str | None = None) -> bool:

@@ -15,6 +15,7 @@ from picar.access.guard import PinGuard
 from picar.access.names import tidy_name
 from picar.access.store import INVITATION_S, AccessStore
 from picar.errors import AccessError, TooManyPaired
+from picar.program import command
 from picar.web import addresses
 from picar.web.base import Base, Refused
 from picar.web.gate import Gate
@@ -87,7 +88,7 @@ class Asking(Base):
             raise Refused(
                 HTTPStatus.FORBIDDEN,
                 "wrong_pin",
-                "That is not the car's PIN. It is where the car was started, or run: picar pair",
+                f"That is not the car's PIN. It is where the car was started, or run: {command('pair')}",
             )
         guard.right()
 

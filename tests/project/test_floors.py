@@ -28,6 +28,7 @@ FLOORS = {
         "picar.options",
         "picar.calibration",
         "picar.errors",
+        "picar.program",
         "picar.stderr",
         "picar.log",
         "picar.files",

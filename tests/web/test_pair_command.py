@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,10 +18,11 @@ import pytest
 from picar import cli
 from picar.access import places
 from picar.access.store import AccessStore
+from picar.web import addresses
 from tests.support.household import Household, run
 from tests.support.raw import ask
 
-NOT_RUNNING = "No running picar has left word here"
+NOT_RUNNING = "No running picar was found, so its address is not known."
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -72,6 +76,9 @@ async def test_where_no_car_runs_it_counts_from_the_next_start() -> None:
         assert shown.code == 0
         assert house.pin in shown.out
         assert NOT_RUNNING in shown.out
+        assert ("http" in shown.out, "█" in shown.out) == (False, False)
+        named = await house.cli("pair", "--port", "8765")
+        assert (NOT_RUNNING in named.out, ":8765\n" in named.out) == (False, True)
         token = (await house.cli("pair", "--token", "robot")).out.strip()
         assert (await house.cli("pair", "--revoke", "Mia")).code == 0
         assert (await house.cli("pair", "--list")).out.split() == ["script", "robot"]
@@ -98,6 +105,88 @@ async def test_a_first_pair_makes_the_pin_that_the_car_then_has() -> None:
     async with house:
         assert house.pin == pin
         assert (await house.pair(pin=pin)).status == 200
+
+
+async def test_commands_that_it_prints_work_as_they_are_printed() -> None:
+    async with Household() as house:
+        program = str(Path(sys.executable).with_name("picar"))
+        env = {"STATE_DIRECTORY": str(house.state), "XDG_RUNTIME_DIR": str(house.folder)}
+        nobody = await run([program, "pair", "--revoke", "Ben"], env)
+        command = nobody.err.strip().rpartition("See: ")[2]
+        assert command.startswith((".venv/bin/", "picar ", "/", "~/"))
+        done = await run(["/bin/sh", "-c", command], env)
+        assert (done.code, done.out) == (0, "Nobody is paired.\n")
+        refused = await house.ask("GET", "/api/v1/state")
+        done = await run(["/bin/sh", "-c", refused.json["error"]["message"].rpartition("run: ")[2]], env)
+        assert house.pin in done.out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin1", "cp437", "utf-8"])
+async def test_a_terminal_without_half_blocks_gets_no_drawing_of_them(encoding: str, tmp_path: Path) -> None:
+    store = AccessStore(tmp_path)
+    store.pair("小车")
+    picar = [sys.executable, "-m", "picar", "pair"]
+    env = {"STATE_DIRECTORY": str(tmp_path), "PYTHONIOENCODING": encoding, "PICAR_ACCESS__PAIRING": "on"}
+    in_utf8 = ["/bin/sh", "-c", '"$@" | iconv -f "$PYTHONIOENCODING" -t utf-8', ""]
+    shown = await run([*in_utf8, *picar, "--port", "8765"], env)
+    can_draw = (
+        encoding in ("cp437", "utf-8") and addresses.for_a_phone("all", addresses.interfaces()) is not None
+    )
+    assert ("█" in shown.out, "scan this" in shown.out) == (can_draw, can_draw)
+    assert ("\\u25" in shown.out, store.pin in shown.out) == (False, True)
+    listed = await run([*picar, "--list"], env | {"PYTHONIOENCODING": "ascii"})
+    assert listed.out == "  phone   \\u5c0f\\u8f66\n"
+
+
+def test_a_terminal_without_half_blocks_gets_colours(tmp_path: Path) -> None:
+    def shown(**more: str) -> str:
+        env = {
+            "STATE_DIRECTORY": str(tmp_path),
+            "PYTHONIOENCODING": "ascii",
+            "TERM": "vt220",
+            "COLUMNS": "80",
+        }
+        master, slave = pty.openpty()
+        command = [sys.executable, "-m", "picar", "pair", "--port", "8765"]
+        done = subprocess.run(command, env=os.environ | env | more, stdout=slave, timeout=60, check=True)
+        os.close(slave)
+        text = b""
+        with contextlib.suppress(OSError):  # EIO is the end
+            while part := os.read(master, 1 << 16):
+                text += part
+        os.close(master)
+        assert done.returncode == 0
+        return text.decode("ascii")
+
+    has_phone = addresses.for_a_phone("all", addresses.interfaces()) is not None
+    assert ("\x1b[47m" in shown()) == has_phone
+    for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"COLUMNS": "60"}):
+        assert "\x1b" not in shown(**env)
+
+
+def test_a_journal_gets_neither_pin_nor_qr_code_nor_a_word_of_ctrl_c(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    stream = os.fstat(writing)
+    env = os.environ | {
+        "STATE_DIRECTORY": str(tmp_path),
+        "XDG_RUNTIME_DIR": str(tmp_path),
+        "RUNTIME_DIRECTORY": "/run/picar",
+        "JOURNAL_STREAM": f"{stream.st_dev}:{stream.st_ino}",
+        "PICAR_ACCESS__PAIRING": "on",
+    }
+    command = [sys.executable, "-m", "picar", "serve", "--pins", "mock", "--port", "0"]
+    with subprocess.Popen(command, stdout=writing, env=env) as car:
+        os.close(writing)
+        said = os.read(reading, 1 << 16).decode()
+        car.terminate()
+        while more := os.read(reading, 1 << 16).decode():
+            said += more
+    os.close(reading)
+    assert car.returncode == 0
+    assert re.search(r"^  PIN    sudo \S*picar pair ", said, re.MULTILINE)
+    assert "  open   http://" in said
+    assert AccessStore(tmp_path).pin not in said
+    assert ("█" in said, "Ctrl-C" in said, "pair=" in said) == (False, False, False)
 
 
 async def test_one_thing_at_a_time(tmp_path: Path) -> None:

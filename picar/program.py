@@ -1,0 +1,64 @@
+"""How this program is called, so that a command in a message works as it is printed.
+
+After `scripts/run`, `picar` is not on the PATH: the command is then `.venv/bin/picar`. The list of the service's car
+belongs to another user: there it is `sudo picar pair`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+_NAME = "picar"
+_SERVICE = "/run/picar"  # RuntimeDirectory= of systemd/picar.service
+
+
+def command(arguments: str, *, sudo: bool | None = None) -> str:
+    """Return the command line with these arguments for a person to type, like `.venv/bin/picar pair --list`.
+
+    Args:
+        arguments: what follows the program's name, quoted where needed.
+        sudo: whether root must run it; where None, `pair` does if root or the service runs now.
+    """
+    if sudo is None:
+        sudo = arguments.startswith("pair") and _needs_root()
+    return f"{'sudo ' * sudo}{program()} {arguments}"
+
+
+@functools.cache
+def program() -> str:
+    """Return the shortest name of this program that works in a shell: `picar`, else its path.
+
+    It is looked up once, and in `serve` before anything moves: a disk that hangs must not hold up a message later.
+    """
+    script = Path(sys.argv[0])
+    if script.name != _NAME:  # python -m picar
+        script = Path(sys.executable).with_name(_NAME)
+    if not os.access(script, os.X_OK):
+        return f"{_short(sys.executable)} -m {_NAME}"
+    found = shutil.which(_NAME)
+    if found and os.path.realpath(found) == os.path.realpath(script):
+        return _NAME
+    return _short(str(script))
+
+
+def _needs_root() -> bool:
+    return "SUDO_UID" in os.environ or os.environ.get("RUNTIME_DIRECTORY") == _SERVICE
+
+
+def _short(path: str) -> str:
+    """Return a path as seen from the current folder or from home, quoted for a shell."""
+    try:
+        here = os.getcwd()  # noqa: PTH109 - as text
+        path = os.path.abspath(path)  # noqa: PTH100 - symbolic links stay: a virtual environment's Python is one
+    except FileNotFoundError:  # the current folder is gone
+        return shlex.quote(path)
+    for folder, prefix in ((here, ""), (os.path.expanduser("~"), "~/")):  # noqa: PTH111
+        if folder != "/" and path.startswith(f"{folder}/"):
+            inside = path[len(folder) + 1 :]
+            return prefix + shlex.quote(inside if prefix or "/" in inside else f"./{inside}")
+    return shlex.quote(path)
