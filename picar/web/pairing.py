@@ -130,6 +130,8 @@ class Pair(Asking):
     def post(self) -> None:
         """Pair; who is paired already stays who they are."""
         body = self.asked(pin=(str,), token=(str,), name=(str,))
+        if ("pin" in body) == ("token" in body):
+            raise _bad("it has a pin or a token")
         paired = self._gate.paired(self.request)
         if paired is None:
             self._check(body)
@@ -148,8 +150,6 @@ class Pair(Asking):
         self.write({"name": paired.name})
 
     def _check(self, body: dict[str, Any]) -> None:
-        if ("pin" in body) == ("token" in body):
-            raise _bad("it has a pin or a token")
         if "pin" in body:
             self.check_pin(self._gate, self._guard, body["pin"][:_TEXT_CHARACTERS])
         # A token cannot be guessed, so it is looked at also while PINs are not.

@@ -30,7 +30,8 @@ async def house() -> AsyncIterator[Household]:
 
 async def test_a_stranger_comes_in_with_the_pin_and_stays(house: Household) -> None:
     before = await house.ask("GET", "/api/v1/session")
-    assert before.json == {"allowed": False, "pairing": "on", "name": None, "car": "picar"}
+    here = f"127.0.0.1:{house.port}"
+    assert before.json == {"allowed": False, "pairing": "on", "name": None, "car": "picar", "host": here}
     assert (await house.ask("GET", "/api/v1/state")).code == "not_paired"
     assert (await house.pair(pin=house.wrong_pin)).code == "wrong_pin"
     assert house.names() == []
@@ -38,7 +39,7 @@ async def test_a_stranger_comes_in_with_the_pin_and_stays(house: Household) -> N
     answer = await house.pair(pin=house.pin, name="Mia's phone")
     assert (answer.status, answer.json) == (200, {"name": "Mia's phone"})
     mia = cookie_of(answer)
-    inside = {"allowed": True, "pairing": "on", "name": "Mia's phone", "car": "picar"}
+    inside = {"allowed": True, "pairing": "on", "name": "Mia's phone", "car": "picar", "host": here}
     assert (await house.ask("GET", "/api/v1/session", headers=mia)).json == inside
     async with house.client(mia) as phone:
         await phone.take()
