@@ -170,7 +170,6 @@ def test_a_journal_gets_neither_pin_nor_qr_code_nor_a_word_of_ctrl_c(tmp_path: P
     env = os.environ | {
         "STATE_DIRECTORY": str(tmp_path),
         "XDG_RUNTIME_DIR": str(tmp_path),
-        "RUNTIME_DIRECTORY": "/run/picar",
         "JOURNAL_STREAM": f"{stream.st_dev}:{stream.st_ino}",
         "PICAR_ACCESS__PAIRING": "on",
     }
@@ -183,7 +182,7 @@ def test_a_journal_gets_neither_pin_nor_qr_code_nor_a_word_of_ctrl_c(tmp_path: P
             said += more
     os.close(reading)
     assert car.returncode == 0
-    assert re.search(r"^  PIN    sudo \S*picar pair ", said, re.MULTILINE)
+    assert re.search(r"^  PIN    \S*picar pair ", said, re.MULTILINE)
     assert "  open   http://" in said
     assert AccessStore(tmp_path).pin not in said
     assert ("█" in said, "Ctrl-C" in said, "pair=" in said) == (False, False, False)
