@@ -8,7 +8,7 @@
 
 import { Link, socketAddress } from "./link.js";
 import { Preferences, Words, chooseLanguage } from "./preferences.js";
-import { Sender, Sticks, clock } from "./sticks.js";
+import { Sender, Sticks, clock, onLetGo } from "./sticks.js";
 
 const FINE_STEP = 0.05;
 /** A part of the page that did not come is asked for again after so long. */
@@ -87,14 +87,8 @@ tap("enter", () => panel("pair"));
 tap("look", () => preferences.set("view", preferences.get("view") === "fit" ? "follow" : "fit"));
 tap("centre", () => parts.tilt?.then((tilt) => tilt.centre()));
 
-letGoOf(window, "blur", "pagehide");
-letGoOf(document, "freeze");
-letGoOf(screen.orientation, "change");
-letGoOf(matchMedia("(orientation: portrait)"), "change");
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) sender.letGo();
-  else link.wake();
-});
+onLetGo(() => sender.letGo());
+document.addEventListener("visibilitychange", () => document.hidden || link.wake());
 for (const event of ["pointerup", "pointercancel", "keyup"]) addEventListener(event, () => sender.lifted());
 addEventListener("online", () => link.wake());
 addEventListener("pageshow", ({ persisted }) => persisted && link.wake()); // not at first: it is on its way
@@ -127,10 +121,6 @@ function catchUp() {
   if (link.hello) link.onhello(link.hello);
   if (link.state) link.onstate(link.state);
   else if (lost) askWhy();
-}
-
-function letGoOf(target, ...events) {
-  for (const event of events) target?.addEventListener?.(event, () => sender.letGo());
 }
 
 /** Put everything where this phone's owner wants it: before that, STOP is not where it will be. */

@@ -40,6 +40,26 @@ export function shape(value, { deadzone, expo }) {
   return Math.sign(value) * ((1 - expo) * way + expo * way ** 3);
 }
 
+/**
+ * Call `letGo` whenever the driver may have left the page, or the end of a press may have been lost: keys that come up
+ * during a menu, a drag, an input method's composition or (macOS) under Meta are not reported.
+ *
+ * @param {() => void} letGo
+ */
+export function onLetGo(letGo) {
+  const on = (target, capture, ...events) => {
+    for (const event of events) target?.addEventListener?.(event, () => letGo(), capture);
+  };
+  on(globalThis, false, "blur", "pagehide", "beforeprint");
+  on(document, false, "freeze", "visibilitychange", "fullscreenchange");
+  on(document, true, "contextmenu", "dragstart", "dragenter", "compositionstart");
+  on(screen.orientation, false, "change");
+  on(matchMedia("(orientation: portrait)"), false, "change");
+  const meta = ({ key }) => (key === "Meta" || key === "OS") && letGo();
+  addEventListener("keydown", meta);
+  addEventListener("keyup", meta);
+}
+
 /** What all hands together want. */
 export class Sticks {
   /** @type {Map<string, {throttle?: number, steering?: number}>} */
@@ -193,13 +213,14 @@ export class Sender {
     this.#step(now, true);
   }
 
-  /** A page that hung for long must not go on by itself. */
+  /** Let go after a gap in the page's own timer (a hang, an alert, a debugger): what came up meanwhile was not reported. */
   #notice(now) {
-    if (now - this.#aliveAt > PATIENCE_S) this.letGo();
+    if (now - this.#aliveAt > (this.#link.hello?.command_timeout_s ?? PATIENCE_S)) this.letGo();
   }
 
   #changed() {
     const now = clock();
+    if (this.#sticks.held) this.#notice(now);
     if (!this.#sticks.held) return this.#finish(now);
     if (this.#phase === "idle") {
       this.#phase = "starting";

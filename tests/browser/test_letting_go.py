@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from playwright.async_api import WebSocketRoute, expect
+from playwright.async_api import Dialog, WebSocketRoute, expect
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
+from tests.browser.test_tuning import held, opened
 from tests.browser.wheels import Wheels
 from tests.support.product import Product
 from tests.support.waiting import until
@@ -21,6 +22,11 @@ HIDE = """() => {
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 LEAVE = "() => dispatchEvent(new PageTransitionEvent('pagehide'))"
+SWALLOWS = {
+    "drag": "() => document.body.dispatchEvent(new DragEvent('dragstart', { bubbles: true }))",
+    "composition": "() => document.body.dispatchEvent(new CompositionEvent('compositionstart', { bubbles: true }))",
+}
+PAUSE_S = 0.7
 HANG = "() => { const end = performance.now() + 2000; while (performance.now() < end); }"
 
 
@@ -88,6 +94,91 @@ async def test_a_key_whose_keyup_was_lost_in_a_blur_is_forgotten(phone: Phone, w
     await keyboard.down("KeyD")
     await wheels.turn(+1, -1)
     assert all(throttle == 0 for throttle, _ in phone.drives(mark))
+
+
+@pytest.mark.parametrize("way", ["alert", "debugger"])
+async def test_a_key_that_comes_up_while_the_page_is_paused_for_0_7_s_stops_the_car(
+    phone: Phone, wheels: Wheels, way: str
+) -> None:
+    await phone.page.keyboard.down("KeyW")
+    await wheels.turn(+1, +1)
+    mark = len(phone.said)
+    await (alert if way == "alert" else pause)(phone)
+    await until(lambda: (0, 0) in phone.drives(mark), "a zero")
+    await wheels.rest()
+    await phone.hears(4)
+    assert phone.drives()[-1] == (0, 0)
+    await phone.page.keyboard.up("KeyW")
+    await phone.page.keyboard.down("KeyW")
+    await wheels.turn(+1, +1)
+
+
+async def alert(phone: Phone) -> None:
+    """Open an alert, release W under it, and close it."""
+    closed = asyncio.get_running_loop().create_future()
+
+    async def answer(dialog: Dialog) -> None:
+        release = asyncio.ensure_future(release_w(phone))
+        await asyncio.sleep(PAUSE_S)
+        await dialog.accept()
+        await release
+        closed.set_result(None)
+
+    phone.page.once("dialog", lambda dialog: asyncio.ensure_future(answer(dialog)))
+    await phone.page.evaluate("() => alert('low battery')")
+    await closed
+
+
+async def pause(phone: Phone) -> None:
+    """Pause the page in a debugger, release W, and go on."""
+    await phone.cdp.send("Debugger.enable")
+    await phone.cdp.send("Debugger.pause")
+    release = asyncio.ensure_future(release_w(phone))
+    await asyncio.sleep(PAUSE_S)
+    await phone.cdp.send("Debugger.resume")
+    await release
+    await phone.cdp.send("Debugger.disable")
+
+
+async def release_w(phone: Phone) -> None:
+    await phone.cdp.send("Input.dispatchKeyEvent", {"type": "keyUp", "code": "KeyW", "key": "w"})
+
+
+@pytest.mark.parametrize("way", ["context menu", "drag", "composition", "Meta"])
+async def test_what_may_swallow_the_end_of_a_key_lets_it_go(phone: Phone, wheels: Wheels, way: str) -> None:
+    keyboard = phone.page.keyboard
+    await keyboard.down("KeyW")
+    await wheels.turn(+1, +1)
+    if way == "context menu":
+        await phone.page.mouse.click(400, 100, button="right")
+    elif way == "Meta":
+        await keyboard.down("Meta")
+    else:
+        await phone.page.evaluate(SWALLOWS[way])
+    await wheels.rest()
+    await phone.says_zero()
+    mark = wheels.mark()
+    await keyboard.down("KeyW")  # the operating system repeats it
+    await phone.hears(4)
+    assert not wheels.turned_since(mark)
+
+
+async def test_a_turned_phone_lets_the_tuning_button_go_also_without_screen_orientation(
+    car: Product, new_phone: NewPhone, wheels: Wheels
+) -> None:
+    phone = await new_phone()
+    await phone.page.add_init_script("Object.defineProperty(screen, 'orientation', { value: undefined })")
+    await phone.open(car.url)
+    await opened(phone)
+    await phone.page.click("#tune-begin")
+    mark = wheels.mark()
+    await held(phone)
+    await until(lambda: wheels.turned_since(mark), "a motor turns")
+    await phone.page.set_viewport_size({"width": 360, "height": 800})
+    await wheels.rest()
+    mark = wheels.mark()
+    await phone.hears(4)
+    assert not wheels.turned_since(mark)
 
 
 async def test_a_closed_tab_stops_the_car(phone: Phone, wheels: Wheels) -> None:

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { Sender, Sticks } from "../../static/js/sticks.js";
+import { Sender, Sticks, onLetGo } from "../../static/js/sticks.js";
 
 const DRIVING = { you: "driver", state: "armed" };
 let now = 0;
@@ -36,6 +36,7 @@ function drive() {
   const sent = [];
   const link = {
     state: DRIVING,
+    hello: { command_timeout_s: 0.5 },
     say: () => true,
     quiet: () => 0,
     weak: () => false,
@@ -129,4 +130,45 @@ test("a press asks for the wheel once, and again only when the car refused that 
   sender.refused("stale");
   pass(200);
   assert.deepEqual(said, ["take", "take"]);
+});
+
+test("a gap in the page's own timer above the command timeout ends the press, a shorter one does not", () => {
+  const short = drive();
+  now += 450;
+  pass(100);
+  assert.ok(short.sticks.held && short.sent.at(-1).throttle === 0.1);
+  const long = drive();
+  now += 550;
+  pass(100);
+  assert.deepEqual([long.sticks.held, long.sent.at(-1).throttle, long.sender.pressAgain], [false, 0, true]);
+});
+
+test("a hand that moves first after a gap sends a zero and nothing else", () => {
+  const { sent, sticks } = drive();
+  sent.length = 0;
+  now += 550;
+  sticks.hold("hand", { throttle: 0.7 });
+  assert.deepEqual([sticks.held, sent], [false, [{ at: now, throttle: 0, steering: 0 }]]);
+});
+
+test("every event that may take the driver away lets go, also where there is no screen.orientation", (context) => {
+  const [page, root, query] = [new EventTarget(), new EventTarget(), new EventTarget()];
+  const world = { document: root, screen: {}, matchMedia: () => query, addEventListener: page.addEventListener.bind(page) };
+  Object.assign(globalThis, world);
+  context.after(() => Object.keys(world).forEach((name) => delete globalThis[name]));
+  let times = 0;
+  onLetGo(() => (times += 1));
+  const told = (target, event, fields = {}) => {
+    times = 0;
+    target.dispatchEvent(Object.assign(new Event(event), fields));
+    return times;
+  };
+  for (const event of ["blur", "pagehide", "beforeprint"]) assert.equal(told(page, event), 1, event);
+  const ofDocument = ["freeze", "visibilitychange", "fullscreenchange", "contextmenu", "dragstart", "dragenter", "compositionstart"];
+  for (const event of ofDocument) assert.equal(told(root, event), 1, event);
+  assert.equal(told(query, "change"), 1);
+  for (const event of ["keydown", "keyup"]) {
+    assert.equal(told(page, event, { key: "Meta" }), 1);
+    assert.equal(told(page, event, { key: "w" }), 0);
+  }
 });

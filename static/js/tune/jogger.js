@@ -6,7 +6,7 @@
  */
 
 import { Grip } from "../inputs/pads.js";
-import { Sender, Sticks, clock } from "../sticks.js";
+import { Sender, Sticks, clock, onLetGo } from "../sticks.js";
 
 /** The rise is drawn and sent in steps of this. */
 const STEP_S = 0.04;
@@ -45,9 +45,7 @@ export class Jogger {
     }; // prettier-ignore
     this.#sender = new Sender(/** @type {any} */ (asJogs), this.#sticks);
     this.#sticks.addInput(() => this.#ended());
-    for (const event of ["blur", "pagehide", "freeze"]) addEventListener(event, () => this.letGo());
-    for (const event of ["visibilitychange", "freeze"]) document.addEventListener(event, () => this.letGo());
-    screen.orientation?.addEventListener?.("change", () => this.letGo());
+    onLetGo(() => this.letGo());
   }
 
   get holds() {
