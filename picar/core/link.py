@@ -1,11 +1,14 @@
 """Is this command fresh? One `Link` for each connection: tick echo, sequence numbers, rate cap.
 
-Every state message carries a tick number, and every command the newest tick its sender has seen. A
-command is as old as that tick, so a burst that was stuck in a radio or a hung page is old when it comes
-through, whatever its arrival time and whatever the phone's clock says. Who may drive is `arbiter.py`'s.
+Every state message carries a tick, and every command the newest tick its sender has seen. A command is as
+old as that tick, so a burst that was stuck in a radio or a hung page is old when it comes through, whatever
+its arrival time and whatever the phone's clock says. Who may drive is `arbiter.py`'s.
 
-Laws: a tick that was not sent to this connection, or longer ago than the timeout, is stale; `seq` rises;
-a message that is refused, here or by the drive, does not use up its `seq`.
+Ticks are random numbers, not a count: a sender cannot know a tick before it has received the state. Drawing
+them is the caller's, so that this module stays predictable.
+
+Laws: a tick that was not sent to this connection, or longer ago than the timeout, is stale, and nothing is
+concluded from its value; `seq` rises; a message that is refused, here or by the drive, does not use up its `seq`.
 """
 
 from __future__ import annotations
@@ -26,26 +29,24 @@ class Link:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._sent: deque[tuple[int, float]] = deque()
+        self._sent: dict[int, float] = {}  # tick -> when it was sent, the oldest first
         self._confirmed_seq = -1
         self._pending: deque[int] = deque()  # accepted here, not yet by the drive
         self.stale = 0
 
     def sent(self, tick: int, now: float) -> None:
-        """Note that the state with this tick goes out now. Ticks rise."""
-        self._sent.append((tick, now))
+        """Note that the state with this tick goes out now."""
         self._forget(now)
+        self._sent.pop(tick, None)  # sent a second time, it is the newest
+        self._sent[tick] = now
 
     def sent_at(self, tick: int, now: float) -> float | None:
         """Return when this tick was sent, or None (counted) if it is stale: too old, or never sent."""
         self._forget(now)
-        for number, sent_at in reversed(self._sent):
-            if number == tick:
-                return sent_at
-            if number < tick:
-                break
-        self.stale += 1
-        return None
+        sent_at = self._sent.get(tick)
+        if sent_at is None:
+            self.stale += 1
+        return sent_at
 
     def in_order(self, seq: int) -> bool:
         """Tell whether `seq` is higher than every one that was accepted."""
@@ -62,8 +63,10 @@ class Link:
             self._confirmed_seq = seq
 
     def _forget(self, now: float) -> None:
-        while self._sent and now - self._sent[0][1] > self._timeout_s:
-            self._sent.popleft()
+        for tick, sent_at in list(self._sent.items()):
+            if now - sent_at <= self._timeout_s:
+                break
+            del self._sent[tick]
 
 
 class RateCap:

@@ -24,6 +24,7 @@ SUBPROTOCOL = "picar.v1"
 MAX_BYTES = 4096
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 MAX_INTEGER = 2**53 - 1  # the largest a browser can count to
+TICK_BITS = 32  # of chance in a tick: enough that none is guessed, and small clients can hold it
 
 MESSAGES = {
     "bad_message": "This is not a picar.v1 message: {}.",

@@ -43,17 +43,23 @@ class Audience:
 
     Args:
         timeout_s: age at which a command is stale.
-        build: returns the state for a tick number and the time.
+        build: returns the state for a tick and the time.
+        draw_tick: returns a random tick.
     """
 
-    def __init__(self, timeout_s: float, build: Callable[[int, float], protocol.CarState]) -> None:
+    def __init__(
+        self,
+        timeout_s: float,
+        build: Callable[[int, float], protocol.CarState],
+        draw_tick: Callable[[], int],
+    ) -> None:
         self._timeout_s = timeout_s
-        self._build = build
+        self._build, self._draw_tick = build, draw_tick
         self._clients: dict[str, Client] = {}
         self._joined = 0
         self._frames: dict[str, bytes] = {}
         self._built_at = self._news_at = float("-inf")
-        self.tick = 0
+        self.tick = draw_tick()
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -118,7 +124,7 @@ class Audience:
         return TICK_S if driving else min(RESTING_TICK_S, self._timeout_s / 2)
 
     def _rebuild(self, now: float) -> None:
-        self.tick += 1
+        self.tick = self._draw_tick()
         state = self._build(self.tick, now)
         self._frames = {you: text_frame(protocol.state(state, you)) for you in ("driver", "spectator")}
         self._built_at = now

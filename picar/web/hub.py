@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import secrets
 import time
 from collections import deque
 from collections.abc import Callable, Container
@@ -45,6 +46,10 @@ _CAPPED = "under the owner's speed cap the minimum duty and the trims may only b
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 
 
+def _draw_tick() -> int:
+    return secrets.randbits(protocol.TICK_BITS)
+
+
 class _Command(NamedTuple):
     """A command that the motor process has not answered yet; `seq` is None for all but drives.
 
@@ -71,6 +76,7 @@ class Hub:
         note: writes down what happens, as the members of a JSON object.
         speed_cap: the owner's, which the motor process was started with.
         clock: seconds, monotonic.
+        draw_tick: returns an unpredictable tick.
     """
 
     def __init__(
@@ -83,13 +89,15 @@ class Hub:
         note: Callable[[str], None] = lambda _members: None,
         speed_cap: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
+        draw_tick: Callable[[], int] = _draw_tick,
     ) -> None:
+        self._draw_tick = draw_tick
         self._config, self._backend, self._notes = config, backend, Notebook(note)
         self._channel, self._status, self._clock = channel, status, clock
         self.tuning = tuning
         self._timeout_s = config.session.command_timeout_s
         self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s, lambda: self.stands_still)
-        self._audience = Audience(self._timeout_s, self._build_state)
+        self._audience = Audience(self._timeout_s, self._build_state, draw_tick)
         self._driver: str | None = None  # as everybody was told
         self._unanswered: deque[_Command] = deque()
         self._commanded_at = float("-inf")
@@ -233,8 +241,8 @@ class Hub:
         return self._audience.serve(self._arbiter.driver, self._driving(now), self._pulsed_at, now)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the newest state, for somebody who is no client. It sends no tick."""
-        return protocol.state_fields(self._build_state(self._audience.tick, self._clock()), "spectator")
+        """Return the newest state, for somebody who is no client. Its tick was sent to no connection."""
+        return protocol.state_fields(self._build_state(self._draw_tick(), self._clock()), "spectator")
 
     def close(self) -> None:
         """Send everybody home."""

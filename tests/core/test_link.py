@@ -10,13 +10,14 @@ from picar.core.link import RATE_PER_S, SLOT_S, Link, RateCap
 
 NOW = 100.0
 TIMEOUT_S = 0.5
+NEWEST = 2**32 - 1
 
 
 @pytest.fixture
 def link() -> Link:
-    """A connection that was sent the ticks 10, 12 and 15, at 0, 0.1 and 0.2 seconds."""
+    """A connection that was sent the ticks 12, 10 and 2^32 - 1, at 0, 0.1 and 0.2 seconds."""
     link = Link(TIMEOUT_S)
-    for n, tick in enumerate((10, 12, 15)):
+    for n, tick in enumerate((12, 10, NEWEST)):
         link.sent(tick, NOW + n * 0.1)
     return link
 
@@ -24,22 +25,23 @@ def link() -> Link:
 @pytest.mark.parametrize(
     ("tick", "age", "sent_at"),
     [
-        (15, 0.0, NOW + 0.2),
-        (12, 0.0, NOW + 0.1),
-        (10, 0.0, NOW),
-        (10, 0.25, NOW),
-        (10, 0.301, None),  # 0.501 s old
-        (12, 0.301, NOW + 0.1),
-        (12, 0.401, None),
-        (15, 0.499, NOW + 0.2),
-        (15, 0.501, None),
-        (15, 3600.0, None),
-        (16, 0.0, None),  # from the future
-        (2**53, 0.0, None),
-        (14, 0.0, None),  # sent to somebody else
+        (NEWEST, 0.0, NOW + 0.2),
+        (10, 0.0, NOW + 0.1),
+        (12, 0.0, NOW),
+        (12, 0.25, NOW),
+        (12, 0.301, None),  # 0.501 s old
+        (10, 0.301, NOW + 0.1),
+        (10, 0.401, None),
+        (NEWEST, 0.499, NOW + 0.2),
+        (NEWEST, 0.501, None),
+        (NEWEST, 3600.0, None),
+        (NEWEST + 1, 0.0, None),  # counted up
+        (NEWEST - 1, 0.0, None),
+        (13, 0.0, None),
         (11, 0.0, None),
         (9, 0.0, None),
         (0, 0.0, None),
+        (2**53, 0.0, None),
     ],
 )
 def test_a_tick_is_fresh_when_it_was_sent_here_no_longer_ago_than_the_timeout(
@@ -57,12 +59,21 @@ def test_before_the_first_state_every_tick_is_stale() -> None:
 
 def test_every_stale_tick_is_counted(link: Link) -> None:
     for n in range(287):  # what came through in 15 ms after a stall of 5 s
-        assert link.sent_at(15, NOW + 5.0 + n * 5e-5) is None
+        assert link.sent_at(NEWEST, NOW + 5.0 + n * 5e-5) is None
     assert link.stale == 287
 
 
 def test_a_tick_may_come_back_more_than_once(link: Link) -> None:
-    assert [link.sent_at(15, NOW + 0.2 + n * 0.1) for n in range(5)] == [NOW + 0.2] * 5
+    assert [link.sent_at(NEWEST, NOW + 0.2 + n * 0.1) for n in range(5)] == [NOW + 0.2] * 5
+
+
+def test_a_tick_that_is_drawn_twice_is_as_old_as_its_newest_state() -> None:
+    link = Link(TIMEOUT_S)
+    for n, tick in enumerate((5, 3, 5)):
+        link.sent(tick, NOW + n * 0.3)
+    assert link.sent_at(5, NOW + 0.7) == NOW + 0.6
+    assert link.sent_at(3, NOW + 0.7) == NOW + 0.3
+    assert link.sent_at(3, NOW + 0.9) is None
 
 
 def test_a_connection_that_only_listens_for_hours_does_not_grow() -> None:
@@ -143,16 +154,18 @@ def test_the_numbers_that_reach_the_drive_rise_whatever_it_refuses(
 
 
 @given(
-    st.lists(st.floats(0.0, 0.4), min_size=1, max_size=40),
+    st.lists(st.tuples(st.floats(0.0, 0.4), st.integers(0, 45)), min_size=1, max_size=40),
     st.integers(0, 45),
     st.floats(0.0, 2.0),
 )
-def test_no_accepted_tick_is_older_than_the_timeout(gaps: list[float], tick: int, wait: float) -> None:
+def test_a_tick_is_accepted_in_any_order_until_the_timeout_and_no_longer(
+    states: list[tuple[float, int]], tick: int, wait: float
+) -> None:
     link, now, sent = Link(TIMEOUT_S), NOW, {}
-    for n, gap in enumerate(gaps):
+    for gap, drawn in states:
         now += gap
-        link.sent(n, now)
-        sent[n] = now
+        link.sent(drawn, now)
+        sent[drawn] = now
     answer = link.sent_at(tick, now + wait)
     if answer is None:
         assert tick not in sent or now + wait - sent[tick] > TIMEOUT_S

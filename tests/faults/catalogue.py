@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from picar.web.clients import TICK_S
 from tests.faults.driver import Driver
 from tests.faults.odd import FEW_DESCRIPTORS, HOUR_S, HUNG_S
 from tests.faults.rig import Rig
@@ -26,6 +27,7 @@ from tests.faults.rig import Rig
 LINK_S = 0.5 + 0.05  # from the last command that was sent before the fault
 DEATH_S = 0.05  # from the fault
 STUCK_S = 0.5 + 0.1
+GUESSES, GUESS_BYTES = 100, 80  # 5 s of them, delivered about as fast as the car sends states
 BOTH_DEAD_S = 1.0  # the ladder says "time to start Python"; a pins-low that took longer would be broken
 
 Since = Literal["command", "fault"]
@@ -116,6 +118,20 @@ async def late_take(rig: Rig) -> None:
     rig.hit()
     await rig.driver.drive(0.0)
     rig.driver.press()
+
+
+async def guessed_ticks(rig: Rig) -> None:
+    """The client sends seconds of commands ahead, with ticks that it counts up, and no more; a queue delivers them slowly."""
+    await rig.driver.let_go(zero=False)
+    tick, seq = rig.driver.state["tick"], rig.driver.seq
+    throttle, steering = rig.driver.heading
+    copies = rig.rng.choice((1, 4))  # 10 or 40 kB
+    rig.link.queue(copies * GUESS_BYTES / TICK_S)
+    rig.hit()
+    for n in range(GUESSES * copies):
+        guess = tick + 1 + n // copies
+        await rig.driver.send(type="drive", seq=seq + 1 + n, tick=guess, throttle=throttle, steering=steering)
+    await rig.link.drained()
 
 
 async def page_hung(rig: Rig) -> None:
@@ -314,6 +330,9 @@ FAULTS = (
     Fault("replay", "full throttle is delivered again after a zero", replayed, None),
     Fault("late-reset", "a reset arrives after a newer stop", late_reset, None),
     Fault("late-take", "a take arrives after a newer stop", late_take, None),
+    Fault(
+        "guessed-ticks", "5 s of commands with guessed ticks are under way, and no more come", guessed_ticks
+    ),
     Fault("page-hung", "the page hangs: sends nothing, answers pings", page_hung),
     Fault("jog-half-open", "one motor is jogged, and its client vanishes", jog_half_open),
     Fault("client-killed", "the client is killed (SIGKILL)", client_killed),

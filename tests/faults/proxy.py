@@ -1,6 +1,7 @@
-"""A TCP proxy that is a bad radio: it can delay, stall, drop, half-open and replay.
+"""A TCP proxy that is a bad radio: it can delay, queue, stall, drop, half-open and replay.
 
-It stands between clients and the car, and treats all connections and both directions alike.
+It stands between clients and the car, and treats all connections and both directions alike, except that
+only what goes to the car is queued.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from asyncio import StreamReader, StreamWriter
 from types import TracebackType
 from typing import Literal, Self
 
+from tests.support.waiting import until
+
 CHUNK_BYTES = 65536
+PACKET_BYTES = 64  # of a slow queue
 Tape = list[tuple[StreamWriter, bytes]]  # what was said, and to whom
 
 
@@ -25,6 +29,8 @@ class Proxy:
         self._target = target
         self._mode: Literal["pass", "hold", "drop"] = "pass"
         self._delay_s = 0.0
+        self._bytes_per_s = 0.0  # of a slow queue to the car; 0 is none
+        self._free_at = 0.0  # when that queue is empty
         self._held: Tape = []
         self._recording: Tape | None = None
         self._clients: list[StreamWriter] = []
@@ -52,6 +58,16 @@ class Proxy:
     def delay(self, seconds: float) -> None:
         """Pass everything on so much later, for good."""
         self._delay_s = seconds
+
+    def queue(self, bytes_per_s: float) -> None:
+        """Pass on what goes to the car at this rate at most, for good."""
+        self._bytes_per_s = bytes_per_s
+
+    async def drained(self) -> None:
+        """Wait until something was queued and all of it has reached the car."""
+        await until(
+            lambda: 0.0 < self._free_at < asyncio.get_running_loop().time(), "the slow queue is empty", 60.0
+        )
 
     def stall(self) -> None:
         """Hold everything back until `flush`."""
@@ -113,10 +129,19 @@ class Proxy:
         """Do with a chunk, or with an end (no bytes), what the radio does just now."""
         if self._mode == "hold":
             self._held.append((writer, data))
+        elif self._mode == "pass" and self._bytes_per_s and writer in self._servers:
+            self._queue(writer, data)
         elif self._mode == "pass" and self._delay_s:
             asyncio.get_running_loop().call_later(self._delay_s, _deliver, writer, data)
         elif self._mode == "pass":
             _deliver(writer, data)
+
+    def _queue(self, writer: StreamWriter, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        for start in range(0, len(data) or 1, PACKET_BYTES):  # an end has no bytes, and waits its turn too
+            packet = data[start : start + PACKET_BYTES]
+            self._free_at = max(self._free_at, loop.time()) + len(packet) / self._bytes_per_s
+            loop.call_at(self._free_at, _deliver, writer, packet)
 
     def _abort(self, writers: list[StreamWriter]) -> None:
         for writer in writers:

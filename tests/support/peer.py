@@ -53,6 +53,7 @@ class Peer:
         self.close_code: int | None = None
         self.closed = False
         self.seq = 0
+        self.heard = 0  # states
         self._buffer = b""
         self._socket = socket.create_connection(address, timeout=DEADLINE_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -141,5 +142,6 @@ class Peer:
                 self.hello = message
             elif message["type"] == "state":
                 self.states.append(message)
+                self.heard += 1
             else:
                 self.errors.append(message["code"])

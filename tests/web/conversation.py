@@ -68,7 +68,9 @@ class Conversation(RuleBasedStateMachine):
         self.expected: dict[Peer, Counter[str]] = {}
         self.strikes: Counter[Peer] = Counter()
         self.sent_at: dict[Peer, list[float]] = {}
-        self.stopped_at_tick = -1
+        self.resettable: dict[
+            Peer, int
+        ] = {}  # after so many states, the newest is newer than the newest stop
         self.may_turn: set[str] = set()
         self.told: dict[int, str] = {}
 
@@ -116,7 +118,7 @@ class Conversation(RuleBasedStateMachine):
         return asking[i % len(asking)] if asking and i != 2 else self.peers[i].id
 
     def _tick(self, peer: Peer, fresh: bool) -> int:
-        return peer.tick if fresh else peer.tick + 10**6 if peer.tick % 2 else 0
+        return peer.tick if fresh else peer.tick + 1 if peer.tick % 2 else 0
 
     def _take(self, peer: Peer) -> None:
         self._send(peer, self.model.take(peer.id, peer.session, fresh=True), type="take", tick=peer.tick)
@@ -128,15 +130,17 @@ class Conversation(RuleBasedStateMachine):
         self._note_stop(again)
 
     def _note_stop(self, again: bool) -> None:
-        """Note from which tick on a reset is newer than the stop; a first stop is news, and sent at once."""
-        self.stopped_at_tick = self.stage.snapshot()["tick"] + 1 if again else -1
+        """Note after which state a reset is newer than the stop; a first stop is news, and sent at once."""
+        self._pump()
+        self.resettable = {peer: peer.heard + 2 for peer in self.peers} if again else {}
 
     def _reset(self, peer: Peer, fresh: bool = True) -> None:
         if fresh and self.model.drives(peer.id):
             state = self.model.state
             self._wait(
                 lambda: (
-                    self._pump() or (peer.tick > self.stopped_at_tick and peer.states[-1]["state"] == state)
+                    self._pump()
+                    or (peer.heard >= self.resettable.get(peer, 0) and peer.states[-1]["state"] == state)
                 ),
                 "a state after the stop",
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 
 from picar.core.protocol import CarState
@@ -13,6 +14,7 @@ from picar.web.wire import text_frame
 
 NOW = 100.0
 TIMEOUT_S = 0.5
+DRAWN = random.Random(0)
 
 
 class Ear:
@@ -47,7 +49,7 @@ class Stage:
 
     def __init__(self, spectators: int) -> None:
         self.built = 0
-        self.audience = Audience(TIMEOUT_S, self._build)
+        self.audience = Audience(TIMEOUT_S, self._build, lambda: DRAWN.getrandbits(32))
         self.ears: list[Ear] = []
         self.clients: list[Client] = []
         for n in range(1 + spectators):
@@ -112,6 +114,21 @@ def test_a_crowd_is_served_in_slices_the_driver_first_and_everybody_once() -> No
     goes = stage.round(NOW + RESTING_TICK_S)
     assert goes == 100 // SLICE
     assert stage.counts() == [1] * 101
+
+
+def test_ticks_are_drawn_and_not_counted() -> None:
+    drawn = [7, 2**32 - 1, 3, 90, 12]
+    ticks = iter(drawn)
+    audience = Audience(TIMEOUT_S, Stage(0)._build, lambda: next(ticks))
+    ear = Ear()
+    client = audience.add(Visitor("s"), ear)
+    for n in range(4):
+        audience.welcome(client, None, NOW + n * 0.1)
+        assert ear.newest()["tick"] == drawn[n + 1]
+    assert [client.link.sent_at(tick, NOW + 0.3) for tick in (2**32 - 1, 3, 90, 12)] == [
+        NOW, NOW + 0.1, NOW + 0.2, NOW + 0.3,
+    ]  # fmt: skip
+    assert [client.link.sent_at(tick, NOW + 0.3) for tick in (7, 13, 4, 91)] == [None] * 4
 
 
 def test_a_state_is_built_once_for_a_crowd() -> None:

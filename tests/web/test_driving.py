@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 
 import pytest
+from tornado.httpclient import AsyncHTTPClient
 
 from tests.support.client import Client
 from tests.support.product import Product
@@ -77,7 +80,7 @@ async def test_the_speed_limit_is_the_drivers(car: Product) -> None:
         phone.hold(1.0)
         await phone.until(lambda s: s["applied"]["left"] == 0.4)
         for _ in range(5):
-            await phone.until(lambda s, tick=phone.state["tick"]: s["tick"] > tick)  # type: ignore[misc]
+            await phone.hears(1)
             assert phone.state["applied"]["left"] <= 0.4
 
 
@@ -116,13 +119,39 @@ async def test_an_old_sequence_number_is_refused(car: Product) -> None:
         assert car.is_low()
 
 
-async def test_a_tick_from_the_future_is_stale(car: Product) -> None:
+async def test_ticks_that_are_counted_up_are_stale(car: Product) -> None:
     async with Client(car.url) as phone:
         await phone.take()
-        await phone.send(type="drive", seq=99, tick=phone.state["tick"] + 1000, throttle=1.0, steering=0.0)
+        for ahead in range(1, 11):
+            guess = phone.state["tick"] + ahead
+            await phone.send(type="drive", seq=98 + ahead, tick=guess, throttle=1.0, steering=0.0)
+            await phone.hears(1)
+        await phone.until(lambda s: s["link"]["stale"] == 10)
+        assert set(phone.codes) == {"stale"}
+        assert not [write for write in car.trace() if write["value"] > 0]
+
+
+async def test_no_tick_tells_of_the_next_one(car: Product) -> None:
+    async with Client(car.url) as phone:
+        await phone.take()
+        phone.hold(0.0)
+        await phone.hears(40)
+        ticks = [state["tick"] for state in phone.states]
+        assert len(set(ticks)) == len(ticks)
+        steps = [after - before for before, after in itertools.pairwise(ticks)]
+        assert min(map(abs, steps)) > 1000
+        assert min(steps) < 0 < max(steps)
+        assert all(0 <= tick < 2**53 for tick in ticks)
+
+
+async def test_the_tick_of_the_state_over_http_is_good_for_nothing(car: Product) -> None:
+    async with Client(car.url) as phone:
+        await phone.take()
+        answer = await AsyncHTTPClient().fetch(f"{car.url}/api/v1/state")
+        tick = json.loads(answer.body)["tick"]
+        await phone.send(type="drive", seq=99, tick=tick, throttle=1.0, steering=0.0)
         await phone.until_error("stale")
         assert car.is_low()
-        await phone.until(lambda s: s["link"]["stale"] == 1)
 
 
 async def test_a_tick_of_another_connection_is_stale(car: Product) -> None:
