@@ -137,14 +137,14 @@ def serve(options: argparse.Namespace) -> int:
         server.end()
     port = sockets[0].getsockname()[1]
     serving = Serving(os.getpid(), settings.server.host, port, str(store.path.parent), gate.pairing)
-    announce(serving, folder_in_memory())
+    announced = announce(serving, folder_in_memory())
     with contextlib.suppress(OSError):  # a full disk or a reader that has gone is no reason not to drive
         _greet(settings, backend, gate, port)
     try:
         return asyncio.run(server.run())
     finally:
         ignore_signals()
-        withdraw(serving, folder_in_memory())
+        withdraw(announced, folder_in_memory())
 
 
 def pins_low(options: argparse.Namespace) -> int:

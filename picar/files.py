@@ -8,6 +8,7 @@ Laws:
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import itertools
 import os
@@ -40,7 +41,7 @@ def read_small(path: Path) -> str:
     if len(data) > SMALL_BYTES:
         raise ValueError(f"it is larger than {SMALL_BYTES // 1024} kB")
     try:
-        return data.decode("utf-8-sig")
+        return data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
         raise ValueError("it is no text") from None
 

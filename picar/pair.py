@@ -13,13 +13,13 @@ from pathlib import Path
 
 from picar import config
 from picar.access.names import NAME_CHARACTERS, look_alike, tidy_name
-from picar.access.places import resting, running, state_directory
+from picar.access.places import become_owner, resting, running, state_directory
 from picar.access.store import EVERYBODY, AccessStore
 from picar.config import Config
 from picar.errors import AccessError
 from picar.flight import folder_in_memory
 from picar.motor import pins
-from picar.program import command
+from picar.program import command, program
 from picar.web import addresses
 from picar.web.gate import Pairing
 
@@ -89,26 +89,36 @@ def run(options: argparse.Namespace) -> Iterator[str]:
         AccessError: the list cannot be read or written, or nobody has that name.
     """
     serving = running(folder_in_memory())
-    store = _open(Path(serving.state) if serving else resting())
-    if options.list:
+    changes = options.list or options.new_pin or options.revoke is not None or options.token is not None
+    # Root's files come first: afterwards root is another user, who may not even read the program's own.
+    settings = None if serving or changes else config.load(config.find_file(options.config))
+    program()
+    folder = Path(serving.state) if serving else resting()
+    become_owner(folder)
+    store = _open(folder)
+    if serving and not changes:
+        yield from greeting(store, serving.pairing, serving.host, serving.port)
+    elif settings:
+        yield from _resting(store, settings, options.port)
+    elif options.list:
         yield from _list(store)
     elif options.revoke is not None:
         yield _revoke(store, options.revoke)
     elif options.token is not None:
         yield _token(store, options.token)
-    elif options.new_pin:
+    else:
         everybody = command(f"pair --revoke {EVERYBODY}")
         yield f"The new PIN is {store.new_pin()}. Who is paired stays so; to remove them too: {everybody}"
-    elif serving:
-        yield from greeting(store, serving.pairing, serving.host, serving.port)
+
+
+def _resting(store: AccessStore, settings: Config, port: int | None) -> Iterator[str]:
+    """Yield the PIN of a car that was not found running; its address only where somebody names the port."""
+    pairing = pairing_of(settings)
+    if port is not None:
+        yield from greeting(store, pairing, settings.server.host, port)
     else:
-        settings = config.load(config.find_file(options.config))
-        pairing = pairing_of(settings)
-        if options.port is not None:
-            yield from greeting(store, pairing, settings.server.host, options.port)
-        else:
-            yield f"\n{_OFF}" if pairing == "off" else f"  PIN    {store.pin}"
-            yield f"\n{_not_found(store.path.parent)}"
+        yield f"\n{_OFF}" if pairing == "off" else f"  PIN    {store.pin}"
+        yield f"\n{_not_found(store.path.parent)}"
 
 
 def _not_found(folder: Path) -> str:

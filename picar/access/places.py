@@ -1,11 +1,18 @@
-"""Where the state directory is, and where a running picar says which one it uses."""
+"""Where the state directory is, and where a running picar says which one it uses.
+
+Law: `sudo picar pair` gets into no trap of a user less trusted than root: it believes no file of theirs that names
+another state directory than the service's, waits for none, and works in their folders as them.
+"""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import fcntl
 import json
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +21,8 @@ from picar.access.store import FILE
 from picar.errors import AccessError
 
 _WORD = "serving.json"
+_NEW = f"{_WORD}.new"
+_MOST_BYTES = 4096
 _MOST_PIDS = 1 << 22  # proc(5)
 _SERVICE = Path("/run/picar")  # RuntimeDirectory= of systemd/picar.service
 _SERVICE_STATE = Path("/var/lib/picar")  # its StateDirectory=
@@ -54,49 +63,123 @@ def resting(env: Mapping[str, str] = os.environ) -> Path:
     return own if ours or not os.path.isdir(_SERVICE_STATE) else _SERVICE_STATE  # noqa: PTH112 - these never raise
 
 
-def announce(serving: Serving, folder: Path | None) -> None:
-    """Leave word in a folder in memory for `picar pair`; without one it must be told the port."""
-    if folder is None:
+def become_owner(folder: Path) -> None:
+    """As root, go on as the owner of this folder for good; that of the folder above where there is none.
+
+    On the way down, the first that is not root's decides: its owner may have put a link for all that is below.
+
+    Raises:
+        AccessError: root may not become that user here.
+    """
+    if os.geteuid() != 0:
         return
+    for place in (*reversed(folder.parents), folder):
+        for look in (os.lstat, os.stat):
+            try:
+                found = look(place)
+            except OSError:
+                return
+            if found.st_uid != 0:
+                _become(found.st_uid, found.st_gid, place)
+                return
+
+
+def _become(user: int, group: int, place: Path) -> None:
+    codecs.lookup("ascii")  # for files of the kernel. Python's own files may be out of reach afterwards
+    try:
+        os.setgroups([])
+        os.setgid(group)
+        os.setuid(user)
+    except OSError:
+        raise AccessError(
+            f"{place} belongs to user {user}, and root may not act for that user here. Run this as user {user}."
+        ) from None
+
+
+def announce(serving: Serving, folder: Path | None) -> int | None:
+    """Write for `picar pair` where this server is, into a folder in memory; without one, people must name the port.
+
+    Returns:
+        The descriptor that holds the file's lock: the server is taken for running as long as it is open.
+    """
+    if folder is None:
+        return None
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
-        new = folder / f"{_WORD}.new"
-        new.unlink(missing_ok=True)
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-        with open(fd, "w", encoding="utf-8") as file:  # noqa: PTH123
+        with _opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW) as place:
+            if os.fstat(place).st_uid != os.geteuid():  # root with the environment of another user
+                return None
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(_NEW, dir_fd=place)
+            fd = os.open(_NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=place)
             os.fchmod(fd, 0o644)  # whatever the umask: it holds no secret
-            json.dump(asdict(serving), file)
-        new.replace(folder / _WORD)
-
-
-def withdraw(serving: Serving, folder: Path | None) -> None:
-    """Take the word back."""
-    if folder is not None and _read(folder) == serving:
-        with contextlib.suppress(OSError):
-            (folder / _WORD).unlink()
-
-
-def running(folder: Path | None) -> Serving | None:
-    """Return the server that runs: the service, else the one that left word in this folder, else None."""
-    for place in (_SERVICE, folder):
-        if place is None:
-            continue
-        serving = _read(place)
-        if serving and _lives(serving.pid):
-            return serving
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.write(fd, json.dumps(asdict(serving)).encode())
+            os.replace(_NEW, _WORD, src_dir_fd=place, dst_dir_fd=place)
+            return fd
     return None
 
 
-def _read(folder: Path) -> Serving | None:
+def withdraw(fd: int | None, folder: Path | None) -> None:
+    """Remove what `announce` wrote, unless another server has replaced it."""
+    if fd is None or folder is None:
+        return
+    with contextlib.suppress(OSError):
+        file = folder / _WORD
+        if os.path.samestat(os.fstat(fd), file.lstat()):
+            file.unlink()
+    os.close(fd)
+
+
+def running(folder: Path | None) -> Serving | None:
+    """Return the server that runs: the service, else this user's own that wrote into this folder, else None."""
+    service = _read(_SERVICE)
+    if service and service.state == str(_SERVICE_STATE):
+        return service
+    return _read(folder, owner=os.geteuid()) if folder else None
+
+
+def _read(folder: Path, owner: int | None = None) -> Serving | None:
+    """Return what a running server wrote into this folder, None where there is nothing of one.
+
+    Args:
+        folder: no link, and in it a small file that is no link and belongs to the folder's owner.
+        owner: who that must be; anyone where None.
+    """
+    with (
+        contextlib.suppress(OSError, ValueError, TypeError, RecursionError),
+        _opened(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW) as place,
+        _opened(_WORD, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY, place) as fd,
+    ):
+        theirs, found = os.fstat(place).st_uid, os.fstat(fd)
+        if theirs != found.st_uid or owner not in (None, theirs):
+            return None
+        if stat.S_ISREG(found.st_mode) and found.st_size <= _MOST_BYTES and _is_locked(fd):
+            serving = Serving(**json.loads(os.read(fd, _MOST_BYTES)))
+            return serving if _is_sound(serving) else None
+    return None
+
+
+def _is_locked(fd: int) -> bool:
+    """Tell whether the process that wrote this file still runs: the kernel drops its lock with it."""
     try:
-        serving = Serving(**json.loads((folder / _WORD).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return None
-    return serving if _is_sound(serving) else None
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def _opened(path: Path | str, flags: int, folder: int | None = None) -> Iterator[int]:
+    fd = os.open(path, flags, dir_fd=folder)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _is_sound(serving: Serving) -> bool:
-    """Tell whether this can be a server's word: `sudo picar pair` reads what a user less trusted than root wrote."""
+    """Tell whether each member is what a server writes, and can be printed."""
     texts = (serving.host, serving.state, serving.pairing)
     return (
         type(serving.pid) is int
@@ -107,13 +190,3 @@ def _is_sound(serving: Serving) -> bool:
         and Path(serving.state).is_absolute()
         and serving.pairing in ("on", "local", "off")
     )
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True

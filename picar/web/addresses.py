@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+import segno  # at once: neither after root has become somebody else, nor while somebody drives
+
 EVERYWHERE = "all"  # as `host`: every address of this machine, IPv4 and IPv6
 _SIOCGIFADDR = 0xC0206921 if sys.platform == "darwin" else 0x8915
 _IPV6 = Path("/proc/net/if_inet6")  # Linux only
@@ -112,8 +114,6 @@ def qr_code_in_colours(text: str, columns: int) -> list[str]:
 
 def _modules(text: str) -> list[list[bool]]:
     """Return whether each square of a QR code is dark, row by row, with a margin."""
-    import segno
-
     symbol = segno.make(text, error="l", micro=False)
     return [[bool(cell) for cell in row] for row in symbol.matrix_iter(border=2)]
 
@@ -125,8 +125,6 @@ def pairing_link(url: str, token: str) -> str:
 
 def qr_image(text: str) -> str:
     """Return a QR code as an image in a data: URI, dark on light, for a page."""
-    import segno
-
     return str(segno.make(text, error="l", micro=False).svg_data_uri(scale=4, border=4, light="#fff"))
 
 

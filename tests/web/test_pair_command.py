@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import pty
@@ -215,10 +216,14 @@ def test_a_script_has_a_name_that_can_be_printed(
 def test_what_is_no_car_s_word_is_not_taken_for_one(member: dict[str, object], tmp_path: Path) -> None:
     good = {"pid": os.getpid(), "host": "0.0.0.0", "port": 8000, "state": "/var/lib/picar", "pairing": "on"}
     word = tmp_path / "serving.json"
-    word.write_text(json.dumps(good), encoding="utf-8")
-    assert places.running(tmp_path) is not None
-    word.write_text(json.dumps(good | member), encoding="utf-8")
-    assert places.running(tmp_path) is None
+    with word.open("w", encoding="utf-8") as file:
+        json.dump(good, file)
+        file.flush()
+        assert places.running(tmp_path) is None  # whoever wrote it runs no more
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert places.running(tmp_path) is not None
+        word.write_text(json.dumps(good | member), encoding="utf-8")
+        assert places.running(tmp_path) is None
 
 
 def test_where_the_service_rests_its_list_is_meant_and_no_other(
