@@ -51,6 +51,7 @@ class DriveSocket(Base, WebSocketHandler):
                 "This address speaks version 13 of WebSocket, and the request asks for another."
             )
         if "upgrade" not in (option.strip().lower() for option in headers.get("Connection", "").split(",")):
+            self.warn_seldom(_NO_CONNECTION)
             raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", _NO_CONNECTION)
         if not headers.get("Sec-WebSocket-Key"):
             raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", "The header Sec-WebSocket-Key is missing.")

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from tests.support.household import Household
+import json
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+
+from tests.support.client import Client
+from tests.support.household import Household, cookie_of
 from tests.support.product import Product
+from tests.support.proxies import caddy, lines_for, nginx
 from tests.support.raw import UPGRADE, ask
+
+Proxy = Callable[[int, str], AbstractAsyncContextManager[int]]
 
 PAGE = {"Host": "127.0.0.1", "Origin": "http://127.0.0.1:8472"}  # the proxy left the port out of the Host
 FIX = "must pass on the Host header with its port"
@@ -77,3 +87,55 @@ async def test_a_page_can_find_out_that_a_proxy_changed_its_host() -> None:
         for host in ("127.0.0.1", "localhost:9"):
             session = await house.ask("GET", "/api/v1/session", headers={"Host": host})
             assert session.json["host"] == host
+
+
+PROXIES = {"nginx": (nginx, "nginx"), "Caddy": (caddy, "caddyfile")}
+NAME = '[server]\nallowed_hosts = ["car.example"]\n'
+
+
+@pytest.mark.parametrize(("proxy", "kind"), PROXIES.values(), ids=PROXIES)
+async def test_the_documented_lines_carry_the_page_the_pairing_and_the_drive(proxy: Proxy, kind: str) -> None:
+    async with Household("local", NAME) as house, proxy(house.port, lines_for(kind)) as port:
+        here = ("127.0.0.1", port)
+        page = {"Host": f"car.example:{port}", "Origin": f"http://car.example:{port}"}
+        assert (await ask(here, "GET", "/", page)).status == 200
+        assert (await ask(here, "GET", "/static/js/main.js", page)).status == 200
+        assert (await ask(here, "GET", "/api/v1/session", page)).json["host"] == page["Host"]
+        assert (await ask(here, "GET", "/api/v1/state", page)).code == "not_paired"
+        body = json.dumps({"pin": house.pin, "name": "Mia"}).encode()
+        paired = await ask(here, "POST", "/api/v1/pair", page | {"Content-Type": "application/json"}, body)
+        assert paired.status == 200
+        evil = page | {"Origin": "http://evil.example"} | cookie_of(paired) | UPGRADE
+        assert (await ask(here, "GET", "/ws", evil)).code == "foreign_origin"
+        async with Client(f"http://127.0.0.1:{port}", headers=page | cookie_of(paired)) as phone:
+            await phone.take()
+            phone.hold(1.0)
+            await house.until_driving()
+            await phone.let_go()
+            await house.until_low()
+
+
+WRONG = {
+    "a Host without its port": (("$http_host", "$host"), 403, "foreign_origin", FIX),
+    "no Host line": (("proxy_set_header Host $http_host;", ""), 403, "foreign_origin", FIX),
+    "no Upgrade line": (("$http_upgrade", "''"), 426, "not_websocket", "without its Upgrade header"),
+    "no Connection line": (
+        ("proxy_set_header Connection $http_connection;", ""), 400, "bad_request", "must name Upgrade"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "status", "code", "words"), WRONG.values(), ids=WRONG)
+async def test_lines_that_are_wrong_leave_a_page_and_a_sentence(
+    change: tuple[str, str], status: int, code: str, words: str
+) -> None:
+    lines = lines_for("nginx")
+    assert change[0] in lines
+    async with Household("off", NAME) as house, nginx(house.port, lines.replace(*change)) as port:
+        here = ("127.0.0.1", port)
+        page = {"Host": f"car.example:{port}", "Origin": f"http://car.example:{port}"}
+        assert (await ask(here, "GET", "/static/js/main.js", page)).status == 200
+        answer = await ask(here, "GET", "/ws", page | UPGRADE)
+        assert (answer.status, answer.code) == (status, code)
+        assert words in answer.json["error"]["message"]
+        assert words in house.log()
