@@ -13,7 +13,6 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from picar import __version__, config
@@ -21,7 +20,7 @@ from picar.config import BackendName, Config
 from picar.errors import ConfigError, PicarError
 from picar.motor import pins
 from picar.motor.emergency import pins_low as drive_low
-from picar.motor.pins.trace import Note, PinTrace, TracedPins
+from picar.motor.pins.trace import Note, TracedPins, TraceFile
 from picar.stderr import say
 
 if TYPE_CHECKING:
@@ -94,18 +93,21 @@ def serve(options: argparse.Namespace) -> int:
     log.to_stderr()
     program()  # looked up before anything moves
     settings = _load(options)
+    _print_warnings(settings)
     backend = _choose_backend(settings)
     store = AccessStore(state_directory(), serving=True)
     overlay = Overlay(store.path.parent, backend)
     configured, calibrated = Calibration.of(settings), overlay.start()
     settings = calibrated.applied_to(settings) if calibrated else settings
     make_room(settings.server.max_clients)
-    trace = _open_trace(options)  # held open: in an emergency nothing may be left to fail but the pins
+    tracing = TraceFile(options.pin_trace) if options.pin_trace else None
+    if tracing:
+        tracing.open()  # held open: in an emergency nothing may be left to fail but the pins
     sockets = listen(settings.server)
     flight = FlightRecorder("server")
-    notes = [flight.pin, trace.line] if trace else [flight.pin]
+    notes = [flight.pin, tracing.trace.line] if tracing else [flight.pin]
     pins_low = functools.partial(_pins_low, settings, backend, notes)
-    order = Order.of(settings, backend, str(trace.path) if trace else None, flight.fd, store.speed_cap)
+    order = Order.of(settings, backend, tracing.trace.fd if tracing else None, flight.fd, store.speed_cap)
     channel = Channel(order, pins_low)
     server: Server | None = None
     told_to_end = False
@@ -145,14 +147,26 @@ def serve(options: argparse.Namespace) -> int:
     finally:
         ignore_signals()
         withdraw(announced, folder_in_memory())
+        if tracing:
+            tracing.close()
 
 
 def pins_low(options: argparse.Namespace) -> int:
     """Drive every motor pin low, whoever left it high."""
     settings = _load(options)
-    trace = _open_trace(options)
     backend = _choose_backend(settings)
-    _pins_low(settings, backend, [trace.line] if trace else [])
+    # The lines stay in the pipe until the pins are low: before that, no process is started and no file opened.
+    tracing = TraceFile(options.pin_trace) if options.pin_trace else None
+    try:
+        _pins_low(settings, backend, [tracing.trace.line] if tracing else [])
+    except Exception:
+        if tracing:
+            with contextlib.suppress(PicarError):  # the pins' own failure is the one to be told
+                tracing.save()
+        raise
+    if tracing:
+        tracing.save()
+    _print_warnings(settings)
     print("Every motor pin is low.")
     if backend in ("sim", "mock"):
         print(f"No real one was touched: the pins are {_BACKENDS[backend]}.")
@@ -280,9 +294,7 @@ def _load(options: argparse.Namespace) -> Config:
         ("server", "host"): getattr(options, "host", None),
         ("server", "port"): getattr(options, "port", None),
     }
-    settings = config.load(config.find_file(options.config), flags=flags)
-    _print_warnings(settings)
-    return settings
+    return config.load(config.find_file(options.config), flags=flags)
 
 
 def _print_warnings(settings: Config) -> None:
@@ -292,15 +304,6 @@ def _print_warnings(settings: Config) -> None:
 
 def _choose_backend(settings: Config) -> str:
     return pins.choose(settings.motors.backend, pins.raspberry_pi_model())
-
-
-def _open_trace(options: argparse.Namespace) -> PinTrace | None:
-    try:
-        return PinTrace(Path(options.pin_trace).absolute()) if options.pin_trace else None
-    except FileNotFoundError:  # of `absolute`
-        raise PicarError(
-            "The current folder is gone. Change to another one, then start picar again."
-        ) from None
 
 
 def _pins_low(settings: Config, backend: str, notes: Sequence[Note]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from picar.core.drive import Drive
 from picar.errors import PicarError
@@ -32,8 +31,9 @@ def main() -> int:
         return 0
     order = Order.parse(line)
     flight = FlightRecorder("motor", order.flight)
+    trace = None if order.trace is None else PinTrace(order.trace)
     try:
-        loop, bridge = _build(order, flight, commands, status)
+        loop, bridge = _build(order, flight, trace, commands, status)
     except PicarError as error:
         os.write(status, frames.failure(str(error)))
         return 1
@@ -49,15 +49,19 @@ def main() -> int:
         say(f"picar motor: {failure}")
     if code or not flight.said_goodbye:
         flight.save("the server is gone" if code == 0 else "the motor process failed", folder_in_memory())
+    if trace:
+        trace.close()
     return code
 
 
-def _build(order: Order, flight: FlightRecorder, commands: int, status: int) -> tuple[MotorLoop, L298N]:
+def _build(
+    order: Order, flight: FlightRecorder, trace: PinTrace | None, commands: int, status: int
+) -> tuple[MotorLoop, L298N]:
     backend = pins.backend(order.backend)(order.l298n)
     world = getattr(backend, "car", None)
     traced: pins.Pins = TracedPins(backend, flight.pin)
-    if order.trace:
-        traced = TracedPins(traced, PinTrace(Path(order.trace)).line)
+    if trace:
+        traced = TracedPins(traced, trace.line)
     bridge = L298N(traced, order.l298n, order.motors, order.left, order.right)
     drive = Drive(
         order.drive,

@@ -45,7 +45,7 @@ class Channel:
     """One motor process.
 
     Args:
-        order: what it shall build; of its descriptors, the motor process inherits the flight recorder's.
+        order: what it shall build; the motor process inherits its descriptors.
         pins_low: drives the pins low from this process; for the emergency.
         clock: seconds, monotonic; the same clock as the motor process's.
     """
@@ -92,7 +92,7 @@ class Channel:
                 [sys.executable, "-P", "-m", "picar.motor"],
                 stdin=commands_in,
                 stdout=status_out,
-                pass_fds=() if self._order.flight is None else (self._order.flight,),
+                pass_fds=self._order.descriptors,
                 env=os.environ | {"PYTHONPATH": _python_path()},
                 start_new_session=True,  # a key like Ctrl-Z must not stop both watchers at once
             )

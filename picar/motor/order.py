@@ -20,11 +20,12 @@ from picar.config import (
 class Order:
     """The backend to open, where to write things down, and the sections that concern the motors.
 
-    `trace` is a path; `flight` the descriptor of the server's flight recorder; `speed_cap` the owner's, in (0, 1].
+    `trace` is the descriptor of the pin trace's pipe; `flight` that of the server's flight recorder; `speed_cap` the
+    owner's, in (0, 1].
     """
 
     backend: str
-    trace: str | None
+    trace: int | None
     flight: int | None
     speed_cap: float
     session: SessionConfig
@@ -39,13 +40,18 @@ class Order:
         cls,
         config: Config,
         backend: str,
-        trace: str | None,
+        trace: int | None = None,
         flight: int | None = None,
         speed_cap: float = 1.0,
     ) -> Order:
-        """Return the order for a configuration; `trace` is an absolute path or None."""
+        """Return the order for a configuration."""
         sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(cls)[4:]}
         return cls(backend, trace, flight, speed_cap, **sections)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What the motor process inherits."""
+        return tuple(fd for fd in (self.trace, self.flight) if fd is not None)
 
     def encode(self) -> bytes:
         """Return the line to send."""

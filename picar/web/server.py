@@ -221,8 +221,8 @@ class Server:
             try:
                 work()
             except Exception:
+                self._channel.cut()  # pins low first: a log may have to wait for its disk
                 log.exception("picar cannot go on")
-                self._channel.cut()
                 self.broke("the server's own loop failed")
 
         return guarded

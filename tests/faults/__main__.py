@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.bench.report import machine
 from tests.faults.campaign import OBSERVE_S, Campaign, Run
 from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.disk import obstacle
 from tests.faults.jitter import Jitter
 from tests.faults.report import as_json, rows, table
 
@@ -60,6 +61,14 @@ def tell(where: str) -> None:
         print(f"\r{where:<60}", end="\r" if not where else "", file=sys.stderr, flush=True)
 
 
+def possible(faults: Sequence[Fault]) -> list[Fault]:
+    """Return those that can be tried here; say of the others why not."""
+    without = [fault for fault in faults if fault.hanging_disk and obstacle()]
+    for fault in without:
+        print(f"{fault.name} is left out: {obstacle()}")
+    return [fault for fault in faults if fault not in without]
+
+
 def main(argv: list[str] | None = None) -> int:
     """Return 0, or 1 when a bound was missed, a pin rose, or something was left behind."""
     args = arguments(argv)
@@ -73,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
         # By nohup, for the campaign alone: its cars would inherit that, but they inherit no handler.
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     seed = secrets.randbelow(1_000_000) if args.seed is None else args.seed
-    faults = [fault for fault in FAULTS if not args.only or fault.name in args.only]
+    faults = possible([fault for fault in FAULTS if not args.only or fault.name in args.only])
     where = f"picar faults: {args.runs} runs each, seed {seed}, {machine()}"
     print(where, flush=True)
     began = time.monotonic()

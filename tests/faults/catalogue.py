@@ -28,6 +28,7 @@ LINK_S = 0.5 + 0.05  # from the last command that was sent before the fault
 DEATH_S = 0.05  # from the fault
 STUCK_S = 0.5 + 0.1
 GUESSES, GUESS_BYTES = 100, 80  # 5 s of them, delivered about as fast as the car sends states
+LONGER_S = 1.5  # than any bound of a link
 BOTH_DEAD_S = 1.0  # the ladder says "time to start Python"; a pins-low that took longer would be broken
 
 Since = Literal["command", "fault"]
@@ -39,7 +40,8 @@ class Fault:
     """One fault.
 
     `bound_s` counts from the last command before the fault, or from the fault itself. None: the car is at rest already
-    and must never move. `oddity` is a patch of `odd.py`; `full_disk` puts the trace onto /dev/full;
+    and must never move. `oddity` is a patch of `odd.py`; `full_disk` puts the trace onto /dev/full,
+    `hanging_disk` onto a disk that can be frozen;
     `may_stop_early`: what is done before it counts as struck may stop the car already.
     """
 
@@ -50,6 +52,7 @@ class Fault:
     since: Since = "command"
     oddity: str = ""
     full_disk: bool = False
+    hanging_disk: bool = False
     may_stop_early: bool = False
 
 
@@ -286,6 +289,27 @@ async def pin_raises(rig: Rig) -> None:
     await rig.until_logged("the pin does not answer")
 
 
+async def trace_frozen(rig: Rig) -> None:
+    with rig.frozen():
+        await asyncio.sleep(rig.rng.uniform(0.0, 0.3))
+        rig.hit()
+        rig.link.cut()
+        await asyncio.sleep(LONGER_S)
+        rig.signal(rig.server, signal.SIGKILL)
+        rig.signal(rig.motor, signal.SIGKILL)
+        await rig.until_ended("the server", rig.server)
+        await rig.until_ended("the motor process", rig.motor)
+
+
+async def trace_frozen_no_motor(rig: Rig) -> None:
+    with rig.frozen():
+        await asyncio.sleep(rig.rng.uniform(0.0, 0.3))
+        rig.hit()
+        rig.signal(rig.motor, signal.SIGKILL)
+        await rig.until_ended("the motor process", rig.motor)
+        await rig.until_ended("the server", rig.server)
+
+
 async def restarted(rig: Rig) -> None:
     rig.hit()
     rig.signal(rig.server, signal.SIGKILL)
@@ -377,5 +401,19 @@ FAULTS = (
     ),
     Fault("pin-raises", "the link is cut, and a pin raises when it shall go low", pin_raises, oddity="stuck"),
     Fault("trace-full", "the trace is on a full disk, and the link is cut", link_cut, full_disk=True),
+    Fault(
+        "trace-frozen",
+        "the trace is on a disk that hangs, and the link is cut",
+        trace_frozen,
+        hanging_disk=True,
+    ),
+    Fault(
+        "trace-frozen-dead",
+        "the trace is on a disk that hangs; motor process: SIGKILL",
+        trace_frozen_no_motor,
+        DEATH_S,
+        "fault",
+        hanging_disk=True,
+    ),
     Fault("restart", "server: SIGKILL, and started again within 100 ms", restarted, DEATH_S, "fault"),
 )

@@ -7,17 +7,19 @@ import contextlib
 import json
 import os
 import random
+import select
 import signal
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.measure import Write
 from tests.faults import leaks
+from tests.faults.disk import Disk
 from tests.faults.driver import HEADINGS, Driver
 from tests.faults.jitter import ROOT
 from tests.faults.judge import powering, written
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from tests.faults.catalogue import Fault
 
 FULL = Path("/dev/full")
+ENDED_S = 5.0  # for a process that was killed, or ends by itself
 # Full throttle and back in no time, a short brake, and otherwise the product as everybody gets it.
 CONFIG = "[drive]\naccel = 20.0\ndecel = 20.0\n[motors]\nbrake_hold_s = 0.1\n"
 JUMPERS = '[l298n]\nena = "jumper"\nenb = "jumper"\n'
@@ -64,6 +67,7 @@ class Rig:
         self.server_pid = car.process.pid
         self.server, self.motor = os.pidfd_open(self.server_pid), os.pidfd_open(car.motor_pid())
         self.server_descriptors = descriptors
+        self.disk: Disk | None = None
         self._run = run
         self._helpers: list[asyncio.subprocess.Process] = []
         self.strangers: list[asyncio.StreamWriter] = []
@@ -111,6 +115,20 @@ class Rig:
             assert time.monotonic() < give_up_at, f"these pins stay high: {high}"
             await asyncio.sleep(0.01)
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Freeze the disk with the trace. The times of the pin writes are read when it is thawed."""
+        assert self.disk is not None
+        self.disk.freeze()
+        try:
+            yield
+        finally:
+            self.disk.thaw()
+
+    async def until_ended(self, name: str, process: int) -> None:
+        """Wait until a process has ended, by its descriptor."""
+        await until(lambda: bool(select.select([process], [], [], 0)[0]), f"the end of {name}", ENDED_S)
+
     async def until_logged(self, sentence: str) -> None:
         """Wait until the car has said so: evidence that a fault has struck."""
         await until(lambda: sentence in self.car.log(), f"{sentence!r} in the log: the fault did not strike")
@@ -141,16 +159,20 @@ async def driving(fault: Fault, jumpers: bool, rng: random.Random, run: str) -> 
         Leaked: it left something behind.
     """
     program = ("-m", "tests.faults.odd", fault.oddity) if fault.oddity else ("-m", "picar")
-    with tempfile.TemporaryDirectory(prefix="picar-faults-") as tmp:
+    with contextlib.ExitStack() as disks, tempfile.TemporaryDirectory(prefix="picar-faults-") as tmp:
+        disk = disks.enter_context(Disk()) if fault.hanging_disk else None
         env = {leaks.MARK: run, "XDG_RUNTIME_DIR": tmp, "TMPDIR": tmp}
         car = Product(config=CONFIG + JUMPERS * jumpers, program=program, env=env)
         if fault.full_disk:
             car.trace_file = FULL
+        if disk:
+            car.trace_file = disk.folder / "trace.jsonl"
         async with car:
             before = await _descriptors_at_rest(car)
             async with Proxy(car.port) as link, Driver(link.url, rng.choice(HEADINGS)) as driver:
                 await driver.full_throttle()
                 rig = Rig(car, link, driver, jumpers, rng, run, before)
+                rig.disk = disk
                 try:
                     await asyncio.sleep(
                         rng.uniform(0.05, 0.15)

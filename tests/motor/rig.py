@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import select
@@ -47,15 +49,47 @@ def wait_until(look: Callable[[], T], what: str) -> T:
 
 
 class Trace:
-    """What a pin trace says."""
+    """What a pin trace says, read from its pipe: a line is there as soon as the pin is written.
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
+    `fd` is the write end, for the motor process to inherit.
+    """
+
+    def __init__(self) -> None:
+        self._reading, self.fd = os.pipe()
+        for end in (self._reading, self.fd):
+            os.set_blocking(end, False)
+        fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, 1 << 20)
+        self._text = b""
 
     def lines(self) -> list[dict[str, Any]]:
         """Return every pin write so far."""
-        text = self.file.read_text(encoding="utf-8") if self.file.exists() else ""
-        return [json.loads(line) for line in text.split("\n")[:-1]]
+        self._text += self.drain()
+        return [json.loads(line) for line in self._text.splitlines()]
+
+    def drain(self) -> bytes:
+        """Return what is in the pipe, and empty it."""
+        found = b""
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._reading, 65536):
+                found += data
+        return found
+
+    def fill(self) -> None:
+        """Fill the pipe to the brim, as a disk that hangs does."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(self.fd, bytes(512))
+
+    def read_no_more(self) -> None:
+        """Close the end that is read, as the death of the process that writes the file does."""
+        fd, self._reading = self._reading, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.read_no_more()
+        os.close(self.fd)
 
     def levels(self) -> dict[int, float]:
         """Return the newest level of each pin."""
@@ -84,7 +118,6 @@ class MotorProcess:
         settings: the configuration.
         backend: which pins.
         program: what starts it.
-        trace: where to; a file of its own unless said.
         order: False sends none.
     """
 
@@ -93,16 +126,13 @@ class MotorProcess:
         settings: Config | None = None,
         backend: str = "mock",
         program: tuple[str, ...] = (sys.executable, "-m", "picar.motor"),
-        trace: str | None = None,
         order: bool = True,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="picar-motor-")
         folder = Path(self._folder.name)
-        self.trace = Trace(folder / "trace.jsonl")
+        self.trace = Trace()
         self._errors = (folder / "stderr").open("w+b")
-        self._order = (
-            Order.of(settings or Config(), backend, trace or str(self.trace.file)) if order else None
-        )
+        self._order = Order.of(settings or Config(), backend, self.trace.fd) if order else None
         self._program = program
         self._unread = b""
         self._n = 0
@@ -116,6 +146,7 @@ class MotorProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
+            pass_fds=[self.trace.fd],
             bufsize=0,
             cwd=ROOT,
         )
@@ -132,6 +163,7 @@ class MotorProcess:
         with self.process:
             pass
         self._errors.close()
+        self.trace.close()
         self._folder.cleanup()
 
     @property

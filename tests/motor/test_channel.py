@@ -42,14 +42,14 @@ class Clock:
 class Rig:
     """A channel, what it heard, and what it did about it."""
 
-    def __init__(self, folder: Path, backend: str = "mock") -> None:
-        self.trace = Trace(folder / "trace.jsonl")
+    def __init__(self, trace: Trace, backend: str = "mock") -> None:
+        self.trace = trace
         self.clock = Clock()
         self.statuses: list[Status] = []
         self.lows: list[bool] = []  # for each emergency: whether the motor process was gone by then
         self.deaths = 0
         self.pins_fail = False
-        order = Order.of(QUICK, backend, str(self.trace.file))
+        order = Order.of(QUICK, backend, self.trace.fd)
         self.channel = Channel(order, self._pins_low, self.clock)
 
     def start(self) -> None:
@@ -107,9 +107,16 @@ def open_descriptors() -> int:
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def trace() -> Iterator[Trace]:
+    """A pin trace that is read from its pipe."""
+    with contextlib.closing(Trace()) as trace:
+        yield trace
+
+
+@pytest.fixture
+def rig(trace: Trace) -> Iterator[Rig]:
     """A started motor process."""
-    rig = Rig(tmp_path)
+    rig = Rig(trace)
     rig.start()
     yield rig
     if alive(rig.channel.pid):
@@ -227,9 +234,9 @@ def test_pins_that_cannot_be_lowered_are_told_and_the_server_still_hears_of_the_
     assert rig.lows == [True]
 
 
-def test_a_clean_close_is_no_death(tmp_path: Path) -> None:
+def test_a_clean_close_is_no_death(trace: Trace) -> None:
     before = open_descriptors()
-    rig = Rig(tmp_path)
+    rig = Rig(trace)
     rig.start()
     rig.at_full_speed()
     rig.channel.close()
@@ -243,9 +250,9 @@ def test_a_clean_close_is_no_death(tmp_path: Path) -> None:
     assert open_descriptors() == before
 
 
-def test_after_a_death_a_close_leaves_nothing_open(tmp_path: Path) -> None:
+def test_after_a_death_a_close_leaves_nothing_open(trace: Trace) -> None:
     before = open_descriptors()
-    rig = Rig(tmp_path)
+    rig = Rig(trace)
     rig.start()
     rig.kill(signal.SIGKILL)
     rig.pump(lambda: rig.deaths > 0, "its death to be noticed")
@@ -254,8 +261,8 @@ def test_after_a_death_a_close_leaves_nothing_open(tmp_path: Path) -> None:
     assert rig.deaths == 1
 
 
-def test_a_channel_that_was_never_started_may_be_closed(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
+def test_a_channel_that_was_never_started_may_be_closed(trace: Trace) -> None:
+    rig = Rig(trace)
     assert rig.channel.pid is None
     rig.channel.close()
     assert (rig.lows, rig.deaths) == ([], 0)
@@ -331,11 +338,11 @@ def test_a_flood_never_blocks_and_is_answered_in_its_order(rig: Rig) -> None:
 
 
 def test_a_backend_without_its_library_is_an_error_with_its_sentence(
-    tmp_path: Path, install_fake: Callable[[str], FakeHeader]
+    trace: Trace, install_fake: Callable[[str], FakeHeader]
 ) -> None:
     install_fake("lgpio").board.tell("lgpio", "missing")
     before = open_descriptors()
-    rig = Rig(tmp_path, backend="lgpio")
+    rig = Rig(trace, backend="lgpio")
     with pytest.raises(BackendError, match="its library is not installed"):
         rig.start()
     assert (rig.lows, rig.deaths) == ([], 0)
@@ -355,12 +362,12 @@ def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", ["dies", "hangs"])
 def test_before_it_was_ready_its_end_touches_no_pin(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
     stand_in(tmp_path, monkeypatch, mode)
     monkeypatch.setattr(channel_module, "START_TIMEOUT_S", DEADLINE_S if mode == "dies" else 0.3)
     before = open_descriptors()
-    rig = Rig(tmp_path)
+    rig = Rig(trace)
     with pytest.raises(ChannelError, match=r"did not get ready.*Start picar again\."):
         rig.start()
     rig.channel.close()
@@ -370,10 +377,10 @@ def test_before_it_was_ready_its_end_touches_no_pin(
 
 
 def test_a_pipe_that_stays_full_is_a_death_though_it_talks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(tmp_path, monkeypatch, "talks")
-    rig = Rig(tmp_path)
+    rig = Rig(trace)
     rig.start()
     with contextlib.closing(rig.channel):
         for _ in range(40_000):
@@ -383,12 +390,12 @@ def test_a_pipe_that_stays_full_is_a_death_though_it_talks(
 
 
 def test_the_folder_it_is_started_in_cannot_change_what_is_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("picar", "json", "select"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a trap')\n")
     monkeypatch.chdir(tmp_path)
-    rig = Rig(tmp_path)
+    rig = Rig(trace)
     rig.start()
     rig.channel.close()
     assert (rig.lows, rig.deaths) == ([], 0)

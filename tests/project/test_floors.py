@@ -30,6 +30,7 @@ FLOORS = {
         "picar.errors",
         "picar.program",
         "picar.stderr",
+        "picar.linewriter",
         "picar.log",
         "picar.files",
     },

@@ -71,8 +71,11 @@ class Service:
         """Return the ids of the server and of the motor process, in there."""
         server = int(self.show("MainPID"))
         children = self.machine.path(f"/proc/{server}/task/{server}/children").read_text().split()
-        assert len(children) == 1, children
-        return {"server": server, "motor": int(children[0])}
+        commands = {child: self.machine.path(f"/proc/{child}/cmdline").read_text() for child in children}
+        (motor,) = (
+            child for child, command in commands.items() if "picar.motor" in command
+        )  # not the trace's
+        return {"server": server, "motor": int(motor)}
 
     def show(self, key: str) -> str:
         return self.machine.show(UNIT, key)

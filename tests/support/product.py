@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from tests.support.waiting import DEADLINE_S, until
 
 EN_PINS = (12, 13)
 ALL_PINS = (12, 13, 22, 23, 24, 27)
+WRITING_S = 2.0  # a disk that hangs is not waited for longer
 _URL = re.compile(rb"open +(http://(?:127\.0\.0\.1|\[::1\]):(\d+))")
 
 
@@ -34,6 +36,39 @@ def _read_on(path: Path, start: int) -> tuple[list[dict[str, Any]], int]:
         text = file.read()
     whole = text[: text.rfind(b"\n") + 1]
     return [json.loads(line) for line in whole.splitlines()], start + len(whole)
+
+
+def trace_writer(pid: int) -> int | None:
+    """Return the id of the process that writes the trace of a server, None without one; Linux."""
+    for child in _children(pid):
+        if "linewriter" in _command(child):
+            return child
+    return None
+
+
+def let_it_write(writer: int | None) -> None:
+    """Wait until a trace's writer has put all that it was sent into the file: it waits in read(0) for more, or has ended."""
+    give_up_at = time.monotonic() + WRITING_S
+    while writer is not None and time.monotonic() < give_up_at:
+        try:
+            call = Path(f"/proc/{writer}/syscall").read_text().split()
+        except OSError:
+            return
+        if call[:1] == ["-1"] or call[1:2] == ["0x0"]:
+            return
+        time.sleep(0.0005)
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    return ""
 
 
 class Product:
@@ -69,6 +104,7 @@ class Product:
         self._program = program
         self._writes: list[dict[str, Any]] = []
         self._read_up_to = 0
+        self._writer: int | None = None
         self.process: asyncio.subprocess.Process
         self.url = ""
         self.port = 0
@@ -117,6 +153,7 @@ class Product:
             while line := await stdout.readline():
                 if found := _URL.search(line):
                     self.url, self.port = found[1].decode(), int(found[2])
+                    self._writer = trace_writer(self.process.pid)
                     return
         raise AssertionError(f"picar did not start:\n{self.log()}")
 
@@ -138,9 +175,13 @@ class Product:
 
     def motor_pid(self) -> int:
         """Return the id of its motor process."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        assert len(children) == 1, children
-        return int(children[0])
+        motors = [child for child in _children(self.process.pid) if child != self._writer]
+        assert len(motors) == 1, motors
+        return motors[0]
+
+    def let_it_write(self) -> None:
+        """Wait until all pin writes so far are in the trace."""
+        let_it_write(self._writer)
 
     def log(self) -> str:
         """Return what it wrote to standard error."""
@@ -148,6 +189,7 @@ class Product:
 
     def trace(self) -> list[dict[str, Any]]:
         """Return every pin write so far: t, pin, op, value."""
+        self.let_it_write()
         if self.trace_file.exists():
             writes, self._read_up_to = _read_on(self.trace_file, self._read_up_to)
             self._writes += writes

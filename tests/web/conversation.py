@@ -29,7 +29,7 @@ class Stage:
     def __init__(self, car: Product, grace_s: float) -> None:
         self.car, self.grace_s = car, grace_s
         self.address = ("127.0.0.1", car.port)
-        self.pins = PinWatch(car.trace_file)
+        self.pins = PinWatch(car.trace_file, car.let_it_write)
         self.speed_limit = 1.0
         self._http = http.client.HTTPConnection(*self.address, timeout=DEADLINE_S)
 

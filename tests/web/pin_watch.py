@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 SIDES = ((12, 23, 24), (13, 27, 22))  # enable, forward, reverse
@@ -13,9 +14,11 @@ class PinWatch:
 
     Args:
         file: the trace.
+        let_it_write: waits until all pin writes so far are in it.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, let_it_write: Callable[[], None]) -> None:
+        self._let_it_write = let_it_write
         self._file = file.open(encoding="utf-8")
         self._rest = ""
         self._levels: dict[int, float] = {}
@@ -27,6 +30,7 @@ class PinWatch:
 
     def turned(self) -> set[str]:
         """Return which ways a wheel turned since the last call: forward, reverse, both or none."""
+        self._let_it_write()
         lines = (self._rest + self._file.read()).split("\n")
         self._rest = lines.pop()
         turned = set(self.turns())

@@ -1,55 +1,142 @@
-"""Write down every pin write, for any backend: one JSON line each in `--pin-trace FILE`, or wherever else.
+"""Note every pin write, for any backend: one JSON line each in `--pin-trace FILE`, or wherever else.
 
-Law: a trace that cannot be written (full disk) never keeps a pin from being written.
+Law: a pin write never waits for a file. The lines go into a pipe; at its other end is a process that touches no pin
+(`picar/linewriter.py`), and what the pipe does not take is lost.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import select
+import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from picar import linewriter
 from picar.errors import PicarError
 from picar.motor.pins import Pin, Pins
 from picar.stderr import say
 
+if TYPE_CHECKING:
+    import subprocess
+
 Note = Callable[[int, str, float], None]
+
+START_TIMEOUT_S = 20.0  # for a small Pi's Python to start, and the file to be opened
+END_TIMEOUT_S = 1.0  # for the last lines to be written
+_PIPE_BYTES = 1 << 20  # some 15,000 lines; the kernel gives 64 KiB unasked
+_F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
 
 
 class PinTrace:
-    """The file, opened for appending: several processes may share it, a line is one write.
+    """Sends lines to the process that writes the file.
+
+    Args:
+        fd: the write end of its pipe, non-blocking. All processes that set pins share it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self._lost = 0
+
+    def line(self, pin: int, op: str, value: float) -> None:
+        """Send one line with the time; one that the pipe does not take is counted."""
+        sent = self._send(f'{{"t":{time.monotonic():.6f},"pin":{pin},"op":"{op}","value":{value:.6g}}}\n')
+        self._lost = 0 if sent else self._lost + 1
+
+    def close(self) -> None:
+        """Send how many lines were lost at last, and close the descriptor. To be called when the pins are low."""
+        if self._lost and not self._send(""):
+            say(f"picar: the pin trace lacks {self._lost} lines: nothing read them")
+        os.close(self.fd)
+        self.fd = -1  # a late line must not end up in another file
+
+    def _send(self, line: str) -> bool:
+        """Write a line, after the count of those lost before it. Returns False where the pipe does not take both."""
+        lost = f"lost {self._lost}\n" if self._lost else ""
+        try:
+            os.write(self.fd, f"{lost}{line}".encode())  # below PIPE_BUF: as a whole or not at all
+        except OSError:  # full, or its reader is gone
+            return False
+        return True
+
+
+class TraceFile:
+    """The pipe, and the process that copies it into a file.
 
     Args:
         path: where to; made when missing.
     """
 
-    def __init__(self, path: Path) -> None:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # for a pipe
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        if _F_SETPIPE_SZ is not None:
+            with contextlib.suppress(OSError):  # this user has many pipes
+                fcntl.fcntl(writing, _F_SETPIPE_SZ, _PIPE_BYTES)
+        self.trace = PinTrace(writing)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, None before `open`."""
+        return self._process.pid if self._process else None
+
+    def open(self) -> None:
+        """Start the process, and wait until it has opened the file.
+
+        Raises:
+            PicarError: it cannot, or does not in time.
+        """
+        import subprocess  # here, because it takes time: pins-low has none before the pins are low
+
         try:
-            self._fd = os.open(path, flags, 0o644)
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", linewriter.__file__, self._path],
+                stdin=self._reading,
+                stdout=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C must not end it before the last lines
+            )
         except OSError as error:
             raise PicarError(
-                f"--pin-trace {path}: {error.strerror}. Name a file that can be written."
+                f"The process that writes the pin trace did not start: {error.strerror}."
             ) from None
-        self.path = path
-        self._broken = False
+        finally:
+            os.close(self._reading)
+        if (answer := self._answer()) != "open":
+            raise PicarError(f"--pin-trace {self._path}: {answer}. Name a file that can be written.")
 
-    def line(self, pin: int, op: str, value: float) -> None:
-        """Append one line with the time; on failure say so once and give up."""
-        if self._broken:
-            return
-        entry = f'{{"t":{time.monotonic():.6f},"pin":{pin},"op":"{op}","value":{value:.6g}}}\n'
+    def close(self) -> None:
+        """Close the pipe, and wait a moment for the last lines. To be called when the pins are low."""
+        self.trace.close()
+        if self._process is not None:
+            import subprocess
+
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it ends when its disk answers
+                self._process.wait(END_TIMEOUT_S)
+
+    def save(self) -> None:
+        """Copy into the file what is in the pipe, and close both.
+
+        Raises:
+            PicarError: as `open`.
+        """
         try:
-            if os.write(self._fd, entry.encode()) == len(
-                entry
-            ):  # one write: lines of two processes never mix
-                return
-            why = "the file is full"
-        except OSError as error:
-            why = str(error.strerror)
-        self._broken = True
-        say(f"picar: the pin trace ends here: {why}")
+            self.open()
+        finally:
+            self.close()
+
+    def _answer(self) -> str:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        with self._process.stdout as said:
+            if not select.select([said], [], [], START_TIMEOUT_S)[0]:
+                return "the disk does not answer"
+            return said.readline().decode(errors="replace").strip() or "the process that writes it ended"
 
 
 class TracedPins:
