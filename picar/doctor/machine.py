@@ -51,6 +51,7 @@ class Machine:
         listen: opens the sockets that `picar serve` would open, or raises `ServeError`.
         python: version of the Python that runs picar.
         interpreter: its program, for trying a GPIO library in a process of its own.
+        is_root: whether root asks, whom no group keeps out.
     """
 
     root: Path
@@ -58,6 +59,7 @@ class Machine:
     listen: Callable[[ServerConfig], list[socket.socket]]
     python: str = platform.python_version()
     interpreter: str = sys.executable
+    is_root: bool = False
 
     def text(self, *paths: str) -> str | None:
         """Return the text of the first of these files that can be read, None without any."""
@@ -76,7 +78,7 @@ def this_machine() -> Machine:
     """Return the machine that this runs on."""
     from picar.web.server import listen
 
-    return Machine(ROOT, run, listen)
+    return Machine(ROOT, run, listen, is_root=os.geteuid() == 0)
 
 
 def run(*command: str, patience_s: float = PATIENCE_S) -> Answer | None:

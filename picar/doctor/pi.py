@@ -118,8 +118,7 @@ def power(machine: Machine) -> Finding:
     bits = throttle_bits(machine, sources) if bits is None else bits
     low = voltage_is_low(machine, sources, bits)
     if low is None:
-        fix = "sudo usermod -aG video $USER, then log in again"
-        return Finding("power", "warning", "cannot be read here", fix)
+        return Finding("power", "warning", "cannot be read here", _way_to_read_power(machine))
     if low:
         return Finding("power", "problem", "the Pi gets too little voltage right now", _MORE_POWER)
     if bits is None:
@@ -132,6 +131,14 @@ def power(machine: Machine) -> Finding:
             "power", "warning", f"the Pi {when} slowed down because it is hot", "give it air, or a heat sink"
         )
     return Finding("power", "ok", "no under-voltage since the last start")
+
+
+def _way_to_read_power(machine: Machine) -> str:
+    if machine.ask("vcgencmd", "get_throttled") is None:
+        return "sudo apt install raspi-utils, which has vcgencmd"
+    if machine.is_root:  # no group keeps root out
+        return "start the kernel of Raspberry Pi OS; in a container, allow it /dev/vcio"
+    return "sudo usermod -aG video $USER, then log in again"
 
 
 def _assignments(text: str) -> Iterator[tuple[str, str]]:

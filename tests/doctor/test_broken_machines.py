@@ -112,8 +112,15 @@ BROKEN = {
     "heat": (
         Case(answers={"vcgencmd get_throttled": Answer(0, "throttled=0xe0008")}), "power", "warning", "hot", "heat sink",
     ),
-    "a voltage that nobody may read": (
+    "a voltage that this user may not read": (
         Case(answers={"vcgencmd get_throttled": Answer(255, err="VCHI initialization failed")}), "power", "warning", "cannot be read", "-aG video",
+    ),
+    "a voltage that not even root may read": (
+        Case(answers={"vcgencmd get_throttled": Answer(255, err="VCHI initialization failed")}, is_root=True),
+        "power", "warning", "cannot be read", "kernel of Raspberry Pi OS",
+    ),
+    "a voltage that no program reads": (
+        Case(answers={"vcgencmd get_throttled": None}), "power", "warning", "cannot be read", "apt install raspi-utils",
     ),
     "a service that fails": (
         Case(answers={"systemctl show picar": Answer(0, "LoadState=loaded\nActiveState=failed\nResult=exit-code\nNRestarts=0")}),

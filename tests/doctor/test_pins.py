@@ -13,7 +13,7 @@ from picar.doctor import examine
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Answer, Machine
 from tests.doctor.trees import PI_5, listen_nowhere
-from tests.support.header import FakeHeader
+from tests.support.header import ADVICE, FakeHeader
 from tests.support.product import ALL_PINS
 
 
@@ -71,6 +71,6 @@ def test_it_says_what_a_library_lacks(tmp_path: Path, backend: str, asked: str) 
     header.board.tell("lgpio", "no-access")
     found = pins_as_found(header, tmp_path / "root", backend)
     assert (found[asked].status, found[asked].message) == ("problem", "no permission for /dev/gpiochip0")
-    assert "sudo usermod -aG gpio $USER" in found[asked].fix
+    assert ADVICE in found[asked].fix
     assert found["pins"].status == "problem"
     assert not header.board.folder.joinpath("line12").exists()

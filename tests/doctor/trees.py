@@ -74,11 +74,13 @@ class Case:
         files: text by path; None takes a file away.
         answers: by the beginning of the command; None for a program that is missing.
         config: picar.toml.
+        is_root: whether root asks.
     """
 
     files: Mapping[str, str | None] = field(default_factory=dict)
     answers: Mapping[str, Answer | None] = field(default_factory=dict)
     config: str = ""
+    is_root: bool = False
     asked: list[str] = field(default_factory=list)
 
     def build(self, tree: Path, listen: object = listen_nowhere) -> Machine:
@@ -88,7 +90,7 @@ class Case:
                 (tree / path).parent.mkdir(parents=True, exist_ok=True)
                 (tree / path).write_text(text)
         (tree / "picar.toml").write_text(self.config)
-        return Machine(tree, self._ask, listen, "3.13.5", "PYTHON")  # type: ignore[arg-type]
+        return Machine(tree, self._ask, listen, "3.13.5", "PYTHON", self.is_root)  # type: ignore[arg-type]
 
     def examine(self, tree: Path, listen: object = listen_nowhere) -> list[Finding]:
         """Return what the doctor finds."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import pytest
 from picar.config import L298NConfig
 from picar.errors import BackendError
 from picar.motor import pins
+from picar.motor.pins.lock import may_use
 from picar.motor.pins.mock import MockPins
 from picar.motor.pins.sim import SimPins
-from tests.support.header import FAKED, REAL, FakeHeader
+from tests.support.header import ADVICE, FAKED, REAL, FakeHeader
 
 PI = "Raspberry Pi 5 Model B Rev 1.0"
 NO_LGPIO = "its library is not installed. Install it: sudo apt install python3-lgpio"
@@ -52,7 +55,7 @@ def test_a_device_without_permission_says_which_group_to_join(
     fake.board.tell("lgpio", "no-access")
     if name == "rpigpio":
         fake.board.tell("rpigpio", "no-access")
-    with pytest.raises(BackendError, match=r"^--pins \w+: [Nn]o .*sudo usermod -aG gpio \$USER, then log in"):
+    with pytest.raises(BackendError, match=rf"^--pins \w+: [Nn]o .*{re.escape(ADVICE)}"):
         pins.choose(fake.name, PI)
 
 
@@ -73,7 +76,7 @@ def test_a_device_without_permission_says_which_group_to_join(
         ),
         (
             ("rpigpio", "no-access"),
-            "No access to /dev/mem.  Try running as root. Join the group that may use it",
+            f"No access to /dev/mem.  Try running as root. {ADVICE}",
         ),
     ],
 )
@@ -131,3 +134,10 @@ def test_a_pi_is_known_by_its_model(tmp_path: Path, content: bytes, model: str |
 
 def test_a_machine_that_does_not_say_its_model_is_no_pi(tmp_path: Path) -> None:
     assert pins.raspberry_pi_model(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(("user", "advice"), [(1000, "sudo usermod -aG gpio $USER"), (0, "DeviceAllow=")])
+def test_root_is_not_told_to_join_a_group(monkeypatch: pytest.MonkeyPatch, user: int, advice: str) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    assert advice in may_use("gpio")
+    assert ("usermod" in may_use("gpio")) == (user != 0)

@@ -19,6 +19,12 @@ ROOT = Path(__file__).parents[2]
 FAKES = ROOT / "tests" / "fakes"
 REMEMBERED = ("mock", "sim")
 REAL = ("lgpio", "gpiozero", "rpigpio")
+# What a library without permission advises; these tests run as root too, whom no group keeps out.
+ADVICE = (
+    "Join the group that may use it: sudo usermod -aG gpio $USER"
+    if os.geteuid()
+    else "Root may not use it either."
+)
 FAKED = (*REAL, "rpi-lgpio")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.motor.rig import wait_until
 from tests.support.client import Client
-from tests.support.header import FAKED, FakeHeader
+from tests.support.header import ADVICE, FAKED, FakeHeader
 from tests.support.product import ALL_PINS, Product
 from tests.support.waiting import until
 
@@ -68,9 +68,7 @@ def rpi_lgpio(tmp_path: Path) -> FakeHeader:
     return FakeHeader("rpi-lgpio", tmp_path)
 
 
-NO_PERMISSION = (
-    "no permission for /dev/gpiochip0. Join the group that may use it: sudo usermod -aG gpio $USER"
-)
+NO_PERMISSION = f"no permission for /dev/gpiochip0. {ADVICE}"
 
 
 @pytest.mark.parametrize("command", ["serve", "pins-low"])

@@ -48,6 +48,8 @@ class PinsLock:
 
 def may_use(group: str) -> str:
     """Return how a person comes to use devices of this group."""
+    if os.geteuid() == 0:  # no group keeps root out
+        return "Root may not use it either. Allow the device where picar runs: DeviceAllow= of the unit, or the container."
     return f"Join the group that may use it: sudo usermod -aG {group} $USER, then log in again."
 
 
