@@ -82,7 +82,7 @@ def serve(options: argparse.Namespace) -> int:
     from picar.motor.order import Order
     from picar.overlay import Overlay
     from picar.program import program
-    from picar.service import catch_signals, ignore_signals
+    from picar.service import be_killed_first, catch_signals, ignore_signals
     from picar.web.connections import make_room
     from picar.web.gate import Gate
     from picar.web.hostwatch import HostWatch
@@ -129,6 +129,7 @@ def serve(options: argparse.Namespace) -> int:
         if told_to_end:
             return 0
         raise
+    be_killed_first()
     tuning = Tuning(configured, overlay, calibrated)
     hub = Hub(settings, backend, channel, status, tuning, flight.note, store.speed_cap)
     gate = Gate(store, pair.pairing_of(settings))

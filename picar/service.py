@@ -9,8 +9,11 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_OOM_SCORE = Path("/proc/self/oom_score_adj")
+_OOM_SCORE_ADJ = 500  # of 1000: before the motor process and the machine's other programs
 _FEEDS = 3  # in each interval of the watchdog: asked every 0.5 s, it is then fed every second of two
 
 
@@ -48,6 +51,17 @@ def writes_to_journal(fd: int, env: Mapping[str, str] = os.environ) -> bool:
         found = os.fstat(fd)
         return env.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
     return False
+
+
+def be_killed_first() -> None:
+    """Make the kernel end this process before the motor process when memory runs out: that one then makes the pins low.
+
+    To be called when the motor process has started: it keeps what both inherited, for example from a unit. Raising the
+    value needs no right; where there is no such file, nothing changes (proc_pid_oom_score_adj(5)).
+    """
+    with contextlib.suppress(OSError):
+        own = int(_OOM_SCORE.read_text())
+        _OOM_SCORE.write_text(str(min(max(_OOM_SCORE_ADJ, own + 1), 1000)))
 
 
 class Watchdog:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from picar.web.hostwatch import PERIOD_S, STALE_S, HostWatch
 from tests.support.client import Client
 from tests.support.household import Household
 from tests.support.pi import ALARM, BITS, HEAT, UPTIME, FakePi
-from tests.support.product import EN_PINS
+from tests.support.product import EN_PINS, Product
 from tests.support.waiting import until
 
 CONFIG = "[motors]\nmin_duty = 0.0\n"  # a duty is a speed
@@ -208,3 +209,25 @@ async def test_a_machine_without_a_thread_to_spare_drives_all_the_same(
     watch.start()
     assert watch.look(wanted=True) is UNKNOWN
     assert caplog.messages == ["how the machine is stays unknown (can't start new thread); the car drives on"]
+
+
+NO_THREADS = (  # a stack that no address space has room for, so that the kernel refuses every thread
+    "import os, resource, sys; resource.setrlimit(resource.RLIMIT_STACK, (1 << 46, resource.RLIM_INFINITY))\n"
+    "os.execv(sys.executable, [sys.executable, '-m', 'picar', *sys.argv[1:]])"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems choose the size of a stack themselves")
+async def test_a_car_whose_kernel_refuses_every_thread_drives_and_says_so_once() -> None:
+    async with Product(program=("-c", NO_THREADS)) as car:
+        async with Client(car.url) as phone:
+            await phone.take()
+            phone.hold(1.0)
+            await car.until_driving()
+            await phone.hears(30)  # more than a second: the facts have been asked for again
+            facts = phone.state["host"]
+            assert (facts["uptime_s"], facts["cpu_percent"], facts["temperature_c"]) == (None, None, None)
+        await car.until_low()
+        assert await car.terminate() == 0
+        assert car.log().count("stays unknown (can't start new thread); the car drives on") == 1
+        assert "Traceback" not in car.log()

@@ -90,6 +90,28 @@ async def test_a_log_that_takes_no_more_delays_no_emergency(victim: str) -> None
         assert await car.ended() == (1 if victim == "motor" else -signal.SIGKILL)
 
 
+RAISED = """
+import os, sys
+with open("/proc/self/oom_score_adj", "w") as file: file.write("700")  # as OOMScoreAdjust= of a unit
+os.execv(sys.executable, [sys.executable, "-m", "picar", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux chooses by this value")
+@pytest.mark.parametrize("program", [("-m", "picar"), ("-c", RAISED)], ids=["by hand", "a raised unit"])
+async def test_the_kernel_kills_the_server_before_the_motor_process(program: tuple[str, ...]) -> None:
+    inherited = 700 if RAISED in program else oom_score_adj(os.getpid())
+    async with Product(program=program) as car:
+        assert oom_score_adj(car.motor_pid()) == inherited
+        await until(
+            lambda: oom_score_adj(car.process.pid) >= max(500, inherited + 1), "the server's value raised"
+        )
+
+
+def oom_score_adj(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_it_starts_ends_it_without_a_word(number: signal.Signals) -> None:
     code = (
