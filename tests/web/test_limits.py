@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tornado.netutil import bind_sockets
 
 from tests.motor.rig import wait_until
 from tests.support.client import Client
-from tests.support.product import Product
+from tests.support.product import EN_PINS, Product
 from tests.support.waiting import until
 
 FEW_FILES = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); from picar.__main__ import main; sys.exit(main())"
@@ -88,6 +89,36 @@ async def test_a_log_that_takes_no_more_delays_no_emergency(victim: str) -> None
         os.kill(car.motor_pid() if victim == "motor" else car.process.pid, signal.SIGKILL)
         await car.until_low()
         assert await car.ended() == (1 if victim == "motor" else -signal.SIGKILL)
+
+
+SLOW_LOG = """
+import signal, sys, time
+from picar import log
+from picar.web.hub import Hub
+emit = log._Handler.emit
+def slow(self, record):
+    if record.exc_info: time.sleep(2)  # its disk hangs
+    emit(self, record)
+def pulse(self): raise RuntimeError("no pulse")
+log._Handler.emit = slow
+signal.signal(signal.SIGUSR1, lambda *_: setattr(Hub, "pulse", pulse))
+from picar.__main__ import main
+sys.exit(main())
+"""
+
+
+async def test_a_server_whose_loop_fails_cuts_the_pipe_before_it_logs_why() -> None:
+    config = "[session]\ncommand_timeout_s = 1.0\n[drive]\ndecel = 20.0\n"  # else the deadline would stop the car as soon
+    async with Product(config=config, program=("-c", SLOW_LOG)) as car, Client(car.url) as phone:
+        await phone.take()
+        phone.hold(1.0)
+        await car.until_driving()
+        failed_at = time.monotonic()
+        car.signal(signal.SIGUSR1)
+        assert await car.ended() == 1
+        assert "RuntimeError: no pulse" in car.log()
+        lows = [w["t"] for w in car.trace() if w["pin"] in EN_PINS and w["t"] > failed_at and not w["value"]]
+        assert lows[0] - failed_at < 0.7
 
 
 RAISED = """
