@@ -46,11 +46,15 @@ class Calibration:
             changed[section] = dataclasses.replace(before, **{key: getattr(self, name)})
         return dataclasses.replace(config, **changed)
 
+    @property
+    def motor_trims(self) -> tuple[float, float]:
+        """The trims of the motor on OUT1 and OUT2, and of the one on OUT3 and OUT4."""
+        return (self.right_trim, self.left_trim) if self.swap else (self.left_trim, self.right_trim)
+
     def is_faster_than(self, other: Calibration) -> bool:
-        """Tell whether a wheel may turn faster than with another one, at the same stick."""
-        return any(
-            getattr(self, name) > getattr(other, name) for name in ("left_trim", "right_trim", "min_duty")
-        )
+        """Tell whether a motor may turn faster than with another one, at the same stick."""
+        ours, theirs = (self.min_duty, *self.motor_trims), (other.min_duty, *other.motor_trims)
+        return any(mine > yours for mine, yours in zip(ours, theirs, strict=True))
 
     def toml(self) -> str:
         """Return the lines that say the same in picar.toml."""

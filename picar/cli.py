@@ -97,8 +97,8 @@ def serve(options: argparse.Namespace) -> int:
     backend = _choose_backend(settings)
     store = AccessStore(state_directory(), serving=True)
     overlay = Overlay(store.path.parent, backend)
-    configured, calibrated = Calibration.of(settings), overlay.start()
-    settings = calibrated.applied_to(settings) if calibrated else settings
+    calibrated, speed_cap = overlay.start(), store.speed_cap
+    tuning = Tuning(Calibration.of(settings), overlay, calibrated)
     make_room(settings.server.max_clients)
     tracing = TraceFile(options.pin_trace) if options.pin_trace else None
     if tracing:
@@ -107,7 +107,9 @@ def serve(options: argparse.Namespace) -> int:
     flight = FlightRecorder("server")
     notes = [flight.pin, tracing.trace.line] if tracing else [flight.pin]
     pins_low = functools.partial(_pins_low, settings, backend, notes)
-    order = Order.of(settings, backend, tracing.trace.fd if tracing else None, flight.fd, store.speed_cap)
+    trace = tracing.trace.fd if tracing else None
+    order = Order.of(settings, backend, trace, flight.fd, speed_cap, calibrated)
+    settings = tuning.current.applied_to(settings)
     channel = Channel(order, pins_low)
     server: Server | None = None
     told_to_end = False
@@ -130,8 +132,7 @@ def serve(options: argparse.Namespace) -> int:
             return 0
         raise
     be_killed_first()
-    tuning = Tuning(configured, overlay, calibrated)
-    hub = Hub(settings, backend, channel, status, tuning, flight.note, store.speed_cap)
+    hub = Hub(settings, backend, channel, status, tuning, flight.note, speed_cap)
     gate = Gate(store, pair.pairing_of(settings))
     watch = HostWatch(host.HostReader(host.Tree(host.ROOT)).read)
     server = Server(hub, channel, sockets, settings.server, flight, gate, watch)

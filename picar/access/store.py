@@ -29,6 +29,7 @@ from typing import Any, Literal
 
 from picar.access import tokens
 from picar.access.names import is_printable, look_alike, unused
+from picar.core.shaping import LEAST_SPEED
 from picar.errors import AccessError, TooManyPaired
 from picar.files import read_small, replace, set_aside
 from picar.program import command
@@ -111,7 +112,7 @@ class _Content:
         parsed = [(entry, Paired.parse(entry)) for entry in entries]
         return cls(
             **words,
-            speed_cap=cap,
+            speed_cap=max(LEAST_SPEED, cap),  # an older file may hold less
             paired=tuple(one for _, one in parsed if one),
             strange=tuple(entry for entry, one in parsed if one is None),
             version=max(version, VERSION),
@@ -183,7 +184,7 @@ class AccessStore:
 
     @property
     def speed_cap(self) -> float:
-        """The owner's cap, a share of `max_speed` in (0, 1]."""
+        """The owner's cap, a share of `max_speed` in [0.05, 1]."""
         self.refresh()
         return self._content.speed_cap
 
@@ -255,7 +256,7 @@ class AccessStore:
         return self._change(lambda content: dataclasses.replace(content, pin=tokens.new_pin())).pin
 
     def set_speed_cap(self, speed: float) -> None:
-        """Keep the owner's cap, a share of `max_speed` in (0, 1]; what is kept already is not written again."""
+        """Keep the owner's cap, a share of `max_speed` in [0.05, 1]; what is kept already is not written again."""
         if speed != self.speed_cap:
             self._change(lambda content: dataclasses.replace(content, speed_cap=speed))
 

@@ -66,13 +66,15 @@ class Refusal(StrEnum):
 class Output:
     """What the bridge shall do now: turn the wheels at these speeds, or hold them by braking.
 
-    `raw`: they are duty cycles, of a jog.
+    `raw`: they are duty cycles, of a jog. `cap`: while a speed cap is in force, no motor may turn faster than the
+    configuration lets it at this speed; a share of full power, 1 where no cap is in force.
     """
 
     left: float = 0.0
     right: float = 0.0
     brake: bool = False
     raw: bool = False
+    cap: float = 1.0
 
 
 COAST = Output()
@@ -123,7 +125,7 @@ class Drive:
         rearm_s: after a failsafe, how long a fresh command may re-arm by itself.
         brake_hold_s: how long a stop brakes.
         speed_cap: the owner's, above every driver's limit; a share of `max_speed` in (0, 1].
-        min_duty: of the motors, which says how far a jog may go under that cap.
+        min_duty: of the motors as configured, which says how far a jog may go under that cap.
 
     All times are seconds of one monotonic clock and never run backwards from call to call.
     """
@@ -150,7 +152,7 @@ class Drive:
         self._speed_limit = 1.0
         self._raw = False  # the ramps hold duty cycles, of a jog
         self.speed_cap = speed_cap
-        self.min_duty = min_duty
+        self._min_duty = min_duty
 
     def command(self, wanted: Wanted, deadline: float, now: float) -> Refusal | None:
         """Take the driver's newest sticks, to be followed until `deadline` at the latest.
@@ -222,8 +224,13 @@ class Drive:
     def output(self, now: float) -> Output:
         """Return what the bridge shall do, without letting time pass."""
         if self.state is State.ARMED:
-            return Output(self._left.speed, self._right.speed, raw=self._raw and any(self.applied))
+            raw = self._raw and any(self.applied)
+            return Output(self._left.speed, self._right.speed, raw=raw, cap=self._cap)
         return BRAKE if self.state is State.STOPPED and now < self._until else COAST
+
+    @property
+    def _cap(self) -> float:
+        return self.speed_cap * self._limits.max_speed if self.speed_cap < 1.0 else 1.0
 
     @property
     def wanted(self) -> Sticks:
@@ -286,7 +293,7 @@ class Drive:
     def _follow(self, now: float) -> None:
         limits = self._limits
         if isinstance(self._wanted, Jog):
-            target = jog_duties(self._wanted, self.speed_cap * limits.max_speed, self.min_duty)
+            target = jog_duties(self._wanted, self.speed_cap * limits.max_speed, self._min_duty)
         else:
             most = self.speed_limit * limits.max_speed
             target = wheel_speeds(self._wanted, limits.deadband, limits.expo, most)

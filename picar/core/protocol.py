@@ -17,7 +17,7 @@ from typing import Any
 
 from picar.calibration import PLACES, Calibration, option_of
 from picar.core.drive import Refusal
-from picar.core.shaping import JOG_DUTY, Jog, Sticks, Tank, Wanted
+from picar.core.shaping import JOG_DUTY, LEAST_SPEED, Jog, Sticks, Tank, Wanted
 
 VERSION = 1
 SUBPROTOCOL = "picar.v1"
@@ -277,10 +277,7 @@ def _calibrate(f: dict[str, Any]) -> Calibrate:
 
 
 def _limit(f: dict[str, Any]) -> Limit:
-    speed = _number(f, "speed", lo=0.0)
-    if speed == 0.0:
-        raise ProtocolError("bad_value", "speed must be above 0; to stop, send stop")
-    return Limit(speed, _integer(f, "tick"))
+    return Limit(_number(f, "speed", lo=LEAST_SPEED), _integer(f, "tick"))
 
 
 _READERS: dict[str, tuple[set[str], Callable[[dict[str, Any]], Message]]] = {

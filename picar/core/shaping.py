@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+LEAST_SPEED = 0.05  # the lowest speed limit and speed cap, a share of max_speed; less does not move a car
 JOG_DUTY = 0.5  # the most a jog asks for: a wheel in the air turns at a third of its speed
 
 

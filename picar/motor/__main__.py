@@ -62,15 +62,21 @@ def _build(
     traced: pins.Pins = TracedPins(backend, flight.pin)
     if trace:
         traced = TracedPins(traced, trace.line)
-    bridge = L298N(traced, order.l298n, order.motors, order.left, order.right)
+    drive, bridge = assemble(order, traced)
+    return MotorLoop(drive, bridge, world, commands, status, flight.note), bridge
+
+
+def assemble(order: Order, opened: pins.Pins) -> tuple[Drive, L298N]:
+    """Return what decides and what acts."""
+    bridge = L298N(opened, order.l298n, order.motors, order.left, order.right, order.configured)
     drive = Drive(
         order.drive,
         order.session.rearm_s,
         order.motors.brake_hold_s,
         order.speed_cap,
-        order.motors.min_duty,
+        order.configured.min_duty,
     )
-    return MotorLoop(drive, bridge, world, commands, status, flight.note), bridge
+    return drive, bridge
 
 
 def _first_line(fd: int) -> bytes:

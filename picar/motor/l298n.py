@@ -17,6 +17,8 @@ Laws:
 - The two INs of a bridge are never high together.
 - At rest every pin is low: where an EN jumper was forgotten on the board, that brakes.
 - A pin is written only when its value changes, except by `low`, which trusts no memory.
+- While a speed cap is in force, no motor gets a higher duty cycle than the configured calibration gives at that
+  speed, whatever it was calibrated to since.
 """
 
 from __future__ import annotations
@@ -103,10 +105,17 @@ class L298N:
         motors: PWM frequency and minimum duty.
         left: the left motor. With `swap` it hangs on OUT3 and OUT4.
         right: the right motor.
+        configured: the configuration's calibration, where another one is in force; a speed cap is measured by it.
     """
 
     def __init__(
-        self, pins: Pins, wiring: L298NConfig, motors: MotorsConfig, left: SideConfig, right: SideConfig
+        self,
+        pins: Pins,
+        wiring: L298NConfig,
+        motors: MotorsConfig,
+        left: SideConfig,
+        right: SideConfig,
+        configured: Calibration | None = None,
     ) -> None:
         self._pins = pins
         shared = wiring.shares_enable
@@ -114,9 +123,9 @@ class L298N:
         a = self._bridge("jumper" if shared else wiring.ena, wiring.in1, wiring.in2, motors.pwm_hz)
         b = self._bridge("jumper" if shared else wiring.enb, wiring.in3, wiring.in4, motors.pwm_hz)
         self._bridges = (a, b)
-        self._sides = (b, a) if wiring.swap else (a, b)
-        self._motors = (left, right)
-        self._min_duty = motors.min_duty
+        given = Calibration(wiring.swap, left.invert, right.invert, left.trim, right.trim, motors.min_duty)
+        self.calibrate(given)
+        self._configured = configured or given
 
     def apply(self, output: Output) -> None:
         """Write what has changed since the last output."""
@@ -128,7 +137,8 @@ class L298N:
                 bridge.brake()
             elif speed:
                 duty = abs(speed) if output.raw else duty_cycle(speed, motor.trim, self._min_duty)
-                bridge.turn(duty, forward=(speed > 0.0) != motor.invert)
+                most = self._most(bridge, output.cap)
+                bridge.turn(min(duty, most), forward=(speed > 0.0) != motor.invert)
             else:
                 bridge.coast()
         if not rests:
@@ -164,6 +174,13 @@ class L298N:
         """Write the pin that goes to both ENA and ENB, where there is one."""
         for line in self._shared:
             line.set(level)
+
+    def _most(self, bridge: _EnabledBridge | _JumperBridge, cap: float) -> float:
+        """Return the highest duty cycle of this motor: what the configuration gives at the cap's speed."""
+        if cap >= 1.0:
+            return 1.0
+        trim = self._configured.motor_trims[self._bridges.index(bridge)]
+        return duty_cycle(cap, trim, self._configured.min_duty)
 
     def _bridge(self, enable: int | str, in1: int, in2: int, hz: int) -> _EnabledBridge | _JumperBridge:
         if isinstance(enable, str):

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 
+from picar.calibration import Calibration
 from picar.config import (
     Config,
     DriveConfig,
@@ -21,13 +22,15 @@ class Order:
     """The backend to open, where to write things down, and the sections that concern the motors.
 
     `trace` is the descriptor of the pin trace's pipe; `flight` that of the server's flight recorder; `speed_cap` the
-    owner's, in (0, 1].
+    owner's, in [0.05, 1]. `configured` is the configuration's calibration, which a speed cap is measured by; the sections
+    hold the one in force.
     """
 
     backend: str
     trace: int | None
     flight: int | None
     speed_cap: float
+    configured: Calibration
     session: SessionConfig
     drive: DriveConfig
     motors: MotorsConfig
@@ -43,10 +46,12 @@ class Order:
         trace: int | None = None,
         flight: int | None = None,
         speed_cap: float = 1.0,
+        calibrated: Calibration | None = None,
     ) -> Order:
-        """Return the order for a configuration."""
-        sections = {f.name: getattr(config, f.name) for f in dataclasses.fields(cls)[4:]}
-        return cls(backend, trace, flight, speed_cap, **sections)
+        """Return the order for a configuration; `calibrated` is in force instead of its calibration, if given."""
+        in_force = calibrated.applied_to(config) if calibrated else config
+        sections = {f.name: getattr(in_force, f.name) for f in dataclasses.fields(cls)[5:]}
+        return cls(backend, trace, flight, speed_cap, Calibration.of(config), **sections)
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -66,6 +71,7 @@ class Order:
             trace=f["trace"],
             flight=f["flight"],
             speed_cap=f["speed_cap"],
+            configured=Calibration(**f["configured"]),
             session=SessionConfig(**f["session"]),
             drive=DriveConfig(**f["drive"]),
             motors=MotorsConfig(**f["motors"]),

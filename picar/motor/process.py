@@ -187,9 +187,7 @@ class MotorLoop:
             return Refusal.STALE
         if self._moving:
             return Refusal.MOVING
-        calibration = Calibration(*values)
-        self._bridge.calibrate(calibration)
-        self._drive.min_duty = calibration.min_duty
+        self._bridge.calibrate(Calibration(*values))
         return None
 
     def _report(self, now: float) -> None:

@@ -103,7 +103,7 @@ class Hub:
         self._commanded_at = float("-inf")
         self._acted_on = float("-inf")  # when the state was sent that the newest command answers
         self._pulsed_at = float("-inf")
-        self._speed_cap = speed_cap
+        self._speed_cap = self._kept_cap = speed_cap
         self._condition = Condition()
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
@@ -114,7 +114,7 @@ class Hub:
 
     @property
     def speed_cap(self) -> float:
-        """The owner's cap that is in force, a share of `max_speed` in (0, 1]."""
+        """The owner's cap that is in force, a share of `max_speed` in [0.05, 1]."""
         return self._speed_cap
 
     @property
@@ -174,13 +174,19 @@ class Hub:
         return number
 
     def cap(self, speed: float) -> None:
-        """Set the owner's speed cap, a share of `max_speed` in (0, 1]; nobody is told of one that is in force already."""
+        """Set the owner's speed cap, a share of `max_speed` in [0.05, 1]; nobody is told of one that is in force already."""
         if speed == self._speed_cap:
             return
         self._speed_cap = speed
         self._channel.cap(min(speed, self._condition.speed_cap))
         log.info("speed cap: %g", speed)
         self._tell_everyone(self._clock())
+
+    def on_kept_cap(self, speed: float) -> None:
+        """Take the owner's cap that is on the disk: where another process has changed it, it counts here too."""
+        if speed != self._kept_cap:
+            self._kept_cap = speed
+            self.cap(speed)
 
     def on_host(self, host: Host) -> None:
         """Take how the machine is now; a low voltage makes the car slow."""
@@ -311,9 +317,9 @@ class Hub:
                 number = self._channel.limit(speed, sent_at + self._timeout_s)
                 self._unanswered.append(_Command(number, client))
             case protocol.Calibrate(calibration=wanted):
-                if wanted and self._speed_cap < 1.0 and wanted.is_faster_than(self.tuning.current):
-                    raise ProtocolError("bad_value", _CAPPED)
                 values = wanted or self.tuning.configured
+                if self._speed_cap < 1.0 and values.is_faster_than(self.tuning.current):
+                    raise ProtocolError("bad_value", _CAPPED)
                 number = self._channel.calibrate(values, sent_at + self._timeout_s)
                 done = functools.partial(self._calibrated, client, wanted)
                 self._unanswered.append(_Command(number, client, then=done))

@@ -14,6 +14,7 @@ from typing import Any
 from picar.access.guard import PinGuard
 from picar.access.names import tidy_name
 from picar.access.store import INVITATION_S, AccessStore
+from picar.core.shaping import LEAST_SPEED
 from picar.errors import AccessError, TooManyPaired
 from picar.program import command
 from picar.web import addresses
@@ -206,8 +207,8 @@ class SpeedCap(Asking):
         """Set it, for good."""
         body = self.asked(speed=(int, float), pin=(str,))
         speed = body.get("speed", 0.0)
-        if not 0.0 < speed <= 1.0:
-            raise _bad("speed is a number above 0, up to 1")
+        if not LEAST_SPEED <= speed <= 1.0:
+            raise _bad(f"speed is a number from {LEAST_SPEED:g} to 1")
         # The lower of both: a disk that is full keeps the old one, and what a parent lowered stays so till a restart.
         if speed > min(self._gate.store.speed_cap, self._hub.speed_cap):
             if "pin" not in body:

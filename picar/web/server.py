@@ -198,7 +198,7 @@ class Server:
             self._watchdog.feed(now)  # nowhere else: here both loops are known to turn
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
-            self._look_for_revoked()
+            self._look_at_store()
         self._hub.on_host(self._watch.look(wanted=self._hub.is_watched))
         if not self._serving_soon:
             self._serve()
@@ -210,9 +210,10 @@ class Server:
         if self._serving_soon:
             self._loop.call_soon(self._guarded(self._serve))
 
-    def _look_for_revoked(self) -> None:
-        """Send those home whom `picar pair --revoke` has taken off the list."""
+    def _look_at_store(self) -> None:
+        """Disconnect the phones that another process removed, and follow the speed cap that it set."""
         self._hub.keep_only({one.id for one in self._gate.store.paired})
+        self._hub.on_kept_cap(self._gate.store.speed_cap)
 
     def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:
         """Make a failure of the loop's own work the end: a server without its watch must not drive."""

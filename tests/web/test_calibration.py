@@ -326,7 +326,8 @@ async def test_under_the_owner_s_cap_a_car_is_tuned_slower_and_not_faster(house:
         await calibrate(phone, slower)
         await until_told(house, slower, "page")
         await phone.ask("uncalibrate")
-        await until_told(house, CONFIGURED, "configuration")
+        await until(lambda: len(phone.errors) > 2, "a refusal")
+        assert (phone.errors[2]["code"], await told(house)) == ("bad_value", (slower, "page"))
 
 
 async def test_what_is_kept_already_is_not_written_again(house: Household) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 
+from picar.core.shaping import LEAST_SPEED
 from tests.support.client import Client
 from tests.support.household import Household
-from tests.support.product import EN_PINS
+from tests.support.product import EN_PINS, Product
+from tests.support.waiting import until
 
 CAP = 0.4
+PAIRED = '[access]\npairing = "on"\n'
+QUICK = "[drive]\naccel = 20.0\ndecel = 50.0\n"
 # Duty rises in a straight line from `min_duty` at the smallest speed; without it a duty is a speed.
 CONFIG = "[motors]\nmin_duty = 0.0\n"
 
@@ -87,12 +92,100 @@ async def test_only_the_pin_raises_it(house: Household) -> None:
     assert house.content()["speed_cap"] == 0.9
     assert await cap(speed=1, pin=house.pin) == (200, "")
     assert (await house.ask("POST", "/api/v1/invite", {}, mia)).json["pin"] == house.pin
-    for wrong in (0, -1, 1.01, 1e999, float("nan"), "1", None, True, [1], 10**400):
+    for wrong in (0, -1, 0.049, 5e-324, 1.01, 1e999, float("nan"), "1", None, True, [1], 10**400):
         assert await cap(speed=wrong) == (400, "bad_request"), wrong
     assert await cap() == (400, "bad_request")
     assert await cap(speed=0.5, pin=123456) == (400, "bad_request")
     assert await cap(speed=0.5, limit=1) == (400, "bad_request")
     assert house.content()["speed_cap"] == 1.0
+
+
+async def test_the_lowest_cap_is_five_percent_also_where_an_older_file_has_less(house: Household) -> None:
+    mia = await house.phone("Mia")
+    lowest = await house.ask("POST", "/api/v1/speed-cap", {"speed": LEAST_SPEED}, mia)
+    assert (lowest.status, lowest.json) == (200, {"speed_cap": 0.05})
+    await house.terminate()
+    house.file.write_text(json.dumps(house.content() | {"speed_cap": 0.001}))
+    await house.start()
+    async with house.client(mia) as driver:
+        assert driver.state["speed_cap"] == LEAST_SPEED
+        assert 0.0 < await flat_out(house, driver) <= LEAST_SPEED
+
+
+async def test_a_driver_s_limit_is_no_lower_than_five_percent(house: Household) -> None:
+    async with house.client(await house.phone("Mia")) as driver:
+        await driver.take()
+        for n, wrong in enumerate((0.049, 5e-324, 0.0)):
+            await driver.ask("limit", speed=wrong)
+            await until(lambda n=n: len(driver.codes) > n, "a refusal")  # type: ignore[misc]
+        assert driver.codes == ["bad_value"] * 3
+        assert "from 0.05 to 1" in driver.errors[0]["message"]
+        await driver.ask("limit", speed=LEAST_SPEED)
+        await driver.until(lambda s: s["speed_limit"] == LEAST_SPEED)
+
+
+STRONG = {
+    "swap": False, "left_invert": False, "right_invert": False, "left_trim": 1.0, "right_trim": 1.0, "min_duty": 0.8,
+}  # fmt: skip
+WEAK = STRONG | {"left_trim": 0.5, "right_trim": 0.5, "min_duty": 0.0}
+
+
+async def calibrated(house: Household, driver: Client, **calibration: object) -> None:
+    await driver.take()
+    await driver.ask("calibrate", **calibration)
+    for _ in range(2000):
+        found = (await house.ask("GET", "/api/v1/calibration")).json
+        if found["calibration"] == calibration:
+            return
+    raise AssertionError(found)
+
+
+async def test_a_minimum_duty_that_was_raised_before_the_cap_makes_nothing_faster_under_it() -> None:
+    async with Household(pairing="off", config=QUICK) as house:
+        async with house.client({}) as driver:
+            await calibrated(house, driver, **STRONG)
+            await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.1})
+            await driver.until(lambda s: s["speed_cap"] == 0.1)
+            assert await flat_out(house, driver) == pytest.approx(0.325)  # was 0.82
+        await house.terminate()
+        await house.start()
+        async with house.client({}) as driver:
+            assert await flat_out(house, driver) == pytest.approx(0.325)
+
+
+async def test_under_the_cap_the_configuration_is_taken_back_only_where_that_makes_nothing_faster() -> None:
+    async with Household(pairing="off", config=QUICK) as house, house.client({}) as driver:
+        await calibrated(house, driver, **WEAK)
+        await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.1})
+        await driver.until(lambda s: s["speed_cap"] == 0.1)
+        await driver.ask("uncalibrate")
+        await driver.until_error("bad_value")
+        assert "speed cap" in driver.errors[0]["message"]
+        assert await flat_out(house, driver) == pytest.approx(0.05)
+        await house.ask("POST", "/api/v1/speed-cap", {"speed": 1.0, "pin": house.pin})
+        await driver.until(lambda s: s["speed_cap"] == 1.0)
+        await driver.take()
+        await driver.ask("uncalibrate")
+        await driver.until_error("bad_value")
+        assert driver.codes == ["bad_value"]
+        assert await flat_out(house, driver) == 1.0
+
+
+async def test_two_cars_with_one_state_directory_follow_each_other_s_cap(house: Household) -> None:
+    mia = await house.phone("Mia")
+    async with Product(config=PAIRED + CONFIG, env={"STATE_DIRECTORY": str(house.state)}) as other:
+        async with Client(other.url, headers=mia) as there:
+            await there.take()
+            there.hold(1.0)
+            await other.until_driving()
+            await house.ask("POST", "/api/v1/speed-cap", {"speed": CAP}, mia)
+            await there.until(lambda s: s["speed_cap"] == CAP and s["speed_limit"] == CAP)
+            await there.until(lambda s: s["applied"]["left"] <= CAP)
+            assert max(other.levels()[pin] for pin in EN_PINS) <= CAP
+            await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.8, "pin": house.pin}, mia)
+            await there.until(lambda s: s["speed_cap"] == 0.8)
+        await other.terminate()
+        assert "Traceback" not in other.log()
 
 
 async def test_a_stranger_touches_no_cap(house: Household) -> None:
