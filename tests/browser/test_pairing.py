@@ -6,6 +6,8 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from playwright.async_api import Route
+from tornado.httpclient import AsyncHTTPClient
 
 from picar.web.addresses import qr_image
 from tests.browser.conftest import NewPhone
@@ -87,6 +89,61 @@ async def test_a_stranger_is_asked_for_the_pin_and_drives_with_it(car: Product, 
     await other.reads("driver", "Mia drives")
     await other.insist("ask", "#ask[disabled]")
     await phone.reads("asks", "Ben asks for the wheel.")
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "723 681",
+        "723-681",
+        "\u00a0723\u2009681 ",
+        "٧٢٣٦٨١",
+        "۷۲۳۶۸۱",
+        "\uff17\uff12\uff13\uff16\uff18\uff11",
+        "७२३६८१",
+    ],
+)
+async def test_a_pin_in_any_digits_keeps_all_six(car: Product, new_phone: NewPhone, typed: str) -> None:
+    phone = await stranger(car, new_phone)
+    await phone.page.focus("#pin")
+    await phone.page.keyboard.insert_text(typed)  # as a paste, or a keyboard of another script
+    assert await phone.page.input_value("#pin") == "723681"
+
+
+async def test_seven_digits_are_no_pin_and_are_not_sent(car: Product, new_phone: NewPhone) -> None:
+    phone = await stranger(car, new_phone)
+    asked: list[str] = []
+    phone.page.on("request", lambda request: asked.append(request.method))
+    await pair(phone, "723 6811")
+    await phone.reads("pair-error", "six digits")
+    assert "POST" not in asked
+
+
+@pytest.mark.parametrize("by", ["pin", "link"])
+async def test_a_browser_without_cookies_is_told_so_once(car: Product, new_phone: NewPhone, by: str) -> None:
+    phone = await new_phone()
+    asked: list[str] = []
+
+    async def drop_the_cookie(route: Route) -> None:
+        body = route.request.post_data if by == "pin" else json.dumps({"pin": pin_of(car)})
+        answer = await AsyncHTTPClient().fetch(
+            f"{car.url}/api/v1/pair", method="POST", body=body, headers={"Content-Type": "application/json"}
+        )
+        await route.fulfill(status=answer.code, content_type="application/json", body=answer.body)
+
+    await phone.page.route("**/api/v1/pair", drop_the_cookie)
+    phone.page.on("request", lambda request: asked.append(f"{request.method} {request.url[len(car.url) :]}"))
+    phone.page.on("websocket", lambda _: asked.append("WebSocket"))
+    await phone.page.clock.install()
+    await phone.page.goto(f"{car.url}/#pair=token" if by == "link" else car.url)
+    await phone.seen("#pair[open]")
+    if by == "pin":
+        await pair(phone, pin_of(car))
+    await phone.reads("pair-error", "This browser keeps no cookies")
+    assert asked[-2:] == ["POST /api/v1/pair", "GET /api/v1/session"] or by == "link"
+    asked.clear()
+    await phone.page.clock.run_for(10_000)
+    assert asked == []
 
 
 async def test_ten_wrong_pins_lock_the_form_and_say_for_how_long(car: Product, new_phone: NewPhone) -> None:

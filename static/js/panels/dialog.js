@@ -7,6 +7,8 @@
 /** @type {Record<string, Promise<void>>} style sheets that were asked for so far */
 const dressed = {};
 
+const DIGIT = /\p{Nd}/u;
+
 /** Load a style sheet once. @param {string} href @returns {Promise<void>} */
 export function dress(href) {
   dressed[href] ??= new Promise((done) => {
@@ -35,6 +37,23 @@ export async function post(path, body) {
   } catch {
     return { status: 0, answer: { error: { code: "gone" } }, wait_s: 0 };
   }
+}
+
+/**
+ * The digits of what was typed or pasted, as 0 to 9: from any script, of any width, with blanks or dashes between them.
+ *
+ * @param {string} typed @returns {string}
+ */
+export function digitsOf(typed) {
+  return Array.from(typed.normalize("NFKC"), (character) => (DIGIT.test(character) ? valueOf(character) : "")).join("");
+}
+
+/** Unicode keeps the ten digits of a script together, in order. */
+function valueOf(digit) {
+  const code = /** @type {number} */ (digit.codePointAt(0));
+  let first = code;
+  while (DIGIT.test(String.fromCodePoint(first - 1))) first -= 1;
+  return (code - first) % 10;
 }
 
 export class Dialog {

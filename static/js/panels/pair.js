@@ -2,7 +2,7 @@
  * Pairing this phone: by the PIN, or by the token of a QR code that came in the address.
  */
 
-import { Dialog, byId, post } from "./dialog.js";
+import { Dialog, byId, digitsOf, post } from "./dialog.js";
 
 const PIN = /^\d{6}$/;
 
@@ -20,10 +20,8 @@ class Pair {
       event.preventDefault();
       this.#enter();
     });
-    byId("pin").addEventListener("input", () => {
-      byId("pin").value = byId("pin").value.replace(/\D/g, "");
-      this.#show();
-    });
+    byId("pin").addEventListener("input", ({ isComposing }) => isComposing || this.#tidy());
+    byId("pin").addEventListener("compositionend", () => this.#tidy());
     tools.words.listen(() => this.#show());
   }
 
@@ -36,7 +34,14 @@ class Pair {
     byId("pin").focus();
   }
 
+  #tidy() {
+    const digits = digitsOf(byId("pin").value);
+    if (byId("pin").value !== digits) byId("pin").value = digits;
+    this.#show();
+  }
+
   #enter() {
+    this.#tidy();
     const pin = byId("pin").value;
     const name = byId("pair-name").value.trim();
     if (!PIN.test(pin)) return this.#tell("digits");
@@ -45,11 +50,11 @@ class Pair {
 
   async #send(request) {
     const { status, answer, wait_s } = await post("/api/v1/pair", request);
-    if (status === 200) return this.#welcome();
+    if (status === 200 && (await isKept())) return this.#welcome();
     if (status === 429) this.#lockedUntil = performance.now() + wait_s * 1000;
     byId("pin").value = "";
     await this.#dialog.show();
-    this.#tell(answer.error?.code ?? "error");
+    this.#tell(status === 200 ? "no_cookies" : (answer.error?.code ?? "error"));
     byId("pin").focus();
   }
 
@@ -76,6 +81,13 @@ class Pair {
     clearTimeout(this.#timer);
     if (wait) this.#timer = setTimeout(() => this.#show(), 1000);
   }
+}
+
+/** Whether the browser has kept the cookie of the pairing; true also if the car does not answer. @returns {Promise<boolean>} */
+async function isKept() {
+  const answer = await fetch("/api/v1/session").catch(() => null);
+  const session = answer?.ok ? await answer.json().catch(() => null) : null;
+  return session?.allowed !== false;
 }
 
 /** @param {any} tools of the page @returns {Pair} */

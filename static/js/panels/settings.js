@@ -6,7 +6,7 @@
 
 import { shape } from "../sticks.js";
 import { allowed } from "../inputs/tilt.js";
-import { Dialog, byId, post } from "./dialog.js";
+import { Dialog, byId, digitsOf, post } from "./dialog.js";
 import { healthOf } from "./health.js";
 
 const HEALTH_EVERY_MS = 1000;
@@ -163,7 +163,7 @@ class Settings {
     event.preventDefault();
     const { hud, words } = this.#tools;
     const speed = Number(byId("cap-speed").value);
-    const pin = byId("cap-pin").value.trim();
+    const pin = digitsOf(byId("cap-pin").value);
     if (speed > hud.ownersCap && !/^\d{6}$/.test(pin)) {
       byId("cap-answer").textContent = words.say("pair.digits"); // no try is spent on it
       return;
