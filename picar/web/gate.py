@@ -5,14 +5,14 @@ pairing is `local`, this machine itself. Decided on /ws and /api, never on a nav
 SameSite=Strict cookie with a link from elsewhere.
 
 Law: behind a tunnel or a proxy everybody arrives from 127.0.0.1, so loopback counts only when the Host says so too and
-nothing says that somebody else was forwarded.
+the request looks in every part as a browser or a program on this machine sends it. There is no list of what proxies
+add, since each adds its own: a header that is not on the list below is taken for one of theirs.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +24,48 @@ from picar.web.hosts import split_host
 Pairing = Literal["on", "local", "off"]
 ANONYMOUS_COOKIE = "picar_session"  # says only that two connections are the same browser
 _BEARER = "bearer "
-_FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "via", "cf-connecting-ip", "true-client-ip")
+# What browsers, curl and the HTTP libraries of Python, Node, Go and Java send of their own (MDN, "HTTP headers"; tried with
+# Chromium). Whole names, then beginnings.
+_DIRECT = frozenset(
+    [
+        "alt-used",
+        "authorization",
+        "cache-control",
+        "connection",
+        "cookie",
+        "date",
+        "device-memory",
+        "dnt",
+        "downlink",
+        "dpr",
+        "ect",
+        "expect",
+        "from",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "last-event-id",
+        "origin",
+        "pragma",
+        "priority",
+        "purpose",
+        "range",
+        "referer",
+        "rtt",
+        "save-data",
+        "service-worker",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "viewport-width",
+        "width",
+        "x-requested-with",
+    ]
+)
+_DIRECT_BEGINNINGS = ("accept", "access-control-request-", "content-", "if-", "sec-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +113,16 @@ class Gate:
 def is_local(request: HTTPServerRequest) -> bool:
     """Tell whether this machine itself asks, as far as can be told: see the law above."""
     host = split_host(request.headers.get("Host", ""))  # Tornado makes 127.0.0.1 of one that is not there
-    if host is None or _names_forwarded(request.headers):
+    if host is None or not _is_direct(request):
         return False
     return _is_loopback(request.remote_ip or "") and (host[0] == "localhost" or _is_loopback(host[0]))
 
 
-def _names_forwarded(headers: Mapping[str, str]) -> bool:
-    return any(name.lower().startswith(_FORWARDED) for name in headers)
+def _is_direct(request: HTTPServerRequest) -> bool:
+    """Tell whether no proxy can be seen; nginx asks by HTTP/1.0 unless told otherwise, browsers never do."""
+    names = [name.lower() for name in request.headers]
+    direct = (name in _DIRECT or name.startswith(_DIRECT_BEGINNINGS) for name in names)
+    return request.version != "HTTP/1.0" and all(direct)
 
 
 def _is_loopback(address: str) -> bool:

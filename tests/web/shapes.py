@@ -142,7 +142,15 @@ NAMES = {
 PROXIES = {
     **_forwarded(Forwarded="for=192.0.2.1", X_Forwarded_For="192.0.2.1", X_Forwarded_Host="car.example"),
     **_forwarded(X_Forwarded_Proto="https", X_Forwarded_Port="443", X_Real_IP="192.0.2.1", Via="1.1 tunnel"),
-    **_forwarded(CF_Connecting_IP="192.0.2.1", True_Client_IP="192.0.2.1"),
+    **_forwarded(CF_Connecting_IP="192.0.2.1", True_Client_IP="192.0.2.1", X_Client_IP="192.0.2.1"),
+    **_forwarded(
+        X_Original_Host="car.example", Fly_Client_IP="192.0.2.1", X_Envoy_External_Address="192.0.2.1"
+    ),
+    **_forwarded(
+        Client_IP="192.0.2.1", Tailscale_User_Login="mia", Max_Forwards="9", Proxy_Connection="close"
+    ),
+    **_forwarded(X_Request_ID="1", Traceparent="00-1-1-01", Nobody_Has_Heard_Of_It="1"),
+    "a proxy that writes underlines": Shape("own", {"X_Forwarded_For": "192.0.2.1"}, local=False),
     "a proxy that says it is here": Shape("own", {"X-Forwarded-For": "127.0.0.1"}, local=False),
     "a proxy in small letters": Shape("own", {"x-forwarded-for": "::1"}, local=False),
     "a proxy that says nothing": Shape("own", {"Forwarded": ""}, local=False),

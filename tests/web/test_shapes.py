@@ -159,3 +159,36 @@ async def test_who_names_no_host_is_not_this_machine_itself() -> None:
         writer.write(b"GET /api/v1/state HTTP/1.0\r\n\r\n")  # as old proxies ask
         assert (await read_answer(reader)).code == "not_paired"
         writer.close()
+
+
+ORDINARY = {
+    "curl": "User-Agent: curl/8.5.0\nAccept: */*",
+    "wget": "User-Agent: Wget/1.21\nAccept: */*\nAccept-Encoding: identity\nConnection: Keep-Alive",
+    "Python": "Accept-Encoding: identity\nUser-Agent: Python-urllib/3.11\nConnection: close",
+    "requests": "User-Agent: python-requests/2.32\nAccept-Encoding: gzip\nAccept: */*\nConnection: keep-alive",
+    "Java": "Connection: Upgrade, HTTP2-Settings\nHTTP2-Settings: AAEA\nUpgrade: h2c\nUser-Agent: Java-http-client/21",
+    "Node": "connection: keep-alive\naccept: */*\naccept-language: *\nsec-fetch-mode: cors\nuser-agent: node",
+    "Firefox": "User-Agent: Mozilla/5.0\nAccept: */*\nAccept-Language: en\nAccept-Encoding: gzip, deflate, br, zstd\n"
+    "DNT: 1\nSec-GPC: 1\nConnection: keep-alive\nReferer: http://127.0.0.1/\nSec-Fetch-Dest: empty\n"
+    "Sec-Fetch-Mode: cors\nSec-Fetch-Site: same-origin\nPriority: u=4\nPragma: no-cache\nCache-Control: no-cache\n"
+    "TE: trailers\nIf-None-Match: x",
+    "Chrome": 'Connection: keep-alive\nsec-ch-ua: "Chromium";v="130"\nsec-ch-ua-mobile: ?0\nsec-ch-ua-platform: "Linux"\n'
+    "User-Agent: Mozilla/5.0\nAccept: */*\nSec-Purpose: prefetch\nPurpose: prefetch\nSec-Fetch-Site: same-origin\n"
+    "Upgrade-Insecure-Requests: 1\nAccept-Encoding: gzip, deflate, br\nAccept-Language: en-GB\nSave-Data: on\n"
+    "Cookie: other=1; theme=dark",
+}
+
+
+async def test_ordinary_programs_on_this_machine_are_asked_for_no_pin_where_pairing_is_local() -> None:
+    async with Household(pairing="local") as house:
+        for name, lines in ORDINARY.items():
+            headers = dict(line.split(": ", 1) for line in lines.splitlines())
+            assert (await house.ask("GET", "/api/v1/state", headers=headers)).status == 200, name
+
+
+async def test_a_proxy_that_speaks_http_1_0_is_not_this_machine_itself() -> None:
+    async with Household(pairing="local") as house:
+        reader, writer = await asyncio.open_connection(*house.address)
+        writer.write(f"GET /api/v1/state HTTP/1.0\r\nHost: 127.0.0.1:{house.port}\r\n\r\n".encode())
+        assert (await read_answer(reader)).code == "not_paired"
+        writer.close()
