@@ -205,6 +205,8 @@ def pair(options: argparse.Namespace) -> int:
     """Show PIN and QR code for a new phone; or list, remove, and make tokens for scripts."""
     from picar import pair
 
+    if options.with_invited and options.revoke is None:
+        options.parser.error("--with-invited goes with --revoke NAME")
     print(*pair.run(options), sep="\n")
     return 0
 
@@ -272,6 +274,9 @@ def _parser() -> argparse.ArgumentParser:
     doing.add_argument("--list", action="store_true", help="name the phones and scripts that are paired")
     doing.add_argument(
         "--revoke", metavar="NAME", help="let this phone or script in no more; all: none of them"
+    )
+    pairing.add_argument(
+        "--with-invited", action="store_true", help="with --revoke: also those whom they invited, and so on"
     )
     doing.add_argument("--new-pin", action="store_true", help="make another PIN; who is paired stays so")
     examining = add("doctor", doctor, [])

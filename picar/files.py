@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import errno
 import itertools
 import os
 import stat
@@ -79,6 +80,20 @@ def replace(path: Path, text: str, mode: int) -> None:
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, _CREATE, mode))
     new.replace(path)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise OSError where nothing can be written into a folder, as far as that can be told without writing."""
+    disk = os.statvfs(folder)
+    free = disk.f_bavail if os.geteuid() else disk.f_bfree
+    problems = {
+        errno.EROFS: disk.f_flag & os.ST_RDONLY,
+        errno.EACCES: not os.access(folder, os.W_OK | os.X_OK),
+        errno.ENOSPC: disk.f_blocks and not free,  # a file system without blocks has no bound
+    }
+    for number, found in problems.items():
+        if found:
+            raise OSError(number, os.strerror(number))
 
 
 def set_aside(path: Path) -> Path:

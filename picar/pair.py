@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from picar import config
+from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED, Paired
 from picar.access.names import NAME_CHARACTERS, look_alike, tidy_name
 from picar.access.places import become_owner, resting, running, state_directory
 from picar.access.store import EVERYBODY, AccessStore
@@ -27,6 +28,12 @@ _OFF = (
     "Pairing is off: whoever reaches the car may drive it. That is for a car on its own hotspot;\n"
     'elsewhere write pairing = "on" under [access] in its configuration.'
 )
+_ORIGINS = {
+    BY_PIN: "  (with the PIN)",
+    BY_TERMINAL: "  (from this machine's terminal)",
+    BY_UNPAIRED: "  (invited without pairing)",
+    "": "",
+}
 
 
 def pairing_of(settings: Config) -> Pairing:
@@ -103,7 +110,7 @@ def run(options: argparse.Namespace) -> Iterator[str]:
     elif options.list:
         yield from _list(store)
     elif options.revoke is not None:
-        yield _revoke(store, options.revoke)
+        yield from _revoke(store, options.revoke, options.with_invited)
     elif options.token is not None:
         yield _token(store, options.token)
     else:
@@ -144,14 +151,28 @@ def _list(store: AccessStore) -> Iterator[str]:
     if not store.paired:
         yield "Nobody is paired."
     for one in store.paired:
-        yield f"  {one.kind:<7} {one.name}"
+        yield f"  {one.kind:<7} {one.name}{_origin(store, one)}"
 
 
-def _revoke(store: AccessStore, name: str) -> str:
-    count = store.revoke(None if name == EVERYBODY else name)
-    if not count and name != EVERYBODY:
+def _origin(store: AccessStore, one: Paired) -> str:
+    """Return how somebody came in, as far as the list says so."""
+    if one.by in _ORIGINS:
+        return _ORIGINS[one.by]
+    inviters = [other.name for other in store.paired if other.id == one.by]
+    return f"  (invited by {inviters[0] if inviters else 'a phone that was removed'})"
+
+
+def _revoke(store: AccessStore, name: str, with_invited: bool) -> Iterator[str]:
+    removed, invited = store.revoke(None if name == EVERYBODY else name, with_invited)
+    if not removed and name != EVERYBODY:
         raise AccessError(f"Nobody named {name!r} is paired. See: {command('pair --list')}")
-    return f"Removed: {count}. Whoever of them is connected is sent home within a second."
+    names = ", ".join(one.name for one in removed)
+    yield f"Removed: {len(removed)}{f' ({names})' if names else ''}. Whoever of them is connected is sent home within a second."
+    yield "All invitations have ended: QR codes from before pair no phone any more."
+    if invited:
+        yield f"Still paired are those whom {name} invited. To remove them too:"
+        yield from (f"  {command(f'pair --revoke {shlex.quote(one.name)}')}" for one in invited)
+    yield f"Whoever knows the PIN can pair again. To change the PIN too: {command('pair --new-pin')}"
 
 
 def _token(store: AccessStore, name: str) -> str:

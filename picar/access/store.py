@@ -7,7 +7,6 @@ Laws:
 - Readable by its owner alone, from its first byte.
 - Replaced in one step: a power cut leaves the old one or the new one.
 - What another process wrote counts from the next look on.
-- Keys and entries that this version does not know are kept, and let nobody in.
 - A file that cannot be understood is renamed, never deleted, and only by a server that starts or writes.
 """
 
@@ -17,121 +16,34 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
+import functools
 import hmac
-import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
 
 from picar.access import tokens
-from picar.access.names import is_printable, look_alike, unused
-from picar.core.shaping import LEAST_SPEED
+from picar.access.content import BY_TERMINAL, Content, Kind, Paired, family_of, name_of, without
+from picar.access.names import look_alike, unused
+from picar.access.newcomers import Newcomers
 from picar.errors import AccessError, TooManyPaired
-from picar.files import read_small, replace, set_aside
+from picar.files import check_writable, read_small, replace, set_aside
 from picar.program import command
 
 log = logging.getLogger(__name__)
 
 FILE = "access.json"
-VERSION = 1  # of the file; a reader of another version finds the keys that it knows where they were
 INVITATION_S = 600.0
+INVITED_BY_ONE = 10  # phones by one invitation
 EVERYBODY = "all"  # for `picar pair --revoke`, so nobody is named so
 MOST_PAIRED = 100  # a bound for memory and for a mistake, not for a family
 _LOCK_TRIES, _LOCK_PAUSE_S = 20, 0.005
-_KINDS = ("phone", "script")
 
 
 class _Unreadable(AccessError):
     """The file is there, and is no list of the paired."""
-
-
-@dataclass(frozen=True, slots=True)
-class Paired:
-    """One phone or script. `id` is secret enough to be a session, `name` is for people and unique."""
-
-    id: str
-    name: str
-    kind: Literal["phone", "script"]
-    more: Mapping[str, Any] = field(default_factory=dict, compare=False)  # of another version
-
-    @classmethod
-    def parse(cls, entry: Any) -> Paired | None:
-        """Return an entry of the file, None for one of another version or of no sense: it lets nobody in."""
-        if not isinstance(entry, dict):
-            return None
-        more = dict(entry)
-        one = cls(more.pop("id", None), more.pop("name", None), more.pop("kind", None), more)
-        named = isinstance(one.name, str) and is_printable(one.name)
-        return one if _is_word(one.id) and named and one.kind in _KINDS else None
-
-    def entry(self) -> dict[str, Any]:
-        """Return what `parse` reads."""
-        return {"id": self.id, "name": self.name, "kind": self.kind, **self.more}
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """What the file holds; `strange` are entries and `more` are keys of another version."""
-
-    car: str
-    secret: str
-    pin: str
-    speed_cap: float = 1.0
-    paired: tuple[Paired, ...] = ()
-    strange: tuple[Any, ...] = ()
-    version: int = VERSION
-    more: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def new(cls) -> _Content:
-        return cls(car=tokens.new_id()[:8], secret=tokens.new_secret(), pin=tokens.new_pin())
-
-    @classmethod
-    def parse(cls, text: str) -> _Content:
-        """Read it; raises ValueError, whose message says what it is instead."""
-        try:
-            more = json.loads(text)
-        except (ValueError, RecursionError):
-            raise ValueError("it is no JSON" if text.strip() else "it is empty") from None
-        if not isinstance(more, dict):
-            raise ValueError("it is no JSON object")  # noqa: TRY004
-        words = {name: more.pop(name, None) for name in ("car", "secret", "pin")}
-        cap, entries, version = more.pop("speed_cap", 1.0), more.pop("paired", None), more.pop("version", 1)
-        good = {
-            **{name: _is_word(word) for name, word in words.items()},
-            "speed_cap": type(cap) in (int, float) and 0.0 < cap <= 1.0,
-            "paired": isinstance(entries, list),
-            "version": type(version) is int,
-        }
-        if wrong := [name for name, is_good in good.items() if not is_good]:
-            raise ValueError(f"it has no good {' and '.join(wrong)}")
-        parsed = [(entry, Paired.parse(entry)) for entry in entries]
-        return cls(
-            **words,
-            speed_cap=max(LEAST_SPEED, cap),  # an older file may hold less
-            paired=tuple(one for _, one in parsed if one),
-            strange=tuple(entry for entry, one in parsed if one is None),
-            version=max(version, VERSION),
-            more=more,
-        )
-
-    def text(self) -> str:
-        """Return what `parse` reads."""
-        members = {name: getattr(self, name) for name in ("version", "car", "secret", "pin", "speed_cap")}
-        entries = [*(one.entry() for one in self.paired), *self.strange]
-        return json.dumps({**members, "paired": entries, **self.more}, indent=1)
-
-
-def _name_of(entry: Any) -> Any:
-    return entry.get("name") if isinstance(entry, dict) else None
-
-
-def _is_word(word: object) -> bool:
-    return isinstance(word, str) and word.isascii() and word.isalnum()
 
 
 class AccessStore:
@@ -140,16 +52,21 @@ class AccessStore:
     Args:
         folder: the state directory; made, with the file, when it is not there.
         serving: whether a server starts: it renames a file that cannot be understood, says so, and begins a new one.
+        clock: seconds, monotonic.
 
     Raises:
         AccessError: it cannot be read, written or understood.
     """
 
-    def __init__(self, folder: Path, serving: bool = False) -> None:
+    def __init__(
+        self, folder: Path, serving: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.path = folder / FILE
+        self._clock = clock
+        self._newcomers = Newcomers()
         self._seen: tuple[int, int, int] | None = None
         self._fault = ""  # of the file that was seen
-        self._content = _Content.new()
+        self._content = Content.new()
         with self._telling("written"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -198,7 +115,7 @@ class AccessStore:
         """Return whose credential this is, None where it is nobody's."""
         self.refresh()
         session = tokens.session_of(self._content.secret, credential)
-        return next((one for one in self._content.paired if one.id == session), None)
+        return next((one for one in (*self._content.paired, *self._waiting()) if one.id == session), None)
 
     def credential(self, paired: Paired) -> str:
         """Return what this phone or script shows to be let in."""
@@ -208,59 +125,132 @@ class AccessStore:
         """Tell whether this is the PIN, in a time that does not depend on how much of it is right."""
         return hmac.compare_digest(text.encode(errors="surrogatepass"), self.pin.encode())
 
-    def invitation(self, now: float) -> str:
-        """Return a token for a QR code; it lives 10 minutes and serves any number of phones."""
-        pin = self.pin
-        return tokens.invitation(self._content.secret, pin, now + INVITATION_S)
+    def invitation(self, now: float, by: str = BY_TERMINAL) -> str:
+        """Return a token for a QR code.
 
-    def is_invitation(self, text: str, now: float) -> bool:
-        """Tell whether this is the token of a QR code that is still good."""
-        pin = self.pin
-        return tokens.is_invitation(self._content.secret, pin, text, now)
+        Args:
+            now: seconds, monotonic; the token lives 10 minutes.
+            by: `id` of the paired phone that invites, or a word for who does.
+        """
+        self.refresh()
+        return tokens.invitation(self._content.secret, self._content.round, by, now + INVITATION_S)
 
-    def pair(self, name: str, kind: Literal["phone", "script"] = "phone") -> Paired:
-        """Let a phone or a script in, and return it; a second one of the same name gets a number.
+    def invited(self, text: str, now: float) -> tokens.Invitation | None:
+        """Return the invitation that this is the token of, None if it has ended or has let enough phones in."""
+        self.refresh()
+        found = tokens.read_invitation(self._content.secret, self._content.round, text, now)
+        phones = (*self._content.paired, *self._waiting())
+        used = sum(one.invitation == found.tag for one in phones) if found else 0
+        return found if used < INVITED_BY_ONE else None
+
+    def let_in(self, name: str, by: str, invitation: str = "") -> Paired:
+        """Let a phone in for a minute, and return it; `keep` makes that lasting. A second one of a name gets a number.
+
+        Args:
+            name: a tidy name.
+            by: `id` of the phone that invited it, or a word for who let it in.
+            invitation: the tag of the invitation.
+
+        Raises:
+            AccessError: too many are paired, or the file could not be written.
+        """
+        self.refresh()
+        with self._telling("written"):
+            check_writable(self.path.parent)
+        if len(self._content.paired) >= MOST_PAIRED:
+            raise _too_many()
+        waiting = self._waiting()
+        if len(waiting) + len(self._content.paired) >= MOST_PAIRED:
+            self._newcomers.remove(waiting.pop(0).id)
+        one = _named(
+            (*self._content.paired, *waiting), Paired(tokens.new_id(), name, "phone", by, invitation)
+        )
+        self._newcomers.add(one, self._content.round, self._clock())
+        return one
+
+    def keep(self, session: str) -> None:
+        """Write a phone down that was let in and has come back; others are there already.
 
         Raises:
             AccessError: too many are paired, or the file cannot be written.
         """
+        if any(one.id == session for one in self._waiting()):
+            self._change(functools.partial(self._with_newcomer, session))
+            self._newcomers.remove(session)
 
-        def add(content: _Content) -> _Content:
-            if len(content.paired) >= MOST_PAIRED:
-                raise TooManyPaired(
-                    f"{MOST_PAIRED} phones are paired, and that is the most. Remove some: "
-                    f"{command('pair --list')}, then {command('pair --revoke NAME')}."
-                )
-            new = Paired(
-                tokens.new_id(),
-                unused(name, {EVERYBODY, *(look_alike(one.name) for one in content.paired)}),
-                kind,
+    def _with_newcomer(self, session: str, content: Content) -> Content:
+        for one in self._newcomers.present(
+            content.round, self._clock()
+        ):  # none, if somebody was revoked just now
+            if one.id == session:
+                return _with(content, one)
+        return content
+
+    def _waiting(self) -> list[Paired]:
+        return self._newcomers.present(self._content.round, self._clock())
+
+    def pair(self, name: str, kind: Kind = "phone") -> Paired:
+        """Let a phone or a script in for good, and return it; a second one of the same name gets a number.
+
+        Raises:
+            AccessError: too many are paired, or the file cannot be written.
+        """
+        new = Paired(tokens.new_id(), name, kind, BY_TERMINAL)
+        return self._change(lambda content: _with(content, new)).paired[-1]
+
+    def revoke(self, name: str | None, with_invited: bool = False) -> tuple[list[Paired], list[Paired]]:
+        """Let those of this name (None: everybody) in no more, and end all invitations.
+
+        Args:
+            name: as it is written, else one that looks like it.
+            with_invited: whether all whom they invited must go too, and whom those invited.
+
+        Returns:
+            Who was removed, and who is left of those whom they invited.
+        """
+        named = self._named(name)
+        if name is not None and not named:
+            return [], []
+        removed: list[Paired] = []
+        left: list[Paired] = []
+
+        def remove(content: Content) -> Content:
+            first = {one.id for one in content.paired if name is None or one.name in named}
+            family = family_of(content.paired, first)
+            gone = family if with_invited else first
+            removed.extend(one for one in content.paired if one.id in gone)
+            left.extend(one for one in content.paired if one.id in family - gone)
+            return dataclasses.replace(
+                content,
+                round=tokens.new_id(),
+                paired=without(content.paired, gone),
+                strange=tuple(
+                    one for one in content.strange if name is not None and name_of(one) not in named
+                ),
             )
-            return dataclasses.replace(content, paired=(*content.paired, new))
 
-        return self._change(add).paired[-1]
+        self._change(remove)
+        return removed, left
 
-    def revoke(self, name: str | None) -> int:
-        """Let those of this name (None: everybody) in no more. Returns how many there were."""
-        before = len(self.paired)
-
-        def remove(content: _Content) -> _Content:
-            left = tuple(one for one in content.paired if name is not None and one.name != name)
-            strange = tuple(one for one in content.strange if name is not None and _name_of(one) != name)
-            return dataclasses.replace(content, paired=left, strange=strange)
-
-        return before - len(self._change(remove).paired)
+    def _named(self, name: str | None) -> set[str]:
+        """Return the names in the list that somebody means: the exact one, else those that look like it."""
+        names = {one.name for one in self.paired} | {str(name_of(one)) for one in self._content.strange}
+        if name is None or name in names:
+            return {name} if name else set()
+        return {other for other in names if look_alike(other) == look_alike(name)}
 
     def new_pin(self) -> str:
         """Make a new PIN, which ends all invitations; who is paired stays so. Returns it."""
-        return self._change(lambda content: dataclasses.replace(content, pin=tokens.new_pin())).pin
+        return self._change(
+            lambda content: dataclasses.replace(content, pin=tokens.new_pin(), round=tokens.new_id())
+        ).pin
 
     def set_speed_cap(self, speed: float) -> None:
         """Keep the owner's cap, a share of `max_speed` in [0.05, 1]; what is kept already is not written again."""
         if speed != self.speed_cap:
             self._change(lambda content: dataclasses.replace(content, speed_cap=speed))
 
-    def _change(self, change: Callable[[_Content], _Content]) -> _Content:
+    def _change(self, change: Callable[[Content], Content]) -> Content:
         """Read, change and replace the file, with nobody else in between."""
         with self._telling("written"), _locked(self.path.parent):
             try:
@@ -297,7 +287,7 @@ class AccessStore:
     def _parse(self) -> str:
         """Take what the file says, else return what it is instead."""
         try:
-            self._content = _Content.parse(read_small(self.path))
+            self._content = Content.parse(read_small(self.path))
         except ValueError as error:
             return str(error)
         return ""
@@ -335,3 +325,22 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _with(content: Content, new: Paired) -> Content:
+    if len(content.paired) >= MOST_PAIRED:
+        raise _too_many()
+    return dataclasses.replace(content, paired=(*content.paired, _named(content.paired, new)))
+
+
+def _named(others: tuple[Paired, ...], new: Paired) -> Paired:
+    """Return somebody new, with a number where another one's name looks the same."""
+    used = {EVERYBODY, *(look_alike(one.name) for one in others)}
+    return dataclasses.replace(new, name=unused(new.name, used))
+
+
+def _too_many() -> TooManyPaired:
+    return TooManyPaired(
+        f"{MOST_PAIRED} phones are paired, and that is the most. Remove some: "
+        f"{command('pair --list')}, then {command('pair --revoke NAME')}."
+    )

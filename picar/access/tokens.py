@@ -1,7 +1,7 @@
 """The signed texts that let somebody in: credentials of paired phones, and invitations in QR codes.
 
-An invitation is bound to the PIN and to this boot of the machine: a new PIN ends it, and it is timed by the
-monotonic clock, since a Raspberry Pi without network starts with a wrong date.
+An invitation is bound to a round, which ends when somebody is revoked or the PIN changes, and to this boot of the
+machine: it is timed by the monotonic clock, since a Raspberry Pi without network starts with a wrong date.
 
 Law: nothing is taken for signed that this car's secret did not sign, for the purpose it was signed for.
 """
@@ -11,10 +11,22 @@ from __future__ import annotations
 import base64
 import hmac
 import secrets
+import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4); Linux only
+PIN_DIGITS = 6
+_PIN_CHARACTERS = 200  # more is no PIN
 _MAC_BYTES = 16  # 128 bits: short enough for a QR code that a phone reads at once
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What an invitation says: who invited, and a tag that no other invitation has."""
+
+    by: str
+    tag: str
 
 
 def new_secret() -> str:
@@ -24,7 +36,23 @@ def new_secret() -> str:
 
 def new_pin() -> str:
     """Return six random digits."""
-    return f"{secrets.randbelow(10**6):06d}"
+    return f"{secrets.randbelow(10**PIN_DIGITS):0{PIN_DIGITS}d}"
+
+
+def as_pin(text: str) -> str | None:
+    """Return the six digits that somebody typed or pasted, None if it is something else.
+
+    Digits of any script count as theirs (Unicode's property Nd, also full-width). Blanks, dashes, and characters that
+    show nothing do not count.
+    """
+    shown = [c for c in unicodedata.normalize("NFKC", text[:_PIN_CHARACTERS]) if not _separates(c)]
+    if len(shown) != PIN_DIGITS or len(text) > _PIN_CHARACTERS or not all(c.isdecimal() for c in shown):
+        return None
+    return "".join(str(unicodedata.decimal(c)) for c in shown)
+
+
+def _separates(character: str) -> bool:
+    return character.isspace() or character == "\u2212" or unicodedata.category(character) in ("Pd", "Cf")
 
 
 def new_id() -> str:
@@ -43,17 +71,21 @@ def session_of(secret: str, text: str) -> str | None:
     return session if _same(mac, _mac(secret, "session", session)) else None
 
 
-def invitation(secret: str, pin: str, expires_at: float) -> str:
-    """Return the token of a QR code, good until `expires_at` (seconds, CLOCK_MONOTONIC)."""
-    end = str(int(expires_at))
-    return f"{end}.{_mac(secret, 'invitation', pin, _boot(), end)}"
+def invitation(secret: str, round_id: str, by: str, expires_at: float) -> str:
+    """Return the token of a QR code, good until `expires_at` (seconds, CLOCK_MONOTONIC).
+
+    It is `END.BY.SIGNATURE`, END in milliseconds, so that the next one by the same phone is another one.
+    """
+    end = str(int(expires_at * 1000))
+    return f"{end}.{by}.{_mac(secret, 'invitation', round_id, _boot(), end, by)}"
 
 
-def is_invitation(secret: str, pin: str, text: str, now: float) -> bool:
-    """Tell whether this is an invitation of this car, of this boot, and still good."""
-    end, _, mac = text.partition(".")
-    genuine = _same(mac, _mac(secret, "invitation", pin, _boot(), end))
-    return genuine and now < int(end)
+def read_invitation(secret: str, round_id: str, text: str, now: float) -> Invitation | None:
+    """Return an invitation of this car, this round and this boot that is still good, else None."""
+    end, _, rest = text.partition(".")
+    by, _, mac = rest.partition(".")
+    genuine = _same(mac, _mac(secret, "invitation", round_id, _boot(), end, by))
+    return Invitation(by, mac) if genuine and now * 1000 < int(end) else None
 
 
 def _mac(secret: str, *what: str) -> str:

@@ -8,6 +8,7 @@ Law: a handler is for those whom the gate admits, unless it says that it is publ
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
+from picar.errors import AccessError
 from picar.program import command
 from picar.web.errorpage import error_page, prefers_page
 from picar.web.gate import Gate, Visitor
@@ -33,6 +35,7 @@ _FOREIGN_PAGE = (
     "This request is from a page at {origin}, and reached the car as {host}. Open the car's own page. "
     "A proxy in front of the car must pass on the Host header with its port; docs/access.md has the lines."
 )
+NOT_SAVED_RETRY_S = "10"
 _SHOWN_CHARACTERS = 100  # of an Origin or a Host, in a sentence
 _NOT_PAIRED = (
     "This phone or program is not paired with the car. Open the car's page and enter its PIN, or run: {}"
@@ -80,6 +83,23 @@ class Base(RequestHandler):
         if not (self.visitor and self.at_once):
             await self.wait_for_turn()
         self._admit_or_refuse()
+        if not self.public and not self.at_once:
+            self.keep_newcomer()
+
+    def keep_newcomer(self) -> None:
+        """Write a phone down that was paired just now and has come back with its cookie."""
+        gate: Gate = self.settings["gate"]
+        try:
+            gate.keep(self.visitor)
+        except AccessError as error:
+            status, code = HTTPStatus.SERVICE_UNAVAILABLE, "not_saved"
+            raise Refused(status, code, str(error), Retry_After=NOT_SAVED_RETRY_S) from None
+
+    def on_finish(self) -> None:
+        """Write it down after the answer, where the answer could not wait for a disk."""
+        if self.at_once:
+            with contextlib.suppress(Refused):
+                self.keep_newcomer()
 
     async def wait_for_turn(self) -> None:
         """Let the driver's messages be read first, and those who came before."""

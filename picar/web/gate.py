@@ -18,7 +18,8 @@ from typing import Literal
 
 from tornado.httputil import HTTPServerRequest
 
-from picar.access.store import AccessStore, Paired
+from picar.access.content import Paired
+from picar.access.store import AccessStore
 from picar.web.hosts import split_host
 
 Pairing = Literal["on", "local", "off"]
@@ -101,6 +102,15 @@ class Gate:
         if self.pairing == "off" or (self.pairing == "local" and is_local(request)):
             return Visitor(_cookie(request, ANONYMOUS_COOKIE) or secrets.token_urlsafe(16))
         return None
+
+    def keep(self, visitor: Visitor | None) -> None:
+        """Keep a phone that was paired just now and has come back with its cookie; others are kept already.
+
+        Raises:
+            AccessError: it cannot be written down.
+        """
+        if visitor and visitor.name is not None:
+            self.store.keep(visitor.session)
 
     def paired(self, request: HTTPServerRequest) -> Paired | None:
         """Return the phone or script whose credential comes with this request."""

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from picar.access.content import BY_PIN, BY_UNPAIRED
 from picar.access.guard import PinGuard
 from picar.access.names import tidy_name
-from picar.access.store import INVITATION_S, AccessStore
+from picar.access.store import INVITATION_S, INVITED_BY_ONE, AccessStore
+from picar.access.tokens import as_pin
 from picar.core.shaping import LEAST_SPEED
 from picar.errors import AccessError, TooManyPaired
 from picar.program import command
@@ -26,10 +28,13 @@ log = logging.getLogger(__name__)
 
 COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one (RFC 6265bis §5.5)
 REDRAWN_S = 60.0  # a QR code on a page is this much old at most
-_TEXT_CHARACTERS = 200  # of a PIN or a token: more is none
+_TEXT_CHARACTERS = 200  # of a token: more is none
 # What a User-Agent says first counts: an iPad's also says Mac, an Android's also Linux.
 _KINDS = ("iPhone", "iPad", "Android", "Windows", "Mac", "Linux")
 _NOT_JSON = "Send JSON, with Content-Type: application/json."
+_EXPIRED = (
+    f"This QR code has expired, or has let {INVITED_BY_ONE} phones in. Scan a new one, or enter the PIN."
+)
 _BAD_BODY = "This request is not understood: {}."
 
 
@@ -68,11 +73,14 @@ class Asking(Base):
         return body
 
     def check_pin(self, gate: Gate, guard: PinGuard, pin: str) -> None:
-        """Compare a PIN.
+        """Compare a PIN. What has not six digits is no guess, and is not counted.
 
         Raises:
-            Refused: it is wrong, or too many were before it.
+            Refused: it has not six digits, it is wrong, or too many were before it.
         """
+        digits = as_pin(pin)
+        if digits is None:
+            raise _bad("the PIN has six digits")
         now = time.monotonic()
         wait_s = math.ceil(guard.wait_s(now))
         if wait_s > 0:
@@ -82,7 +90,7 @@ class Asking(Base):
                 f"Too many wrong PINs. Try again in {wait_s} s, or scan the QR code.",
                 Retry_After=str(wait_s),
             )
-        if not gate.store.is_pin(pin):
+        if not gate.store.is_pin(digits):
             guard.wrong(now)
             closed = "; no PIN is looked at for a minute" if guard.wait_s(now) else ""
             log.warning("a wrong PIN from %s%s", self.request.remote_ip, closed)
@@ -104,7 +112,8 @@ class Session(Base):
         self._gate, self._car = gate, car
 
     def get(self) -> None:
-        """Answer."""
+        """Answer. A phone that was paired just now shows here that it keeps its cookie."""
+        self.keep_newcomer()
         visitor = self.visitor
         self.write(
             {
@@ -135,10 +144,10 @@ class Pair(Asking):
             raise _bad("it has a pin or a token")
         paired = self._gate.paired(self.request)
         if paired is None:
-            self._check(body)
+            by, invitation = self._check(body)
             name = tidy_name(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
             with _saving():
-                paired = self._gate.store.pair(name)
+                paired = self._gate.store.let_in(name, by, invitation)
             log.info("paired: %s, at %s", paired.name, self.request.remote_ip)
         self.set_cookie(
             self._gate.cookie,
@@ -150,50 +159,55 @@ class Pair(Asking):
         )
         self.write({"name": paired.name})
 
-    def _check(self, body: dict[str, Any]) -> None:
+    def _check(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return who lets this phone in, and the tag of the invitation."""
         if "pin" in body:
-            self.check_pin(self._gate, self._guard, body["pin"][:_TEXT_CHARACTERS])
+            self.check_pin(self._gate, self._guard, body["pin"])
+            return BY_PIN, ""
         # A token cannot be guessed, so it is looked at also while PINs are not.
-        elif not self._gate.store.is_invitation(body["token"][:_TEXT_CHARACTERS], time.monotonic()):
-            raise Refused(
-                HTTPStatus.FORBIDDEN, "expired", "This QR code has expired. Scan a new one, or enter the PIN."
-            )
+        invitation = self._gate.store.invited(body["token"][:_TEXT_CHARACTERS], time.monotonic())
+        if invitation is None:
+            raise Refused(HTTPStatus.FORBIDDEN, "expired", _EXPIRED)
+        return invitation.by, invitation.tag
 
 
 class Drawn:
-    """The newest QR code, drawn anew after a minute: on a small Pi that takes a while, and somebody may drive."""
+    """The newest QR code of each who invites, drawn anew after a minute: on a small Pi that takes a while."""
 
     def __init__(self) -> None:
-        self._url, self._token, self._at = "", "", 0.0
-        self._members: dict[str, str] = {}
+        self._codes: dict[
+            str, tuple[str, str, float, dict[str, str]]
+        ] = {}  # URL, token, when, and what is shown
 
-    def get(self, store: AccessStore, url: str | None, now: float) -> dict[str, Any]:
-        """Return `link`, `qr` and `expires_in_s`; a new PIN ends an old one at once."""
+    def get(self, store: AccessStore, url: str | None, by: str, now: float) -> dict[str, Any]:
+        """Return `link`, `qr` and `expires_in_s`; what has ended is drawn anew at once."""
         if url is None:
             return {"link": None, "qr": None, "expires_in_s": INVITATION_S}
-        if url != self._url or now - self._at >= REDRAWN_S or not store.is_invitation(self._token, now):
-            self._url, self._token, self._at = url, store.invitation(now), now
-            link = addresses.pairing_link(url, self._token)
-            self._members = {"link": link, "qr": addresses.qr_image(link)}
-        return {**self._members, "expires_in_s": INVITATION_S - int(now - self._at)}
+        drawn_url, token, at, members = self._codes.get(by, ("", "", 0.0, {}))
+        if url != drawn_url or now - at >= REDRAWN_S or not store.invited(token, now):
+            self._codes = {who: code for who, code in self._codes.items() if now - code[2] < REDRAWN_S}
+            token, at = store.invitation(now, by), now
+            link = addresses.pairing_link(url, token)
+            members = {"link": link, "qr": addresses.qr_image(link)}
+            self._codes[by] = url, token, at, members
+        return {**members, "expires_in_s": INVITATION_S - int(now - at)}
 
 
 class Invite(Asking):
-    """`POST /api/v1/invite`: what another phone needs to come in."""
+    """`POST /api/v1/invite`: what another phone needs to come in. The PIN is the owner's, and is not in it."""
 
-    def initialize(self, gate: Gate, hub: Hub, drawn: Drawn, host: str, port: int) -> None:
-        """Take the gate, what knows the cap in force, the QR code, and where the car listens."""
-        self._gate, self._hub, self._drawn, self._host, self._port = gate, hub, drawn, host, port
+    def initialize(self, gate: Gate, drawn: Drawn, host: str, port: int) -> None:
+        """Take the gate, the QR codes, and where the car listens."""
+        self._gate, self._drawn, self._host, self._port = gate, drawn, host, port
 
     def post(self) -> None:
-        """Answer PIN, address and QR code."""
+        """Answer address and QR code."""
         self.asked()
-        store = self._gate.store
-        # Who may know the PIN may lift the owner's cap; a QR code lets in and no more.
-        pin = store.pin if min(store.speed_cap, self._hub.speed_cap) >= 1.0 else None
+        assert self.visitor is not None
+        by = self.visitor.session if self.visitor.name is not None else BY_UNPAIRED
         phone = addresses.for_a_phone(self._host, addresses.interfaces())
         url = addresses.url(phone, self._port) if phone else None
-        self.write({"pin": pin, "url": url, **self._drawn.get(store, url, time.monotonic())})
+        self.write({"url": url, **self._drawn.get(self._gate.store, url, by, time.monotonic())})
 
 
 class SpeedCap(Asking):
@@ -215,7 +229,7 @@ class SpeedCap(Asking):
                 raise Refused(
                     HTTPStatus.FORBIDDEN, "pin_needed", "Only the car's PIN raises the owner's speed cap."
                 )
-            self.check_pin(self._gate, self._guard, body["pin"][:_TEXT_CHARACTERS])
+            self.check_pin(self._gate, self._guard, body["pin"])
         else:
             self._hub.cap(float(speed))  # at once, whatever the disk says
         with _saving():

@@ -257,7 +257,7 @@ def _application(
             (
                 r"/api/v1/invite",
                 pairing.Invite,
-                {"gate": gate, "hub": hub, "drawn": pairing.Drawn(), "host": config.host, "port": port},
+                {"gate": gate, "drawn": pairing.Drawn(), "host": config.host, "port": port},
             ),
             (r"/api/v1/speed-cap", pairing.SpeedCap, {**pin, "hub": hub}),
             (r"/api/v1/calibration", CalibrationDoor, {"tuning": hub.tuning}),

@@ -162,6 +162,7 @@ async def test_a_qr_code_of_a_paired_phone_lets_another_in_and_leaves_the_addres
     phone = await paired(car, new_phone)
     await add_a_phone(phone)
     await phone.reads("invite-left", "Good for")
+    assert pin_of(car) not in await phone.page.content()
     await phone.page.click("#invite .done")
     invited = await invitation(car, phone)
     token = (invited["link"] or "#pair=none").split("#")[1]
@@ -216,15 +217,14 @@ async def test_a_chinese_stranger_reads_chinese(car: Product, new_phone: NewPhon
 async def test_what_another_phone_needs_is_all_on_the_screen(car: Product, new_phone: NewPhone) -> None:
     phone = await paired(car, new_phone)
     link = "http://192.0.2.7:8000/#pair=12345.abcdefghijklmnopqrstuv"
-    invited = {"pin": "123456", "url": "http://192.0.2.7:8000", "link": link, "expires_in_s": 600}
+    invited = {"url": "http://192.0.2.7:8000", "link": link, "expires_in_s": 600}
     invited |= {"qr": qr_image(link)}
     await phone.page.route("**/api/v1/invite", lambda route: route.fulfill(json=invited))
     await add_a_phone(phone)
-    await phone.reads("invite-pin", "123456")
     await phone.seen("#qr[src]")
     for width, height in SIZES:
         await phone.page.set_viewport_size({"width": width, "height": height})
-        for element in ("qr", "invite-how", "invite-url", "invite-pin", "invite-left"):
+        for element in ("qr", "invite-how", "invite-url", "invite-left"):
             box = await phone.page.locator(f"#{element}").bounding_box()
             assert box, element
             assert box["width"] > 40

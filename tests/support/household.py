@@ -97,8 +97,11 @@ class Household(Product):
         return await ask(self.address, method, path, {**JSON, **(headers or {})}, json.dumps(body).encode())
 
     async def pair(self, headers: Mapping[str, str] | None = None, **body: str) -> Answer:
-        """Ask to be let in; the PIN is right where none is given."""
-        return await self.ask("POST", "/api/v1/pair", body or {"pin": self.pin}, headers)
+        """Ask to be let in, and come back with the cookie as a browser does; the PIN is right where none is given."""
+        answer = await self.ask("POST", "/api/v1/pair", body or {"pin": self.pin}, headers)
+        if answer.status == 200:
+            await self.ask("GET", "/api/v1/session", headers=cookie_of(answer))
+        return answer
 
     async def phone(self, name: str) -> dict[str, str]:
         """Pair a phone, and return the headers with its cookie."""

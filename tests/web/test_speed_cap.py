@@ -80,18 +80,15 @@ async def test_only_the_pin_raises_it(house: Household) -> None:
         answer = await house.ask("POST", "/api/v1/speed-cap", body, mia)
         return answer.status, answer.code
 
-    assert (await house.ask("POST", "/api/v1/invite", {}, mia)).json["pin"] == house.pin
     assert await cap(speed=0.5) == (200, "")
     assert await cap(speed=0.51) == (403, "pin_needed")
     assert await cap(speed=1.0, pin=house.wrong_pin) == (403, "wrong_pin")
     assert house.content()["speed_cap"] == 0.5
-    assert (await house.ask("POST", "/api/v1/invite", {}, mia)).json["pin"] is None  # it would raise the cap
     assert await cap(speed=0.5) == (200, "")
     assert await cap(speed=0.3, pin="whatever") == (200, "")
     assert await cap(speed=0.9, pin=house.pin) == (200, "")
     assert house.content()["speed_cap"] == 0.9
     assert await cap(speed=1, pin=house.pin) == (200, "")
-    assert (await house.ask("POST", "/api/v1/invite", {}, mia)).json["pin"] == house.pin
     for wrong in (0, -1, 0.049, 5e-324, 1.01, 1e999, float("nan"), "1", None, True, [1], 10**400):
         assert await cap(speed=wrong) == (400, "bad_request"), wrong
     assert await cap() == (400, "bad_request")

@@ -1,5 +1,5 @@
 /**
- * Adding a phone: a QR code to scan, or the address and the PIN to type, for ten minutes.
+ * Adding a phone: a QR code to scan, for ten minutes. The PIN is the owner's, and the page never has it.
  */
 
 import { Dialog, byId, post } from "./dialog.js";
@@ -30,7 +30,7 @@ class Invite {
     this.#show();
   }
 
-  /** A PIN stays on the screen no longer than it must. */
+  /** A code stays on the screen no longer than it must. */
   #forget() {
     clearTimeout(this.#timer);
     this.#invitation = null;
@@ -50,11 +50,9 @@ class Invite {
     byId("qr").alt = words.say("invite.qr");
     byId("invite-how").textContent = words.say(invitation && !invitation.url ? "invite.alone" : "invite.how");
     byId("invite-url").textContent = live ? (invitation.url ?? "") : "";
-    byId("invite-pin").textContent = live && invitation.pin ? invitation.pin : "";
     const minutes = Math.ceil(left_s / 60);
     const left = live ? words.say("invite.left", { minutes }) : words.say(invitation ? "invite.over" : "invite.asking");
-    const hidden = live && !invitation.pin ? words.say("gap") + words.say("invite.nopin") : "";
-    byId("invite-left").textContent = this.#code ? "" : left + hidden;
+    byId("invite-left").textContent = this.#code ? "" : left;
     byId("invite-error").textContent = this.#code && (words.say(`pair.${this.#code}`) || words.say("pair.error"));
     clearTimeout(this.#timer);
     if (live) this.#timer = setTimeout(() => this.#show(), 5000);

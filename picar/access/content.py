@@ -1,0 +1,147 @@
+"""What the file of the state directory holds, as values; `store.py` reads and writes them.
+
+Law: keys and entries that this version does not know are kept, and let nobody in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from picar.access import tokens
+from picar.access.names import is_printable
+from picar.core.shaping import LEAST_SPEED
+
+VERSION = 1  # of the file; a reader of another version finds the keys that it knows where they were
+BY_PIN, BY_TERMINAL, BY_UNPAIRED = "PIN", "terminal", "unpaired"  # let somebody in, where no paired phone did
+
+Kind = Literal["phone", "script"]
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """One phone or script. `id` is secret enough to be a session, `name` is for people and unique.
+
+    `by` is the `id` of the phone that invited it, or one of the words above; "" in files of older versions. `invitation`
+    is the tag of the invitation that it came by.
+    """
+
+    id: str
+    name: str
+    kind: Kind
+    by: str = ""
+    invitation: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict, compare=False)  # of another version
+
+    @classmethod
+    def parse(cls, entry: Any) -> Paired | None:
+        """Return an entry of the file, None for one of another version or of no sense: it lets nobody in."""
+        if not isinstance(entry, dict):
+            return None
+        more = dict(entry)
+        texts = {name: more.pop(name, "") for name in ("id", "name", "kind", "by", "invitation")}
+        if not all(isinstance(text, str) and is_printable(text) for text in texts.values()):
+            return None
+        return cls(**texts, more=more) if _is_word(texts["id"]) and texts["kind"] in get_args(Kind) else None
+
+    def entry(self) -> dict[str, Any]:
+        """Return what `parse` reads."""
+        origin = {"by": self.by, "invitation": self.invitation}
+        given = {name: value for name, value in origin.items() if value}
+        return {"id": self.id, "name": self.name, "kind": self.kind, **given, **self.more}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the file holds.
+
+    `round` ends with a revocation and with a new PIN, and all invitations with it. `strange` are entries and `more` are
+    keys of another version.
+    """
+
+    car: str
+    secret: str
+    pin: str
+    round: str = "0"
+    speed_cap: float = 1.0
+    paired: tuple[Paired, ...] = ()
+    strange: tuple[Any, ...] = ()
+    version: int = VERSION
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def new(cls) -> Content:
+        """Return that of a new car."""
+        return cls(car=tokens.new_id()[:8], secret=tokens.new_secret(), pin=tokens.new_pin())
+
+    @classmethod
+    def parse(cls, text: str) -> Content:
+        """Read it; raises ValueError, whose message says what it is instead."""
+        try:
+            more = json.loads(text)
+        except (ValueError, RecursionError):
+            raise ValueError("it is no JSON" if text.strip() else "it is empty") from None
+        if not isinstance(more, dict):
+            raise ValueError("it is no JSON object")  # noqa: TRY004
+        words = {name: more.pop(name, None) for name in ("car", "secret", "pin")}
+        words["round"] = more.pop("round", "0")
+        cap, entries, version = more.pop("speed_cap", 1.0), more.pop("paired", None), more.pop("version", 1)
+        good = {
+            **{name: _is_word(word) for name, word in words.items()},
+            "speed_cap": type(cap) in (int, float) and 0.0 < cap <= 1.0,
+            "paired": isinstance(entries, list),
+            "version": type(version) is int,
+        }
+        if wrong := [name for name, is_good in good.items() if not is_good]:
+            raise ValueError(f"it has no good {' and '.join(wrong)}")
+        parsed = [(entry, Paired.parse(entry)) for entry in entries]
+        return cls(
+            **words,
+            speed_cap=max(LEAST_SPEED, cap),  # an older file may hold less
+            paired=tuple(one for _, one in parsed if one),
+            strange=tuple(entry for entry, one in parsed if one is None),
+            version=max(version, VERSION),
+            more=more,
+        )
+
+    def text(self) -> str:
+        """Return what `parse` reads."""
+        members = {
+            name: getattr(self, name) for name in ("version", "car", "secret", "pin", "round", "speed_cap")
+        }
+        entries = [*(one.entry() for one in self.paired), *self.strange]
+        return json.dumps({**members, "paired": entries, **self.more}, indent=1)
+
+
+def name_of(entry: Any) -> Any:
+    """Return the name in an entry of another version, if it has one."""
+    return entry.get("name") if isinstance(entry, dict) else None
+
+
+def family_of(paired: tuple[Paired, ...], ids: set[str]) -> set[str]:
+    """Return these, those whom they invited, those whom those invited, and so on."""
+    family, before = set(ids), -1
+    while len(family) > before:
+        before = len(family)
+        family |= {one.id for one in paired if one.by in family}
+    return family
+
+
+def without(paired: tuple[Paired, ...], gone: set[str]) -> tuple[Paired, ...]:
+    """Return who is left; whom a removed phone invited counts as invited by whoever invited that phone."""
+    inviter = {one.id: one.by for one in paired}
+
+    def heir(by: str) -> str:
+        for _ in paired:  # a bound, for a file that somebody wrote by hand
+            if by in gone and inviter.get(by) in inviter:
+                by = inviter[by]
+        return by
+
+    return tuple(dataclasses.replace(one, by=heir(one.by)) for one in paired if one.id not in gone)
+
+
+def _is_word(word: object) -> bool:
+    return isinstance(word, str) and word.isascii() and word.isalnum()
