@@ -202,3 +202,16 @@ def test_a_folder_that_cannot_be_written_is_said_before_a_phone_counts_on_it(
     monkeypatch.undo()
     with pytest.raises(AccessError, match="cannot be written"):
         store.let_in("Mia", BY_PIN)
+
+
+def test_a_list_that_is_spoilt_while_picar_runs_is_written_anew_from_memory(
+    store: AccessStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    mia, pin = store.pair("Mia"), store.pin
+    store.path.write_text("{", encoding="utf-8")
+    ben = store.let_in("Ben", BY_PIN)
+    store.keep(ben.id)
+    assert AccessStore(store.path.parent).paired == (mia, ben)
+    assert store.pin == pin
+    assert store.path.with_name("access.json.unreadable-1").read_text(encoding="utf-8") == "{"
+    assert "All that picar knew is in a new file." in caplog.text
