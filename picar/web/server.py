@@ -54,7 +54,7 @@ def listen(config: ServerConfig) -> list[socket.socket]:
         ServeError: the port is busy or not ours to take, or the address is not this machine's.
     """
     try:
-        return [Doorway.of(one) for one in _bound(config)]
+        return [*Doorway.of(_bound(config))]
     except (socket.gaierror, ValueError):  # a name that is none is a UnicodeError, which is a ValueError
         raise ServeError(
             f"Host {config.host}: no such address. Use {EVERYWHERE} for every address, or one of this machine's."

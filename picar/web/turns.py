@@ -12,7 +12,9 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from tornado.websocket import WebSocketProtocol13
@@ -31,29 +33,63 @@ class Turns:
 
 
 class Doorway(socket.socket):
-    """A listening socket that has one connection at a time for a caller that would take all: Tornado takes 128."""
+    """A listening socket that gives one connection in a turn, to a caller that would take all: Tornado takes 128.
+
+    Doorways that are opened together share the turns: IPv4 and IPv6 take every second one where both have connections.
+    """
 
     @classmethod
-    def of(cls, listening: socket.socket) -> Doorway:
-        """Take over a listening socket, which must not block."""
-        doorway = cls(fileno=listening.detach())
-        doorway.setblocking(False)
-        return doorway
+    def of(cls, sockets: Iterable[socket.socket]) -> list[Doorway]:
+        """Take over the listening sockets of one server, and make them non-blocking."""
+        doorways = [cls(fileno=listening.detach()) for listening in sockets]
+        shared = _Shared(doorways)
+        for doorway in doorways:
+            doorway.setblocking(False)
+            doorway._shared = shared
+        return doorways
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._given = False
+        self._shared = _Shared([self])
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Return a connection, and each second time say that there is none: it is asked again in the next turn."""
-        self._given = not self._given
-        if not self._given:
+        """Return a connection.
+
+        Raises:
+            BlockingIOError: there is none, or the turn is over, or another doorway's: this one is asked again in the next.
+        """
+        if self._shared.taken or self._shared.is_for_another(self):
             raise BlockingIOError
-        try:
-            return super().accept()
-        except BaseException:
-            self._given = False
-            raise
+        connection = super().accept()
+        self._shared.take(self)
+        return connection
+
+
+class _Shared:
+    """The turn of the event loop, as the doorways of one server share it."""
+
+    def __init__(self, doorways: list[Doorway]) -> None:
+        self._doorways = doorways
+        self._last: Doorway | None = None
+        self.taken = False
+
+    def is_for_another(self, doorway: Doorway) -> bool:
+        """Tell whether this doorway had the last connection, and another one has a connection that waits."""
+        if doorway is not self._last or len(self._doorways) == 1:
+            return False
+        others = select.poll()
+        for other in self._doorways:
+            if other is not doorway:
+                others.register(other, select.POLLIN)
+        return bool(others.poll(0))
+
+    def take(self, doorway: Doorway) -> None:
+        """Let no doorway give another connection before the loop has looked at all sockets again."""
+        self._last, self.taken = doorway, True
+        asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self.taken = False
 
 
 class PatientProtocol(WebSocketProtocol13):

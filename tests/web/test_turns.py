@@ -136,17 +136,52 @@ async def test_one_of_each_line_has_its_turn_and_strangers_wait_longer() -> None
     await asyncio.gather(*strangers, *phones)
 
 
-def test_a_doorway_gives_one_connection_at_a_time() -> None:
-    with Doorway.of(socket.create_server(("127.0.0.1", 0))) as doorway, contextlib.ExitStack() as stack:
-        port = doorway.getsockname()[1]
-        for _ in range(2):
-            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-        for _ in range(2):
-            stack.enter_context(doorway.accept()[0])
-            with pytest.raises(BlockingIOError):
-                doorway.accept()
-        for _ in range(2):  # nobody waits
-            with pytest.raises(BlockingIOError):
-                doorway.accept()
-        stack.enter_context(socket.create_connection(("127.0.0.1", port)))
-        stack.enter_context(doorway.accept()[0])
+@contextlib.contextmanager
+def doorways(*families: socket.AddressFamily) -> Iterator[list[Doorway]]:
+    """Open a doorway on loopback for each IP version."""
+    hosts = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+    with contextlib.ExitStack() as stack:
+        listening = [socket.create_server((hosts[family], 0), family=family) for family in families]
+        yield [stack.enter_context(doorway) for doorway in Doorway.of(listening)]
+
+
+def enter(doorway: Doorway, stack: contextlib.ExitStack, times: int) -> None:
+    """Connect so many times."""
+    for _ in range(times):
+        stack.enter_context(socket.create_connection(doorway.getsockname()[:2]))
+
+
+def taken(doorway: Doorway) -> int:
+    """Take all that a doorway gives in this turn, as Tornado does, and return how many that were."""
+    for count in range(128):
+        try:
+            doorway.accept()[0].close()
+        except BlockingIOError:
+            return count
+    raise AssertionError("it gives without end")
+
+
+async def test_a_doorway_gives_one_connection_in_a_turn() -> None:
+    with doorways(socket.AF_INET) as (doorway,), contextlib.ExitStack() as stack:
+        enter(doorway, stack, 2)
+        for wanted in (1, 1, 0, 0):
+            assert taken(doorway) == wanted
+            assert taken(doorway) == 0
+            await asyncio.sleep(0)
+        enter(doorway, stack, 1)
+        assert taken(doorway) == 1
+
+
+async def test_two_doorways_share_the_turns_and_neither_waits_for_one_that_has_none() -> None:
+    with doorways(socket.AF_INET, socket.AF_INET6) as (four, six), contextlib.ExitStack() as stack:
+        enter(four, stack, 5)
+        enter(six, stack, 3)
+        given = []
+        for _ in range(9):
+            given.append((taken(four), taken(six)))
+            await asyncio.sleep(0)
+        assert given == [(1, 0), (0, 1)] * 3 + [(1, 0)] * 2 + [(0, 0)]
+        enter(six, stack, 2)
+        assert taken(six) == 1
+        await asyncio.sleep(0)
+        assert taken(six) == 1
