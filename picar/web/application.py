@@ -4,6 +4,7 @@ Laws:
 - A request target in absolute form counts as its path, and its authority replaces the Host header (RFC 9112 §3.2.2):
   the check of the Host then checks the authority. Where the two differed, the request counts as forwarded, hence never
   as one from this machine itself.
+- No body is parsed as a form: the car takes JSON, and Tornado would parse the forms of many strangers in one turn.
 - A method that Tornado does not know is handled as OPTIONS, which no handler takes: it passes the same checks, and waits
   for the same turn, before the 405.
 """
@@ -24,6 +25,7 @@ class CarApplication(Application):
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
         """Return the handler of a request."""
+        setattr(request, "_parse_body", lambda: None)  # noqa: B010 - a method to mypy
         if request.method not in RequestHandler.SUPPORTED_METHODS:
             request.method = "OPTIONS"
         target = _ABSOLUTE_FORM.fullmatch(request.uri or "")

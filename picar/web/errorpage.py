@@ -23,8 +23,10 @@ _CHINESE = {
     "not_websocket": "这个地址只用于 WebSocket。小车的页面在首页。",
     "motor_silent": "电机进程没有应答。",
     "too_many": "连接太多。请稍后再试。",
+    "head_too_big": "请求头超过 8 kB 或 100 行，多半是 Cookie 太多：同一主机名下的所有程序共用 Cookie，与端口无关。请在浏览器中删除这个地址的 Cookie，再打开页面。",
     "bad_request": "无法理解这个请求。",
 }
+_MOST_CHARACTERS = 1000  # of such a header; a browser's has 150
 _OTHERWISE = "无法打开这个地址。"
 
 
@@ -34,7 +36,7 @@ def weights(header: str) -> dict[str, float]:
     A weight that RFC 9110 does not allow counts as 0.
     """
     found = {}
-    for item in header.lower().split(","):
+    for item in header[:_MOST_CHARACTERS].lower().split(","):
         name, *parameters = (part.strip() for part in item.split(";"))
         stated = next((one[2:] for one in parameters if one.startswith("q=")), "1")
         found[name] = float(stated) if _WEIGHT.fullmatch(stated) else 0.0

@@ -12,7 +12,9 @@ add, since each adds its own: a header that is not on the list below is taken fo
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +22,7 @@ from tornado.httputil import HTTPServerRequest
 
 from picar.access.content import Paired
 from picar.access.store import AccessStore
+from picar.web.heads import field
 from picar.web.hosts import split_host
 
 Pairing = Literal["on", "local", "off"]
@@ -100,7 +103,7 @@ class Gate:
         if paired:
             return Visitor(paired.id, paired.name)
         if self.pairing == "off" or (self.pairing == "local" and is_local(request)):
-            return Visitor(_cookie(request, ANONYMOUS_COOKIE) or secrets.token_urlsafe(16))
+            return Visitor(cookie(request, ANONYMOUS_COOKIE) or secrets.token_urlsafe(16))
         return None
 
     def keep(self, visitor: Visitor | None) -> None:
@@ -114,10 +117,24 @@ class Gate:
 
     def paired(self, request: HTTPServerRequest) -> Paired | None:
         """Return the phone or script whose credential comes with this request."""
-        authorization = request.headers.get("Authorization", "")
+        headers = request.headers
+        return self._whose(headers.get("Authorization", ""), headers.get_list("Cookie"))
+
+    def goes_first(self, head: bytes, ip: str) -> bool:
+        """Return whether a head that is not parsed yet goes before those of strangers.
+
+        Where pairing is `local`, all of this machine's heads do: the whole of them decides later who is admitted.
+        """
+        if self.pairing == "off" or (self.pairing == "local" and _is_loopback(ip)):
+            return True
+        authorization, cookies = field(head, "Authorization"), field(head, "Cookie")
+        return self._whose("".join(authorization[:1]), cookies) is not None
+
+    def _whose(self, authorization: str, cookies: Iterable[str]) -> Paired | None:
         if authorization.lower().startswith(_BEARER):
             return self.store.who(authorization[len(_BEARER) :].strip())
-        return self.store.who(_cookie(request, self.cookie))
+        credential = find_cookie(cookies, self.cookie)
+        return self.store.who(credential) if credential else None
 
 
 def is_local(request: HTTPServerRequest) -> bool:
@@ -144,6 +161,21 @@ def _is_loopback(address: str) -> bool:
     return (mapped or ip).is_loopback
 
 
-def _cookie(request: HTTPServerRequest, name: str) -> str:
-    morsel = request.cookies.get(name)
-    return morsel.value if morsel else ""
+def cookie(request: HTTPServerRequest, name: str) -> str:
+    """Return the value of a cookie, empty where there is none."""
+    return find_cookie(request.headers.get_list("Cookie"), name)
+
+
+def find_cookie(lines: Iterable[str], name: str) -> str:
+    """Return the value of one cookie; the others, which may be another program's and thousands, are not parsed.
+
+    Of several with this name the last counts: browsers send those of the longest path first (RFC 6265 §5.4), and the
+    car's are for `/`.
+
+    Args:
+        lines: the values of all Cookie headers.
+        name: of the cookie.
+    """
+    pattern = re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}[ \t]*=[ \t]*([^;]*)")
+    found = [value for line in lines for value in pattern.findall(line)]
+    return found[-1].rstrip(" \t").removeprefix('"').removesuffix('"') if found else ""

@@ -14,7 +14,7 @@ from picar.flight import FlightRecorder
 from picar.motor.channel import Channel
 from picar.web.assets import Packed
 from picar.web.base import Base, Refused
-from picar.web.gate import ANONYMOUS_COOKIE
+from picar.web.gate import ANONYMOUS_COOKIE, cookie
 from picar.web.hub import Hub
 
 ANSWER_TIMEOUT_S = 0.5
@@ -34,7 +34,7 @@ class Page(Base):
 
     def get(self) -> None:
         """Send the page."""
-        if not self.get_cookie(ANONYMOUS_COOKIE):
+        if not cookie(self.request, ANONYMOUS_COOKIE):
             self.set_cookie(ANONYMOUS_COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="Strict")
         self.set_header("Content-Type", "text/html; charset=utf-8")
         if self._packed.offers(self.request, self._file):

@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 BACKLOG = 128  # connections that wait to be taken; Tornado's own number
 BODY_BYTES = 4 * 1024
 BODY_S = 5.0
-HEAD_BYTES = 16 * 1024
 SOCKET_BYTES = 64 * 1024  # Tornado cuts the line above this; `DriveSocket` closes properly far below
 PING_S = 20.0  # housekeeping: finds dead sockets; safety does not hang on it
 IDLE_S = 20.0  # for a request's head to arrive, from the first byte or the one before
@@ -124,7 +123,7 @@ class Server:
         self._http = CrowdedServer(
             _application(hub, channel, config, flight, gate, crowd, port),
             crowd=crowd,
-            max_header_size=HEAD_BYTES,
+            goes_first=gate.goes_first,
             max_buffer_size=2 * SOCKET_BYTES,
             max_body_size=BODY_BYTES,
             body_timeout=BODY_S,

@@ -4,7 +4,8 @@ A turn reads every socket that has something and only then looks again: thirty r
 go, and the driver's next command would wait for all of them, on a small Pi longer than it is good for.
 
 Laws:
-- In a turn one connection is taken, and one request answered of those who may come in and one of strangers'.
+- In a turn one connection is taken, one packet or whole head of a request goes on, and one request is answered, of those
+  who may come in and of strangers'.
 - In a turn one frame of each WebSocket is handled, however many have come.
 - Who may come in does not wait behind strangers.
 """

@@ -184,6 +184,18 @@ async def flooded(rig: Rig) -> None:
     rig.link.cut()
 
 
+async def big_heads(rig: Rig) -> None:
+    before = len(rig.driver.states)
+    strangers = await rig.helper("-m", "tests.faults.strangers", str(rig.car.port))
+    assert strangers.stdout is not None
+    await strangers.stdout.readline()  # one round of each kind is over
+    await asyncio.sleep(rig.rng.uniform(0.0, 1.0))
+    seen = {state["state"] for state in rig.driver.states[before:]}
+    assert seen == {"armed"}, f"strangers disturbed the driver: {seen}"
+    rig.hit()
+    rig.link.cut()
+
+
 async def server_hung(rig: Rig) -> None:
     rig.hit()
     rig.signal(rig.server, signal.SIGUSR1)
@@ -362,6 +374,11 @@ FAULTS = (
     Fault("client-killed", "the client is killed (SIGKILL)", client_killed),
     Fault("clean-close", "the driver's connection is closed", clean_close, DEATH_S, "fault"),
     Fault("flood", "another client floods, and the driver's link is cut", flooded),
+    Fault(
+        "big-heads",
+        "32 strangers send the costliest heads, and the link is cut",
+        big_heads,
+    ),
     Fault("loop-blocked", "server: its event loop is blocked for 2 s", server_hung, oddity="blocks"),
     Fault("gil-held", "server: a C call holds the GIL for 2 s", server_hung, oddity="gil"),
     Fault("server-stopped", "server: SIGSTOP, SIGCONT after 2 s", server_stopped),

@@ -125,7 +125,7 @@ async def test_one_address_has_so_many_connections_and_no_more(ip: str, neighbou
     for stream in mine:
         crowd.left(stream)
         stream.close()
-    assert not crowd._by_address
+    assert not crowd._by_network
     assert not crowd._http
     assert not crowd._sockets
 
@@ -161,6 +161,9 @@ async def test_strangers_displace_strangers_and_never_who_is_inside(house: House
     mia = await house.phone("Mia")
     async with driven(house, mia) as phone, contextlib.AsyncExitStack() as others:
         strangers = [await asyncio.open_connection(*house.address) for _ in range(30)]
+        for reader, writer in strangers:
+            writer.write(HEAD.format(path="/healthz", more="").encode())
+            assert (await read_answer(reader)).status == 200
         reader, _ = strangers[0]
         assert await asyncio.wait_for(reader.read(), 20) == b""  # the oldest has gone
         assert (await house.ask("GET", "/api/v1/state", headers=mia)).status == 200
