@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from tornado.iostream import IOStream
 
-from picar.web.connections import Crowd
+from picar.web.connections import PROTECTED, Crowd
 
 TOTAL, PER_ADDRESS = 6, 3
 HERE, THERE = "192.0.2.1", "192.0.2.2"
@@ -81,3 +81,37 @@ async def test_a_network_is_an_address_to_ipv6(
 ) -> None:
     come(crowd, one, *streams[:3], stay=True)
     assert (crowd.refusal(other) == FULL_HERE) is same
+
+
+async def test_whose_whole_head_has_come_makes_room_last(crowd: Crowd, streams: list[IOStream]) -> None:
+    come(crowd, HERE, *streams[:2])
+    crowd.heard(streams[0])
+    come(crowd, HERE, streams[2], streams[3])
+    assert [stream.closed() for stream in streams[:4]] == [False, True, False, False]
+    for stream in streams[2:4]:
+        crowd.heard(stream)
+    come(crowd, HERE, streams[4])
+    assert [stream.closed() for stream in streams[:5]] == [True, True, False, False, False]
+
+
+async def test_an_address_with_more_than_half_of_its_network_makes_room_first(
+    crowd: Crowd, streams: list[IOStream]
+) -> None:
+    come(crowd, "2001:db8::1", streams[0])
+    come(crowd, "2001:db8::2", *streams[1:3])
+    come(crowd, "2001:db8::3", streams[3])
+    assert [stream.closed() for stream in streams[:4]] == [False, True, False, False]
+
+
+async def test_no_more_than_64_connections_are_spared_for_their_heads() -> None:
+    crowd = Crowd(PROTECTED + 1, PROTECTED + 1)
+    streams = [IOStream(socket.socket()) for _ in range(PROTECTED + 2)]
+    for stream in streams[:-1]:
+        crowd.came(stream, HERE)
+        crowd.heard(stream)
+    come(crowd, THERE, streams[-1])
+    assert [stream.closed() for stream in streams] == [True] + [False] * (PROTECTED + 1)
+    for stream in streams:
+        crowd.left(stream)
+        stream.close()
+    assert not crowd._heard
