@@ -13,7 +13,7 @@ from pathlib import Path
 
 from picar import config
 from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED, Paired
-from picar.access.names import NAME_CHARACTERS, look_alike, tidy_name
+from picar.access.names import NAME_CHARACTERS, is_printable, look_alike, tidy_name
 from picar.access.places import become_owner, resting, running, state_directory
 from picar.access.store import EVERYBODY, AccessStore
 from picar.config import Config
@@ -152,6 +152,8 @@ def _list(store: AccessStore) -> Iterator[str]:
         yield "Nobody is paired."
     for one in store.paired:
         yield f"  {one.kind:<7} {one.name}{_origin(store, one)}"
+    for name in store.strange:
+        yield f"  {'unknown':<7} {name if is_printable(name) else repr(name)}  (of another version of picar; lets nobody in)"
 
 
 def _origin(store: AccessStore, one: Paired) -> str:
@@ -166,12 +168,12 @@ def _revoke(store: AccessStore, name: str, with_invited: bool) -> Iterator[str]:
     removed, invited = store.revoke(None if name == EVERYBODY else name, with_invited)
     if not removed and name != EVERYBODY:
         raise AccessError(f"Nobody named {name!r} is paired. See: {command('pair --list')}")
-    names = ", ".join(one.name for one in removed)
+    names = ", ".join(name if is_printable(name) else repr(name) for name in removed)
     yield f"Removed: {len(removed)}{f' ({names})' if names else ''}. Whoever of them is connected is sent home within a second."
     yield "All invitations have ended: QR codes from before pair no phone any more."
     if invited:
         yield f"Still paired are those whom {name} invited. To remove them too:"
-        yield from (f"  {command(f'pair --revoke {shlex.quote(one.name)}')}" for one in invited)
+        yield from (f"  {command(f'pair --revoke {shlex.quote(one)}')}" for one in invited)
     yield f"Whoever knows the PIN can pair again. To change the PIN too: {command('pair --new-pin')}"
 
 

@@ -116,9 +116,10 @@ class Content:
         return json.dumps({**members, "paired": entries, **self.more}, indent=1)
 
 
-def name_of(entry: Any) -> Any:
-    """Return the name in an entry of another version, if it has one."""
-    return entry.get("name") if isinstance(entry, dict) else None
+def name_of(entry: Any) -> str:
+    """Return the name in an entry of another version, "" where it has none."""
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def family_of(paired: tuple[Paired, ...], ids: set[str]) -> set[str]:

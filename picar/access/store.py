@@ -76,10 +76,10 @@ class AccessStore:
                 raise AccessError(
                     f"{error} When picar starts, it renames this file and begins a new list."
                 ) from None
-            self._set_aside(
-                error,
-                "The car has a new PIN, all phones and scripts must be paired again, and no speed cap is set.",
-            )
+            with self._telling("renamed"), _locked(folder):
+                self._mend(
+                    "The car has a new PIN, all phones and scripts must be paired again, and no speed cap is set."
+                )
         if self._seen is None:
             self._change(lambda content: content)
 
@@ -110,6 +110,12 @@ class AccessStore:
         """Everyone who is paired, the oldest first."""
         self.refresh()
         return self._content.paired
+
+    @property
+    def strange(self) -> list[str]:
+        """The names of the entries of another version, which let nobody in."""
+        self.refresh()
+        return list(filter(None, map(name_of, self._content.strange)))
 
     def who(self, credential: str) -> Paired | None:
         """Return whose credential this is, None where it is nobody's."""
@@ -198,7 +204,7 @@ class AccessStore:
         new = Paired(tokens.new_id(), name, kind, BY_TERMINAL)
         return self._change(lambda content: _with(content, new)).paired[-1]
 
-    def revoke(self, name: str | None, with_invited: bool = False) -> tuple[list[Paired], list[Paired]]:
+    def revoke(self, name: str | None, with_invited: bool = False) -> tuple[list[str], list[str]]:
         """Let those of this name (None: everybody) in no more, and end all invitations.
 
         Args:
@@ -206,27 +212,27 @@ class AccessStore:
             with_invited: whether all whom they invited must go too, and whom those invited.
 
         Returns:
-            Who was removed, and who is left of those whom they invited.
+            The names of those removed, and of those who are left of whom they invited.
         """
         named = self._named(name)
         if name is not None and not named:
             return [], []
-        removed: list[Paired] = []
-        left: list[Paired] = []
+        removed: list[str] = []
+        left: list[str] = []
 
         def remove(content: Content) -> Content:
             first = {one.id for one in content.paired if name is None or one.name in named}
             family = family_of(content.paired, first)
             gone = family if with_invited else first
-            removed.extend(one for one in content.paired if one.id in gone)
-            left.extend(one for one in content.paired if one.id in family - gone)
+            strange = [one for one in content.strange if name is None or name_of(one) in named]
+            removed.extend(one.name for one in content.paired if one.id in gone)
+            removed.extend(filter(None, map(name_of, strange)))
+            left.extend(one.name for one in content.paired if one.id in family - gone)
             return dataclasses.replace(
                 content,
                 round=tokens.new_id(),
                 paired=without(content.paired, gone),
-                strange=tuple(
-                    one for one in content.strange if name is not None and name_of(one) not in named
-                ),
+                strange=tuple(one for one in content.strange if one not in strange),
             )
 
         self._change(remove)
@@ -234,7 +240,7 @@ class AccessStore:
 
     def _named(self, name: str | None) -> set[str]:
         """Return the names in the list that somebody means: the exact one, else those that look like it."""
-        names = {one.name for one in self.paired} | {str(name_of(one)) for one in self._content.strange}
+        names = {one.name for one in self.paired} | set(self.strange)
         if name is None or name in names:
             return {name} if name else set()
         return {other for other in names if look_alike(other) == look_alike(name)}
@@ -253,21 +259,20 @@ class AccessStore:
     def _change(self, change: Callable[[Content], Content]) -> Content:
         """Read, change and replace the file, with nobody else in between."""
         with self._telling("written"), _locked(self.path.parent):
-            try:
-                self._read()
-            except _Unreadable as error:
-                self._set_aside(error, "All that picar knew is in a new file.")
-            except AccessError:
-                pass  # what was known before is still good
+            with contextlib.suppress(AccessError):  # what was known before is still good
+                self._mend("All that picar knew is in a new file.")
             replace(self.path, change(self._content).text(), 0o600)
             self.refresh()
         return self._content
 
-    def _set_aside(self, error: AccessError, rest: str) -> None:
-        with self._telling("renamed"):
+    def _mend(self, consequence: str) -> None:
+        """Read the file, with nobody else in between; rename one that cannot be understood, and say so."""
+        try:
+            self._read()
+        except _Unreadable as error:
             other = set_aside(self.path)
-        self._seen = None
-        log.warning("%s Its new name is %s. %s", error, other.name, rest)
+            self._seen, self._fault = None, ""
+            log.warning("%s Its new name is %s. %s", error, other.name, consequence)
 
     def _read(self) -> None:
         """Read the file if it is there and another one than before."""

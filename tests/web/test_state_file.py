@@ -99,6 +99,27 @@ def test_keys_and_entries_of_another_version_are_kept_and_let_nobody_in(tmp_path
     assert store.who(store.credential(dataclasses.replace(ben, id="1"))) is None
 
 
+def test_the_list_names_entries_of_another_version_and_writes_over_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / FILE).write_text(json.dumps(GOOD | {"paired": [MIA, *STRANGE]}), encoding="utf-8")
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    for command in (["--list"], ["--revoke", "all"]):
+        assert cli.run(["pair", *command]) == 0
+        said = capsys.readouterr().out
+        assert "Mia" in said
+        assert "'\\x1b[31m'" in said
+        assert "\x1b" not in said
+    assert store_of(tmp_path) == []
+
+
+def store_of(folder: Path) -> list[object]:
+    """Return the entries of the list."""
+    entries: list[object] = json.loads((folder / FILE).read_text(encoding="utf-8"))["paired"]
+    return entries
+
+
 def test_an_older_file_gets_a_version_when_it_is_written(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(json.dumps(GOOD), encoding="utf-8")
     AccessStore(tmp_path).set_speed_cap(0.5)
@@ -108,10 +129,11 @@ def test_an_older_file_gets_a_version_when_it_is_written(tmp_path: Path) -> None
 def test_removing_all_removes_those_of_another_version_too(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(json.dumps(GOOD | {"paired": [MIA, *STRANGE]}), encoding="utf-8")
     store = AccessStore(tmp_path)
-    store.revoke("x")
+    assert store.strange == ["x", "x", "x", "x", "\x1b[31m"]
+    assert store.revoke("x") == (["x"] * 4, [])
     kept = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))["paired"]
     assert [one.get("name") for one in kept if isinstance(one, dict)] == ["Mia", None, 2, "\x1b[31m"]
-    store.revoke(None)
+    assert store.revoke(None) == (["Mia", "\x1b[31m"], [])
     assert json.loads((tmp_path / FILE).read_text(encoding="utf-8"))["paired"] == []
 
 
