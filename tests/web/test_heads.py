@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import select
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -17,6 +20,7 @@ from tests.support.raw import Answer, ask, read_answer
 from tests.support.tornados import LINES, Tornados, tornados
 from tests.support.waiting import DEADLINE_S, until
 
+STRANGERS = 200
 BROWSER = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 
 
@@ -210,3 +214,31 @@ def test_a_field_is_found_in_a_head_that_is_not_parsed() -> None:
     head = b"GET /?\r\nCookie: a \r\nX-Cookie: b\r\nX: Cookie: c\r\ncOOKIE:d\r\n\r\n"
     assert field(head, "Cookie") == ["a", "d"]
     assert field(b"Cookie: a\r\n\r\n", "Cookie") == []
+
+
+async def test_a_paired_phone_s_head_goes_before_those_of_strangers_who_came_first(car: Household) -> None:
+    mia = await car.phone("Mia")
+    about = f" /healthz HTTP/1.1\r\nHost: 127.0.0.1:{car.port}\r\nX: {'x' * 4000}\r\n"
+    with contextlib.ExitStack() as stack:
+        strangers = [
+            stack.enter_context(socket.create_connection(car.address, timeout=DEADLINE_S))
+            for _ in range(STRANGERS)
+        ]
+        phone = stack.enter_context(socket.create_connection(car.address, timeout=DEADLINE_S))
+        for one in strangers:
+            one.sendall(f"GET{about}\r\n".encode())
+        await until(lambda: len(answered(strangers)) == STRANGERS, "all are taken in")
+        for one in strangers:
+            one.recv(4096)
+        car.signal(signal.SIGSTOP)
+        for one in strangers:
+            one.sendall(f"GET{about}\r\n".encode())
+        phone.sendall(f"GET{about}Cookie: {mia['Cookie']}\r\n\r\n".encode())
+        car.signal(signal.SIGCONT)
+        assert phone.recv(4096).startswith(b"HTTP/1.1 200 ")
+        assert len(answered(strangers)) < STRANGERS / 2
+        await until(lambda: len(answered(strangers)) == STRANGERS, "answers for all")
+
+
+def answered(strangers: list[socket.socket]) -> list[socket.socket]:
+    return select.select(strangers, [], [], 0)[0]
