@@ -44,12 +44,12 @@ def read_small(path: Path) -> str:
     try:
         return data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
-        raise ValueError("it is no text") from None
+        raise ValueError("it is not UTF-8 text") from None
 
 
 def _check_kind(mode: int) -> None:
     if not stat.S_ISREG(mode):
-        raise ValueError(_OTHER_KINDS.get(stat.S_IFMT(mode), "it is no regular file"))
+        raise ValueError(_OTHER_KINDS.get(stat.S_IFMT(mode), "it is not a regular file"))
 
 
 def replace(path: Path, text: str, mode: int) -> None:

@@ -131,7 +131,7 @@ class Overlay:
         return tables
 
     def _no_calibration(self, error: ValueError) -> str:
-        return f"{self.path} is no calibration: {error}."
+        return f"{self.path} cannot be read as a calibration: {error}."
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

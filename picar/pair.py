@@ -169,7 +169,7 @@ def _revoke(store: AccessStore, name: str, with_invited: bool) -> Iterator[str]:
     if not removed and name != EVERYBODY:
         raise AccessError(f"Nobody named {name!r} is paired. See: {command('pair --list')}")
     names = ", ".join(name if is_printable(name) else repr(name) for name in removed)
-    yield f"Removed: {len(removed)}{f' ({names})' if names else ''}. Whoever of them is connected is sent home within a second."
+    yield f"Removed: {len(removed)}{f' ({names})' if names else ''}. Their connections close within a second."
     yield "All invitations have ended: QR codes from before pair no phone any more."
     if invited:
         yield f"Still paired are those whom {name} invited. To remove them too:"

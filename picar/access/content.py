@@ -83,9 +83,9 @@ class Content:
         try:
             more = json.loads(text)
         except (ValueError, RecursionError):
-            raise ValueError("it is no JSON" if text.strip() else "it is empty") from None
+            raise ValueError("it is not JSON" if text.strip() else "it is empty") from None
         if not isinstance(more, dict):
-            raise ValueError("it is no JSON object")  # noqa: TRY004
+            raise ValueError("it is not a JSON object")  # noqa: TRY004
         words = {name: more.pop(name, None) for name in ("car", "secret", "pin")}
         words["round"] = more.pop("round", "0")
         cap, entries, version = more.pop("speed_cap", 1.0), more.pop("paired", None), more.pop("version", 1)
@@ -96,7 +96,7 @@ class Content:
             "version": type(version) is int,
         }
         if wrong := [name for name, is_good in good.items() if not is_good]:
-            raise ValueError(f"it has no good {' and '.join(wrong)}")
+            raise ValueError(f"its {' and '.join(wrong)} cannot be right")
         parsed = [(entry, Paired.parse(entry)) for entry in entries]
         return cls(
             **words,

@@ -287,7 +287,7 @@ class AccessStore:
         except OSError as error:
             raise self._problem("read", error) from None
         if self._fault:
-            raise _Unreadable(f"{self.path} is no list of paired phones: {self._fault}.")
+            raise _Unreadable(f"{self.path} cannot be read as the list of paired phones: {self._fault}.")
 
     def _parse(self) -> str:
         """Take what the file says, else return what it is instead."""

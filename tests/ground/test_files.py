@@ -34,12 +34,12 @@ def _large(path: Path) -> None:
 
 ODD: dict[str, tuple[Callable[[Path], object], str]] = {
     "a folder": (Path.mkdir, "it is a folder"),
-    "a FIFO": (os.mkfifo, "it is no regular file"),
-    "a socket": (_socket, "it is no regular file"),
+    "a FIFO": (os.mkfifo, "it is not a regular file"),
+    "a socket": (_socket, "it is not a regular file"),
     "a link": (_link, "it is a link"),
     "a link to itself": (_loop, "it is a link"),
     "100 MB": (_large, "it is larger than 256 kB"),
-    "no UTF-8": (lambda path: path.write_bytes(b"\xff\xfe"), "it is no text"),
+    "no UTF-8": (lambda path: path.write_bytes(b"\xff\xfe"), "it is not UTF-8 text"),
 }
 
 
@@ -63,7 +63,7 @@ def test_what_is_no_small_file_is_named_and_renamed_and_never_waited_for(
 
 
 def test_a_device_is_not_opened() -> None:
-    with pytest.raises(ValueError, match="no regular file"):
+    with pytest.raises(ValueError, match="not a regular file"):
         read_small(Path("/dev/tty"))  # opening it fails where there is no terminal
 
 

@@ -193,12 +193,14 @@ def test_a_file_that_is_no_calibration_is_renamed_at_the_start_and_said(
 ) -> None:
     overlay = Overlay(tmp_path, "lgpio")
     overlay.path.write_text(text)
-    with pytest.raises(ConfigError, match=r"is no calibration: .* When picar starts, it renames this file"):
+    with pytest.raises(
+        ConfigError, match=r"cannot be read as a calibration: .* When picar starts, it renames this file"
+    ):
         overlay.read()
     assert overlay.path.read_text() == text
     assert overlay.start() is None
     (record,) = caplog.records
-    assert f"{overlay.path} is no calibration: " in record.message
+    assert f"{overlay.path} cannot be read as a calibration: " in record.message
     assert "Its new name is calibration.toml.unreadable-1." in record.message
     assert (tmp_path / "calibration.toml.unreadable-1").read_text() == text
     overlay.keep(FOUND)
@@ -211,7 +213,7 @@ async def test_a_car_starts_with_a_damaged_calibration_and_says_what_it_follows(
     file.write_text(DAMAGED["half"])
     checked = await house.cli("check-config", **REAL)
     assert checked.code == 2
-    assert checked.err.startswith(f"picar: {file} is no calibration: ")
+    assert checked.err.startswith(f"picar: {file} cannot be read as a calibration: ")
     low = await house.cli("pins-low", "--pins", "mock")
     assert low.code == 0  # the emergency does not need it
     await house.start()

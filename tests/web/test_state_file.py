@@ -153,14 +153,14 @@ def test_a_damaged_file_is_one_sentence_until_a_server_starts_and_is_never_lost(
     assert cli.run(["pair", "--list"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith(f"picar: {file} is no list of paired phones: it ")
+    assert said.err.startswith(f"picar: {file} cannot be read as the list of paired phones: it")
     assert said.err.endswith(" When picar starts, it renames this file and begins a new list.\n")
     assert file.read_bytes() == before
 
     store = AccessStore(tmp_path, serving=True)
     assert (tmp_path / f"{FILE}.unreadable-1").read_bytes() == before
     (record,) = caplog.records
-    assert record.message.startswith(f"{file} is no list of paired phones: it ")
+    assert record.message.startswith(f"{file} cannot be read as the list of paired phones: it")
     assert f"Its new name is {FILE}.unreadable-1. The car has a new PIN" in record.message
     assert store.paired == ()
     assert AccessStore(tmp_path).pin == store.pin
