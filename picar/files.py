@@ -1,4 +1,4 @@
-"""How a small file of the state directory is read, replaced and set aside, whatever it holds.
+"""Small files of the state directory: bounded reading, replacement in one step, setting aside.
 
 Laws:
 - Reading never waits, and takes a bounded amount of memory: only a small regular file is read, and no link is followed.
@@ -27,7 +27,7 @@ def read_small(path: Path) -> str:
     """Return the text of a small file, without a byte order mark.
 
     Raises:
-        ValueError: it is no small file of UTF-8 text; the message says what it is.
+        ValueError: not a small file of UTF-8 text; the message describes the fault.
         OSError: it is not there, or cannot be read.
     """
     _check_kind(path.lstat().st_mode)  # before it is opened: opening a device may start something
@@ -53,9 +53,9 @@ def _check_kind(mode: int) -> None:
 
 
 def replace(path: Path, text: str, mode: int) -> None:
-    """Write a file in one step; what root writes belongs to the owner of the folder.
+    """Write a file in one step; a file written by root belongs to the owner of the folder.
 
-    There is no fsync: on an SD card it may take a second, while somebody drives. A file system that replaces files in
+    No fsync: on an SD card fsync may take a second, while a car is driven. A file system that replaces files in
     order (ext4, which a Raspberry Pi starts from) leaves the old file or the new one. But ext4 writes the data of a file
     with a *new* name up to half a minute after the name (ext4(5), `auto_da_alloc`): a power cut in between leaves an
     empty file. So the first file of its name replaces one too: an empty one.
@@ -63,7 +63,7 @@ def replace(path: Path, text: str, mode: int) -> None:
     Args:
         path: the file.
         text: all that it will hold.
-        mode: its permissions, whatever the umask.
+        mode: permissions; the umask does not count.
 
     Raises:
         OSError: it cannot be written; the old one is as it was.

@@ -3,13 +3,12 @@
 A file of TOML, so that a person can read it and copy it into picar.toml. Written when somebody calibrates, at standstill,
 and at no other time.
 
-A simulated car and one with remembered pins have files of their own: what was found out about them must never turn a
-real motor.
+The backends `sim` and `mock` have files of their own: their calibration must never reach a real motor.
 
 Laws:
-- Replaced in one step; a power cut leaves the old one or the new one, or an empty one where there was none, which
-  counts as none (see `files.py`).
-- Keys that this version does not know are kept, and change nothing.
+- Replaced in one step: a power cut leaves the old file, the new file, or an empty first file (see `files.py`). An empty
+  file means no calibration.
+- Unknown keys are kept, and change nothing.
 - A file that cannot be understood is renamed, never deleted, and only when a server starts.
 """
 
@@ -41,7 +40,7 @@ class Overlay:
 
     Args:
         folder: the state directory.
-        backend: what sets the pins; not auto.
+        backend: name of the backend, not auto.
     """
 
     def __init__(self, folder: Path, backend: str) -> None:
@@ -54,7 +53,7 @@ class Overlay:
         return cls(folder, "sim" if backend == "auto" and raspberry_pi_model() is None else backend)
 
     def read(self) -> Calibration | None:
-        """Return what was calibrated, None where nothing was.
+        """Return the calibration, or None.
 
         Raises:
             ConfigError: the file cannot be read, or holds something else.
@@ -68,7 +67,7 @@ class Overlay:
             raise ConfigError([f"{self._no_calibration(error)} {rest}"]) from None
 
     def start(self) -> Calibration | None:
-        """Return the same for a server that starts; a file that cannot be understood is renamed, which is logged.
+        """Return the calibration at the start of a server; rename and log a file that cannot be understood.
 
         Raises:
             ConfigError: the file can be neither read nor renamed.
@@ -106,9 +105,9 @@ class Overlay:
             self.path.unlink(missing_ok=True)
 
     def _read(self) -> Calibration | None:
-        """Raise ValueError with what the file is instead, ConfigError where it cannot be read."""
+        """Raise ValueError for a malformed file, ConfigError for an unreadable one."""
         tables = self._tables()
-        return _parse(tables) if tables else None  # none in an empty one: see `files.py`
+        return _parse(tables) if tables else None  # an empty file: see `files.py`
 
     def _tables(self) -> dict[str, Any]:
         with self._reading():
@@ -120,7 +119,7 @@ class Overlay:
                 raise ValueError("it is nested too deeply") from None
 
     def _others(self) -> dict[str, Any]:
-        """Return the tables without the six values; none where they cannot be read."""
+        """Return the tables without the six values; {} for an unreadable file."""
         try:
             tables = self._tables()
         except ValueError:  # also a ConfigError
@@ -154,7 +153,7 @@ class Overlay:
 
 
 def _parse(tables: dict[str, Any]) -> Calibration:
-    """Read the six values; raises ValueError, whose message says which is missing or what is right."""
+    """Parse the six values; raises ValueError with a message that names the key."""
     values = {}
     for name, (section, key) in PLACES.items():
         table = tables.get(section)

@@ -1,6 +1,6 @@
-"""What the file of the state directory holds, as values; `store.py` reads and writes them.
+"""The content of `access.json`, as values; `store.py` reads and writes the file.
 
-Law: keys and entries that this version does not know are kept, and let nobody in.
+Law: unknown keys and entries are kept, and give no access.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from picar.access.names import is_printable
 from picar.core.shaping import LEAST_SPEED
 
 VERSION = 1  # of the file; a reader of another version finds the keys that it knows where they were
-BY_PIN, BY_TERMINAL, BY_UNPAIRED = "PIN", "terminal", "unpaired"  # let somebody in, where no paired phone did
+BY_PIN, BY_TERMINAL, BY_UNPAIRED = "PIN", "terminal", "unpaired"  # values of `by` without a paired phone
 
 Kind = Literal["phone", "script"]
 
@@ -38,7 +38,7 @@ class Paired:
 
     @classmethod
     def parse(cls, entry: Any) -> Paired | None:
-        """Return an entry of the file, None for one of another version or of no sense: it lets nobody in."""
+        """Return an entry of the file; None for an unknown or malformed entry, which gives no access."""
         if not isinstance(entry, dict):
             return None
         more = dict(entry)
@@ -48,7 +48,7 @@ class Paired:
         return cls(**texts, more=more) if _is_word(texts["id"]) and texts["kind"] in get_args(Kind) else None
 
     def entry(self) -> dict[str, Any]:
-        """Return what `parse` reads."""
+        """Return the entry in the form that `parse` accepts."""
         origin = {"by": self.by, "invitation": self.invitation}
         given = {name: value for name, value in origin.items() if value}
         return {"id": self.id, "name": self.name, "kind": self.kind, **given, **self.more}
@@ -56,9 +56,9 @@ class Paired:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What the file holds.
+    """The content of the file.
 
-    `round` ends with a revocation and with a new PIN, and all invitations with it. `strange` are entries and `more` are
+    `round` changes at each revocation and with each new PIN: invitations of an earlier round are void. `strange` are entries and `more` are
     keys of another version.
     """
 
@@ -74,12 +74,12 @@ class Content:
 
     @classmethod
     def new(cls) -> Content:
-        """Return that of a new car."""
+        """Return the content for a new car."""
         return cls(car=tokens.new_id()[:8], secret=tokens.new_secret(), pin=tokens.new_pin())
 
     @classmethod
     def parse(cls, text: str) -> Content:
-        """Read it; raises ValueError, whose message says what it is instead."""
+        """Parse the file; raises ValueError with a message that describes the fault."""
         try:
             more = json.loads(text)
         except (ValueError, RecursionError):
@@ -108,7 +108,7 @@ class Content:
         )
 
     def text(self) -> str:
-        """Return what `parse` reads."""
+        """Return the file in the form that `parse` accepts."""
         members = {
             name: getattr(self, name) for name in ("version", "car", "secret", "pin", "round", "speed_cap")
         }
@@ -117,13 +117,13 @@ class Content:
 
 
 def name_of(entry: Any) -> str:
-    """Return the name in an entry of another version, "" where it has none."""
+    """Return the name in an unknown entry, or ""."""
     name = entry.get("name") if isinstance(entry, dict) else None
     return name if isinstance(name, str) else ""
 
 
 def family_of(paired: tuple[Paired, ...], ids: set[str]) -> set[str]:
-    """Return these, those whom they invited, those whom those invited, and so on."""
+    """Return these ids and the ids of all phones that they invited, directly or through others."""
     family, before = set(ids), -1
     while len(family) > before:
         before = len(family)
@@ -132,11 +132,11 @@ def family_of(paired: tuple[Paired, ...], ids: set[str]) -> set[str]:
 
 
 def without(paired: tuple[Paired, ...], gone: set[str]) -> tuple[Paired, ...]:
-    """Return who is left; whom a removed phone invited counts as invited by whoever invited that phone."""
+    """Return the remaining entries; guests of a removed phone pass to the inviter of that phone."""
     inviter = {one.id: one.by for one in paired}
 
     def heir(by: str) -> str:
-        for _ in paired:  # a bound, for a file that somebody wrote by hand
+        for _ in paired:  # bounded: a file edited by hand may hold a cycle
             if by in gone and inviter.get(by) in inviter:
                 by = inviter[by]
         return by

@@ -1,6 +1,6 @@
-"""Names of phones and scripts: what may be in one, and which look the same.
+"""Names of phones and scripts: permitted characters, and names that look the same.
 
-Law: a tidy name is on one line, every word of it shows something, and it stays as it is when it is tidied again.
+Law: a tidy name is one line of visible words, and tidying a tidy name changes nothing.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def tidy_name(name: str) -> str:
 
 
 def _tidied(character: str, last: str) -> str:
-    """Return what is kept of a character that follows another one: itself, a space or nothing."""
+    """Return a character as it is kept after `last`: unchanged, as a space, or as ""."""
     category = unicodedata.category(character)
     if character in _JOINERS or category[0] == "M":
         kept = last not in " " + _JOINERS and not _is_blank(character)
@@ -44,7 +44,7 @@ def is_printable(name: str) -> bool:
 
 
 def look_alike(name: str) -> str:
-    """Return what all names that look like this one have in common; case and width do not count."""
+    """Return a key that is equal for names that look the same; case and width do not count."""
     wide = unicodedata.normalize("NFKC", name)
     shown = "".join(c for c in wide if unicodedata.category(c) != "Cf" and not _is_blank(c))
     return unicodedata.normalize("NFKC", shown.casefold())

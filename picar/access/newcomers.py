@@ -1,7 +1,7 @@
-"""Phones that were let in and have not come back yet: a browser that keeps no cookies leaves nothing in the list.
+"""Phones that have paired and not returned their cookie yet: a browser without cookies leaves no entry in the list.
 
-They are in memory, for a minute at most. Whoever shows the credential in time is written into the list; a server that
-starts again in between has forgotten them, and they pair again.
+Newcomers are in memory for at most a minute. A newcomer is written to the file when the credential first returns. A
+restart of the server loses newcomers; they pair again.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ WAIT_S = 60.0
 
 
 class Newcomers:
-    """Who is expected back; time is an argument, in monotonic seconds."""
+    """The newcomers; time is an argument, in monotonic seconds."""
 
     def __init__(self) -> None:
-        self._expected: dict[str, tuple[Paired, str, float]] = {}  # id: who, in which round, until when
+        self._expected: dict[str, tuple[Paired, str, float]] = {}  # by id: entry, round, expiry
 
     def add(self, one: Paired, round_id: str, now: float) -> None:
-        """Expect somebody back."""
+        """Add a newcomer."""
         self._expected[one.id] = one, round_id, now + WAIT_S
 
     def present(self, round_id: str, now: float) -> list[Paired]:
-        """Return those who may still come, the oldest first; a round that has ended ends their chance."""
+        """Return the newcomers of this round that have not expired, the oldest first; drop the others."""
         self._expected = {
             session: (one, theirs, until)
             for session, (one, theirs, until) in self._expected.items()
@@ -31,5 +31,5 @@ class Newcomers:
         return [one for one, _, _ in self._expected.values()]
 
     def remove(self, session: str) -> None:
-        """Expect somebody no longer."""
+        """Remove a newcomer, if present."""
         self._expected.pop(session, None)

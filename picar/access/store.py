@@ -7,7 +7,7 @@ Laws:
 - Readable by its owner alone, from its first byte.
 - Replaced in one step: a power cut leaves the old one or the new one.
 - What another process wrote counts from the next look on.
-- A file that cannot be understood is renamed, never deleted, and only by a server that starts or writes.
+- A file that cannot be understood is renamed, never deleted, and only by a process that starts a server or writes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class AccessStore:
 
     Args:
         folder: the state directory; made, with the file, when it is not there.
-        serving: whether a server starts: it renames a file that cannot be understood, says so, and begins a new one.
+        serving: whether a server starts: it renames and logs a file that cannot be understood, and writes a new one.
         clock: seconds, monotonic.
 
     Raises:
@@ -113,7 +113,7 @@ class AccessStore:
 
     @property
     def strange(self) -> list[str]:
-        """The names of the entries of another version, which let nobody in."""
+        """The names of unknown entries, which give no access."""
         self.refresh()
         return list(filter(None, map(name_of, self._content.strange)))
 
@@ -136,13 +136,13 @@ class AccessStore:
 
         Args:
             now: seconds, monotonic; the token lives 10 minutes.
-            by: `id` of the paired phone that invites, or a word for who does.
+            by: `id` of the inviting phone, or one of the words in `content.py`.
         """
         self.refresh()
         return tokens.invitation(self._content.secret, self._content.round, by, now + INVITATION_S)
 
     def invited(self, text: str, now: float) -> tokens.Invitation | None:
-        """Return the invitation that this is the token of, None if it has ended or has let enough phones in."""
+        """Return the invitation of a token; None if it is void, expired or used up."""
         self.refresh()
         found = tokens.read_invitation(self._content.secret, self._content.round, text, now)
         phones = (*self._content.paired, *self._waiting())
@@ -150,11 +150,11 @@ class AccessStore:
         return found if used < INVITED_BY_ONE else None
 
     def let_in(self, name: str, by: str, invitation: str = "") -> Paired:
-        """Let a phone in for a minute, and return it; `keep` makes that lasting. A second one of a name gets a number.
+        """Add a phone as a newcomer, and return it; `keep` writes it to the file. A second phone of a name gets a number.
 
         Args:
             name: a tidy name.
-            by: `id` of the phone that invited it, or a word for who let it in.
+            by: `id` of the inviting phone, or one of the words in `content.py`.
             invitation: the tag of the invitation.
 
         Raises:
@@ -175,7 +175,7 @@ class AccessStore:
         return one
 
     def keep(self, session: str) -> None:
-        """Write a phone down that was let in and has come back; others are there already.
+        """Write a newcomer to the file; for an entry of the file, do nothing.
 
         Raises:
             AccessError: too many are paired, or the file cannot be written.
@@ -185,9 +185,7 @@ class AccessStore:
             self._newcomers.remove(session)
 
     def _with_newcomer(self, session: str, content: Content) -> Content:
-        for one in self._newcomers.present(
-            content.round, self._clock()
-        ):  # none, if somebody was revoked just now
+        for one in self._newcomers.present(content.round, self._clock()):  # empty after a revocation
             if one.id == session:
                 return _with(content, one)
         return content
@@ -205,14 +203,14 @@ class AccessStore:
         return self._change(lambda content: _with(content, new)).paired[-1]
 
     def revoke(self, name: str | None, with_invited: bool = False) -> tuple[list[str], list[str]]:
-        """Let those of this name (None: everybody) in no more, and end all invitations.
+        """Remove the entries of this name (None: all entries), and end all invitations.
 
         Args:
-            name: as it is written, else one that looks like it.
-            with_invited: whether all whom they invited must go too, and whom those invited.
+            name: the exact name, else a name that looks the same.
+            with_invited: also remove all phones that they invited, directly or through others.
 
         Returns:
-            The names of those removed, and of those who are left of whom they invited.
+            The removed names, and the names of invited phones that remain.
         """
         named = self._named(name)
         if name is not None and not named:
@@ -239,7 +237,7 @@ class AccessStore:
         return removed, left
 
     def _named(self, name: str | None) -> set[str]:
-        """Return the names in the list that somebody means: the exact one, else those that look like it."""
+        """Return the matching names of the list: the exact name, else the names that look the same."""
         names = {one.name for one in self.paired} | set(self.strange)
         if name is None or name in names:
             return {name} if name else set()
@@ -259,14 +257,14 @@ class AccessStore:
     def _change(self, change: Callable[[Content], Content]) -> Content:
         """Read, change and replace the file, with nobody else in between."""
         with self._telling("written"), _locked(self.path.parent):
-            with contextlib.suppress(AccessError):  # what was known before is still good
+            with contextlib.suppress(AccessError):  # the content in memory stays valid
                 self._mend("All that picar knew is in a new file.")
             replace(self.path, change(self._content).text(), 0o600)
             self.refresh()
         return self._content
 
     def _mend(self, consequence: str) -> None:
-        """Read the file, with nobody else in between; rename one that cannot be understood, and say so."""
+        """Read the file under the lock; rename and log a file that cannot be understood."""
         try:
             self._read()
         except _Unreadable as error:
@@ -290,7 +288,7 @@ class AccessStore:
             raise _Unreadable(f"{self.path} cannot be read as the list of paired phones: {self._fault}.")
 
     def _parse(self) -> str:
-        """Take what the file says, else return what it is instead."""
+        """Take the content of the file, else return a description of the fault."""
         try:
             self._content = Content.parse(read_small(self.path))
         except ValueError as error:
@@ -339,7 +337,7 @@ def _with(content: Content, new: Paired) -> Content:
 
 
 def _named(others: tuple[Paired, ...], new: Paired) -> Paired:
-    """Return somebody new, with a number where another one's name looks the same."""
+    """Return a new entry, with a number if another name looks the same."""
     used = {EVERYBODY, *(look_alike(one.name) for one in others)}
     return dataclasses.replace(new, name=unused(new.name, used))
 

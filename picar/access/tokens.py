@@ -1,6 +1,6 @@
-"""The signed texts that let somebody in: credentials of paired phones, and invitations in QR codes.
+"""Signed texts that give access: credentials of paired phones, and invitations in QR codes.
 
-An invitation is bound to a round, which ends when somebody is revoked or the PIN changes, and to this boot of the
+An invitation is bound to a round, which ends at each revocation and with each new PIN, and to this boot of the
 machine: it is timed by the monotonic clock, since a Raspberry Pi without network starts with a wrong date.
 
 Law: nothing is taken for signed that this car's secret did not sign, for the purpose it was signed for.
@@ -23,7 +23,7 @@ _MAC_BYTES = 16  # 128 bits: short enough for a QR code that a phone reads at on
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What an invitation says: who invited, and a tag that no other invitation has."""
+    """The content of an invitation: the inviter, and a tag that is unique to this invitation."""
 
     by: str
     tag: str
@@ -40,7 +40,7 @@ def new_pin() -> str:
 
 
 def as_pin(text: str) -> str | None:
-    """Return the six digits that somebody typed or pasted, None if it is something else.
+    """Return the six digits of a typed or pasted PIN, or None.
 
     Digits of any script count as theirs (Unicode's property Nd, also full-width). Blanks, dashes, and characters that
     show nothing do not count.
@@ -81,7 +81,7 @@ def invitation(secret: str, round_id: str, by: str, expires_at: float) -> str:
 
 
 def read_invitation(secret: str, round_id: str, text: str, now: float) -> Invitation | None:
-    """Return an invitation of this car, this round and this boot that is still good, else None."""
+    """Return the invitation if it is genuine, of this round and boot, and not expired; else None."""
     end, _, rest = text.partition(".")
     by, _, mac = rest.partition(".")
     genuine = _same(mac, _mac(secret, "invitation", round_id, _boot(), end, by))

@@ -87,7 +87,7 @@ class Base(RequestHandler):
             self.keep_newcomer()
 
     def keep_newcomer(self) -> None:
-        """Write a phone down that was paired just now and has come back with its cookie."""
+        """Write a newcomer to the list when its cookie first returns."""
         gate: Gate = self.settings["gate"]
         try:
             gate.keep(self.visitor)
@@ -96,7 +96,7 @@ class Base(RequestHandler):
             raise Refused(status, code, str(error), Retry_After=NOT_SAVED_RETRY_S) from None
 
     def on_finish(self) -> None:
-        """Write it down after the answer, where the answer could not wait for a disk."""
+        """Write a newcomer after the answer, for handlers that must not wait for a disk."""
         if self.at_once:
             with contextlib.suppress(Refused):
                 self.keep_newcomer()

@@ -107,7 +107,7 @@ class Gate:
         return None
 
     def keep(self, visitor: Visitor | None) -> None:
-        """Keep a phone that was paired just now and has come back with its cookie; others are kept already.
+        """Write a newcomer to the list; for other visitors, do nothing.
 
         Raises:
             AccessError: it cannot be written down.

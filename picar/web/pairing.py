@@ -73,7 +73,7 @@ class Asking(Base):
         return body
 
     def check_pin(self, gate: Gate, guard: PinGuard, pin: str) -> None:
-        """Compare a PIN. What has not six digits is no guess, and is not counted.
+        """Compare a PIN. Text without exactly six digits is refused and not counted as a guess.
 
         Raises:
             Refused: it has not six digits, it is wrong, or too many were before it.
@@ -112,7 +112,7 @@ class Session(Base):
         self._gate, self._car = gate, car
 
     def get(self) -> None:
-        """Answer. A phone that was paired just now shows here that it keeps its cookie."""
+        """Answer; a newcomer's first return of its cookie is written to the list."""
         self.keep_newcomer()
         visitor = self.visitor
         self.write(
@@ -172,7 +172,7 @@ class Pair(Asking):
 
 
 class Drawn:
-    """The newest QR code of each who invites, drawn anew after a minute: on a small Pi that takes a while."""
+    """The newest QR code of each inviter, redrawn after a minute: drawing takes a while on a small Pi."""
 
     def __init__(self) -> None:
         self._codes: dict[
@@ -180,7 +180,7 @@ class Drawn:
         ] = {}  # URL, token, when, and what is shown
 
     def get(self, store: AccessStore, url: str | None, by: str, now: float) -> dict[str, Any]:
-        """Return `link`, `qr` and `expires_in_s`; what has ended is drawn anew at once."""
+        """Return `link`, `qr` and `expires_in_s`; a void code is redrawn at once."""
         if url is None:
             return {"link": None, "qr": None, "expires_in_s": INVITATION_S}
         drawn_url, token, at, members = self._codes.get(by, ("", "", 0.0, {}))
@@ -194,7 +194,7 @@ class Drawn:
 
 
 class Invite(Asking):
-    """`POST /api/v1/invite`: what another phone needs to come in. The PIN is the owner's, and is not in it."""
+    """`POST /api/v1/invite`: a QR code for another phone. The PIN is the owner's, and is never in the answer."""
 
     def initialize(self, gate: Gate, drawn: Drawn, host: str, port: int) -> None:
         """Take the gate, the QR codes, and where the car listens."""
