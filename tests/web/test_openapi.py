@@ -217,6 +217,14 @@ async def test_every_answer_is_as_described(house: Household, mia: dict[str, str
     assert not extra, "given, and not described"
 
 
+async def test_the_page_that_a_browser_gets_for_a_refusal_is_described_too(house: Household) -> None:
+    for path, method, operation in operations():
+        headers = {"Host": "evil.example", "Accept": "text/html,*/*;q=0.8"}
+        answer = await ask(house.address, method, path.format(path="style.css"), headers)
+        assert (answer.status, answer.headers["content-type"]) == (421, "text/html; charset=utf-8")
+        validate(answer, operation)
+
+
 async def provoke_the_last_ones(house: Household, mia: dict[str, str]) -> set[tuple[str, str, int, str]]:
     """Provoke what would spoil the others: too many wrong PINs, too many phones."""
     store = AccessStore(house.state)
