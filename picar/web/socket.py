@@ -42,7 +42,7 @@ class DriveSocket(Base, WebSocketHandler):
         """Shake hands (RFC 6455 §4.2.1). Tornado's own refusals are lines of text, so its checks are made here before."""
         headers = self.request.headers
         if headers.get("Upgrade", "").lower() != "websocket":
-            if headers.get("Sec-WebSocket-Key"):  # a proxy has taken the header away
+            if "Upgrade" not in headers and "Sec-WebSocket-Key" in headers:
                 self.warn_seldom(_NO_UPGRADE)
                 raise _not_websocket(_NO_UPGRADE)
             raise _not_websocket("This address speaks WebSocket only; the page is at /.")

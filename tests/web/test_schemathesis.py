@@ -69,4 +69,4 @@ async def test_a_stranger_who_guesses_pins_finds_every_answer_as_described(house
     said = await schemathesis(house, "none", "--include-path=/api/v1/pair")
     assert "No issues found" in said
     assert house.names() == []
-    assert (await house.pair()).code == "too_many_tries"
+    assert "a wrong PIN from" in house.log()
