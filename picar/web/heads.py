@@ -29,7 +29,9 @@ TOO_BIG = (
     f"The head of this request is above {HEAD_BYTES // 1024} kB or {HEAD_LINES} lines. The likely cause is cookies: programs at "
     "the same host name share them, whatever their port. Delete the cookies of this address in the browser, and open the page again."
 )
+NO_HTTP = "This is no HTTP request. Check its first line, its Host header, and the length of its body."
 
+_BARE = b"HTTP/1.1 400 Bad Request\r\n\r\n"  # Tornado's answer to what it cannot read
 _END = re.compile(rb"\n\r?\n")
 _SEAM_BYTES = 2  # of a packet, which may begin an end that the next one finishes
 
@@ -96,6 +98,12 @@ class HeadStream(IOStream):
             seam = (seam + new)[-_SEAM_BYTES:]
             await self._turn(b"")
         return size, bytes(head)
+
+    def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
+        """Write; Tornado's empty 400 gets a body."""
+        return super().write(
+            refusal(HTTPStatus.BAD_REQUEST, "bad_request", NO_HTTP, b"") if data == _BARE else data
+        )
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """Read what is left behind a head first, then from the socket."""

@@ -195,3 +195,27 @@ async def test_connection_may_name_more_than_the_upgrade(house: Household, mia: 
     for connection in ("keep-alive, Upgrade", "UPGRADE", "upgrade , keep-alive"):
         answer = await ask(house.address, "GET", "/ws", {**UPGRADE, **mia, "Connection": connection})
         assert answer.status == 101
+
+
+MALFORMED = {
+    "no HTTP": b"hello\r\n\r\n",
+    "no Host": b"GET / HTTP/1.1\r\n\r\n",
+    "two Hosts": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: 127.0.0.1\r\n\r\n",
+    "a Host with a blank": b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a header without a colon": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nhello\r\n\r\n",
+    "a body too long": b"POST /api/v1/pair HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99999\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_bytes", MALFORMED.values(), ids=MALFORMED)
+async def test_what_is_no_http_gets_a_sentence_as_json_and_the_end(
+    house: Household, request_bytes: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection(*house.address)
+    writer.write(request_bytes)
+    async with asyncio.timeout(DEADLINE_S):
+        answer = await read_answer(reader)
+        assert (answer.status, answer.code, answer.headers["connection"]) == (400, "bad_request", "close")
+        assert await reader.read() == b""
+    writer.close()

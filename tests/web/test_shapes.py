@@ -80,7 +80,7 @@ async def test_each_door_opens_to_whom_it_should(scene: Scene, shape: Shape) -> 
         answer = await scene.ask(door, shape)
         status, code = expected(shape, door, scene.pairing)
         if shape.page == "malformed" and answer.status == 400:
-            assert not answer.body, name  # Tornado takes it for no HTTP
+            assert answer.code == "bad_request", name  # Tornado takes it for no HTTP
             continue
         if shape.headers.get("Content-Type") and status in (200, 400) and door.method == "POST":
             status, code = 415, "not_json"
