@@ -100,6 +100,8 @@ addEventListener("hashchange", invited);
 dress();
 invited();
 catchUp();
+words.listen(complete);
+complete();
 
 /**
  * A part without which there is no page: asked for until it comes, as the words are.
@@ -114,6 +116,11 @@ async function surely(load) {
       await new Promise((wake) => setTimeout(wake, AGAIN_MS));
     }
   }
+}
+
+/** All is here, also the words: index.html's sentence about a page that is not complete goes. */
+function complete() {
+  if (words.say("stop")) document.documentElement.dataset.complete = "true";
 }
 
 /** Hear what the link has said before anybody listened. */

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Route, WebSocketRoute
+from playwright.async_api import Route, WebSocketRoute, expect
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
@@ -103,3 +103,32 @@ async def test_a_slow_answer_about_the_car_does_not_call_it_full_once_it_is_ther
         await phone.seen("body[data-link=good]")
     await phone.hears(4)
     await phone.seen("body[data-card=ready]")
+
+
+@pytest.mark.parametrize("lost", ["**/*.js", "**/main.js", "**/sticks.js", "**/hud.js", "**/en.json"])
+async def test_a_page_without_its_scripts_says_so(car: Product, new_phone: NewPhone, lost: str) -> None:
+    phone = await new_phone(viewport={"width": 320, "height": 256})
+    await phone.page.route(lost, lambda route: route.abort())
+    await phone.page.goto(car.url)
+    sentence = phone.page.locator("#incomplete")
+    assert await sentence.is_hidden(), "a page that is only slow says nothing yet"
+    delay, _ = await sentence.evaluate(
+        "(e) => [e.getAnimations()[0].effect.getTiming().delay, e.getAnimations()[0].finish()]"
+    )
+    assert 3_000 <= delay <= 10_000
+    for words in ("Reload the page.", "请刷新页面。"):
+        await expect(sentence.get_by_text(words)).to_be_in_viewport(ratio=1)
+    if "main" not in lost and await phone.page.locator("#stop").is_visible():
+        assert await phone.covered("stop") == []
+
+
+async def test_a_page_that_is_complete_after_all_takes_the_sentence_back(
+    car: Product, new_phone: NewPhone
+) -> None:
+    phone = await new_phone()
+    async with late(phone, "hud.js"):
+        await phone.page.goto(car.url, wait_until="commit")
+        await phone.page.locator("#incomplete").evaluate("(e) => e.getAnimations()[0].finish()")
+        await expect(phone.page.locator("#incomplete")).to_be_visible()
+    await expect(phone.page.locator("#incomplete")).to_be_hidden()
+    await phone.seen("body[data-link=good]")
