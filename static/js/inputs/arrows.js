@@ -26,11 +26,11 @@ const ARROWS = /** @type {[string, number, number][]} */ ([
 const NUDGE_S = 0.4;
 
 /**
- * @param {number} x @param {number} y of the pointer in the grid, each in [0, 1]; outside counts as the edge
+ * @param {number} x @param {number} y of the pointer in the grid, each in [0, 1]; outside counts as the edge, NaN as the middle
  * @returns {number} index of an arrow
  */
 export function arrowAt(x, y) {
-  const third = (part) => Math.max(0, Math.min(2, Math.floor(part * 3)));
+  const third = (part) => (Number.isNaN(part) ? 1 : Math.max(0, Math.min(2, Math.floor(part * 3))));
   return third(y) * 3 + third(x);
 }
 

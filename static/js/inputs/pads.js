@@ -17,10 +17,10 @@ const SPOKEN_EVERY_S = 0.25;
  * @param {number} position of the pointer, px
  * @param {number} start of the pad, px
  * @param {number} length of the pad, px
- * @returns {number} in [-1, 1], 0 in the middle
+ * @returns {number} in [-1, 1], 0 in the middle; 0 on a pad without length
  */
 export function deflection(position, start, length) {
-  return clamp((position - start - length / 2) / (length * TRAVEL));
+  return length > 0 ? clamp((position - start - length / 2) / (length * TRAVEL)) : 0;
 }
 
 /** A pointer that holds an element: one at a time, captured, and forgotten by whatever ends it. */

@@ -13,6 +13,10 @@ const GROUND = 1.6;
 /** The window that stays free around what has to fit, as a share of it. */
 const MARGIN = 1.08;
 const GRID = 0.25;
+/** A smaller view shows no picture, in px. */
+const ROOM = 24;
+/** At most so many lines of the grid on each side of the centre; a wider view has a coarser grid. */
+const LINES = 400;
 const TRAIL = { points: 600, apart: 0.02 };
 /** Distance between two ribs of a tyre, and how far a full wheel speed turns it in a second, in m. */
 const RIB = { apart: 0.016, speed: 0.8 };
@@ -49,13 +53,15 @@ export function between(from, to, part) {
  * @returns {{x: number, y: number, zoom: number}} centre in m, zoom in px / m
  */
 export function aim(mode, car, walls, free) {
+  const room = { width: Math.max(ROOM, free.width), height: Math.max(ROOM, free.height) };
   if (mode === "follow" || !walls.length) {
-    return { x: car.x, y: car.y, zoom: Math.min(free.width, free.height * 1.6) / GROUND };
+    return { x: car.x, y: car.y, zoom: Math.min(room.width, room.height * 1.6) / GROUND };
   }
   const [left, bottom, right, top] = [0, 1, 2, 3].map((side) =>
     Math[side < 2 ? "min" : "max"](...walls.map((wall) => wall[side])),
   );
-  const zoom = Math.min(free.width / (right - left), free.height / (top - bottom)) / MARGIN;
+  const [width, height] = [Math.max(GROUND, right - left), Math.max(GROUND, top - bottom)];
+  const zoom = Math.min(room.width / width, room.height / height) / MARGIN;
   return { x: (left + right) / 2, y: (bottom + top) / 2, zoom };
 }
 
@@ -94,7 +100,7 @@ export class SimView {
     this.#walls = walls;
     this.#paint = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     new ResizeObserver(() => this.dress()).observe(free);
-    addEventListener("resize", () => this.dress());
+    for (const event of ["resize", "scroll"]) addEventListener(event, () => this.dress(), true);
     document.addEventListener("visibilitychange", () => this.#wake());
     words.listen(() => this.#wake());
   }
@@ -181,6 +187,7 @@ export class SimView {
     const paint = this.#paint;
     paint.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     paint.clearRect(0, 0, innerWidth, innerHeight);
+    if (box.width < ROOM || box.height < ROOM) return; // a larger window wakes it again
     paint.translate(box.left + box.width / 2, box.top + box.height / 2);
     paint.save();
     paint.scale(zoom, -zoom);
@@ -197,12 +204,17 @@ export class SimView {
   #drawGround(reach) {
     const paint = this.#paint;
     const { x, y, zoom } = this.#camera;
-    const first = (value) => Math.floor((value - reach) / GRID) * GRID;
+    const apart = GRID * Math.max(1, Math.ceil(reach / GRID / LINES));
+    const lines = Math.ceil(reach / apart);
+    const middle = { x: Math.round(x / apart) * apart, y: Math.round(y / apart) * apart };
     paint.lineWidth = 1 / zoom;
     paint.strokeStyle = this.#colours.grid;
     paint.beginPath();
-    for (let at = first(x); at < x + reach; at += GRID) line(paint, at, y - reach, at, y + reach);
-    for (let at = first(y); at < y + reach; at += GRID) line(paint, x - reach, at, x + reach, at);
+    for (let number = -lines; number <= lines; number += 1) {
+      const at = { x: middle.x + number * apart, y: middle.y + number * apart };
+      line(paint, at.x, y - reach, at.x, y + reach);
+      line(paint, x - reach, at.y, x + reach, at.y);
+    }
     paint.stroke();
     paint.fillStyle = this.#colours.wall;
     paint.strokeStyle = this.#colours.edge;
