@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from playwright.async_api import expect
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
 from tests.browser.wheels import Wheels
 from tests.support.product import Product
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
@@ -46,6 +48,58 @@ async def test_space_is_stop_wherever_the_focus_is(phone: Phone, wheels: Wheels,
     await phone.in_state("stopped")
     await wheels.rest()
     assert {message["type"] for message in phone.said} == {"take", "drive", "stop"}
+
+
+@pytest.mark.parametrize("key", [" ", "Spacebar"])
+async def test_space_without_a_code_stops_while_a_key_is_held(phone: Phone, wheels: Wheels, key: str) -> None:
+    await phone.page.keyboard.down("KeyW")
+    await wheels.turn(+1, +1)
+    await phone.cdp.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", "key": " "})
+    await phone.in_state("stopped")
+    await wheels.rest()
+
+
+@pytest.mark.parametrize("modifier", ["Control", "Alt", "Shift", "Meta"])
+async def test_space_stops_with_a_modifier_that_sticks(phone: Phone, wheels: Wheels, modifier: str) -> None:
+    await phone.page.keyboard.down("KeyW")
+    await wheels.turn(+1, +1)
+    await phone.page.keyboard.press(f"{modifier}+Space")
+    await phone.in_state("stopped")
+    await wheels.rest()
+
+
+async def test_space_stops_on_every_control_of_the_settings_and_presses_none(phone: Phone) -> None:
+    await phone.tap("menu")
+    await phone.seen("#settings[open] #health li")
+    controls = phone.page.locator("#settings :is(button, input, .fields):visible")
+    await phone.page.evaluate(
+        """() => {
+          globalThis.touched = [];
+          for (const kind of ["click", "input", "change", "submit"]) addEventListener(kind, () => touched.push(kind), true);
+        }"""
+    )
+    count = await controls.count()
+    assert count >= 20
+    for number in range(count):
+        await controls.nth(number).evaluate("(control) => control.focus()")
+        await phone.page.keyboard.press("Space")
+    await until(lambda: len(phone.sent("stop")) == count, f"{count} STOPs")
+    assert await phone.page.evaluate("() => touched") == []
+    await phone.seen("#settings[open]")
+
+
+async def test_a_blank_in_a_text_field_is_no_stop_and_enter_flips_a_switch(phone: Phone) -> None:
+    await phone.tap("menu")
+    await phone.seen("#settings[open] #health li")
+    await phone.page.locator("[name=swap]").focus()
+    await phone.page.keyboard.press("Enter")
+    await phone.seen("body[data-swap=true]")
+    await phone.page.evaluate("() => (document.querySelector('#cap-lock').hidden = false)")
+    await phone.page.locator("#cap-pin").focus()
+    await phone.page.keyboard.press("Space")
+    await expect(phone.page.locator("#cap-pin")).to_have_value(" ")
+    await phone.hears(2)
+    assert phone.sent("stop") == []
 
 
 async def test_stop_acts_when_the_finger_comes_down(phone: Phone) -> None:

@@ -41,8 +41,8 @@ export class Arrows {
   /** @type {HTMLElement[]} */
   #buttons = [];
   #shown = -1;
-  /** @type {string|null} the key that holds an arrow */
-  #key = null;
+  /** Whether Enter holds an arrow. */
+  #key = false;
   #nudge = 0;
 
   /**
@@ -90,15 +90,15 @@ export class Arrows {
   }
 
   #keyDown(event, index) {
-    if (event.code !== "Enter" && event.code !== "NumpadEnter") return;
+    if (event.key !== "Enter") return;
     event.preventDefault(); // no click as well
     if (event.repeat) return;
-    this.#key = event.code;
+    this.#key = true;
     this.#hold(index);
   }
 
   #keyUp(event) {
-    if (event.code === this.#key) this.#letGo();
+    if (this.#key && event.key === "Enter") this.#letGo();
   }
 
   #nudgeBy(index) {
@@ -126,7 +126,7 @@ export class Arrows {
 
   #clear() {
     clearTimeout(this.#nudge);
-    this.#key = null;
+    this.#key = false;
     this.#show(-1);
   }
 

@@ -1,9 +1,10 @@
 /**
  * The keyboard: WASD and arrows drive, Space is STOP, [ and ] change the speed limit.
  *
- * By `event.code`, so that the place on the keyboard counts and not the letter on it. Letters typed into a
- * form field and shortcuts (Ctrl, Alt, Meta) are left alone; a shortcut pressed while driving lets go,
- * because macOS loses the keyup of a letter under Meta. Over an open dialog only Space counts.
+ * By `event.code`, so that the place on the keyboard counts and not the letter on it; by `event.key` where there is no
+ * code (remotes, on-screen keyboards, remote desktops). Space stops with any modifier, in dialogs too, and whatever
+ * has the focus, except a text field. Other keys in a form field and shortcuts (Ctrl, Alt, Meta) are left alone; a
+ * shortcut pressed while driving lets go, because macOS loses the keyup of a letter under Meta.
  */
 
 /** What each drive key adds: [throttle, steering]. */
@@ -22,6 +23,40 @@ const LIMIT_STEP = new Map([
   ["BracketRight", 0.05],
 ]);
 
+/** Keys by what they type. */
+const TYPED = new Map([
+  ["w", "KeyW"],
+  ["s", "KeyS"],
+  ["d", "KeyD"],
+  ["a", "KeyA"],
+  ["up", "ArrowUp"],
+  ["down", "ArrowDown"],
+  ["right", "ArrowRight"],
+  ["left", "ArrowLeft"],
+]);
+const STOP_KEYS = [" ", "Spacebar"];
+const BRACKETS = new Map([
+  ["[", "BracketLeft"],
+  ["]", "BracketRight"],
+]);
+/** Form fields that take text. */
+const TEXT = ":read-write";
+
+/** @param {string} code of a key event @returns {boolean} whether it names a key */
+const isPlace = (code) => Boolean(code) && code !== "Unidentified";
+
+/**
+ * @param {{code?: string, key?: string}} event some events that a browser makes up for its own forms have neither
+ * @returns {string} what a key is called here: its code, else after what it types; Space and brackets if they are
+ *   either, and keys of the number pad by what they type (they are arrows or digits)
+ */
+export function nameOf({ code = "", key = "" }) {
+  if (code === "Space" || STOP_KEYS.includes(key)) return "Space";
+  if (BRACKETS.has(key)) return BRACKETS.get(key) ?? "";
+  if (isPlace(code) && !code.startsWith("Numpad")) return code;
+  return TYPED.get(key.toLowerCase()) ?? key;
+}
+
 /**
  * @param {Iterable<string>} codes of the keys that are down
  * @returns {{throttle: number, steering: number}} each -1, 0 or 1
@@ -33,8 +68,8 @@ export function sticksOf(codes) {
 }
 
 export class Keys {
-  /** @type {Set<string>} */
-  #down = new Set();
+  /** @type {Map<string, string>} the names of the keys that are down, by their code where they have one */
+  #down = new Map();
   #sticks;
   #actions;
 
@@ -46,29 +81,42 @@ export class Keys {
     this.#sticks = sticks;
     this.#actions = actions;
     sticks.addInput(() => this.#down.clear());
-    addEventListener("keydown", (event) => this.#press(event));
-    addEventListener("keyup", (event) => this.#release(event));
+    // Before any control hears of it.
+    addEventListener("keydown", (event) => this.#press(event), true);
+    addEventListener("keyup", (event) => this.#release(event), true);
   }
 
   #press(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return this.#clear();
-    if (event.target.closest?.("input, select, textarea, [contenteditable]")) return;
-    const { code } = event;
-    if (code !== "Space" && !DRIVE.has(code) && !LIMIT_STEP.has(code)) return;
-    if (code !== "Space" && document.querySelector("dialog[open]")) return;
-    event.preventDefault(); // no scrolling, and Space never presses the focused button
+    const name = nameOf(event);
+    if (name === "Space") return this.#stop(event);
+    if (isOthers(event, name)) return this.#clear();
+    if (event.target.closest?.("input, select, textarea, [contenteditable]")) return flip(event);
+    if (!DRIVE.has(name) && !LIMIT_STEP.has(name)) return;
+    if (document.querySelector("dialog[open]")) return;
+    event.preventDefault(); // no scrolling
     if (event.repeat) return;
-    if (code === "Space") this.#actions.stop();
-    else if (LIMIT_STEP.has(code)) this.#actions.limit(LIMIT_STEP.get(code));
+    if (LIMIT_STEP.has(name)) this.#actions.limit(LIMIT_STEP.get(name));
     else {
-      this.#down.add(code);
+      this.#down.set(isPlace(event.code) ? event.code : name, name);
       this.#write();
     }
   }
 
+  #stop(event) {
+    if (event.target.matches?.(TEXT)) return;
+    event.preventDefault(); // Space never presses what has the focus
+    if (!event.repeat) this.#actions.stop();
+  }
+
   #release(event) {
-    if (event.code === "Space" && event.target.matches?.("button")) event.preventDefault();
-    if (this.#down.delete(event.code)) this.#write();
+    const name = nameOf(event);
+    if (name === "Space" && !event.target.matches?.(TEXT)) event.preventDefault();
+    let known = isPlace(event.code);
+    for (const [place, held] of this.#down) {
+      if (place === event.code || held === name) known = this.#down.delete(place);
+    }
+    if (!known) this.#down.clear(); // it may be any of them: what a key types changes with Shift
+    this.#write();
   }
 
   #clear() {
@@ -77,7 +125,19 @@ export class Keys {
   }
 
   #write() {
-    if (this.#down.size) this.#sticks.hold("keys", sticksOf(this.#down));
+    if (this.#down.size) this.#sticks.hold("keys", sticksOf(this.#down.values()));
     else this.#sticks.letGo("keys");
   }
+}
+
+/** A shortcut, or a key that an input method takes; AltGr and Option are how some keyboards type a bracket. */
+function isOthers({ ctrlKey, metaKey, altKey, isComposing, keyCode }, name) {
+  return ctrlKey || metaKey || (altKey && !LIMIT_STEP.has(name)) || isComposing || keyCode === 229;
+}
+
+/** Enter flips a switch, which elsewhere is Space. */
+function flip(event) {
+  if (event.key !== "Enter" || event.target.type !== "checkbox") return;
+  event.preventDefault();
+  if (!event.repeat) event.target.click();
 }

@@ -98,23 +98,22 @@ export class HoldButton {
    * @param {HTMLElement} button @param {() => void} hold @param {() => void} letGo
    */
   constructor(button, hold, letGo) {
-    /** @type {string|null} */
-    let key = null;
+    let key = false;
     let nudge = 0;
     const end = () => {
       clearTimeout(nudge);
-      key = null;
+      key = false;
       letGo();
     };
     const grip = new Grip(button, (event) => event.type === "pointerdown" && hold(), end);
     button.addEventListener("keydown", (event) => {
-      if (!["Enter", "NumpadEnter"].includes(event.code)) return;
+      if (event.key !== "Enter") return;
       event.preventDefault(); // no click as well
       if (event.repeat || key) return;
-      key = event.code;
+      key = true;
       hold();
     });
-    addEventListener("keyup", (event) => event.code === key && end());
+    addEventListener("keyup", (event) => key && event.key === "Enter" && end());
     button.addEventListener("blur", () => key && end());
     button.addEventListener("click", (event) => {
       if (/** @type {MouseEvent} */ (event).detail !== 0 || grip.held) return;
