@@ -185,9 +185,10 @@ function gamepad() {
     stop,
     limit: (step) => changeLimit(hud.limit + step),
     letGo: () => sender.letGo(),
-    note: (key) => hud.note(key),
+    lifted: () => sender.lifted(),
+    note: (key, values) => hud.note(key, values),
   };
-  part("gamepad", () => import("./inputs/gamepad.js"), ({ Gamepads }) => new Gamepads(sticks, actions));
+  part("gamepad", () => import("./inputs/gamepad.js"), ({ Gamepads }) => new Gamepads(sticks, actions).start());
 }
 
 function awake() {

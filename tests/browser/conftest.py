@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -14,29 +13,18 @@ from playwright.async_api import Browser, async_playwright
 from tests.browser.garage import Garage
 from tests.browser.phone import Phone
 from tests.browser.wheels import Wheels
+from tests.support import chromium
 from tests.support.product import Product
 
 NewPhone = Callable[..., Awaitable[Phone]]
 LANDSCAPE = {"width": 800, "height": 360}
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def find_chromium() -> str:
     """Return the browser's path; skip without one, but never in CI."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("PICAR_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    path = chromium.find()
     if path is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(
-            "no Chromium here: apt-get install chromium, or set PICAR_CHROMIUM to its path"
-        )
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(chromium.ADVICE)
     return str(path)
 
 
@@ -45,9 +33,9 @@ async def browser() -> AsyncIterator[Browser]:
     """Chromium, started once."""
     path = find_chromium()
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield chromium
-        await chromium.close()
+        launched = await playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
+        yield launched
+        await launched.close()
 
 
 @pytest.fixture(scope="session")

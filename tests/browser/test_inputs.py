@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from typing import Any
 
 import pytest
@@ -11,30 +12,15 @@ import pytest
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
 from tests.browser.wheels import Wheels
-from tests.support.product import Product
+from tests.support.chromium import GAMEPAD
+from tests.support.product import EN_PINS, Product
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
 ATTEMPTS = 3
-GAMEPAD = """
-globalThis.pad = null;
-globalThis.looks = 0;
-navigator.getGamepads = () => {
-  globalThis.looks += 1;
-  return [globalThis.pad];
-};
-globalThis.plug = (axes = [0, 0, 0, 0], pressed = {}) => {
-  const buttons = Array.from({ length: 17 }, (_, n) => ({ value: pressed[n] ?? 0, pressed: n in pressed }));
-  const isNew = globalThis.pad === null;
-  globalThis.pad = { axes, buttons, connected: true, mapping: "standard" };
-  if (isNew) dispatchEvent(new Event("gamepadconnected"));
-};
-globalThis.unplug = () => {
-  globalThis.pad = null;
-  dispatchEvent(new Event("gamepaddisconnected"));
-};
-"""
+SLOW_AFTER_S = 1.5
+LINK_S = 0.55  # a command on its way, and the longest that the car follows one
 HIDE = """() => {
   Object.defineProperty(document, "hidden", { value: true, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -265,6 +251,62 @@ async def test_a_gamepad_held_at_a_blur_has_to_rest_again(phone: Phone, wheels: 
     mark = wheels.mark()
     await phone.hears(4)
     assert not wheels.turned_since(mark)
+
+
+async def test_a_gamepad_out_of_reach_is_slow_after_1_5_s_and_stops_the_car_within_4_55_s(
+    phone: Phone, wheels: Wheels
+) -> None:
+    await rest_the_gamepad(phone)
+    await phone.reads("why", "Gamepad connected")
+    mark = wheels.mark()
+    await phone.page.evaluate("() => plug([0, -1, 0, 0])")  # the last report: its stick stays up
+    last_report_at = time.monotonic()
+    await wheels.turn(+1, +1)
+    await phone.reads("why", "Move the stick")
+    await until(lambda: 0 < max(wheels.speeds()) < 0.6, "a slow car")
+    await phone.reads("why", "No news from the gamepad for 4 s.")
+    await wheels.rest()
+    assert wheels.rested_at() - last_report_at <= 4 + LINK_S
+    full = [line["t"] for line in wheels.since(mark) if line["value"] == 1 and line["pin"] in EN_PINS]
+    assert max(full) - last_report_at <= SLOW_AFTER_S + LINK_S
+    mark = wheels.mark()
+    await phone.hears(4)
+    assert not wheels.turned_since(mark)
+    await rest_the_gamepad(phone)
+    await phone.page.evaluate("() => plug([0, -1, 0, 0])")
+    await wheels.turn(+1, +1)
+
+
+async def test_a_gamepad_of_an_unknown_layout_is_named_and_stops_the_car_and_so_does_a_second_gamepad(
+    phone: Phone, wheels: Wheels
+) -> None:
+    page = phone.page
+    odd = "{ index: 2, mapping: '', id: 'Odd Pad (Vendor: 1234 Product: 5678)' }"
+    await page.evaluate(f"() => plug([0, 0], {{}}, {odd})")
+    await phone.reads("why", "Odd Pad has an unknown layout: it does not drive")
+    await rest_the_gamepad(phone)
+    await page.evaluate("() => plug([0, 0, 0, 0], {}, { index: 1 })")
+    await page.evaluate("() => plug([0, -1, 0, 0])")
+    await wheels.turn(+1, +1)
+    await page.evaluate("() => plug([0, 0, 0, 0], { 1: 1 }, { index: 1 })")
+    await phone.in_state("stopped")
+    await wheels.rest()
+    assert len(phone.sent("stop")) == 1
+    await page.evaluate(f"() => plug([0, 0], {{ 3: 1 }}, {odd})")
+    await until(lambda: len(phone.sent("stop")) == 2, "the unknown pad's STOP")
+
+
+@pytest.mark.parametrize(
+    "key", [{"key": "w"}, {"key": "ArrowUp"}, {"code": "Numpad8", "key": "ArrowUp"}], ids=str
+)
+async def test_keys_without_a_code_and_the_arrows_of_the_number_pad_drive(
+    phone: Phone, wheels: Wheels, key: dict[str, str]
+) -> None:
+    await phone.cdp.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", **key})
+    await wheels.turn(+1, +1)
+    await phone.cdp.send("Input.dispatchKeyEvent", {"type": "keyUp", **key})
+    await wheels.rest()
+    await phone.says_zero()
 
 
 async def tilt_by(phone: Phone, degrees: float) -> None:

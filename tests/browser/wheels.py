@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.support.product import Product
 from tests.support.waiting import until
 
 LEFT = {"enable": 12, "forward": 23, "backward": 24}
 RIGHT = {"enable": 13, "forward": 27, "backward": 22}
+_ENABLES = (LEFT["enable"], RIGHT["enable"])
 
 
 class Wheels:
@@ -24,10 +27,17 @@ class Wheels:
         level = {line["pin"]: float(line["value"]) for line in self._car.trace()}
         return _speed(level, LEFT), _speed(level, RIGHT)
 
+    def since(self, mark: int) -> list[dict[str, Any]]:
+        """Return the pin writes after the mark."""
+        return self._car.trace()[mark:]
+
+    def rested_at(self) -> float:
+        """Return when an enable pin was last written, s, monotonic."""
+        return max(float(line["t"]) for line in self._car.trace() if line["pin"] in _ENABLES)
+
     def turned_since(self, mark: int) -> bool:
         """Tell whether any enable pin was anything but low after the mark."""
-        enables = (LEFT["enable"], RIGHT["enable"])
-        return any(line["pin"] in enables and line["value"] > 0 for line in self._car.trace()[mark:])
+        return any(line["pin"] in _ENABLES and line["value"] > 0 for line in self._car.trace()[mark:])
 
     async def turn(self, left: int, right: int) -> None:
         """Wait until the sides turn this way: 1 forward, 0 not at all, -1 backward."""

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.report import machine
+from tests.faults import disk, page
 from tests.faults.campaign import OBSERVE_S, Campaign, Run
 from tests.faults.catalogue import FAULTS, Fault
-from tests.faults.disk import obstacle
 from tests.faults.jitter import Jitter
 from tests.faults.report import as_json, rows, table
 
@@ -63,10 +63,14 @@ def tell(where: str) -> None:
 
 def possible(faults: Sequence[Fault]) -> list[Fault]:
     """Return those that can be tried here; say of the others why not."""
-    without = [fault for fault in faults if fault.hanging_disk and obstacle()]
-    for fault in without:
-        print(f"{fault.name} is left out: {obstacle()}")
-    return [fault for fault in faults if fault not in without]
+    left_out = {
+        fault.name: (fault.hanging_disk and disk.obstacle()) or (fault.browser and page.obstacle())
+        for fault in faults
+    }
+    for name, why in left_out.items():
+        if why:
+            print(f"{name} is left out: {why}")
+    return [fault for fault in faults if not left_out[fault.name]]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from picar.web.clients import TICK_S
+from tests.faults import page
 from tests.faults.driver import Driver
 from tests.faults.odd import FEW_DESCRIPTORS, HOUR_S, HUNG_S
 from tests.faults.rig import Rig
@@ -29,6 +30,7 @@ DEATH_S = 0.05  # from the fault
 STUCK_S = 0.5 + 0.1
 GUESSES, GUESS_BYTES = 100, 80  # 5 s of them, delivered about as fast as the car sends states
 LONGER_S = 1.5  # than any bound of a link
+SILENT_PAD_S = 4.0 + LINK_S  # from the gamepad's last report
 BOTH_DEAD_S = 1.0  # the ladder says "time to start Python"; a pins-low that took longer would be broken
 
 Since = Literal["command", "fault"]
@@ -41,7 +43,7 @@ class Fault:
 
     `bound_s` counts from the last command before the fault, or from the fault itself. None: the car is at rest already
     and must never move. `oddity` is a patch of `odd.py`; `full_disk` puts the trace onto /dev/full,
-    `hanging_disk` onto a disk that can be frozen;
+    `hanging_disk` onto a disk that can be frozen; `browser` needs Chromium;
     `may_stop_early`: what is done before it counts as struck may stop the car already.
     """
 
@@ -53,6 +55,7 @@ class Fault:
     oddity: str = ""
     full_disk: bool = False
     hanging_disk: bool = False
+    browser: bool = False
     may_stop_early: bool = False
 
 
@@ -143,6 +146,19 @@ async def page_hung(rig: Rig) -> None:
     for _ in range(20):
         rig.driver.ping()
         await asyncio.sleep(0.05)
+
+
+async def pad_out_of_reach(rig: Rig) -> None:
+    await rig.driver.let_go()
+    await rig.driver.send(type="release")
+    await rig.driver.until(lambda s: s["driver"] is None and not any(s["applied"].values()))
+    async with page.gamepad(rig.link.url) as open_page:
+        await page.hold(open_page, rig.driver.heading)
+        await rig.driver.until_full()
+        await asyncio.sleep(rig.rng.uniform(0.05, 0.15))
+        rig.hit()
+        await page.fall_silent(open_page)
+        await rig.until_low()
 
 
 async def jog_half_open(rig: Rig) -> None:
@@ -370,6 +386,14 @@ FAULTS = (
         "guessed-ticks", "5 s of commands with guessed ticks are under way, and no more come", guessed_ticks
     ),
     Fault("page-hung", "the page hangs: sends nothing, answers pings", page_hung),
+    Fault(
+        "pad-out-of-reach",
+        "the gamepad falls silent with its stick held, in Chromium",
+        pad_out_of_reach,
+        SILENT_PAD_S,
+        "fault",
+        browser=True,
+    ),
     Fault("jog-half-open", "one motor is jogged, and its client vanishes", jog_half_open),
     Fault("client-killed", "the client is killed (SIGKILL)", client_killed),
     Fault("clean-close", "the driver's connection is closed", clean_close, DEATH_S, "fault"),

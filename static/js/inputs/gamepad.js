@@ -1,98 +1,308 @@
 /**
- * A gamepad: left stick or triggers for throttle, a stick or the cross for steering, B is STOP.
+ * Gamepads: left stick or triggers for throttle, a stick or the cross for steering, B is STOP.
  *
- * Loaded when the first one says hello. It is read by a timer, never by requestAnimationFrame, and writes into
- * Sticks like every input. After it came, and after everything was let go, it counts for nothing until it was
- * seen at rest once. When it goes, or the browser stops telling of it, everything is let go.
+ * Loaded when the first one says hello. They are read by a timer, never by requestAnimationFrame, and write into
+ * Sticks like every input.
+ *
+ * Laws:
+ * - STOP acts from every pad, also from one that does not drive; the pad that was moved last drives.
+ * - A pad drives after it was seen at rest: after it came, after everything was let go, after a dialog.
+ * - A deflected pad that reports nothing is slowed and then let go: out of reach, a browser keeps its last stick.
  */
 
-import { clamp } from "../sticks.js";
+import { clamp, clock, shape } from "../sticks.js";
 
 /** What counts as the centre of a stick, as a part of its way; the standard thumbsticks need about this much. */
 const DEADZONE = 0.12;
 const READ_EVERY_MS = 12;
 /** Numbers of the standard mapping: https://w3c.github.io/gamepad/#remapping */
 const BUTTON = { stop: 1, slower: 4, faster: 5, reverse: 6, forward: 7, up: 12, down: 13, left: 14, right: 15 };
+/** An unknown layout has its large buttons somewhere here. */
+const UNKNOWN_STOPS = [0, 1, 2, 3];
 const LIMIT_STEP = 0.05;
+/** A saturated stick of a good pad may report nothing either, hence first slow, and then gone. */
+const SLOW_AFTER_S = 1.5;
+const GONE_AFTER_S = 4;
+/** Most that the wheels of a slowed pad get, of the speed limit. */
+const SLOW = 0.3;
+/**
+ * Some browsers stamp their own readings, not the pad's reports (Chromium: XInput, Windows.Gaming.Input, GameController).
+ * So a new timestamp alone is a report only after the old one was the same in this many readings.
+ */
+const SAME_READINGS = 8;
+/** A stick rests away from its centre if it stays `steady`, and not farther out than `farthest`, for `time_s`. */
+const REST = { time_s: 1, farthest: 0.3, steady: 0.03, margin: 0.05 };
+/** When it is said which stick does not rest. */
+const SAY_AFTER_S = 1.5;
+/** A pad that is moved this far takes over from the one that drives. */
+const TAKES_OVER = 0.1;
+const HAND = "gamepad";
 
 /**
- * @param {number} x @param {number} y of a thumbstick, in [-1, 1]
+ * @param {number} x @param {number} y of a thumbstick, in [-1, 1] @param {number} deadzone in [0, 1)
  * @returns {{x: number, y: number}} zero around the centre, and growing from there
  */
-export function radial(x, y) {
+export function radial(x, y, deadzone = DEADZONE) {
   const size = Math.hypot(x, y);
-  if (size <= DEADZONE) return { x: 0, y: 0 };
-  const scale = (Math.min(1, size) - DEADZONE) / (1 - DEADZONE) / size;
+  if (size <= deadzone) return { x: 0, y: 0 };
+  const scale = (Math.min(1, size) - deadzone) / (1 - deadzone) / size;
   return { x: clamp(x * scale), y: clamp(y * scale) };
+}
+
+/** Where the sticks and triggers of a pad are; what is missing or no number is at rest. */
+function placesOf({ axes, buttons }) {
+  const axis = (number) => axes[number] || 0;
+  const press = (name) => buttons[BUTTON[name]]?.value || 0;
+  return {
+    left: { x: axis(0), y: axis(1) },
+    right: { x: axis(2), y: axis(3) },
+    triggers: { x: 0, y: press("reverse") - press("forward") },
+    cross: { x: press("right") - press("left"), y: press("down") - press("up") },
+  };
+}
+
+/** @returns {Record<string, {throttle: number, steering: number}>} what each part of a pad wants */
+function partsOf(pad, rest) {
+  const { left, right, triggers, cross } = placesOf(pad);
+  const centre = (part) => Math.max(DEADZONE, part in rest ? rest[part] + REST.margin : 0);
+  const one = radial(left.x, left.y, centre("left"));
+  const other = radial(right.x, right.y, centre("right"));
+  return {
+    left: { throttle: 0 - one.y, steering: one.x },
+    right: { throttle: 0, steering: other.x },
+    triggers: { throttle: Math.abs(triggers.y) > centre("triggers") ? 0 - triggers.y : 0, steering: 0 },
+    cross: { throttle: 0 - cross.y, steering: cross.x },
+  };
 }
 
 /**
  * @param {{axes: readonly number[], buttons: readonly {value: number}[]}} pad with the standard mapping
+ * @param {Record<string, number>} rest how far from its centre a part rests, in [0, 1]
  * @returns {{throttle: number, steering: number}} each in [-1, 1]
  */
-export function sticksOf({ axes, buttons }) {
-  const press = (name) => buttons[BUTTON[name]]?.value ?? 0;
-  const left = radial(axes[0] ?? 0, axes[1] ?? 0);
-  const right = radial(axes[2] ?? 0, axes[3] ?? 0);
-  const pull = press("forward") - press("reverse");
-  const trigger = Math.abs(pull) > DEADZONE ? pull : 0;
-  const cross = { x: press("right") - press("left"), y: press("up") - press("down") };
+export function sticksOf(pad, rest = {}) {
+  const { left, right, triggers, cross } = partsOf(pad, rest);
+  const stick = Math.abs(left.steering) >= Math.abs(right.steering) ? left : right;
   return {
-    throttle: clamp(trigger + cross.y - left.y),
-    steering: clamp(cross.x + (Math.abs(left.x) >= Math.abs(right.x) ? left.x : right.x)),
+    throttle: clamp(triggers.throttle + cross.throttle + left.throttle),
+    steering: clamp(cross.steering + stick.steering),
   };
+}
+
+/** @returns {{throttle: number, steering: number}} the same way, with no wheel faster than SLOW */
+function slowed({ throttle, steering }) {
+  const share = Math.min(1, SLOW / (Math.abs(throttle) + Math.abs(steering)));
+  return { throttle: throttle * share, steering: steering * share };
+}
+
+/** What is remembered of one pad. Times in s. */
+class Seen {
+  id;
+  standard;
+  ready = false;
+  /** How far from its centre a part rests; learned until the pad was ready once. @type {Record<string, number>} */
+  rest = {};
+  reportAt = 0;
+  /** @type {number|null} since when it is deflected without being ready */
+  waitsSince = null;
+  told = "";
+  /** @type {Set<number>} */
+  #pressed = new Set();
+  #values = "";
+  #timestamp = 0;
+  #same = 0;
+  /** @type {Record<string, {low: number, high: number, since: number}>|null} */
+  #still = {};
+
+  /** @param {any} pad */
+  constructor({ id, mapping }) {
+    this.id = id;
+    this.standard = mapping === "standard";
+  }
+
+  /** Note whether the pad has reported: any value, or its timestamp. @param {any} pad @param {number} now */
+  hear({ axes, buttons, timestamp }, now) {
+    const values = [...axes, ...buttons.map(({ value, pressed }) => `${value}${pressed}`)].join();
+    const stamped = timestamp !== this.#timestamp;
+    if (values !== this.#values || (stamped && this.#same >= SAME_READINGS)) this.reportAt = now;
+    this.#same = stamped ? 0 : this.#same + 1;
+    this.#values = values;
+    this.#timestamp = timestamp;
+  }
+
+  /** @param {any} pad @param {number} number of a button @returns {boolean} whether it has just come down */
+  comesDown({ buttons }, number) {
+    const down = buttons[number]?.pressed ?? false;
+    const before = this.#pressed.has(number);
+    if (down) this.#pressed.add(number);
+    else this.#pressed.delete(number);
+    return down && !before;
+  }
+
+  /** The pad rests; from now on nothing is learned of where. */
+  settle() {
+    this.ready = true;
+    this.#still = null;
+    this.waitsSince = null;
+    this.told = "";
+  }
+
+  /** Learn where the parts of a pad rest that were never seen at their centre. */
+  learn(pad, now) {
+    if (!this.#still) return;
+    for (const [part, { x, y }] of Object.entries(placesOf(pad))) {
+      const size = Math.hypot(x, y);
+      const still = (this.#still[part] ??= { low: size, high: size, since: now });
+      still.low = Math.min(still.low, size);
+      still.high = Math.max(still.high, size);
+      if (still.high - still.low > REST.steady) delete this.#still[part];
+      else if (now - still.since >= REST.time_s && still.high <= REST.farthest) this.rest[part] = still.high;
+    }
+  }
 }
 
 export class Gamepads {
   #sticks;
   #actions;
-  #ready = false;
-  #present = false;
-  /** @type {Set<string>} */
-  #pressed = new Set();
+  /** @type {Map<number, Seen>} by the pad's index */
+  #seen = new Map();
+  /** @type {Seen|null} the pad that drives */
+  #driver = null;
+  /** @type {Seen|null} the pad whose press was ended by something else */
+  #dropped = null;
 
   /**
    * @param {import("../sticks.js").Sticks} sticks
-   * @param {{stop: () => void, limit: (step: number) => void, letGo: () => void, note: (key: string) => void}} actions
+   * @param {{stop: () => void, limit: (step: number) => void, letGo: () => void, lifted: () => void,
+   *   note: (key: string, values?: object) => void}} actions
    */
   constructor(sticks, actions) {
     this.#sticks = sticks;
     this.#actions = actions;
-    sticks.addInput(() => (this.#ready = false));
-    addEventListener("gamepaddisconnected", () => this.#read());
-    setInterval(() => this.#read(), READ_EVERY_MS);
-    this.#read();
+    sticks.addInput(() => this.#drop());
   }
 
-  #read() {
-    const pad = navigator.getGamepads().find((each) => each?.connected && each.mapping === "standard");
-    if (Boolean(pad) !== this.#present) this.#changed(Boolean(pad));
-    if (!pad) return;
-    this.#press("stop", pad, () => this.#actions.stop());
-    if (document.hidden || document.querySelector("dialog[open]")) return;
-    this.#press("slower", pad, () => this.#actions.limit(-LIMIT_STEP));
-    this.#press("faster", pad, () => this.#actions.limit(LIMIT_STEP));
-    this.#steer(sticksOf(pad));
+  /** Read the browser's pads from now on. */
+  start() {
+    const read = () => {
+      const idle = document.hidden || document.querySelector("dialog[open]") !== null;
+      this.read([...navigator.getGamepads()], clock(), idle);
+    };
+    for (const event of ["gamepadconnected", "gamepaddisconnected"]) {
+      addEventListener(event, (/** @type {any} */ { gamepad }) => {
+        if (gamepad) this.#forget(gamepad.index); // its place may have been given to another at once
+        read();
+      });
+    }
+    setInterval(read, READ_EVERY_MS);
+    read();
   }
 
-  #changed(present) {
-    this.#present = present;
-    this.#ready = false;
-    if (!present) this.#actions.letGo();
-    this.#actions.note(present ? "gamepad.here" : "gamepad.gone");
+  /**
+   * @param {readonly (any|null)[]} pads as the browser lists them
+   * @param {number} now s
+   * @param {boolean} idle whether nobody may drive now, only stop
+   */
+  read(pads, now, idle) {
+    const here = pads.filter((pad) => pad?.connected);
+    for (const [index, { id }] of this.#seen) {
+      if (!here.some((pad) => pad.index === index && pad.id === id)) this.#forget(index);
+    }
+    if (idle && this.#driver) this.#actions.letGo();
+    if (idle) this.#drop();
+    for (const pad of here) this.#look(pad, this.#seen.get(pad.index) ?? this.#meet(pad), now, idle);
   }
 
-  #steer(want) {
-    const rests = want.throttle === 0 && want.steering === 0;
-    if (rests) this.#sticks.letGo("gamepad");
-    if (rests && !this.#ready) this.#ready = true;
-    else if (!rests && this.#ready) this.#sticks.hold("gamepad", want);
+  #meet(pad) {
+    const seen = new Seen(pad);
+    this.#seen.set(pad.index, seen);
+    const name = pad.id.replace(/ *\(.*/, "").slice(0, 40) || "?";
+    if (seen.standard) this.#actions.note("gamepad.here");
+    else if (pad.buttons.length) this.#actions.note("gamepad.unknown", { name }); // without: a pad's motion sensors
+    return seen;
   }
 
-  #press(name, pad, act) {
-    const down = pad.buttons[BUTTON[name]]?.pressed ?? false;
-    if (down && !this.#pressed.has(name)) act();
-    if (down) this.#pressed.add(name);
-    else this.#pressed.delete(name);
+  #forget(index) {
+    const seen = this.#seen.get(index);
+    if (!seen) return;
+    if (seen === this.#driver) this.#actions.letGo();
+    this.#lift(seen);
+    this.#seen.delete(index);
+    if (seen.standard) this.#actions.note("gamepad.gone");
+  }
+
+  #look(pad, seen, now, idle) {
+    seen.hear(pad, now);
+    const stops = seen.standard ? [BUTTON.stop] : UNKNOWN_STOPS;
+    if (stops.filter((number) => seen.comesDown(pad, number)).length) this.#actions.stop();
+    const slower = seen.comesDown(pad, BUTTON.slower);
+    const faster = seen.comesDown(pad, BUTTON.faster);
+    if (idle || !seen.standard) return;
+    if (slower) this.#actions.limit(-LIMIT_STEP);
+    if (faster) this.#actions.limit(LIMIT_STEP);
+    this.#steer(pad, seen, now);
+  }
+
+  #steer(pad, seen, now) {
+    const want = sticksOf(pad, seen.rest);
+    if (this.#isCentre(want)) return this.#rest(seen);
+    if (!seen.ready) return this.#wait(pad, seen, now);
+    if (seen !== this.#driver) {
+      if (this.#driver && Math.max(Math.abs(want.throttle), Math.abs(want.steering)) < TAKES_OVER) return;
+      if (this.#driver) this.#driver.ready = false;
+      this.#driver = seen;
+    }
+    this.#drive(want, seen, now - seen.reportAt);
+  }
+
+  /** Within this phone's dead zone as well. */
+  #isCentre({ throttle, steering }) {
+    return shape(throttle, this.#sticks.curve) === 0 && shape(steering, this.#sticks.curve) === 0;
+  }
+
+  #drive(want, seen, quiet_s) {
+    if (quiet_s > GONE_AFTER_S) {
+      this.#actions.letGo();
+      return this.#tell(seen, "gamepad.silent");
+    }
+    const slow = quiet_s > SLOW_AFTER_S;
+    if (slow) this.#tell(seen, "gamepad.move");
+    else seen.told = "";
+    this.#sticks.hold(HAND, slow ? slowed(want) : want);
+  }
+
+  #rest(seen) {
+    if (seen === this.#driver) {
+      this.#driver = null;
+      this.#sticks.letGo(HAND);
+    }
+    if (!seen.ready) seen.settle();
+    this.#lift(seen);
+  }
+
+  #lift(seen) {
+    if (seen !== this.#dropped) return;
+    this.#dropped = null;
+    this.#actions.lifted();
+  }
+
+  #wait(pad, seen, now) {
+    seen.learn(pad, now);
+    seen.waitsSince ??= now;
+    if (now - seen.waitsSince < SAY_AFTER_S || seen.told) return;
+    const part = Object.entries(partsOf(pad, seen.rest)).find(([, want]) => !this.#isCentre(want))?.[0];
+    if (part) this.#tell(seen, `gamepad.rest.${part}`);
+  }
+
+  #tell(seen, key) {
+    if (seen.told !== key) this.#actions.note(key);
+    seen.told = key;
+  }
+
+  /** Every pad has to rest before it drives. */
+  #drop() {
+    if (this.#driver) this.#dropped = this.#driver;
+    this.#driver = null;
+    for (const seen of this.#seen.values()) seen.ready = false;
   }
 }
