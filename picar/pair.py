@@ -13,7 +13,7 @@ from pathlib import Path
 
 from picar import config
 from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED, Paired
-from picar.access.names import NAME_CHARACTERS, is_printable, look_alike, tidy_name
+from picar.access.names import NAME_BYTES, NAME_CHARACTERS, is_printable, look_alike, tidy_name
 from picar.access.places import become_owner, resting, running, state_directory
 from picar.access.store import EVERYBODY, AccessStore
 from picar.config import Config
@@ -180,7 +180,7 @@ def _revoke(store: AccessStore, name: str, with_invited: bool) -> Iterator[str]:
 def _token(store: AccessStore, name: str) -> str:
     if not name or name != tidy_name(name):
         raise AccessError(
-            f"{name!r} is no name for a script. A name has 1 to {NAME_CHARACTERS} printable characters."
+            f"{name!r} is no name for a script. A name has 1 to {NAME_CHARACTERS} printable characters, and at most {NAME_BYTES} bytes."
         )
     if any(look_alike(one.name) == look_alike(name) for one in store.paired):
         raise AccessError(

@@ -1,15 +1,19 @@
 """Names of phones and scripts: permitted characters, and names that look the same.
 
-Law: a tidy name is one line of visible words, and tidying a tidy name changes nothing.
+Law: a tidy name is one line of visible words, no longer than `NAME_CHARACTERS` and `NAME_BYTES`, and tidying a tidy name
+changes nothing.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
-NAME_CHARACTERS = 40
-_JOINERS = "\u200c\u200d"  # inside of emoji families and of Persian and Indic words
+NAME_CHARACTERS, NAME_BYTES = 32, 64  # the bytes of UTF-8: the names of those who ask are in each state
+_JOIN = "\u200d"
+_JOINERS = "\u200c" + _JOIN  # inside of emoji families and of Persian and Indic words
+_SKIN_TONES = range(0x1F3FB, 0x1F400)
+_FLAG_LETTERS = range(0x1F1E6, 0x1F200)  # two of them are a flag
 _EMOJI_STYLE = "\ufe0f"  # asks for the coloured form of the symbol before it
 # Letters, marks and symbols that show nothing: Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt
 # without those of category Cf, and three that are blank in every font.
@@ -23,7 +27,45 @@ def tidy_name(name: str) -> str:
     for character in name:
         kept += _tidied(character, kept[-1])
     words = " ".join(word.strip(_JOINERS) for word in kept.split())
-    return words[:NAME_CHARACTERS].strip(" " + _JOINERS)
+    return shortened(words)
+
+
+def shortened(name: str, room_for: str = "") -> str:
+    """Return as much of a name as fits the limits beside `room_for`, cut between whole characters as people see them."""
+    characters, size = NAME_CHARACTERS - len(room_for), NAME_BYTES - len(room_for.encode())
+    if len(name) <= characters and len(name.encode()) <= size:
+        return name
+    kept = ""
+    for cluster in _clusters(name):
+        if len(kept + cluster) > characters or len((kept + cluster).encode()) > size:
+            break
+        kept += cluster
+    kept = (
+        kept or name.encode()[:size].decode(errors="ignore")[:characters]
+    )  # one letter with a hundred accents
+    return kept.strip(" " + _JOINERS)
+
+
+def _clusters(name: str) -> Iterator[str]:
+    """Yield what a reader takes for one character each: a letter with its accents, a family, a flag.
+
+    Close to the extended grapheme clusters of Unicode Annex 29, without its tables.
+    """
+    cluster = ""
+    for character in name:
+        if cluster and not _belongs(character, cluster):
+            yield cluster
+            cluster = ""
+        cluster += character
+    yield cluster
+
+
+def _belongs(character: str, cluster: str) -> bool:
+    follows = (
+        character in _JOINERS or unicodedata.category(character)[0] == "M" or ord(character) in _SKIN_TONES
+    )
+    flag = len(cluster) == 1 and ord(cluster) in _FLAG_LETTERS and ord(character) in _FLAG_LETTERS
+    return follows or flag or cluster[-1] == _JOIN
 
 
 def _tidied(character: str, last: str) -> str:
@@ -55,7 +97,7 @@ def unused(name: str, used: Container[str]) -> str:
     number, found = 1, name
     while look_alike(found) in used:
         number += 1
-        found = f"{name} {number}"
+        found = shortened(name, f" {number}") + f" {number}"
     return found
 
 

@@ -56,6 +56,10 @@ class Arbiter:
         """The clients that ask for the wheel, first come first."""
         return list(self._requests)
 
+    def asks(self, client: str) -> bool:
+        """Tell whether this client asks for the wheel."""
+        return client in self._requests
+
     def may_drive(self, client: str) -> bool:
         """Tell whether commands of this client count."""
         return self._seat is not None and self._seat.client == client and self._seat.left_at is None

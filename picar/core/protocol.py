@@ -118,7 +118,10 @@ Message = Drive | Take | Release | Grant | Deny | Stop | Reset | Limit | Calibra
 
 @dataclass(frozen=True, slots=True)
 class CarState:
-    """What a state message says to everyone; `you` is added for each client."""
+    """What a state message says to everyone; `you` and `waiting` are added for each client.
+
+    `requests` holds the first in line, `requests_total` counts all of them.
+    """
 
     tick: int
     state: str
@@ -131,6 +134,7 @@ class CarState:
     stale: int
     reason: str | None
     requests: list[str]
+    requests_total: int
     names: dict[str, str]
     clients: int
     pose: tuple[float, float, float] | None
@@ -177,8 +181,8 @@ def hello(client: str, car: dict[str, Any], timeout_s: float, tick_s: float, lim
     )
 
 
-def state_fields(state: CarState, you: str) -> dict[str, Any]:
-    """Return a state message as a JSON object. `you` is "driver" or "spectator"."""
+def state_fields(state: CarState, you: str, waiting: bool = False) -> dict[str, Any]:
+    """Return a state message as a JSON object. `you` is "driver" or "spectator"; `waiting` tells whether it asks."""
     fields: dict[str, Any] = {
         "type": "state",
         "tick": state.tick,
@@ -192,6 +196,8 @@ def state_fields(state: CarState, you: str) -> dict[str, Any]:
         "link": {"age_s": None if state.age_s is None else round(state.age_s, 3), "stale": state.stale},
         "reason": state.reason,
         "requests": state.requests,
+        "requests_total": state.requests_total,
+        "waiting": waiting,
         "names": state.names,
         "clients": state.clients,
         "host": state.host,
@@ -201,9 +207,9 @@ def state_fields(state: CarState, you: str) -> dict[str, Any]:
     return fields
 
 
-def state(state: CarState, you: str) -> str:
+def state(state: CarState, you: str, waiting: bool = False) -> str:
     """Return a state message."""
-    return _text(**state_fields(state, you))
+    return _text(**state_fields(state, you, waiting))
 
 
 def error(code: str, message: str | None = None) -> str:

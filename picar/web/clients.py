@@ -4,7 +4,8 @@ Laws:
 - No client is waited for: one that has not taken the last state yet gets the next one instead, and one that takes none
   for some seconds is hung up on.
 - The driver comes first. All others get theirs in slices, between which the driver's messages are read.
-- A state is built and framed once for all who get it at about the same time.
+- A state is built once for all who get it at about the same time, and framed once for the driver, for those who ask for
+  the wheel, and for all others.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Audience:
         timeout_s: age at which a command is stale.
         build: returns the state for a tick and the time.
         draw_tick: returns a random tick.
+        asks: tells whether a client asks for the wheel.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class Audience:
         timeout_s: float,
         build: Callable[[int, float], protocol.CarState],
         draw_tick: Callable[[], int],
+        asks: Callable[[str], bool],
     ) -> None:
         self._timeout_s = timeout_s
-        self._build, self._draw_tick = build, draw_tick
+        self._build, self._draw_tick, self._asks = build, draw_tick, asks
         self._clients: dict[str, Client] = {}
         self._joined = 0
-        self._frames: dict[str, bytes] = {}
+        self._state: protocol.CarState
+        self._frames: dict[tuple[str, bool], bytes] = {}
         self._built_at = self._news_at = float("-inf")
         self.tick = draw_tick()
 
@@ -125,15 +129,21 @@ class Audience:
 
     def _rebuild(self, now: float) -> None:
         self.tick = self._draw_tick()
-        state = self._build(self.tick, now)
-        self._frames = {you: text_frame(protocol.state(state, you)) for you in ("driver", "spectator")}
+        self._state, self._frames = self._build(self.tick, now), {}
         self._built_at = now
+
+    def _frame(self, client: Client, driver: str | None) -> bytes:
+        """Return the newest state as this client gets it."""
+        role = ("driver", False) if client.id == driver else ("spectator", self._asks(client.id))
+        if role not in self._frames:
+            self._frames[role] = text_frame(protocol.state(self._state, *role))
+        return self._frames[role]
 
     def _send(self, client: Client, driver: str | None, now: float) -> None:
         """Send the newest state; the tick is as old as that, and not as its sending."""
         self._clients[client.id] = self._clients.pop(client.id, client)  # to the end of the line
         client.served_at = now
-        if client.wire.pass_on(self._frames["driver" if client.id == driver else "spectator"]):
+        if client.wire.pass_on(self._frame(client, driver)):
             client.link.sent(self.tick, self._built_at)
             client.deaf_since = None
         elif client.deaf_since is None:

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Container
 from typing import Any, NamedTuple
 
+from picar.access.names import shortened
 from picar.calibration import Calibration
 from picar.config import Config
 from picar.core import protocol
@@ -40,6 +41,7 @@ from picar.web.wire import Wire
 log = logging.getLogger(__name__)
 
 DRIVING_S = 1.0  # so long after a command somebody counts as driving
+LISTED = 5  # of those who ask for the wheel, the first are in each state, with their names
 STRIKES = 3  # unreadable messages in a row
 ALONE_PULSE_S = 0.5
 _CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
@@ -97,7 +99,7 @@ class Hub:
         self.tuning = tuning
         self._timeout_s = config.session.command_timeout_s
         self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s, lambda: self.stands_still)
-        self._audience = Audience(self._timeout_s, self._build_state, draw_tick)
+        self._audience = Audience(self._timeout_s, self._build_state, draw_tick, self._arbiter.asks)
         self._driver: str | None = None  # as everybody was told
         self._unanswered: deque[_Command] = deque()
         self._commanded_at = float("-inf")
@@ -382,7 +384,8 @@ class Hub:
         status = self._status
         commanded = now - self._commanded_at < DRIVING_S
         driver = self._audience.find(self._arbiter.driver)
-        shown = [driver, *map(self._audience.find, self._arbiter.requests)]
+        line = self._arbiter.requests
+        shown = [driver, *map(self._audience.find, line[:LISTED])]
         return CarState(
             tick=tick,
             state=status.state,
@@ -394,8 +397,9 @@ class Hub:
             age_s=now - self._acted_on if commanded else None,
             stale=driver.link.stale if driver else 0,
             reason=status.reason,
-            requests=self._arbiter.requests,
-            names={c.id: c.visitor.name for c in shown if c and c.visitor.name},
+            requests=line[:LISTED],
+            requests_total=len(line),
+            names={c.id: shortened(c.visitor.name) for c in shown if c and c.visitor.name},
             clients=len(self._audience),
             pose=status.pose,
             host=self._condition.facts,

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picar.access.names import NAME_CHARACTERS, is_printable, look_alike, tidy_name, unused
+from picar.access.names import (
+    NAME_BYTES,
+    NAME_CHARACTERS,
+    is_printable,
+    look_alike,
+    shortened,
+    tidy_name,
+    unused,
+)
 
 FAMILY = "👨\u200d👩\u200d👧"
 
@@ -47,10 +55,46 @@ def test_a_name_keeps_what_can_be_seen_and_what_joins_it(said: str, kept: str) -
     assert tidy_name(said) == kept
 
 
-@given(st.text() | st.text(alphabet="ab \u200c\u200d\ufe0f\u0301\u3164❤👩\n\u202e"))
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("x" * 33, "x" * 32),
+        ("x" * 31 + " y", "x" * 31),
+        ("ö" * 33, "ö" * 32),
+        ("车" * 32, "车" * 21),
+        ("🚗" * 40, "🚗" * 16),
+        (FAMILY * 9, FAMILY * 3),  # 18 bytes each
+        ("🇩🇪" * 9, "🇩🇪" * 8),
+        ("a" + "🇩🇪" * 9, "a" + "🇩🇪" * 7),
+        ("👍🏽" * 9, "👍🏽" * 8),
+        ("xyz" + "👍🏽" * 9, "xyz" + "👍🏽" * 7),
+        ("x" * 31 + "e\u0301", "x" * 31),
+        ("Z" + "\u0301" * 100, "Z" + "\u0301" * 31),
+    ],
+    ids=ascii,
+)
+def test_a_long_name_is_cut_between_characters_as_people_see_them(said: str, kept: str) -> None:
+    assert tidy_name(said) == kept
+    assert shortened(kept) == kept
+
+
+def test_a_number_finds_room_behind_a_long_name() -> None:
+    for long in ("x" * 32, "🚗" * 16, "车" * 21):
+        numbered = unused(long, {look_alike(long)})
+        assert numbered.endswith(" 2")
+        assert shortened(numbered) == numbered
+        assert numbered.startswith(long[:14])
+
+
+@given(
+    st.text()
+    | st.text(alphabet="🚗👍🏽🇩🇪\u0301\u200dx", max_size=80)
+    | st.text(alphabet="ab \u200c\u200d\ufe0f\u0301\u3164❤👩\n\u202e")
+)
 def test_a_tidy_name_is_short_plain_and_stays_as_it_is(said: str) -> None:
     name = tidy_name(said)
     assert len(name) <= NAME_CHARACTERS
+    assert len(name.encode()) <= NAME_BYTES
     assert is_printable(name)
     assert tidy_name(name) == name
     assert name.split(" ") == name.split() or not name

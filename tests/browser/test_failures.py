@@ -122,8 +122,14 @@ async def test_who_watches_reads_who_drives_who_asks_and_what_happens_next(
     await talked(phone, change)
     await phone.open(car.url)
     await phone.reads("title", f"Mia {DRIVES[locale]}")
-    change["state"]["requests"] = ["other8", phone.client]
+    change["state"] |= {"requests": ["other8", phone.client], "requests_total": 2, "waiting": True}
     await phone.reads("why", "Ben")
+    change["state"] |= {"requests": ["other8"], "requests_total": 31}
+    await phone.reads("why", "31")
+    await phone.seen("#ask[disabled]")
+    change["state"] |= {"you": "driver", "driver": phone.client, "waiting": False}
+    await phone.reads("asks", "30")
+    change["state"] |= {"you": "spectator", "driver": "other9"}
     change["state"]["driver"] = None
     await phone.reads("title", PASSES[locale])
 

@@ -409,6 +409,7 @@ def car_state(**changes: Any) -> CarState:
         "stale": 0,
         "reason": None,
         "requests": ["c2"],
+        "requests_total": 1,
         "names": {"c1": "iPhone"},
         "clients": 2,
         "pose": None,
@@ -431,11 +432,17 @@ def test_a_state_is_written_as_agreed() -> None:
         "link": {"age_s": 0.021, "stale": 0},
         "reason": None,
         "requests": ["c2"],
+        "requests_total": 1,
+        "waiting": False,
         "names": {"c1": "iPhone"},
         "clients": 2,
         "host": {},
         "pose": {"x": 1.0, "y": 2.0, "heading": 3.0},
     }
+
+
+def test_one_who_asks_for_the_wheel_is_told_so() -> None:
+    assert json.loads(protocol.state(car_state(), "spectator", waiting=True))["waiting"] is True
 
 
 def test_a_state_is_rounded_to_what_a_page_can_show() -> None:

@@ -49,7 +49,10 @@ class Stage:
 
     def __init__(self, spectators: int) -> None:
         self.built = 0
-        self.audience = Audience(TIMEOUT_S, self._build, lambda: DRAWN.getrandbits(32))
+        self.line: set[str] = set()
+        self.audience = Audience(
+            TIMEOUT_S, self._build, lambda: DRAWN.getrandbits(32), self.line.__contains__
+        )
         self.ears: list[Ear] = []
         self.clients: list[Client] = []
         for n in range(1 + spectators):
@@ -65,7 +68,7 @@ class Stage:
         self.built += 1
         return CarState(
             tick=tick, state="armed", driver="c1", wanted=Sticks(0.0, 0.0), applied=(0.0, 0.0), speed_limit=1.0, speed_cap=1.0,
-            age_s=None, stale=0, reason=None, requests=[], names={}, clients=len(self.audience), pose=None, host={},
+            age_s=None, stale=0, reason=None, requests=[], requests_total=0, names={}, clients=len(self.audience), pose=None, host={},
         )  # fmt: skip
 
     def clear(self) -> None:
@@ -119,7 +122,7 @@ def test_a_crowd_is_served_in_slices_the_driver_first_and_everybody_once() -> No
 def test_ticks_are_drawn_and_not_counted() -> None:
     drawn = [7, 2**32 - 1, 3, 90, 12]
     ticks = iter(drawn)
-    audience = Audience(TIMEOUT_S, Stage(0)._build, lambda: next(ticks))
+    audience = Audience(TIMEOUT_S, Stage(0)._build, lambda: next(ticks), {"c1"}.__contains__)
     ear = Ear()
     client = audience.add(Visitor("s"), ear)
     for n in range(4):
@@ -144,6 +147,15 @@ def test_a_tick_is_as_old_as_its_state_however_late_it_is_sent() -> None:
         pass
     last = stage.clients[-1]
     assert last.link.sent_at(stage.audience.tick, NOW + 1.1) == NOW + 1.0
+
+
+def test_those_who_ask_are_told_so() -> None:
+    stage = Stage(3)
+    stage.line |= {"c3"}
+    stage.round(NOW + RESTING_TICK_S)
+    assert [ear.newest()["waiting"] for ear in stage.ears] == [False, False, True, False]
+    assert [ear.newest()["you"] for ear in stage.ears] == ["driver", *["spectator"] * 3]
+    assert stage.built == 1
 
 
 def test_what_is_late_by_more_than_a_tick_is_built_anew() -> None:

@@ -198,7 +198,7 @@ async def test_one_thing_at_a_time(tmp_path: Path) -> None:
     assert (both.code, both.out) == (2, "")
 
 
-@pytest.mark.parametrize("name", ["", " ", " robot", "a\nb", "\x1b[31m", "x" * 41, "\udcff"])
+@pytest.mark.parametrize("name", ["", " ", " robot", "a\nb", "\x1b[31m", "x" * 33, "车" * 22, "\udcff"])
 def test_a_script_has_a_name_that_can_be_printed(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,7 +207,7 @@ def test_a_script_has_a_name_that_can_be_printed(
     assert cli.run(["pair", "--token", name]) == 1
     said = capsys.readouterr()
     assert (said.out, said.err.count("\n")) == ("", 1)
-    assert said.err.endswith("A name has 1 to 40 printable characters.\n")
+    assert said.err.endswith("A name has 1 to 32 printable characters, and at most 64 bytes.\n")
     assert cli.run(["pair", "--revoke", name]) == 1
     assert capsys.readouterr().out == ""
 

@@ -192,7 +192,7 @@ export class Hud {
     const driver = mine ? "driver.you" : taken ? "driver.other" : "driver.none";
     const who = state ? this.#say(driver, { client: this.name(state.driver) }) : "";
     text("driver", who);
-    const waiting = state?.requests.includes(this.#link.hello?.client);
+    const waiting = state?.waiting;
     const ask = mine ? "ask.release" : waiting ? "ask.waiting" : taken ? "ask.other" : "ask.take";
     text("ask", this.#say(ask));
     button("ask").disabled = Boolean(waiting);
@@ -211,14 +211,15 @@ export class Hud {
 
   #showRequest(state) {
     this.request = state?.you === "driver" ? state.requests[0] : undefined;
-    text("asks", this.request ? this.#say("asks", { client: this.name(this.request) }) : "");
+    const more = (state?.requests_total ?? 0) - 1;
+    text("asks", this.request ? this.#say(more > 0 ? "asks.more" : "asks", { client: this.name(this.request), more }) : "");
   }
 
   /** Tell one who got the wheel of a limit that was there before, and one who did not get it of the driver's no. */
   #noteTurn(state) {
     const client = this.#link.hello?.client;
     const drives = state?.you === "driver";
-    const asks = Boolean(state?.requests.includes(client));
+    const asks = Boolean(state?.waiting);
     const before = this.#turn;
     this.#turn = { client, drives, asks, driver: state?.driver };
     if (before.client !== client || !state) return;
@@ -335,7 +336,8 @@ export class Hud {
   #whyWatching(state) {
     const place = state.requests.indexOf(this.#link.hello?.client);
     const client = this.name(state.driver);
-    if (place < 0) return this.#say("why.watching", { client });
+    if (!state.waiting) return this.#say("why.watching", { client });
+    if (place < 0) return this.#say("why.line", { client, total: state.requests_total });
     const before = state.requests.slice(0, place).map((each) => this.name(each));
     if (!before.length) return this.#say("why.waiting", { client });
     return this.#say("why.queue", { client, others: before.join(this.#say("comma")) });
