@@ -12,7 +12,7 @@ from playwright.async_api import Route, WebSocketRoute, expect
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
 from tests.support.product import Product
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.browser
 
@@ -132,3 +132,12 @@ async def test_a_page_that_is_complete_after_all_takes_the_sentence_back(
         await expect(phone.page.locator("#incomplete")).to_be_visible()
     await expect(phone.page.locator("#incomplete")).to_be_hidden()
     await phone.seen("body[data-link=good]")
+
+
+async def test_a_browser_without_javascript_reads_what_to_do(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone(java_script_enabled=False)
+    await phone.page.goto(car.url)
+    for words in ("Reload the page.", "请刷新页面。"):
+        await expect(phone.page.locator("#incomplete").get_by_text(words)).to_be_visible(
+            timeout=DEADLINE_S * 1000
+        )
