@@ -1,6 +1,6 @@
 """Write the pin trace: the only process that opens the file of `--pin-trace`. It touches no pin.
 
-A program of its own, `python tracewriter.py FILE`: a disk that hangs puts whoever writes to it into a sleep that not even
+A program of its own, `python linewriter.py FILE`: a disk that hangs puts whoever writes to it into a sleep that not even
 SIGKILL ends, so neither process that sets pins may be the one. It reads lines from its input, appends each to the
 file with one write, and ends at end-of-file. A line `lost N` says that N lines did not fit the pipe.
 

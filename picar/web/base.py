@@ -17,7 +17,6 @@ from typing import Any
 from tornado.web import HTTPError, RequestHandler
 
 from picar.errors import AccessError
-from picar.program import command
 from picar.web.errorpage import error_page, prefers_page
 from picar.web.gate import Gate, Visitor
 from picar.web.hosts import AllowedHosts, same_origin, split_host
@@ -37,8 +36,10 @@ _FOREIGN_PAGE = (
 )
 NOT_SAVED_RETRY_S = "10"
 _SHOWN_CHARACTERS = 100  # of an Origin or a Host, in a sentence
+# To strangers: no path of this machine, so no `program.command` here.
 _NOT_PAIRED = (
-    "This phone or program is not paired with the car. Open the car's page and enter its PIN, or run: {}"
+    "This phone or program is not paired with the car. Open the car's page and enter its PIN; "
+    "the command picar pair shows the PIN on the car's machine."
 )
 
 
@@ -119,7 +120,7 @@ class Base(RequestHandler):
             raise Refused(
                 HTTPStatus.UNAUTHORIZED,
                 "not_paired",
-                _NOT_PAIRED.format(command("pair")),
+                _NOT_PAIRED,
                 WWW_Authenticate="Bearer",
             )
 

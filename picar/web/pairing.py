@@ -18,7 +18,6 @@ from picar.access.store import INVITATION_S, INVITED_BY_ONE, AccessStore
 from picar.access.tokens import as_pin
 from picar.core.shaping import LEAST_SPEED
 from picar.errors import AccessError, TooManyPaired
-from picar.program import command
 from picar.web import addresses
 from picar.web.base import Base, Refused
 from picar.web.gate import Gate
@@ -97,7 +96,7 @@ class Asking(Base):
             raise Refused(
                 HTTPStatus.FORBIDDEN,
                 "wrong_pin",
-                f"That is not the car's PIN. It is where the car was started, or run: {command('pair')}",
+                "That is not the car's PIN. The command picar pair shows the PIN on the car's machine.",
             )
         guard.right()
 
