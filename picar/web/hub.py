@@ -175,8 +175,15 @@ class Hub:
         self.wake()
         return number
 
-    def cap(self, speed: float) -> None:
-        """Set the owner's speed cap, a share of `max_speed` in [0.05, 1]; nobody is told of one that is in force already."""
+    def cap(self, speed: float, kept: bool = False) -> None:
+        """Set the owner's speed cap; a cap that is in force already changes nothing.
+
+        Args:
+            speed: a share of `max_speed` in [0.05, 1].
+            kept: whether it is on the disk.
+        """
+        if kept:
+            self._kept_cap = speed
         if speed == self._speed_cap:
             return
         self._speed_cap = speed
@@ -187,8 +194,7 @@ class Hub:
     def on_kept_cap(self, speed: float) -> None:
         """Take the owner's cap that is on the disk: where another process has changed it, it counts here too."""
         if speed != self._kept_cap:
-            self._kept_cap = speed
-            self.cap(speed)
+            self.cap(speed, kept=True)
 
     def on_host(self, host: Host) -> None:
         """Take how the machine is now; a low voltage makes the car slow."""

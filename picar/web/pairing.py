@@ -233,7 +233,7 @@ class SpeedCap(Asking):
             self._hub.cap(float(speed))  # at once, whatever the disk says
         with _saving():
             self._gate.store.set_speed_cap(float(speed))
-        self._hub.cap(float(speed))
+        self._hub.cap(float(speed), kept=True)
         self.write({"speed_cap": float(speed)})
 
 

@@ -185,6 +185,17 @@ async def test_two_cars_with_one_state_directory_follow_each_other_s_cap(house: 
         assert "Traceback" not in other.log()
 
 
+async def test_a_cap_that_could_not_be_saved_stays_as_low_as_it_was_set(house: Household) -> None:
+    mia = await house.phone("Mia")
+    async with house.client(mia) as driver:
+        assert (await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.5}, mia)).status == 200
+        (house.state / "access.new" / "in the way").mkdir(parents=True)
+        assert (await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.1}, mia)).status == 503
+        await driver.until(lambda s: s["speed_cap"] == 0.1)
+        await driver.hears(15)  # 3 s at rest: the server has looked at the disk, which has 0.5, three times
+        assert driver.state["speed_cap"] == 0.1
+
+
 async def test_a_stranger_touches_no_cap(house: Household) -> None:
     answer = await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.1, "pin": house.pin})
     assert answer.code == "not_paired"
