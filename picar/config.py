@@ -20,6 +20,7 @@ from picar.options import EnablePin, option, options_of, pin, toml
 
 SYSTEM_FILE = Path("/etc/picar/picar.toml")
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
+UNNAMED = "[l298n] does not name all terminals"
 TERMINALS = ("ena", "enb", "in1", "in2", "in3", "in4")  # of the L298N, enables first
 PairingName = Literal["auto", "on", "local", "off"]
 
@@ -360,7 +361,7 @@ def _unnamed_terminals(wiring: L298NConfig, named: set[str]) -> Iterable[str]:
     rest = {terminal: number for terminal, number in wiring.wired().items() if terminal not in named}
     if rest and not named.isdisjoint(TERMINALS):
         pins = ", ".join(f"{terminal} = {number}" for terminal, number in rest.items())
-        yield f"[l298n] does not name all terminals; picar drives the default pins of the others: {pins}. Name all six."
+        yield f"{UNNAMED}; picar drives the default pins of the others: {pins}. Name all six."
 
 
 def _pin_warnings(wiring: L298NConfig) -> Iterable[str]:

@@ -29,6 +29,9 @@ def main(path: str) -> int:
     except OSError as error:
         _put(1, str(error.strerror))
         return 1
+    if os.path.samestat(os.fstat(0), os.fstat(file)):  # /dev/stdin: it would copy its own lines for ever
+        _put(1, "that is the pipe of the trace itself")
+        return 1
     _put(1, "open")
     copy(0, file)
     return 0

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from picar import header
 
 EnablePin = int | Literal["jumper"]
+_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _PIN_NAME = re.compile(
     r"(?:(?:GPIO|BCM) ?(?P<bcm>\d{1,2})|(?:BOARD ?|J8:)(?P<place>\d{1,2}))", re.ASCII | re.IGNORECASE
 )
@@ -61,11 +62,17 @@ class Option:
         return isinstance(value, list) and all(isinstance(v, str) and _HOST_NAME.fullmatch(v) for v in value)
 
     def _hint(self, value: Any) -> str:
-        """Return a sentence for a place on the header given instead of a BCM number; empty for anything else."""
-        place = value if self.unit == "BCM" and type(value) is int else 0
-        if not 1 <= place <= len(header.PINS):
+        """Return a sentence about the form of a value that is almost right; empty for anything else."""
+        if isinstance(value, str) and self.type in (int, float, EnablePin) and _NUMBER.fullmatch(value):
+            return ". Write it without quotes"
+        if self.unit != "BCM":
             return ""
-        return f". Pin {place} of the header is {header.PINS[place - 1].name}"
+        if type(value) is int and 1 <= value <= len(header.PINS):
+            return (
+                f". Pin {value} of the header is {header.PINS[value - 1].name}; "
+                f'if your numbers are places on the header, write each like "BOARD{value}"'
+            )
+        return '. A name like "GPIO12" or "BOARD32" is good too' if isinstance(value, str) else ""
 
     @property
     def rule(self) -> str:

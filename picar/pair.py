@@ -69,17 +69,18 @@ def greeting(
     if phone is None:
         yield f"\n{_no_phone(host, present)}\n"
     elif not in_journal:
-        yield from _for_a_phone(store, pairing, addresses.url(phone, port))
+        yield from _for_a_phone(store, pairing, addresses.url(phone, port), port)
 
 
-def _for_a_phone(store: AccessStore, pairing: Pairing, url: str) -> Iterator[str]:
+def _for_a_phone(store: AccessStore, pairing: Pairing, url: str, port: int) -> Iterator[str]:
     asks = pairing != "off"
     drawing = _drawing(addresses.pairing_link(url, store.invitation(time.monotonic())) if asks else url)
     scan = "scan this, or " if drawing else ""
     yield f"\nOn a phone in the same network, {scan}type {url}{' and then the PIN' if asks else ''}\n"
     yield from drawing
     if drawing and asks:
-        yield f"The QR code is good for 10 minutes; a new one: {command('pair')}\n"
+        again = "pair" if folder_in_memory() else f"pair --port {port}"  # else it finds no running picar
+        yield f"The QR code is good for 10 minutes; a new one: {command(again)}\n"
 
 
 def _no_phone(host: str, present: addresses.Present) -> str:

@@ -11,6 +11,7 @@ Laws:
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 
 from picar import __version__, config
@@ -41,6 +42,10 @@ def examine(
     yield pi.model(model)
     yield pi.system(machine, model)
     yield from faults or [Finding("configuration", "ok", settings.source)]
+    for warning in settings.warnings:
+        if warning.startswith(config.UNNAMED):  # the others are hazards of the wiring, below
+            message, _, fix = warning.rstrip(".").rpartition(". ")
+            yield Finding("configuration", "warning", message, fix)
     yield from hazards or ([] if faults else [wiring.WELL])
     yield from gpio.libraries(machine, model, settings, may_claim=not ill)
     yield service.service(machine)
@@ -58,7 +63,7 @@ def _load(flag: str | None, env: Mapping[str, str]) -> tuple[Config, list[Findin
     try:
         return config.load(config.find_file(flag, env), env), []
     except ConfigError as error:
-        fix = f"mend it, then: {command('check-config')}"
+        fix = f"mend it, then: {command('check-config' + (f' {shlex.quote(flag)}' if flag else ''))}"
         return Config(), [Finding("configuration", "problem", problem, fix) for problem in error.problems]
 
 

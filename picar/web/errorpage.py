@@ -27,6 +27,8 @@ _CHINESE = {
     "bad_request": "无法理解这个请求。",
 }
 _MOST_CHARACTERS = 1000  # of such a header; a browser's has 150
+_LINK = """<p><a href="/">Open the car's page · <span lang="zh-CN">打开小车的页面</span></a></p>
+"""
 _OTHERWISE = "无法打开这个地址。"
 
 
@@ -64,6 +66,8 @@ def error_page(status: int, code: str, sentence: str) -> bytes:
         sentence: what is wrong and how to mend it; it may hold text from the request.
     """
     title = f"{status} {HTTPStatus(status).phrase}"
+    # Under a name that the car refuses, its page is refused too.
+    link = "" if status == HTTPStatus.MISDIRECTED_REQUEST else _LINK
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -79,8 +83,7 @@ def error_page(status: int, code: str, sentence: str) -> bytes:
 <h1>{title}</h1>
 <p>{escape(sentence)}</p>
 <p lang="zh-CN">{_CHINESE.get(code, _OTHERWISE)}</p>
-<p><a href="/">Open the car's page · <span lang="zh-CN">打开小车的页面</span></a></p>
-<p><code>{escape(code)}</code></p>
+{link}<p><code>{escape(code)}</code></p>
 </section></main>
 </body>
 </html>

@@ -50,8 +50,17 @@ def test_a_name_that_is_no_gpio_of_the_header_is_refused(tmp_path: Path, name: s
 
 @pytest.mark.parametrize(("place", "name"), [(32, "GPIO 12"), (40, "GPIO 21"), (39, "GND")])
 def test_a_place_given_as_a_number_is_refused_with_its_gpio(tmp_path: Path, place: int, name: str) -> None:
-    with pytest.raises(ConfigError, match=rf"Pin {place} of the header is {name}\. "):
+    with pytest.raises(
+        ConfigError, match=rf"Pin {place} of the header is {name}; .* write each like \"BOARD{place}\""
+    ):
         wiring_of(tmp_path, ena=place)
+
+
+def test_a_number_in_quotes_is_refused_with_the_form_that_works(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Write it without quotes"):
+        wiring_of(tmp_path, ena="12")
+    with pytest.raises(ConfigError, match='"GPIO12" or "BOARD32"'):
+        wiring_of(tmp_path, ena="pin 12")
 
 
 def test_terminals_that_are_not_given_are_warned_of_with_the_pins_that_picar_drives(tmp_path: Path) -> None:
