@@ -272,6 +272,7 @@ class CrowdedServer(HTTPServer):
             if not self._lobby.make_room():
                 stream.close()
                 return
+            stream = _moved_down(stream)  # where it is, it would be one of the spare ones
         self._lobby.wait(
             stream, address[0], lambda head: self._tasks.start(self._take_in(stream, address, head))
         )
@@ -313,6 +314,13 @@ class CrowdedServer(HTTPServer):
                     await stream.write(refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too_many", why, head, more))
             self._refusals -= 1
         stream.close()
+
+
+def _moved_down(stream: IOStream) -> IOStream:
+    """Return a connection on the lowest free descriptor; the one that it had is closed."""
+    lower = IOStream(stream.socket.dup(), max_buffer_size=stream.max_buffer_size)
+    stream.close()
+    return lower
 
 
 def make_room(total: int) -> None:

@@ -30,7 +30,7 @@ OVERLAPS = """() => {
     return found
 }"""
 SMALLEST = """() => Math.min(...[...document.querySelectorAll('svg.wiring text')]
-    .filter((e) => !/^\\d+$/.test(e.textContent)).map((e) => e.getBoundingClientRect().height))"""
+    .filter((e) => !/^\\d+$/.test(e.textContent)).map((e) => Math.round(e.getBoundingClientRect().height * 1000) / 1000))"""
 
 
 async def open_page(

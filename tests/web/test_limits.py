@@ -14,12 +14,17 @@ from pathlib import Path
 import pytest
 from tornado.netutil import bind_sockets
 
+from picar.web.connections import SPARE_DESCRIPTORS
 from tests.motor.rig import wait_until
 from tests.support.client import Client
 from tests.support.product import EN_PINS, Product
 from tests.support.waiting import until
 
 FEW_FILES = "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); from picar.__main__ import main; sys.exit(main())"
+
+
+def descriptors(car: Product) -> list[int]:
+    return [int(each.name) for each in Path(f"/proc/{car.process.pid}/fd").iterdir()]
 
 
 async def test_more_connections_than_descriptors_disturb_nobody() -> None:
@@ -29,12 +34,13 @@ async def test_more_connections_than_descriptors_disturb_nobody() -> None:
         await phone.until(lambda s: s["applied"]["left"] > 0.2)
         strangers = [await asyncio.open_connection("127.0.0.1", car.port) for _ in range(120)]
         await phone.hears(20)
+        assert max(descriptors(car)) < 64 - SPARE_DESCRIPTORS[0], "none left for the pins"
         assert (phone.state["state"], phone.errors) == ("armed", [])
         assert "Traceback" not in car.log()
         assert 0 < car.log().count("too many connections") <= 60
         for _, writer in strangers:
             writer.close()
-        await until(lambda: len(list(Path(f"/proc/{car.process.pid}/fd").iterdir())) < 40, "room again")
+        await until(lambda: len(descriptors(car)) < 40, "room again")
         async with Client(car.url):
             pass
 
