@@ -6,6 +6,8 @@ Laws:
 - Each byte of a head is searched once.
 - A head above the limits is not parsed. It is read to its end, so that the answer is not lost, and answered with 431.
 - Between two packets of a head, and between a head and its parsing, the connection waits for its turn.
+- A whole head that has arrived is parsed, even if the connection is closed while it waits: a STOP must not be lost.
+- The end of a connection is read only after the requests that arrived before it.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
 
@@ -59,7 +62,7 @@ class HeadStream(IOStream):
         """Read a request's head, the only thing that Tornado's server reads by a regular expression.
 
         Raises:
-            StreamClosedError: the connection is closed, perhaps because the head was refused.
+            StreamClosedError: the connection was closed before the head was whole, or because the head was refused.
         """
         reading = asyncio.ensure_future(self._read_or_refuse())
         reading.add_done_callback(_look_at)
@@ -73,10 +76,8 @@ class HeadStream(IOStream):
                 refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_big", TOO_BIG, head)
             )
             self.close()
-        else:
-            await self._turn(head)
-        if self.closed():  # also by others, while it waited for its turn
             raise StreamClosedError
+        await self._turn(head)
         return head
 
     async def _read_head(self) -> tuple[int, bytes]:
@@ -104,6 +105,20 @@ class HeadStream(IOStream):
         return super().write(
             refusal(HTTPStatus.BAD_REQUEST, "bad_request", NO_HTTP, b"") if data == _BARE else data
         )
+
+    def _handle_events(self, fd: Any, events: int) -> None:
+        """Handle what the loop reports; while no read is pending, leave the input and its end in the kernel.
+
+        Tornado alone would close a connection whose end it reads, and drop the answer that is being made. The next read
+        adds the socket to the loop again.
+        """
+        if self.reading():
+            super()._handle_events(fd, events)
+        elif self.writing():
+            super()._handle_events(fd, events & ~self.io_loop.READ)
+        else:
+            self._state = self.io_loop.ERROR
+            self.io_loop.update_handler(fd, self._state)
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """Read what is left behind a head first, then from the socket."""

@@ -8,6 +8,7 @@ import secrets
 from http import HTTPStatus
 from pathlib import Path
 
+from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, StaticFileHandler, stream_request_body
 
 from picar.flight import FlightRecorder
@@ -177,7 +178,10 @@ class Flight(Base):
         lines = self._flight.recent()
         while part := b"".join(itertools.islice(lines, _FLIGHT_SLICE)):
             self.write(part)
-            await self.flush()
+            try:
+                await self.flush()
+            except StreamClosedError:
+                return
             await self.wait_for_turn()
 
     head = get
