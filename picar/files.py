@@ -4,6 +4,7 @@ Laws:
 - Reading never waits, and takes a bounded amount of memory: only a small regular file is read, and no link is followed.
 - Replacing is one step: a power cut leaves the old file or the new one, or an empty one where there was no file.
 - A file that cannot be understood is renamed, never deleted.
+- Nothing is written that `read_small` refuses.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import itertools
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 SMALL_BYTES = 256 * 1024  # a list of 100 paired phones has 30 kB
+MOST_LEVELS = 20  # of nested tables and lists; picar's own files have 3
 # Without O_NONBLOCK a FIFO waits for its writer.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -52,6 +55,16 @@ def _check_kind(mode: int) -> None:
         raise ValueError(_OTHER_KINDS.get(stat.S_IFMT(mode), "it is not a regular file"))
 
 
+def check_depth(data: Any) -> None:
+    """Raise ValueError for parsed JSON or TOML that is nested too deeply to be written again."""
+    level = [data]
+    for _ in range(MOST_LEVELS):
+        inside = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [inner for values in inside for inner in values if isinstance(inner, dict | list)]
+    if level:
+        raise ValueError(f"it is nested more than {MOST_LEVELS} levels deep")
+
+
 def replace(path: Path, text: str, mode: int) -> None:
     """Write a file in one step; a file written by root belongs to the owner of the folder.
 
@@ -66,8 +79,10 @@ def replace(path: Path, text: str, mode: int) -> None:
         mode: permissions; the umask does not count.
 
     Raises:
-        OSError: it cannot be written; the old one is as it was.
+        OSError: it cannot be written; the old one is as it was. EFBIG: it would be larger than `read_small` accepts.
     """
+    if len(text.encode()) > SMALL_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     fd = os.open(new, _CREATE, mode)

@@ -8,13 +8,14 @@ The backends `sim` and `mock` have files of their own: their calibration must ne
 Laws:
 - Replaced in one step: a power cut leaves the old file, the new file, or an empty first file (see `files.py`). An empty
   file means no calibration.
-- Unknown keys are kept, and change nothing.
+- Unknown keys are kept, and change nothing; unknown keys that picar cannot write as a small TOML file are left out.
 - A file that cannot be understood is renamed, never deleted, and only when a server starts.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import tomllib
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from typing import Any
 from picar.calibration import PLACES, Calibration, option_of
 from picar.config import Config
 from picar.errors import ConfigError, FileError
-from picar.files import read_small, replace, set_aside
+from picar.files import SMALL_BYTES, check_depth, read_small, replace, set_aside
 from picar.motor.pins import raspberry_pi_model
 from picar.options import toml
 
@@ -112,11 +113,19 @@ class Overlay:
     def _tables(self) -> dict[str, Any]:
         with self._reading():
             try:
-                return tomllib.loads(read_small(self.path))
+                text = read_small(self.path)
             except FileNotFoundError:
                 return {}
-            except RecursionError:
-                raise ValueError("it is nested too deeply") from None
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError:
+            raise
+        except ValueError:  # more digits than Python reads
+            raise ValueError("it holds a number that cannot be read") from None
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        check_depth(tables)
+        return tables
 
     def _others(self) -> dict[str, Any]:
         """Return the tables without the six values; {} for an unreadable file."""
@@ -127,6 +136,8 @@ class Overlay:
         for section, key in PLACES.values():
             if isinstance(table := tables.get(section, {}), dict):
                 table.pop(key, None)
+            else:
+                del tables[section]
         return tables
 
     def _no_calibration(self, error: ValueError) -> str:
@@ -146,6 +157,11 @@ class Overlay:
         try:
             yield
         except OSError as error:
+            if error.errno == errno.EISDIR:
+                raise FileError(
+                    f"{error.filename} is a folder, and picar writes a file of this name: the calibration counts until "
+                    "picar ends. Rename the folder."
+                ) from None
             raise FileError(
                 f"{self.path} cannot be written ({error.strerror}): the calibration counts until picar ends. "
                 "Free some room, or name another folder in $STATE_DIRECTORY."
@@ -169,17 +185,27 @@ def _parse(tables: dict[str, Any]) -> Calibration:
 def _text(calibration: Calibration, others: dict[str, Any]) -> str:
     """Return the lines of a calibration, with the values of another version where TOML can be written as simply."""
     tables: dict[str, Any] = {name: value for name, value in others.items() if not isinstance(value, dict)}
-    text = "".join(_lines(tables))
     for name, ours in tomllib.loads(calibration.toml()).items():
         tables[name] = {**ours, **others.get(name, {})}
     tables |= {name: value for name, value in others.items() if name not in tables}
-    for name, table in tables.items():
-        if isinstance(table, dict):
-            text += f"\n[{_key(name)}]\n{''.join(_lines(table))}"
+    text, room = "", SMALL_BYTES - len(_HEAD)
+    for line in _document(tables):  # dotted keys can be much longer than in the file that was read
+        room -= len(line.encode())
+        if room < 0:
+            return calibration.toml()
+        text += line
     try:
         return text if tomllib.loads(text) == tables else calibration.toml()
     except ValueError:
         return calibration.toml()
+
+
+def _document(tables: dict[str, Any]) -> Iterator[str]:
+    yield from _lines({name: value for name, value in tables.items() if not isinstance(value, dict)})
+    for name, table in tables.items():
+        if isinstance(table, dict):
+            yield f"\n[{_key(name)}]\n"
+            yield from _lines(table)
 
 
 def _lines(table: dict[str, Any], prefix: str = "") -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from picar.files import SMALL_BYTES, read_small, replace, set_aside
+from picar.files import MOST_LEVELS, SMALL_BYTES, check_depth, read_small, replace, set_aside
 
 
 def _loop(path: Path) -> None:
@@ -77,9 +77,21 @@ def test_the_largest_small_file_is_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
     replace(path, "x" * SMALL_BYTES, 0o644)
     assert len(read_small(path)) == SMALL_BYTES
-    replace(path, "x" * (SMALL_BYTES + 1), 0o644)
+    with pytest.raises(OSError, match="File too large"):
+        replace(path, "y" + "é" * (SMALL_BYTES // 2), 0o644)
+    assert read_small(path) == "x" * SMALL_BYTES
+    path.write_text("x" * (SMALL_BYTES + 1))
     with pytest.raises(ValueError, match="larger"):
         read_small(path)
+
+
+def test_data_of_a_file_has_at_most_twenty_levels() -> None:
+    data: object = {}
+    for level in range(MOST_LEVELS):
+        check_depth(data)
+        data = {"of": data, "beside": []} if level % 2 else [1, data]
+    with pytest.raises(ValueError, match="nested more than 20 levels deep"):
+        check_depth(data)
 
 
 def test_a_file_is_its_owner_s_whatever_stood_there_and_whatever_the_umask_is(tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ async def test_a_calibration_that_cannot_be_saved_counts_and_says_so(house: Hous
         await phone.until_error("not_saved")
         assert (await house.ask("GET", DOOR)).json["saved"] is False
         assert "counts until picar ends" in phone.errors[-1]["message"]
+        assert "calibration-mock.new is a folder" in phone.errors[-1]["message"]
         await until_told(house, FOUND, "page")
     await house.terminate()
     (house.state / "calibration-mock.new").rmdir()
@@ -184,6 +185,8 @@ DAMAGED = {
     "a value for a section": "left = 1\n",
     "no TOML": "\x00\ufffd",
     "nesting": "a = " + "[" * 100_000,
+    "a key of many parts": FOUND.toml() + "[x]\n" + ".".join("a" * 1000) + " = 1\n",
+    "a long number": FOUND.toml() + "[x]\na = " + "1" * 5000,
 }
 
 
@@ -202,6 +205,7 @@ def test_a_file_that_is_no_calibration_is_renamed_at_the_start_and_said(
     (record,) = caplog.records
     assert f"{overlay.path} cannot be read as a calibration: " in record.message
     assert "Its new name is calibration.toml.unreadable-1." in record.message
+    assert "Exceeds" not in record.message
     assert (tmp_path / "calibration.toml.unreadable-1").read_text() == text
     overlay.keep(FOUND)
     assert overlay.start() == FOUND
@@ -242,6 +246,24 @@ def test_what_is_too_odd_to_be_written_again_does_not_spoil_the_calibration(tmp_
     assert overlay.read() == FOUND
     overlay.keep(CONFIGURED)
     assert overlay.read() == CONFIGURED
+
+
+def test_keys_that_would_make_the_file_too_large_do_not_spoil_the_calibration(tmp_path: Path) -> None:
+    overlay = Overlay(tmp_path, "lgpio")
+    overlay.path.write_text(
+        f"{FOUND.toml()}[x.{'k' * 50_000}]\n" + "".join(f"a{n} = 1\n" for n in range(10_000))
+    )
+    assert overlay.read() == FOUND
+    overlay.keep(CONFIGURED)
+    assert overlay.read() == CONFIGURED
+
+
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
+def test_a_calibration_is_kept_whatever_came_into_the_file_meanwhile(text: str, tmp_path: Path) -> None:
+    overlay = Overlay(tmp_path, "lgpio")
+    overlay.path.write_text(text)
+    overlay.keep(FOUND)
+    assert overlay.read() == FOUND
 
 
 def test_the_first_calibration_replaces_a_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
