@@ -103,7 +103,8 @@ def run(options: argparse.Namespace) -> Iterator[str]:
     program()
     folder = Path(serving.state) if serving else resting()
     become_owner(folder)
-    store = _open(folder)
+    reads = options.list or options.revoke is not None
+    store = _open(folder, create=not (serving or reads))
     if serving and not changes:
         yield from greeting(store, serving.pairing, serving.host, serving.port)
     elif settings:
@@ -137,9 +138,9 @@ def _not_found(folder: Path) -> str:
     )
 
 
-def _open(folder: Path) -> AccessStore:
+def _open(folder: Path, create: bool) -> AccessStore:
     try:
-        return AccessStore(folder)
+        return AccessStore(folder, create=create)
     except AccessError as error:
         if "ermission" in str(error):
             raise AccessError(
@@ -168,7 +169,10 @@ def _origin(store: AccessStore, one: Paired) -> str:
 def _revoke(store: AccessStore, name: str, with_invited: bool) -> Iterator[str]:
     removed, invited = store.revoke(None if name == EVERYBODY else name, with_invited)
     if not removed and name != EVERYBODY:
-        raise AccessError(f"Nobody named {name!r} is paired. See: {command('pair --list')}")
+        raise AccessError(
+            f"Nobody named {name!r} is on the list. Invitations, and phones that paired within the last minute, "
+            f"were ended all the same. See: {command('pair --list')}"
+        )
     names = ", ".join(name if is_printable(name) else repr(name) for name in removed)
     yield f"Removed: {len(removed)}{f' ({names})' if names else ''}. Their connections close within a second."
     yield "All invitations have ended: QR codes from before pair no phone any more."

@@ -14,7 +14,9 @@ from typing import Any, Literal, get_args
 from picar.access import tokens
 from picar.access.names import is_printable
 from picar.core.shaping import LEAST_SPEED
+from picar.files import SMALL_BYTES, check_depth
 
+LEAST_SECRET = 32  # characters; `tokens.new_secret` makes 64
 VERSION = 1  # of the file; a reader of another version finds the keys that it knows where they were
 BY_PIN, BY_TERMINAL, BY_UNPAIRED = "PIN", "terminal", "unpaired"  # values of `by` without a paired phone
 
@@ -86,11 +88,14 @@ class Content:
             raise ValueError("it is not JSON" if text.strip() else "it is empty") from None
         if not isinstance(more, dict):
             raise ValueError("it is not a JSON object")  # noqa: TRY004
+        check_depth(more)
         words = {name: more.pop(name, None) for name in ("car", "secret", "pin")}
         words["round"] = more.pop("round", "0")
         cap, entries, version = more.pop("speed_cap", 1.0), more.pop("paired", None), more.pop("version", 1)
         good = {
             **{name: _is_word(word) for name, word in words.items()},
+            "secret": _is_word(words["secret"]) and len(words["secret"]) >= LEAST_SECRET,
+            "pin": _is_word(words["pin"]) and words["pin"] == tokens.as_pin(words["pin"]),
             "speed_cap": type(cap) in (int, float) and 0.0 < cap <= 1.0,
             "paired": isinstance(entries, list),
             "version": type(version) is int,
@@ -98,7 +103,7 @@ class Content:
         if wrong := [name for name, is_good in good.items() if not is_good]:
             raise ValueError(f"its {' and '.join(wrong)} cannot be right")
         parsed = [(entry, Paired.parse(entry)) for entry in entries]
-        return cls(
+        content = cls(
             **words,
             speed_cap=max(LEAST_SPEED, cap),  # an older file may hold less
             paired=tuple(one for _, one in parsed if one),
@@ -106,14 +111,24 @@ class Content:
             version=max(version, VERSION),
             more=more,
         )
+        if len(content._compact()) > SMALL_BYTES:
+            raise ValueError(f"it would be larger than {SMALL_BYTES // 1024} kB when it is written")
+        return content
 
     def text(self) -> str:
-        """Return the file in the form that `parse` accepts."""
+        """Return the file in the form that `parse` accepts, indented if the file then stays small."""
+        text = json.dumps(self._members(), indent=1)
+        return text if len(text) <= SMALL_BYTES else self._compact()
+
+    def _compact(self) -> str:
+        return json.dumps(self._members(), separators=(",", ":"))
+
+    def _members(self) -> dict[str, Any]:
         members = {
             name: getattr(self, name) for name in ("version", "car", "secret", "pin", "round", "speed_cap")
         }
         entries = [*(one.entry() for one in self.paired), *self.strange]
-        return json.dumps({**members, "paired": entries, **self.more}, indent=1)
+        return {**members, "paired": entries, **self.more}
 
 
 def name_of(entry: Any) -> str:

@@ -7,6 +7,7 @@ Laws:
 - Readable by its owner alone, from its first byte.
 - Replaced in one step: a power cut leaves the old one or the new one.
 - What another process wrote counts from the next look on.
+- A file of another car (`car` or `secret` differs) is treated as a file that cannot be understood, after the first reading.
 - A file that cannot be understood is renamed, never deleted, and only by a process that starts a server or writes.
 """
 
@@ -50,16 +51,21 @@ class AccessStore:
     """The file, as one process sees it.
 
     Args:
-        folder: the state directory; made, with the file, when it is not there.
+        folder: the state directory.
         serving: whether a server starts: it renames and logs a file that cannot be understood, and writes a new one.
         clock: seconds, monotonic.
+        create: whether to make the folder and the file if they are missing.
 
     Raises:
-        AccessError: it cannot be read, written or understood.
+        AccessError: it cannot be read, written or understood, or is missing and is not to be made.
     """
 
     def __init__(
-        self, folder: Path, serving: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        folder: Path,
+        serving: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        create: bool = True,
     ) -> None:
         self.path = folder / FILE
         self._clock = clock
@@ -67,8 +73,10 @@ class AccessStore:
         self._seen: tuple[int, int, int] | None = None
         self._fault = ""  # of the file that was seen
         self._content = Content.new()
-        with self._telling("written"):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._is_kept = False  # whether the content has been in the file
+        if create:
+            with self._telling("written"):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             self._read()
         except _Unreadable as error:
@@ -80,6 +88,8 @@ class AccessStore:
                 self._mend(
                     "The car has a new PIN, all phones and scripts must be paired again, and no speed cap is set."
                 )
+        if self._seen is None and not create:
+            raise AccessError(f"There is no list of paired phones: {self.path} does not exist.")
         if self._seen is None:
             self._change(lambda content: content)
 
@@ -203,7 +213,9 @@ class AccessStore:
         return self._change(lambda content: _with(content, new)).paired[-1]
 
     def revoke(self, name: str | None, with_invited: bool = False) -> tuple[list[str], list[str]]:
-        """Remove the entries of this name (None: all entries), and end all invitations.
+        """Remove the entries of this name (None: all entries), and end all invitations and all newcomers.
+
+        A name that is not in the list may be that of a newcomer, whom only the server's memory holds.
 
         Args:
             name: the exact name, else a name that looks the same.
@@ -213,8 +225,6 @@ class AccessStore:
             The removed names, and the names of invited phones that remain.
         """
         named = self._named(name)
-        if name is not None and not named:
-            return [], []
         removed: list[str] = []
         left: list[str] = []
 
@@ -259,7 +269,7 @@ class AccessStore:
         with self._telling("written"), _locked(self.path.parent):
             with contextlib.suppress(AccessError):  # the content in memory stays valid
                 self._mend("All that picar knew is in a new file.")
-            replace(self.path, change(self._content).text(), 0o600)
+            replace(self.path, _checked(change(self._content)), 0o600)
             self.refresh()
         return self._content
 
@@ -290,9 +300,13 @@ class AccessStore:
     def _parse(self) -> str:
         """Take the content of the file, else return a description of the fault."""
         try:
-            self._content = Content.parse(read_small(self.path))
+            found = Content.parse(read_small(self.path))
         except ValueError as error:
             return str(error)
+        ours = self._content
+        if self._is_kept and (found.car, found.secret) != (ours.car, ours.secret):
+            return "it is the list of another car"
+        self._content, self._is_kept = found, True
         return ""
 
     @contextlib.contextmanager
@@ -307,6 +321,10 @@ class AccessStore:
             why = "Use sudo, or make it yours."
         elif error.errno == errno.ENOSPC:
             why = "Free some room on the disk."
+        elif error.errno == errno.EISDIR:
+            return AccessError(
+                f"{error.filename} is a folder, and picar writes a file of this name. Rename the folder."
+            )
         else:
             why = "Name another folder in $STATE_DIRECTORY."
         return AccessError(f"{self.path} cannot be {what} ({error.strerror}). {why}")
@@ -328,6 +346,18 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _checked(content: Content) -> str:
+    """Return the text of a content that can be read again."""
+    try:
+        text = content.text()
+        Content.parse(text)
+    except (ValueError, RecursionError) as error:
+        raise AccessError(
+            f"The list of paired phones cannot be written: {error}. Remove what picar does not know from {FILE}."
+        ) from None
+    return text
 
 
 def _with(content: Content, new: Paired) -> Content:

@@ -158,6 +158,7 @@ async def test_root_believes_no_trap_and_waits_for_none(
 async def test_root_finds_the_service_that_runs_and_works_as_its_user(
     service: Service, locked: Callable[[Path], None]
 ) -> None:
+    assert (await service.sudo("pair")).code == 0
     service.writes()
     locked(service.word)
     shown = await service.sudo("pair")
@@ -209,7 +210,7 @@ async def test_root_with_the_home_of_another_user_makes_nothing_of_its_own_there
         target.mkdir(mode=0o755)
         (home / ".local").symlink_to(target)
         os.chown(home / ".local", OTHER, OTHER, follow_symlinks=False)
-    done = await service.sudo("pair", "--list", HOME=str(home))
+    done = await service.sudo("pair", "--new-pin", HOME=str(home))
     assert (done.code, done.err.count("\n")) == ((1, 1) if linked else (0, 0))
     assert set(owners(home).values()) == {OTHER}
     assert not linked or owners(target) == {}

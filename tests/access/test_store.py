@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -12,7 +13,7 @@ from picar.access.content import BY_PIN, BY_TERMINAL
 from picar.access.newcomers import WAIT_S
 from picar.access.store import INVITED_BY_ONE, MOST_PAIRED, AccessStore
 from picar.errors import AccessError, TooManyPaired
-from picar.files import check_writable
+from picar.files import SMALL_BYTES, check_writable
 
 
 class Clock:
@@ -95,13 +96,16 @@ def test_somebody_is_named_as_written_or_as_it_looks(store: AccessStore) -> None
     assert names(store) == ["Mum"]
 
 
-def test_revoking_anybody_ends_all_invitations_and_a_name_that_nobody_has_ends_none(
-    store: AccessStore,
-) -> None:
+def test_revoking_any_name_ends_all_invitations_and_newcomers(store: AccessStore) -> None:
     store.pair("Mia")
-    for end in (lambda: store.revoke("Mia"), lambda: store.revoke(None), store.new_pin):
+    ends = (
+        lambda: store.revoke("Mia"),
+        lambda: store.revoke(None),
+        lambda: store.revoke("nobody"),
+        store.new_pin,
+    )
+    for end in ends:
         text = store.invitation(100.0)
-        store.revoke("nobody")
         assert store.invited(text, 100.0)
         waits = store.let_in("Ben", BY_TERMINAL)
         assert store.who(store.credential(waits)) == waits
@@ -215,3 +219,85 @@ def test_a_list_that_is_spoilt_while_picar_runs_is_written_anew_from_memory(
     assert store.pin == pin
     assert store.path.with_name("access.json.unreadable-1").read_text(encoding="utf-8") == "{"
     assert "All that picar knew is in a new file." in caplog.text
+
+
+@pytest.mark.parametrize("changed", ["car", "secret"])
+def test_the_list_of_another_car_is_set_aside_while_picar_runs(
+    changed: str, store: AccessStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    mia = store.pair("Mia")
+    store.set_speed_cap(0.1)
+    kept = json.loads(store.path.read_text(encoding="utf-8"))
+    other = json.dumps(kept | {changed: "6" * 64, "speed_cap": 1.0, "paired": [], "pin": "000000"})
+    store.path.unlink()
+    store.path.write_text(other, encoding="utf-8")
+    assert (store.speed_cap, store.pin, store.paired) == (0.1, kept["pin"], (mia,))
+    assert store.who(store.credential(mia)) == mia
+    store.set_speed_cap(0.2)
+    assert json.loads(store.path.read_text(encoding="utf-8")) == {**kept, "speed_cap": 0.2}
+    assert store.path.with_name("access.json.unreadable-1").read_text(encoding="utf-8") == other
+    assert "it is the list of another car. Its new name is access.json.unreadable-1." in caplog.text
+
+
+def test_a_store_that_creates_nothing_needs_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    with pytest.raises(
+        AccessError, match=r"There is no list of paired phones: .*access\.json does not exist"
+    ):
+        AccessStore(folder, create=False)
+    assert not folder.exists()
+    made = AccessStore(folder)
+    assert AccessStore(folder, create=False).pin == made.pin
+
+
+def with_unknown(store: AccessStore, value: str) -> str:
+    """Write an unknown key with a value of JSON into the file, and return the text of the file."""
+    content = json.dumps(json.loads(store.path.read_text(encoding="utf-8")))
+    text = f'{content[:-1]}, "future": {value}}}'
+    store.path.write_text(text, encoding="utf-8")
+    return text
+
+
+def nested(levels: int, inside: str = "0") -> str:
+    """Return a list in a list and so on, as JSON."""
+    return "[" * levels + inside + "]" * levels
+
+
+TOO_MUCH = {
+    **{f"{levels} levels": nested(levels) for levels in (20, 600, 980)},
+    "characters that are longer in JSON": f'"{"é" * 100_000}"',
+}
+
+
+@pytest.mark.parametrize("value", TOO_MUCH.values(), ids=TOO_MUCH)
+def test_what_could_not_be_read_again_is_not_read(value: str, store: AccessStore) -> None:
+    mia = store.pair("Mia")
+    text = with_unknown(store, value)
+    again = AccessStore(store.path.parent, serving=True)
+    assert store.path.with_name("access.json.unreadable-1").read_text(encoding="utf-8") == text
+    assert (again.paired, store.paired) == ((), (mia,))
+
+
+def test_large_unknown_values_are_kept_without_indentation(store: AccessStore) -> None:
+    value = nested(18, "[0" + ",0" * 60_000 + "]")
+    with_unknown(store, value)
+    mia = store.pair("Mia")
+    assert store.path.stat().st_size <= SMALL_BYTES
+    assert json.loads(store.path.read_text(encoding="utf-8"))["future"] == json.loads(value)
+    assert AccessStore(store.path.parent).paired == (mia,)
+
+
+def test_a_list_that_would_grow_too_large_is_not_written(store: AccessStore) -> None:
+    text = with_unknown(store, json.dumps("x" * (SMALL_BYTES - 250)))
+    with pytest.raises(
+        AccessError, match=r"cannot be written: it would be larger than 256 kB when it is written\. Remove"
+    ):
+        store.pair("Mia" * 10)
+    assert store.path.read_text(encoding="utf-8") == text
+    assert store.paired == ()
+
+
+def test_a_folder_in_the_place_of_the_new_file_is_named(store: AccessStore) -> None:
+    (store.path.parent / "access.new").mkdir()
+    with pytest.raises(AccessError, match=r"access\.new is a folder, .*\. Rename the folder\.$"):
+        store.pair("Mia")

@@ -111,6 +111,39 @@ async def test_a_first_pair_makes_the_pin_that_the_car_then_has() -> None:
         assert (await house.pair(pin=pin)).status == 200
 
 
+async def test_a_list_that_is_removed_while_the_car_runs_is_not_replaced_by_a_command(tmp_path: Path) -> None:
+    async with Household() as house:
+        mia = await house.phone("Mia")
+        assert (await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.1}, mia)).status == 200
+        before = house.content()
+        house.file.unlink()
+        for command in ([], ["--list"], ["--revoke", "all"], ["--new-pin"], ["--token", "robot"]):
+            done = await house.cli("pair", *command)
+            assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+            assert f"There is no list of paired phones: {house.file} does not exist." in done.err
+        assert not house.file.exists()
+        house.file.write_bytes(AccessStore(tmp_path).path.read_bytes())
+        async with house.client(mia) as phone:
+            await phone.hears(30)  # the server looks at the file every second
+            assert phone.state["speed_cap"] == 0.1
+        assert (await house.pair(pin=str(before["pin"]), name="Ben")).status == 200
+        assert house.names() == ["Mia", "Ben"]
+        assert (house.content()["car"], house.content()["speed_cap"]) == (before["car"], 0.1)
+
+
+@pytest.mark.parametrize("command", [["--list"], ["--revoke", "all"]], ids="".join)
+def test_commands_that_only_read_create_nothing(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert cli.run(["pair", *command]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "There is no list of paired phones" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_commands_that_it_prints_work_as_they_are_printed() -> None:
     async with Household() as house:
         program = str(Path(sys.executable).with_name("picar"))

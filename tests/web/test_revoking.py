@@ -113,6 +113,16 @@ async def test_nothing_that_a_revoked_phone_got_from_the_car_lets_it_in_again() 
         assert house.names() == ["Mia", "Ben"]
 
 
+async def test_a_phone_that_has_just_paired_is_revoked_by_a_name_that_is_not_on_the_list_yet() -> None:
+    async with Household() as house:
+        eve = cookie_of(await house.ask("POST", "/api/v1/pair", {"pin": house.pin, "name": "eve"}))
+        said = await house.cli("pair", "--revoke", "eve")
+        assert (said.code, said.out) == (1, "")
+        assert "Nobody named 'eve' is on the list. Invitations, and phones that paired within" in said.err
+        assert (await house.ask("GET", "/api/v1/state", headers=eve)).code == "not_paired"
+        assert house.names() == []
+
+
 @needs_network
 async def test_second_identities_are_named_and_sent_home_with_the_first() -> None:
     async with Household(host="0.0.0.0") as house:
