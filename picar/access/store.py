@@ -269,7 +269,9 @@ class AccessStore:
         with self._telling("written"), _locked(self.path.parent):
             with contextlib.suppress(AccessError):  # the content in memory stays valid
                 self._mend("All that picar knew is in a new file.")
-            replace(self.path, _checked(change(self._content)), 0o600)
+            changed = change(self._content)
+            replace(self.path, _checked(changed), 0o600)
+            self._content, self._is_kept = changed, True
             self.refresh()
         return self._content
 
