@@ -186,6 +186,7 @@ DAMAGED = {
     "no TOML": "\x00\ufffd",
     "nesting": "a = " + "[" * 100_000,
     "a key of many parts": FOUND.toml() + "[x]\n" + ".".join("a" * 1000) + " = 1\n",
+    "a key of very many parts": FOUND.toml() + "[x]\n" + ".".join("a" * 120_000) + " = 1\n",
     "a long number": FOUND.toml() + "[x]\na = " + "1" * 5000,
 }
 
