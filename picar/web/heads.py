@@ -13,6 +13,7 @@ Laws:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import socket
@@ -84,7 +85,7 @@ class HeadStream(IOStream):
         """Return the size of a head in bytes, and the head; of one above the limit only its begin and its end."""
         size, head, seam = 0, bytearray(), b""
         while size <= HEARD_BYTES:
-            new = await self.read_bytes(self.max_buffer_size, partial=True)
+            new = await self._read_packet()
             end = _END.search(seam + new)
             if end:
                 cut = end.end() - len(seam)
@@ -99,6 +100,21 @@ class HeadStream(IOStream):
             seam = (seam + new)[-_SEAM_BYTES:]
             await self._turn(b"")
         return size, bytes(head)
+
+    async def _read_packet(self) -> bytes:
+        try:
+            return await self.read_bytes(self.max_buffer_size, partial=True)
+        except StreamClosedError:
+            if not self._behind:
+                raise
+            new, self._behind = bytes(self._behind), bytearray()
+            return new
+
+    def close_fd(self) -> None:
+        """Close the socket, and keep the bytes that have arrived: a STOP may follow a request whose answer failed."""
+        with contextlib.suppress(OSError):
+            self._behind += self.socket.recv(READ_BYTES)
+        super().close_fd()
 
     def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
         """Write; Tornado's empty 400 gets a body."""
