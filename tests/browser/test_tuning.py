@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.support.product import Product
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
+T = TypeVar("T")
 
 # The wires of the simulated car are right, so that a wrong configuration is what a wrong wiring is to a right one.
 WRONG = """
@@ -34,6 +36,7 @@ trim = 0.85
 [motors]
 min_duty = 0.55
 """
+REST_S = 3.0  # from a press until a car that is not asked for anything counts as let go
 TURNS_M_S = 0.02  # a wheel that a person sees turning
 
 
@@ -65,14 +68,14 @@ class Eyes:
         turn = (after["heading"] - before["heading"]) * TRACK_M / 2
         return {"left": (way - turn) / 0.2, "right": (way + turn) / 0.2}
 
+    def turning(self) -> str:
+        """Return which wheel turns, and which way; empty while none does."""
+        wheel, speed = max(self.speeds().items(), key=lambda each: abs(each[1]))
+        return f"{wheel}{'forward' if speed > 0 else 'back'}" if abs(speed) > TURNS_M_S else ""
+
     async def a_wheel_turns(self) -> str:
         """Wait until one wheel turns, and return which, and which way."""
-
-        def seen() -> str:
-            wheel, speed = max(self.speeds().items(), key=lambda each: abs(each[1]))
-            return f"{wheel}{'forward' if speed > 0 else 'back'}" if abs(speed) > TURNS_M_S else ""
-
-        return await until(seen, "a wheel that turns")
+        return await until(self.turning, "a wheel that turns")
 
     async def at_rest(self) -> None:
         """Wait until the car has rolled out."""
@@ -92,15 +95,31 @@ async def held(phone: Phone, button: str = "tune-hold") -> None:
     await phone.down(button)
 
 
+async def held_until(phone: Phone, met: Callable[[], T], what: str, button: str = "tune-hold") -> T:
+    """Hold a button until then, and return what was met. A page that was starved has let go: then press again."""
+    for _ in range(5):
+        await held(phone, button)
+        let_go_from = time.monotonic() + REST_S
+
+        def over(since: float = let_go_from) -> bool:
+            let_go = time.monotonic() > since and not any(phone.state["wanted"].values())
+            return bool(met()) or let_go
+
+        await until(over, what)
+        seen = met()
+        await phone.lift(button)
+        if seen:
+            return seen
+    raise AssertionError(f"the page let go five times before {what}")
+
+
 async def step(phone: Phone, words: str) -> None:
     await phone.reads("tune-what", words)
 
 
 async def look_and_say(phone: Phone, eyes: Eyes) -> str:
     """Hold the button until a wheel turns, let go, and answer what was seen."""
-    await held(phone)
-    saw = await eyes.a_wheel_turns()
-    await phone.lift("tune-hold")
+    saw = await held_until(phone, eyes.turning, "a wheel that turns")
     await phone.page.click(f"#tune-saw-{saw}")
     return saw
 
@@ -109,17 +128,16 @@ async def drives_off_by(phone: Phone, eyes: Eyes) -> float:
     """Drive straight on for half a metre, and back; return the drift in rad a metre, + to the left."""
     await eyes.at_rest()
     x, y, heading = eyes.pose()
-    await held(phone)
-    await until(lambda: math.dist(eyes.pose()[:2], (x, y)) > 0.5, "half a metre")
-    await phone.lift("tune-hold")
+    await held_until(phone, lambda: math.dist(eyes.pose()[:2], (x, y)) > 0.5, "half a metre")
     await eyes.at_rest()
     end = eyes.pose()
-    await held(phone, "tune-back")
     gone = math.dist(end[:2], (x, y))
-    await until(
-        lambda: math.dist(eyes.pose()[:2], end[:2]) > gone - 0.15, "the way back, but for what it rolls"
+    await held_until(
+        phone,
+        lambda: math.dist(eyes.pose()[:2], end[:2]) > gone - 0.15,
+        "the way back, but for what it rolls",
+        "tune-back",
     )
-    await phone.lift("tune-back")
     return (end[2] - heading) / gone
 
 
@@ -137,9 +155,7 @@ async def test_a_car_that_is_wired_turned_and_matched_wrong_drives_straight_in_t
     await step(phone, "When does it begin to turn?")
     for _ in ("left", "right"):
         await eyes.at_rest()
-        await held(phone)
-        await eyes.a_wheel_turns()
-        await phone.lift("tune-hold")
+        await held_until(phone, eyes.turning, "a wheel that turns")
         await phone.page.click("#tune-begins")
     await step(phone, "Does it drive straight?")
     first = await drives_off_by(phone, eyes)
