@@ -140,11 +140,11 @@ def running(folder: Path | None) -> Serving | None:
 
 
 def _read(folder: Path, owner: int | None = None) -> Serving | None:
-    """Return what a running server wrote into this folder, None where there is nothing of one.
+    """Return the entry of a running server in this folder, or None if there is none.
 
     Args:
         folder: no link, and in it a small file that is no link and belongs to the folder's owner.
-        owner: who that must be; anyone where None.
+        owner: the user id that the folder must belong to; None accepts any.
     """
     with (
         contextlib.suppress(OSError, ValueError, TypeError, RecursionError),

@@ -94,7 +94,7 @@ class AccessStore:
             self._change(lambda content: content)
 
     def refresh(self) -> None:
-        """Take what another process wrote; where that cannot be read, what was known before is still good."""
+        """Read the file again if another process has changed it; if it cannot be read, keep the content in memory."""
         with contextlib.suppress(AccessError):
             self._read()
 
@@ -128,7 +128,7 @@ class AccessStore:
         return list(filter(None, map(name_of, self._content.strange)))
 
     def who(self, credential: str) -> Paired | None:
-        """Return whose credential this is, None where it is nobody's."""
+        """Return the phone or script of this credential, or None if no entry matches."""
         self.refresh()
         session = tokens.session_of(self._content.secret, credential)
         return next((one for one in (*self._content.paired, *self._waiting()) if one.id == session), None)

@@ -67,7 +67,7 @@ def _build(
 
 
 def assemble(order: Order, opened: pins.Pins) -> tuple[Drive, L298N]:
-    """Return what decides and what acts."""
+    """Return the state machine and the motor board of an order."""
     bridge = L298N(opened, order.l298n, order.motors, order.left, order.right, order.configured)
     drive = Drive(
         order.drive,

@@ -74,7 +74,7 @@ _DIRECT_BEGINNINGS = ("accept", "access-control-request-", "content-", "if-", "s
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who may come in: `session` is their browser, `name` what they are paired as, None where they are not."""
+    """An admitted client: `session` identifies its browser, `name` is its entry in the list, None if it is not paired."""
 
     session: str
     name: str | None = None
@@ -98,7 +98,7 @@ class Gate:
         return f"picar_{self.store.car}"
 
     def admit(self, request: HTTPServerRequest) -> Visitor | None:
-        """Return who this is, None where it is nobody who may come in."""
+        """Return the visitor, or None if the request must be refused."""
         paired = self.paired(request)
         if paired:
             return Visitor(paired.id, paired.name)
