@@ -18,9 +18,9 @@ pytestmark = pytest.mark.browser
 
 NO_LINK = {"en-GB": "No link to the car", "zh-CN": "与小车的连接已断开"}
 RESTARTED = {"en-GB": "The car was restarted", "zh-CN": "小车已重新启动"}
-FULL = {"en-GB": "The car is full", "zh-CN": "小车连接数已满"}
-DRIVES = {"en-GB": "drives", "zh-CN": "正在驾驶"}
-PASSES = {"en-GB": "The wheel changes hands", "zh-CN": "正在交接驾驶"}
+FULL = {"en-GB": "Too many pages open", "zh-CN": "小车连接数已满"}
+DRIVES = {"en-GB": "is driving", "zh-CN": "正在驾驶"}
+PASSES = {"en-GB": "Changing drivers", "zh-CN": "正在交接驾驶权"}
 LOCALES = ["en-GB", "zh-CN"]
 
 
@@ -150,7 +150,7 @@ async def test_a_revoked_phone_is_asked_to_pair_again(car: Product, new_phone: N
     await phone.open(car.url)
     await sockets[-1].close(code=4401, reason="unpaired")
     await phone.seen("#pair[open]")
-    await phone.reads("pair-error", "The car does not know this phone any more.")
+    await phone.reads("pair-error", "This phone is no longer paired.")
     await phone.page.click("#pair .done")
     await phone.reads("title", "This phone is not paired")
     assert len(sockets) == 1, "it does not try again by itself"

@@ -52,12 +52,12 @@ async def test_low_voltage_is_told_while_driving_and_the_page_offers_no_more_spe
     [
         (
             "en-GB",
-            ["Supplywas too low since it started", "Slowed downnow", "Temperature84 °C", "WiFi signal-52 dBm", "Running for1 h 2 min"],
+            ["Supplywas too low since startup", "Slowed downnow", "Temperature84 °C", "WiFi signal-52 dBm", "Running for1 h 2 min"],
             ["Supplygood now", "Slowed downunknown", "Temperatureunknown", "WiFi signalunknown", "CPU"],
         ),
         (
             "zh-CN",
-            ["供电开机后曾电压过低", "降频当前降频", "温度84 °C", "WiFi 信号-52 dBm", "已运行1 小时 2 分"],
+            ["供电开机后曾电压过低", "降频正在降频", "温度84 °C", "WiFi 信号-52 dBm", "已运行1 小时 2 分"],
             ["供电当前正常", "降频未知", "温度未知", "WiFi 信号未知", "CPU"],
         ),
     ],

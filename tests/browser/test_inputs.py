@@ -206,7 +206,7 @@ async def test_left_handed_pads_change_places(phone: Phone) -> None:
 async def test_a_gamepad_drives_once_it_was_seen_at_rest(phone: Phone, wheels: Wheels) -> None:
     page = phone.page
     await page.evaluate("() => plug([0, -1, 0, 0])")  # a stick that hangs
-    await phone.reads("why", "let its sticks rest once")
+    await phone.reads("why", "Release its sticks")
     mark = wheels.mark()
     await phone.hears(4)
     assert not wheels.turned_since(mark)
@@ -264,7 +264,7 @@ async def test_a_gamepad_out_of_reach_is_slow_after_1_5_s_and_stops_the_car_with
     await wheels.turn(+1, +1)
     await phone.reads("why", "Move the stick")
     await until(lambda: 0 < max(wheels.speeds()) < 0.6, "a slow car")
-    await phone.reads("why", "No news from the gamepad for 4 s.")
+    await phone.reads("why", "No signal from the gamepad for 4 s.")
     await wheels.rest()
     assert wheels.rested_at() - last_report_at <= 4 + LINK_S
     full = [line["t"] for line in wheels.since(mark) if line["value"] == 1 and line["pin"] in EN_PINS]
@@ -283,7 +283,7 @@ async def test_a_gamepad_of_an_unknown_layout_is_named_and_stops_the_car_and_so_
     page = phone.page
     odd = "{ index: 2, mapping: '', id: 'Odd Pad (Vendor: 1234 Product: 5678)' }"
     await page.evaluate(f"() => plug([0, 0], {{}}, {odd})")
-    await phone.reads("why", "Odd Pad has an unknown layout: it does not drive")
+    await phone.reads("why", "Odd Pad has an unknown layout: it cannot drive")
     await rest_the_gamepad(phone)
     await page.evaluate("() => plug([0, 0, 0, 0], {}, { index: 1 })")
     await page.evaluate("() => plug([0, -1, 0, 0])")

@@ -77,7 +77,7 @@ def test_the_page_has_words_only_in_the_dictionaries() -> None:
 async def test_a_chinese_phone_reads_chinese_and_nothing_complains(car: Product, new_phone: NewPhone) -> None:
     phone = await new_phone(car.url, locale="zh-CN")
     await phone.reads("stop", "急停")
-    await phone.reads("state", "未解锁")
+    await phone.reads("state", "就绪")
     assert await phone.page.get_attribute("html", "lang") == "zh-CN"
     assert await phone.page.get_attribute("#throttle", "aria-valuetext") == "居中"
     text = await phone.page.inner_text("main")

@@ -86,9 +86,9 @@ async def test_a_stranger_is_asked_for_the_pin_and_drives_with_it(car: Product, 
     other = await stranger(car, new_phone)
     await pair(other, pin_of(car), "Ben")
     await other.seen("body[data-link=good]")
-    await other.reads("driver", "Mia drives")
+    await other.reads("driver", "Mia is driving")
     await other.insist("ask", "#ask[disabled]")
-    await phone.reads("asks", "Ben asks for the wheel.")
+    await phone.reads("asks", "Ben wants to drive.")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ async def test_the_owners_cap_is_lowered_by_anyone_and_raised_by_the_pin(
     await phone.tap("menu")
     await phone.seen("#settings[open]")
     await set_cap(phone, 0.5)
-    await phone.reads("cap-answer", "The cap is 50% now.")
+    await phone.reads("cap-answer", "The cap is now 50%.")
     await until(lambda: phone.state["speed_cap"] == 0.5, "the cap is 0.5")
     await phone.reads("cap", "at most 50%")
     await set_cap(phone, 0.8)

@@ -79,7 +79,7 @@ async def test_a_refusal_is_shown_and_it_may_be_tried_again(
     phone = await new_phone(service.url)
     await ask(phone)
     await phone.page.click("#power-off")
-    await phone.reads("power-text", "The car's computer refuses. It says:")
+    await phone.reads("power-text", "The car's computer refused, for this reason:")
     await phone.reads("power-why", 'systemd refuses: Operation inhibited by "apt".')
     logind.answers(do=":")
     await phone.page.click("#power-off")

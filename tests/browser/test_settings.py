@@ -44,7 +44,7 @@ async def test_the_language_changes_under_the_open_page(phone: Phone) -> None:
     await settings(phone)
     await choose(phone, "language", "zh-CN")
     await phone.reads("settings-title", "设置")
-    await phone.reads("state", "未解锁")
+    await phone.reads("state", "就绪")
     await phone.seen("#throttle[aria-valuetext='居中']")
     await choose(phone, "language", "en")
     await phone.reads("settings-title", "Settings")

@@ -45,9 +45,9 @@ async def second(phone: Phone, wheels: Wheels, car: Product, new_phone: NewPhone
 async def test_a_second_phone_watches_and_is_told_who_drives(phone: Phone, second: Phone) -> None:
     driver = phone.state["driver"]
     await second.seen("body[data-you=spectator]")
-    await second.reads("driver", f"{driver} drives")
+    await second.reads("driver", f"{driver} is driving")
     await second.seen("#steering[aria-disabled=true]")
-    await second.reads("throttle", f"{driver} drives")
+    await second.reads("throttle", f"{driver} is driving")
     await second.down("throttle", y=-0.5)
     await second.down("steering", x=0.5)
     await phone.hears(4)
@@ -61,8 +61,8 @@ async def test_a_second_phone_asks_and_is_given_the_wheel(
     phone: Phone, second: Phone, wheels: Wheels
 ) -> None:
     await second.insist("ask", "#ask[disabled]")
-    await second.reads("ask", "Asked")
-    await phone.reads("asks", "asks for the wheel")
+    await second.reads("ask", "Waiting")
+    await phone.reads("asks", "wants to drive")
     await phone.tap("give")  # with the other thumb still on the throttle
     await second.seen("body[data-you=driver]")
     await phone.seen("body[data-you=spectator]")
@@ -99,7 +99,7 @@ async def none_covered(phone: Phone, *elements: str) -> None:
 
 async def test_a_refused_phone_goes_on_watching(phone: Phone, second: Phone) -> None:
     await second.insist("ask", "#ask[disabled]")
-    await phone.reads("asks", "asks for the wheel")
+    await phone.reads("asks", "wants to drive")
     await phone.tap("refuse")
     await second.reads("why", "The driver said no.")
     await second.reads("ask", "Ask for the wheel")
@@ -113,7 +113,7 @@ async def test_giving_up_the_wheel_stops_the_car_and_frees_the_wheel(
 ) -> None:
     await phone.tap("ask")
     await wheels.rest()
-    await second.reads("driver", "Nobody drives")
+    await second.reads("driver", "No driver")
     await second.down("throttle", y=0.5)
     await wheels.turn(+1, +1)
 
@@ -126,6 +126,6 @@ async def test_the_next_driver_is_told_of_a_speed_limit_that_is_still_there(
     await until(lambda: phone.state["speed_limit"] == 0.3, "the first gear")
     second = await new_phone(car.url)
     await phone.tap("ask")
-    await second.reads("driver", "Nobody drives")
+    await second.reads("driver", "No driver")
     await second.take_the_wheel()
     await second.reads("why", "The speed limit is still at 30% from before.")

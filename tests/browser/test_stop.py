@@ -117,7 +117,7 @@ async def test_a_spectator_stops_the_car_and_has_to_take_the_wheel_before_a_rese
     await wheels.rest()
     await watcher.in_state("stopped")
     await watcher.reads("alert", "You pressed STOP.")
-    await phone.reads("alert", "Somebody pressed STOP.")
+    await phone.reads("alert", "Someone pressed STOP.")
     await watcher.reads("reset", "Ask for the wheel")
     await phone.lift("throttle")
     await phone.tap("ask")  # gives up the wheel

@@ -164,7 +164,7 @@ async def test_a_car_that_is_wired_turned_and_matched_wrong_drives_straight_in_t
         if abs(drift) < 0.05:
             break
         await phone.page.click(f"#tune-drift-{'left' if drift > 0 else 'right'}")
-        await phone.reads("tune-told", "The car follows this now.")
+        await phone.reads("tune-told", "The car uses this now.")
         if await phone.page.inner_text("#tune-what") == "The car is tuned":
             break
         drift = await drives_off_by(phone, eyes)
@@ -293,7 +293,7 @@ async def test_twice_the_same_wheel_is_asked_again_and_nothing_changes(
         await wheels.turn(*turning)
         await phone.lift("tune-hold")
         await phone.page.click("#tune-saw-leftforward")
-    await phone.reads("tune-told", "Twice the same wheel")
+    await phone.reads("tune-told", "Both answers name the same wheel")
     assert phone.sent("calibrate") == []
 
 
@@ -307,7 +307,7 @@ async def test_the_way_back_to_the_configuration(car: Product, new_phone: NewPho
     await opened(phone)
     await phone.reads("tune-how", "found here before")
     await phone.page.click("#tune-reset")
-    await phone.reads("tune-how", "what its configuration says")
+    await phone.reads("tune-how", "uses its configuration")
     assert await phone.page.locator("#tune-reset").is_hidden()
 
 
