@@ -14,15 +14,15 @@ from http import HTTPStatus
 
 _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)  # RFC 9110 §12.4.2
 _CHINESE = {
-    "wrong_host": "本车不响应这个名称。请用 IP 地址打开，或在 picar.toml 的 [server] 下把它写进 allowed_hosts，再重新启动 picar。",
+    "wrong_host": "小车不接受这个主机名。请用 IP 地址打开，或把主机名写进 picar.toml 中 [server] 下的 allowed_hosts，再重新启动 picar。",
     "foreign_origin": "请求来自另一个网页。请直接打开小车自己的页面。",
-    "not_found": "这里什么也没有。小车的页面在首页。",
-    "forbidden": "这里的内容不能读取。",
-    "method_not_allowed": "这个地址不能这样打开。",
-    "not_paired": "这台设备还没有与小车配对。请打开小车的页面并输入 PIN。",
-    "not_websocket": "这个地址只用于 WebSocket。小车的页面在首页。",
+    "not_found": "这个地址不存在。小车的页面在首页（/）。",
+    "forbidden": "不允许读取这个地址的内容。",
+    "method_not_allowed": "这个地址不支持这种请求方法。",
+    "not_paired": "此设备尚未与小车配对。请打开小车的页面并输入 PIN 码。",
+    "not_websocket": "这个地址只用于 WebSocket。小车的页面在首页（/）。",
     "motor_silent": "电机进程没有应答。",
-    "too_many": "连接太多。请稍后再试。",
+    "too_many": "连接过多，请稍后再试。",
     "head_too_big": "请求头超过 8 kB 或 100 行，多半是 Cookie 太多：同一主机名下的所有程序共用 Cookie，与端口无关。请在浏览器中删除这个地址的 Cookie，再打开页面。",
     "bad_request": "无法理解这个请求。",
 }

@@ -21,7 +21,7 @@ class Preset:
 PRESETS = {
     preset.name: preset
     for preset in (
-        Preset("picar", "picar's own: all pins low at power-on, none on a bus", L298NConfig()),
+        Preset("picar", "the default of picar: each pin is low at power-on and free of buses", L298NConfig()),
         Preset(
             "classic-4-wire",
             "the WiFi car of the Chinese tutorials: header pins 11, 12, 13 and 15, both EN jumpers left on",
@@ -29,13 +29,13 @@ PRESETS = {
         ),
         Preset(
             "classic-6-wire",
-            "the same with speed: EN on header pins 16 and 18",
+            "the same car with speed control: EN on header pins 16 and 18",
             L298NConfig(ena=23, in1=17, in2=18, enb=24, in3=27, in4=22),
             pwm_hz=80,
         ),
         Preset(
             "electronicshub",
-            "the widely copied L298N tutorial: IN1 24, IN2 23, EN 25; it has one motor, the second is wired as its copies do",
+            "the widely copied L298N tutorial: IN1 24, IN2 23, EN 25; it has one motor, the second is wired as in its copies",
             L298NConfig(ena=25, in1=24, in2=23, enb=22, in3=27, in4=17),
             pwm_hz=1000,
         ),

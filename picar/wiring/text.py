@@ -67,7 +67,7 @@ def _table(plan: Plan, colour: bool) -> list[str]:
         for w in plan.wires
     ]
     rows.append((str(plan.ground.number), "GND", "GND", "black", words["common"]))
-    lines = [f"  {'pin':<5}{'GPIO (BCM)':<13}{'board':<8}{'wire':<11}what it does"]
+    lines = [f"  {'pin':<5}{'GPIO (BCM)':<13}{'board':<8}{'wire':<11}purpose"]
     for pin, name, terminal, wire, does in rows:
         lines.append(f"  {pin:<5}{name:<13}{terminal:<8}{_paint('●', wire, colour)} {wire:<9}{does}")
     return lines

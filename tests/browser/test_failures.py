@@ -16,7 +16,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
-NO_LINK = {"en-GB": "No link to the car", "zh-CN": "与小车的连接已断开"}
+NO_LINK = {"en-GB": "No link to the car", "zh-CN": "未连接到小车"}
 RESTARTED = {"en-GB": "The car was restarted", "zh-CN": "小车已重新启动"}
 FULL = {"en-GB": "Too many pages open", "zh-CN": "小车连接数已满"}
 DRIVES = {"en-GB": "is driving", "zh-CN": "正在驾驶"}
