@@ -13,7 +13,7 @@ def main() -> int:
         )
         return 1
     _mend_streams()
-    from picar.service import catch_signals, ignore_signals
+    from picar.system.systemd import catch_signals, ignore_signals
 
     command = sys.argv[1:2]
     if command == ["pins-low"]:
@@ -22,7 +22,7 @@ def main() -> int:
         catch_signals(
             lambda: os._exit(0 if command == ["serve"] else 130)
         )  # nothing has begun that must be ended
-    from picar.cli import run
+    from picar.commands import run
 
     return run()
 

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from picar import header
+from picar.raspberrypi import NUMBERS, PINS
 
 EnablePin = int | Literal["jumper"]
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
@@ -51,7 +51,7 @@ class Option:
     def _fits(self, value: Any) -> bool:
         if self.unit == "BCM":
             jumper_allowed = self.type == EnablePin
-            return (jumper_allowed and value == "jumper") or (type(value) is int and value in header.NUMBERS)
+            return (jumper_allowed and value == "jumper") or (type(value) is int and value in NUMBERS)
         if self.type in (int, float):
             wanted = (int,) if self.type is int else (int, float)
             return type(value) in wanted and self.lo <= value <= self.hi  # which NaN is not
@@ -67,9 +67,9 @@ class Option:
             return ". Write it without quotes"
         if self.unit != "BCM":
             return ""
-        if type(value) is int and 1 <= value <= len(header.PINS):
+        if type(value) is int and 1 <= value <= len(PINS):
             return (
-                f". Pin {value} of the header is {header.PINS[value - 1].name}; "
+                f". Pin {value} of the header is {PINS[value - 1].name}; "
                 f'if your numbers are places on the header, write each like "BOARD{value}"'
             )
         return '. A name like "GPIO12" or "BOARD32" is good too' if isinstance(value, str) else ""
@@ -113,7 +113,7 @@ def _bcm(value: Any) -> Any:
         return value
     if match["bcm"]:
         return int(match["bcm"])
-    at = header.PINS[int(match["place"]) - 1 : int(match["place"])]
+    at = PINS[int(match["place"]) - 1 : int(match["place"])]
     return at[0].bcm if at and at[0].bcm is not None else value
 
 

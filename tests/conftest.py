@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from picar.motor.pins import raspberry_pi_model
+from picar.raspberrypi import raspberry_pi_model
 
 collect_ignore = [] if find_spec("playwright") else ["browser"]  # it has no wheel for 32-bit ARM
 

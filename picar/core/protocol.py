@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from picar.calibration import PLACES, Calibration, option_of
+from picar.calibration.values import PLACES, Calibration, option_of
 from picar.core.drive import Refusal
 from picar.core.shaping import JOG_DUTY, LEAST_SPEED, Jog, Sticks, Tank, Wanted
 

@@ -20,8 +20,8 @@ from picar.doctor import gpio, network, pi, service, wiring
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
 from picar.errors import ConfigError
-from picar.motor.pins import raspberry_pi_model
 from picar.program import command
+from picar.raspberrypi import raspberry_pi_model
 
 
 def examine(

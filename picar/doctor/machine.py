@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from picar.config import ServerConfig
-from picar.host import ROOT, Tree
+from picar.sensors.host import ROOT, Tree
 
 PATIENCE_S = 30.0  # a small Pi starts a Python that imports a GPIO library in a second or two; a busy one takes many times that
 _MORE_PATHS = "/usr/sbin:/sbin"  # where iw is, and where a user's PATH does not look

@@ -12,9 +12,9 @@ from picar.config import ServerConfig
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
 from picar.errors import ServeError
-from picar.host import wifi_dbm
+from picar.network import addresses
 from picar.program import command
-from picar.web import addresses
+from picar.sensors.host import wifi_dbm
 
 _PATIENCE_S = 2.0
 _MOST_BYTES = 16 * 1024

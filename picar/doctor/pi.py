@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from picar.doctor import bootconfig
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
-from picar.host import SINCE_BOOT, THROTTLED, UNDER_VOLTAGE, Sources, throttle_bits, voltage_is_low
+from picar.sensors.host import SINCE_BOOT, THROTTLED, UNDER_VOLTAGE, Sources, throttle_bits, voltage_is_low
 
 _PARAMETERS = "sys/module/pinctrl_*/parameters/persist_gpio_outputs"
 _SHORT_HEADER = re.compile(r"Raspberry Pi Model [AB] Rev")  # the first ones: 26 pins

@@ -11,14 +11,14 @@ import sys
 
 from picar.core.drive import Drive
 from picar.errors import PicarError
-from picar.flight import FlightRecorder, folder_in_memory
-from picar.motor import frames, pins
-from picar.motor.l298n import L298N
-from picar.motor.order import Order
+from picar.journal.flight import FlightRecorder, folder_in_memory
+from picar.motor import pins, pipe
+from picar.motor.boards.l298n import L298N
+from picar.motor.loop import MotorLoop
 from picar.motor.pins.trace import PinTrace, TracedPins
-from picar.motor.process import MotorLoop
-from picar.service import ignore_signals
+from picar.motor.pipe import Order
 from picar.stderr import say
+from picar.system.systemd import ignore_signals
 
 
 def main() -> int:
@@ -35,7 +35,7 @@ def main() -> int:
     try:
         loop, bridge = _build(order, flight, trace, commands, status)
     except PicarError as error:
-        os.write(status, frames.failure(str(error)))
+        os.write(status, pipe.failure(str(error)))
         return 1
     code, failures = 0, []
     # A signal that comes while Python ends would look like a death.

@@ -23,12 +23,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import picar
-from picar.calibration import Calibration
+from picar.calibration.values import Calibration
 from picar.core.drive import Reason
 from picar.core.shaping import Wanted
 from picar.errors import BackendError, ChannelError
-from picar.motor import frames
-from picar.motor.order import Order
+from picar.motor import pipe
+from picar.motor.pipe import Order
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Channel:
         self._order = order
         self._pins_low = pins_low
         self._clock = clock
-        self._on_status: Callable[[frames.Status], None] = lambda _status: None
+        self._on_status: Callable[[pipe.Status], None] = lambda _status: None
         self._on_death: Callable[[str], None] = lambda _why: None
         self._process: subprocess.Popen[bytes] | None = None
         self._commands = self._status = -1
@@ -71,7 +71,7 @@ class Channel:
         self._moving = False
         self.ready = self.dead = self._over = False
 
-    def start(self) -> frames.Status:
+    def start(self) -> pipe.Status:
         """Start the motor process and wait until its pins are claimed.
 
         Returns:
@@ -106,7 +106,7 @@ class Channel:
         self._write(self._order.encode())
         return self._wait_until_ready()
 
-    def attach(self, on_status: Callable[[frames.Status], None], on_death: Callable[[str], None]) -> None:
+    def attach(self, on_status: Callable[[pipe.Status], None], on_death: Callable[[str], None]) -> None:
         """Call `on_status` with each status, and `on_death` once with the reason, after the pins were driven low."""
         self._on_status, self._on_death = on_status, on_death
 
@@ -135,31 +135,31 @@ class Channel:
 
     def drive(self, wanted: Wanted, deadline: float) -> int:
         """Send sticks. Returns the command's number, which comes back in a status."""
-        return self._send(frames.drive(self._sent + 1, wanted, deadline))
+        return self._send(pipe.drive(self._sent + 1, wanted, deadline))
 
     def stop(self) -> int:
         """Send a stop."""
-        return self._send(frames.stop(self._sent + 1))
+        return self._send(pipe.stop(self._sent + 1))
 
     def reset(self, seen_at: float, deadline: float) -> int:
         """Send a reset for the stop that was seen at `seen_at`."""
-        return self._send(frames.reset(self._sent + 1, seen_at, deadline))
+        return self._send(pipe.reset(self._sent + 1, seen_at, deadline))
 
     def release(self, reason: Reason) -> int:
         """Say that the driver has changed or gone."""
-        return self._send(frames.release(self._sent + 1, reason))
+        return self._send(pipe.release(self._sent + 1, reason))
 
     def limit(self, speed: float, deadline: float) -> int:
         """Send a speed limit."""
-        return self._send(frames.limit(self._sent + 1, speed, deadline))
+        return self._send(pipe.limit(self._sent + 1, speed, deadline))
 
     def calibrate(self, calibration: Calibration, deadline: float) -> int:
         """Send a calibration."""
-        return self._send(frames.calibrate(self._sent + 1, calibration, deadline))
+        return self._send(pipe.calibrate(self._sent + 1, calibration, deadline))
 
     def cap(self, speed: float) -> int:
         """Send the owner's speed cap."""
-        return self._send(frames.cap(self._sent + 1, speed))
+        return self._send(pipe.cap(self._sent + 1, speed))
 
     def read(self) -> None:
         """Take what the motor process has said; notice its end."""
@@ -228,7 +228,7 @@ class Channel:
             del self._backlog[:written]
 
     def _heard(self, line: bytes) -> None:
-        status = frames.parse_status(line)
+        status = pipe.parse_status(line)
         if isinstance(status, str):
             raise BackendError(status)
         if status.n > self._answered:
@@ -247,8 +247,8 @@ class Channel:
             return f"motor process silent for {RESTING_SILENCE_S:g} s"
         return ""
 
-    def _wait_until_ready(self) -> frames.Status:
-        first: list[frames.Status] = []
+    def _wait_until_ready(self) -> pipe.Status:
+        first: list[pipe.Status] = []
         self._on_status = first.append
         give_up_at = self._clock() + START_TIMEOUT_S
         try:

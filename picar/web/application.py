@@ -1,4 +1,4 @@
-"""The table of handlers, and the forms of a request that are made uniform before a handler is looked up.
+"""The application: the table of all handlers, and the forms of a request that are made uniform before the lookup.
 
 Laws:
 - A request target in absolute form counts as its path, and its authority replaces the Host header (RFC 9112 §3.2.2):
@@ -12,10 +12,25 @@ Laws:
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler
+
+from picar.car.hub import Hub
+from picar.config import ServerConfig
+from picar.journal.flight import FlightRecorder
+from picar.motor.channel import Channel
+from picar.web import api, site, websocket
+from picar.web.allowed_hosts import AllowedHosts
+from picar.web.auth import Gate
+from picar.web.connection_limits import Crowd
+from picar.web.fairness import Turns
+from picar.web.handler import SeldomLog
+
+SOCKET_BYTES = 64 * 1024  # Tornado cuts the line above this; `DriveSocket` closes properly far below
+PING_S = 20.0  # housekeeping: finds dead sockets; safety does not hang on it
 
 _ABSOLUTE_FORM = re.compile(r"https?://(?P<authority>[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
@@ -37,3 +52,30 @@ class CarApplication(Application):
             request.uri = rest if rest.startswith("/") else f"/{rest}"
             request.path = request.uri.partition("?")[0]
         return super().find_handler(request, **kwargs)
+
+
+def application(
+    hub: Hub,
+    channel: Channel,
+    config: ServerConfig,
+    flight: FlightRecorder,
+    gate: Gate,
+    crowd: Crowd,
+    port: int,
+) -> CarApplication:
+    """Return the application: the page, the WebSocket, and the routes of `api`."""
+    return CarApplication(
+        [
+            *site.routes(),
+            (r"/ws", websocket.DriveSocket, {"hub": hub, "crowd": crowd}),
+            *api.routes(hub, channel, config, flight, gate, port),
+        ],
+        default_handler_class=site.NotFound,
+        allowed_hosts=AllowedHosts(socket.gethostname, config.allowed_hosts),
+        gate=gate,
+        turns=Turns(),
+        seldom_log=SeldomLog(),
+        websocket_max_message_size=SOCKET_BYTES,
+        websocket_ping_interval=PING_S,
+        transforms=[site.Packing],
+    )

@@ -10,35 +10,24 @@ from collections.abc import Callable
 
 from tornado.netutil import bind_sockets
 
-from picar.access.guard import PinGuard
+from picar.car.hub import Hub
 from picar.config import ServerConfig
 from picar.errors import ServeError
-from picar.flight import FlightRecorder, folder_in_memory
+from picar.journal.flight import FlightRecorder, folder_in_memory
 from picar.motor.channel import Channel
-from picar.service import Watchdog, notify
-from picar.web import assets, pages, pairing
-from picar.web.addresses import EVERYWHERE
-from picar.web.application import CarApplication
-from picar.web.base import SeldomLog
-from picar.web.connections import Crowd, CrowdedServer
-from picar.web.gate import Gate
-from picar.web.hosts import AllowedHosts
-from picar.web.hostwatch import HostWatch
-from picar.web.hub import Hub
-from picar.web.logind import Power, runs_as_service
-from picar.web.power import PowerSwitch
-from picar.web.socket import DriveSocket
-from picar.web.tuning import CalibrationDoor
-from picar.web.turns import Doorway, Turns
-from picar.web.wiring import Drawings, Wiring
+from picar.network.addresses import EVERYWHERE
+from picar.sensors.watch import HostWatch
+from picar.system.systemd import Watchdog, notify
+from picar.web.application import SOCKET_BYTES, application
+from picar.web.auth import Gate
+from picar.web.connection_limits import Crowd, CrowdedServer
+from picar.web.fairness import Doorway
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 128  # connections that wait to be taken; Tornado's own number
 BODY_BYTES = 4 * 1024
 BODY_S = 5.0
-SOCKET_BYTES = 64 * 1024  # Tornado cuts the line above this; `DriveSocket` closes properly far below
-PING_S = 20.0  # housekeeping: finds dead sockets; safety does not hang on it
 IDLE_S = 20.0  # for a request's head to arrive, from the first byte or the one before
 LOOK_S = 1.0  # how often somebody's leaving the list of the paired is noticed
 NOT_SAVED = (
@@ -121,7 +110,7 @@ class Server:
         crowd = Crowd(config.max_clients, config.max_clients_per_address)
         port = sockets[0].getsockname()[1]
         self._http = CrowdedServer(
-            _application(hub, channel, config, flight, gate, crowd, port),
+            application(hub, channel, config, flight, gate, crowd, port),
             crowd=crowd,
             goes_first=gate.goes_first,
             max_buffer_size=2 * SOCKET_BYTES,
@@ -226,48 +215,3 @@ class Server:
                 self.broke("the server's own loop failed")
 
         return guarded
-
-
-def _application(
-    hub: Hub,
-    channel: Channel,
-    config: ServerConfig,
-    flight: FlightRecorder,
-    gate: Gate,
-    crowd: Crowd,
-    port: int,
-) -> CarApplication:
-    guard = PinGuard()
-    pin = {"gate": gate, "guard": guard}
-    packed = assets.Packed()
-    return CarApplication(
-        [
-            (r"/", pages.Page, {"templates": assets.folder("templates"), "packed": packed}),
-            (r"/static/(.*)", pages.Static, {"path": str(assets.folder("static")), "packed": packed}),
-            (r"/ws", DriveSocket, {"hub": hub, "crowd": crowd}),
-            (r"/healthz", pages.Health, {"channel": channel}),
-            (r"/wiring(|\.svg|\.css)", Wiring, {"drawings": Drawings(lambda: hub.config)}),
-            (r"/api/v1/state", pages.State, {"hub": hub}),
-            (r"/api/v1/stop", pages.Stop, {"hub": hub}),
-            (r"/api/v1/flight", pages.Flight, {"flight": flight}),
-            (r"/api/v1/openapi.json", pages.Description),
-            (r"/api/v1/session", pairing.Session, {"gate": gate, "car": config.name}),
-            (r"/api/v1/pair", pairing.Pair, pin),
-            (
-                r"/api/v1/invite",
-                pairing.Invite,
-                {"gate": gate, "drawn": pairing.Drawn(), "host": config.host, "port": port},
-            ),
-            (r"/api/v1/speed-cap", pairing.SpeedCap, {**pin, "hub": hub}),
-            (r"/api/v1/calibration", CalibrationDoor, {"tuning": hub.tuning}),
-            (r"/api/v1/power", PowerSwitch, {"hub": hub, "power": Power(runs_as_service())}),
-        ],
-        default_handler_class=pages.NotFound,
-        allowed_hosts=AllowedHosts(socket.gethostname, config.allowed_hosts),
-        gate=gate,
-        turns=Turns(),
-        seldom_log=SeldomLog(),
-        websocket_max_message_size=SOCKET_BYTES,
-        websocket_ping_interval=PING_S,
-        transforms=[assets.Packing],
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from picar.header import PINS, HeaderPin
+from picar.raspberrypi import PINS, HeaderPin
 from picar.wiring.plan import TERMINALS, Plan
 from picar.wiring.routes import BOARD_BOTTOM, RAIL_Y, ROW_STEP, ROW_Y, TERMINAL_X, Route, pin_x, row_y
 from picar.wiring.shapes import box, element, line, text

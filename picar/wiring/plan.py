@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from picar.config import L298NConfig, SideConfig
-from picar.header import GROUND, PINS, HeaderPin, pin_of
+from picar.raspberrypi import GROUND, PINS, HeaderPin, pin_of
 
 TERMINALS = ("ENA", "IN1", "IN2", "IN3", "IN4", "ENB")  # as they stand on the board, from the left
 COLOURS = {  # of the ribbon that jumper wires come in

@@ -11,7 +11,7 @@ import functools
 import itertools
 from dataclasses import dataclass
 
-from picar.header import HeaderPin
+from picar.raspberrypi import HeaderPin
 from picar.wiring.plan import Plan
 
 TERMINAL_X = {

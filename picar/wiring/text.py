@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from picar.header import PINS, HeaderPin
+from picar.raspberrypi import PINS, HeaderPin
 from picar.wiring.notes import notes
 from picar.wiring.plan import Plan
 from picar.wiring.words import WORDS

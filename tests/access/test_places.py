@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from picar.access.places import Serving, announce, running, withdraw
+from picar.access.locations import Serving, announce, running, withdraw
 from tests.support.household import Ended, run
 
 USER, OTHER = 65534, 65533
@@ -25,7 +25,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become 
 SUDO = """
 import os, sys
 from pathlib import Path
-from picar.access import places
+from picar.access import locations as places
 places._SERVICE, places._SERVICE_STATE = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
 class Late:
     def find_spec(self, name, *_):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from picar.access.places import state_directory
+from picar.access.locations import state_directory
 from tests.bench.clients import frame
 from tests.bench.measure import Spread, Trace, Write, climbed
 from tests.bench.page import references

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from picar.calibration import Calibration
+from picar.calibration.values import Calibration
 from picar.core import protocol
 from picar.core.drive import Refusal
 from picar.core.protocol import (

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from picar.header import PINS, HeaderPin
+from picar.raspberrypi import PINS, HeaderPin
 from tests.emulator.monitor import Monitor
 from tests.emulator.registers import Pins
 

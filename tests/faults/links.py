@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from picar.web.clients import TICK_S
+from picar.car.seat import TICK_S
 from tests.faults import page
 from tests.faults.rig import Rig
 

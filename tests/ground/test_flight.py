@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from picar import flight
-from picar.flight import FlightRecorder, folder_in_memory
+from picar.journal import flight
+from picar.journal.flight import FlightRecorder, folder_in_memory
 
 
 def lines(recorder: FlightRecorder) -> list[dict[str, Any]]:
@@ -84,7 +84,7 @@ def test_a_half_written_slot_is_left_out() -> None:
 def test_the_survivor_reads_what_a_killed_process_wrote() -> None:
     server = FlightRecorder("server")
     code = (
-        "import os, sys; from picar.flight import FlightRecorder\n"
+        "import os, sys; from picar.journal.flight import FlightRecorder\n"
         "FlightRecorder('motor', int(sys.argv[1])).note('\"last\":\"words\"'); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run(

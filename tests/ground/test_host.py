@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from picar.host import UNKNOWN, Host, HostReader, Sources, Tree, wifi_dbm
+from picar.sensors.host import UNKNOWN, Host, HostReader, Sources, Tree, wifi_dbm
 from tests.support.pi import ALARM, BITS, FILES, HEAT, LOAD, RADIO, SENSOR, UPTIME, ZONE, FakePi
 
 HEALTHY = Host(
@@ -100,7 +100,7 @@ def test_a_file_that_is_forbidden_or_fails_is_as_good_as_none(
             raise OSError(why, os.strerror(why))
         return file.read_bytes()
 
-    monkeypatch.setattr("picar.host._read", read_but_one)
+    monkeypatch.setattr("picar.sensors.host._read", read_but_one)
     refused = read(pi)
     pi.remove(path)
     assert refused == read(pi)

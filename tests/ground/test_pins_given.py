@@ -8,8 +8,8 @@ import pytest
 
 from picar.config import L298NConfig, load
 from picar.errors import ConfigError
-from picar.header import PINS
 from picar.options import options_of, toml
+from picar.raspberrypi import PINS
 
 ALL_SIX: dict[str, int | str] = {**L298NConfig().wired()}
 

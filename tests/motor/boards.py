@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from picar.config import L298NConfig, MotorsConfig, SideConfig
-from picar.motor.l298n import L298N
+from picar.motor.boards.l298n import L298N
 from picar.motor.pins.mock import MockPins
 
 ENABLED = L298NConfig()

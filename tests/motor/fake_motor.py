@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 
-from picar.motor.frames import Status
+from picar.motor.pipe import Status
 
 READY = Status(0, "disarmed", "started", (0.0, 0.0), (0.0, 0.0), 1.0, False, [], None)
 

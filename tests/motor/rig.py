@@ -18,9 +18,8 @@ from typing import Any, Self, TypeVar
 
 from picar.config import Config
 from picar.core.shaping import NEUTRAL, Sticks, Wanted
-from picar.motor import frames
-from picar.motor.frames import Status
-from picar.motor.order import Order
+from picar.motor import pipe
+from picar.motor.pipe import Order, Status
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 20.0  # generous: a loaded two-core machine
@@ -32,7 +31,7 @@ AHEAD = Sticks(1.0, 0.0)
 PATIENT = (
     sys.executable,
     "-c",
-    f"from picar.motor import __main__, process; process.GOODBYE_S = {3 * DEADLINE_S}; raise SystemExit(__main__.main())",
+    f"from picar.motor import __main__, loop; loop.GOODBYE_S = {3 * DEADLINE_S}; raise SystemExit(__main__.main())",
 )
 
 
@@ -201,13 +200,13 @@ class MotorProcess:
     def drive(self, wanted: Wanted = AHEAD, life: float = TIMEOUT_S) -> int:
         """Send sticks that are good for so many seconds. Returns the command's number."""
         n = self.number()
-        self.send(frames.drive(n, wanted, time.monotonic() + life))
+        self.send(pipe.drive(n, wanted, time.monotonic() + life))
         return n
 
     def stop(self) -> int:
         """Send a stop. Returns the command's number."""
         n = self.number()
-        self.send(frames.stop(n))
+        self.send(pipe.stop(n))
         return n
 
     def hold(self, condition: Callable[[], bool], wanted: Wanted = AHEAD) -> None:
@@ -225,7 +224,7 @@ class MotorProcess:
             return
         *lines, self._unread = (self._unread + os.read(self.status, 65536)).split(b"\n")
         for line in lines:
-            status = frames.parse_status(line)
+            status = pipe.parse_status(line)
             if isinstance(status, str):
                 self.failure = status
             else:

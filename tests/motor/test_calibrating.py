@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from picar.calibration import Calibration
+from picar.calibration.values import Calibration
 from picar.config import Config, DriveConfig
 from picar.core.drive import Output
 from picar.core.shaping import NEUTRAL, Jog, Sticks
-from picar.motor import frames
+from picar.motor import pipe
 from picar.motor.pins.mock import MockPins
 from tests.motor.boards import ENABLED, WIRINGS, board, written
 from tests.motor.rig import MotorProcess, wait_until
@@ -25,7 +25,7 @@ FOUND = Calibration(
 def calibrate(motor: MotorProcess, calibration: Calibration = FOUND, life: float = 10.0) -> str | None:
     """Send it, and return why it was refused, if it was."""
     n = motor.number()
-    motor.send(frames.calibrate(n, calibration, time.monotonic() + life))
+    motor.send(pipe.calibrate(n, calibration, time.monotonic() + life))
     return motor.refusal(n)
 
 

@@ -21,8 +21,7 @@ from picar.core.shaping import NEUTRAL, Sticks
 from picar.errors import BackendError, ChannelError
 from picar.motor import channel as channel_module
 from picar.motor.channel import Channel
-from picar.motor.frames import Status
-from picar.motor.order import Order
+from picar.motor.pipe import Order, Status
 from tests.motor.rig import AHEAD, DEADLINE_S, ROOT, Trace, wait_until
 from tests.support.header import FakeHeader
 

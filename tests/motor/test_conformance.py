@@ -17,8 +17,8 @@ import pytest
 from picar.config import L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import Output
 from picar.errors import BackendError, PinError, PinsBusy
+from picar.motor.boards.l298n import L298N
 from picar.motor.emergency import pins_low
-from picar.motor.l298n import L298N
 from picar.motor.pins import Pins
 from tests.motor.boards import ENABLED, JUMPERED
 from tests.motor.rig import wait_until

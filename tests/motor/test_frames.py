@@ -7,13 +7,12 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picar.calibration import Calibration
+from picar.calibration.values import Calibration
 from picar.config import Config, L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import Reason
 from picar.core.shaping import Jog, Sticks, Tank, Wanted
-from picar.motor import frames
-from picar.motor.frames import MAX_BYTES, Status
-from picar.motor.order import Order
+from picar.motor import pipe
+from picar.motor.pipe import MAX_BYTES, Order, Status
 
 axis = st.floats(-1.0, 1.0)
 times = st.floats(0.0, 1e9)
@@ -28,29 +27,28 @@ def fits(frame: bytes) -> bool:
 def test_sticks_come_out_as_they_went_in(n: int, a: float, b: float, deadline: float) -> None:
     all_kinds: list[Wanted] = [Sticks(a, b), Tank(a, b), Jog("left", a), Jog("right", b)]
     for wanted in all_kinds:
-        frame = frames.drive(n, wanted, deadline)
+        frame = pipe.drive(n, wanted, deadline)
         assert fits(frame)
         kind, m, until, *axes = json.loads(frame)
         assert (m, until) == (n, deadline)
-        assert frames.sticks(kind, *axes) == wanted
+        assert pipe.sticks(kind, *axes) == wanted
 
 
 @given(numbers, times, times, axis)
 def test_every_other_command_fits_too(n: int, seen_at: float, deadline: float, speed: float) -> None:
-    assert json.loads(frames.stop(n)) == ["stop", n]
-    assert json.loads(frames.reset(n, seen_at, deadline)) == ["reset", n, deadline, seen_at]
-    assert json.loads(frames.limit(n, speed, deadline)) == ["limit", n, deadline, speed]
+    assert json.loads(pipe.stop(n)) == ["stop", n]
+    assert json.loads(pipe.reset(n, seen_at, deadline)) == ["reset", n, deadline, seen_at]
+    assert json.loads(pipe.limit(n, speed, deadline)) == ["limit", n, deadline, speed]
     calibration = Calibration(True, False, True, 1 / 3, 2 / 3, abs(speed))
-    frame = frames.calibrate(n, calibration, deadline)
+    frame = pipe.calibrate(n, calibration, deadline)
     assert json.loads(frame)[:3] == ["calibrate", n, deadline]
     assert Calibration(*json.loads(frame)[3:]) == calibration
     assert fits(frame)
     for reason in Reason:
-        assert json.loads(frames.release(n, reason)) == ["release", n, reason]
-        assert fits(frames.release(n, reason))
+        assert json.loads(pipe.release(n, reason)) == ["release", n, reason]
+        assert fits(pipe.release(n, reason))
     assert all(
-        fits(f)
-        for f in (frames.stop(n), frames.reset(n, seen_at, deadline), frames.limit(n, speed, deadline))
+        fits(f) for f in (pipe.stop(n), pipe.reset(n, seen_at, deadline), pipe.limit(n, speed, deadline))
     )
 
 
@@ -62,21 +60,21 @@ def test_a_status_comes_out_as_it_went_in(
     status = Status(n, state, reason, (a, b), (b, a), 0.5, moving, [(n, "stale"), (n + 1, "stopped")], pose)
     line = status.encode()
     assert line.endswith(b"\n")
-    assert frames.parse_status(line) == status
+    assert pipe.parse_status(line) == status
 
 
 @given(st.text())
 def test_a_failure_comes_out_as_a_sentence_and_fits(sentence: str) -> None:
-    line = frames.failure(sentence)
+    line = pipe.failure(sentence)
     assert fits(line)
-    said = frames.parse_status(line)
+    said = pipe.parse_status(line)
     assert isinstance(said, str)
     assert sentence.startswith(said.rstrip("…"))
 
 
 def test_a_long_failure_fits_in_any_script() -> None:
     for sentence in ("a" * 5000, "ä" * 5000, "🚗" * 5000, "\x00" * 5000, "\udcff" * 5000):
-        assert fits(frames.failure(sentence))
+        assert fits(pipe.failure(sentence))
 
 
 def test_an_order_comes_out_as_it_went_in() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from picar.config import L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import BRAKE, COAST, Output
 from picar.errors import PinError
-from picar.motor.l298n import L298N
+from picar.motor.boards.l298n import L298N
 from picar.motor.pins.mock import MockPins
 from tests.motor.boards import (
     ENABLED,

@@ -15,6 +15,7 @@ from picar.motor import pins
 from picar.motor.pins.lock import may_use
 from picar.motor.pins.mock import MockPins
 from picar.motor.pins.sim import SimPins
+from picar.raspberrypi import raspberry_pi_model
 from tests.support.header import ADVICE, FAKED, REAL, FakeHeader
 
 PI = "Raspberry Pi 5 Model B Rev 1.0"
@@ -129,11 +130,11 @@ def test_a_backend_opens_its_pins() -> None:
 def test_a_pi_is_known_by_its_model(tmp_path: Path, content: bytes, model: str | None) -> None:
     file = tmp_path / "model"
     file.write_bytes(content)
-    assert pins.raspberry_pi_model(file) == model
+    assert raspberry_pi_model(file) == model
 
 
 def test_a_machine_that_does_not_say_its_model_is_no_pi(tmp_path: Path) -> None:
-    assert pins.raspberry_pi_model(tmp_path / "none") is None
+    assert raspberry_pi_model(tmp_path / "none") is None
 
 
 @pytest.mark.parametrize(("user", "advice"), [(1000, "sudo usermod -aG gpio $USER"), (0, "DeviceAllow=")])

@@ -13,7 +13,7 @@ import pytest
 from picar.config import Config, DriveConfig, L298NConfig, MotorsConfig
 from picar.core.drive import Reason
 from picar.core.shaping import NEUTRAL, Sticks, Tank
-from picar.motor import frames
+from picar.motor import pipe
 from tests.motor.rig import AHEAD, ALL_PINS, EN_PINS, TIMEOUT_S, MotorProcess, wait_until
 from tests.support.header import FakeHeader
 
@@ -124,10 +124,10 @@ def test_a_reset_newer_than_the_stop_lifts_it() -> None:
         motor.answer(motor.stop())
         after = time.monotonic()
         n = motor.number()
-        motor.send(frames.reset(n, before, after + 10.0))
+        motor.send(pipe.reset(n, before, after + 10.0))
         assert motor.refusal(n) == "stale"
         n = motor.number()
-        motor.send(frames.reset(n, after, after + 10.0))
+        motor.send(pipe.reset(n, after, after + 10.0))
         status = motor.answer(n)
         assert (status.state, status.reason) == ("disarmed", "reset")
 
@@ -138,7 +138,7 @@ def test_a_release_rolls_the_car_out_and_says_why(reason: Reason) -> None:
         motor.armed()
         motor.hold(motor.trace.driving)
         n = motor.number()
-        motor.send(frames.release(n, reason))
+        motor.send(pipe.release(n, reason))
         status = motor.answer(n)
         assert (status.state, status.reason) == ("disarmed", str(reason))
         assert motor.trace.low()
@@ -148,11 +148,11 @@ def test_a_speed_limit_is_followed_and_told() -> None:
     with MotorProcess(QUICK) as motor:
         motor.armed()
         n = motor.number()
-        motor.send(frames.limit(n, 0.5, time.monotonic() + 10.0))
+        motor.send(pipe.limit(n, 0.5, time.monotonic() + 10.0))
         assert motor.answer(n).speed_limit == 0.5
         motor.hold(lambda: tuple(motor.statuses[-1].applied) == (0.5, 0.5))
         n = motor.number()
-        motor.send(frames.limit(n, 0.9, time.monotonic() - 1.0))
+        motor.send(pipe.limit(n, 0.9, time.monotonic() - 1.0))
         assert motor.refusal(n) == "stale"
         assert motor.statuses[-1].speed_limit == 0.5
 
@@ -212,7 +212,7 @@ def test_half_a_frame_at_a_time_is_a_frame_in_the_end() -> None:
         motor.ready()
         for wanted in (NEUTRAL, AHEAD):
             n = motor.number()
-            for byte in frames.drive(n, wanted, time.monotonic() + 60.0):
+            for byte in pipe.drive(n, wanted, time.monotonic() + 60.0):
                 motor.send(bytes([byte]))
                 motor.read(0.0)
             assert motor.refusal(n) is None
@@ -224,13 +224,13 @@ def test_many_frames_at_once_are_answered_each_and_the_newest_counts() -> None:
         motor.armed()
         deadline = time.monotonic() + 60.0
         numbers = [motor.number() for _ in range(5000)]
-        batch = [frames.drive(n, Sticks((-1.0) ** n, 0.0), deadline) for n in numbers[:-1]]
-        motor.send(b"".join([*batch, frames.drive(numbers[-1], Sticks(0.25, 0.0), deadline)]))
+        batch = [pipe.drive(n, Sticks((-1.0) ** n, 0.0), deadline) for n in numbers[:-1]]
+        motor.send(b"".join([*batch, pipe.drive(numbers[-1], Sticks(0.25, 0.0), deadline)]))
         status = motor.answer(numbers[-1])
         assert tuple(status.wanted) == (0.25, 0.0)
         answers = [status.n for status in motor.statuses]
         assert answers == sorted(answers)
-        assert all(len(status.encode()) <= frames.MAX_BYTES for status in motor.statuses)
+        assert all(len(status.encode()) <= pipe.MAX_BYTES for status in motor.statuses)
 
 
 def test_every_refusal_of_a_flood_is_told_and_fits_the_pipe() -> None:
@@ -240,11 +240,11 @@ def test_every_refusal_of_a_flood_is_told_and_fits_the_pipe() -> None:
         numbers = [motor.number() for _ in range(3000)]
         for start in range(0, len(numbers), 500):  # the status pipe drops what does not fit
             part = numbers[start : start + 500]
-            motor.send(b"".join(frames.drive(n, AHEAD, deadline) for n in part))
+            motor.send(b"".join(pipe.drive(n, AHEAD, deadline) for n in part))
             motor.answer(part[-1])
         refused = [n for status in motor.statuses for n, why in status.refused if why == "not_neutral"]
         assert refused == numbers
-        assert all(len(status.encode()) <= frames.MAX_BYTES for status in motor.statuses)
+        assert all(len(status.encode()) <= pipe.MAX_BYTES for status in motor.statuses)
         assert motor.trace.low()
 
 
@@ -266,7 +266,7 @@ def test_a_full_status_pipe_does_not_make_it_deaf() -> None:
         motor.stop()
         wait_until(motor.trace.low, "the end of the brake")
         n = motor.number()
-        motor.send(frames.release(n, Reason.RELEASED))
+        motor.send(pipe.release(n, Reason.RELEASED))
         assert motor.answer(n).state == "stopped"
 
 

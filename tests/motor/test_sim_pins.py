@@ -9,7 +9,7 @@ import pytest
 from picar.config import L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import BRAKE, COAST, Output
 from picar.errors import PinError
-from picar.motor.l298n import L298N
+from picar.motor.boards.l298n import L298N
 from picar.motor.pins.sim import SimPins, open_pins
 from tests.motor.boards import ENABLED, JUMPERED, WIRINGS
 

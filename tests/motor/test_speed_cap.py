@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picar.calibration import PLACES, Calibration, option_of
+from picar.calibration.values import PLACES, Calibration, option_of
 from picar.config import Config, DriveConfig, L298NConfig
 from picar.core.drive import TICK_S
 from picar.core.shaping import JOG_DUTY, LEAST_SPEED, NEUTRAL, Jog, Sticks, Tank, Wanted
-from picar.motor import frames
+from picar.motor import pipe
 from picar.motor.__main__ import assemble
-from picar.motor.order import Order
+from picar.motor.loop import MotorLoop
 from picar.motor.pins.mock import MockPins
-from picar.motor.process import MotorLoop
+from picar.motor.pipe import Order
 from tests.motor.boards import ENABLED, JUMPERED, LEFT_JUMPER
 
 TIMEOUT_S = 0.5
@@ -79,29 +79,29 @@ class Car:
 
     def hold(self, wanted: Wanted, ticks: int = 5) -> None:
         for _ in range(ticks):
-            self.send(frames.drive(self.number(), wanted, self.now + TIMEOUT_S))
+            self.send(pipe.drive(self.number(), wanted, self.now + TIMEOUT_S))
 
     def rest(self) -> None:
         self.hold(NEUTRAL, 7)  # also over the pause before the other direction
 
     def set_cap(self, cap: float) -> None:
         self.cap = cap
-        self.send(frames.cap(self.number(), cap))
+        self.send(pipe.cap(self.number(), cap))
 
     def limit(self, speed: float) -> None:
-        self.send(frames.limit(self.number(), speed, self.now + TIMEOUT_S))
+        self.send(pipe.limit(self.number(), speed, self.now + TIMEOUT_S))
 
     def calibrate(self, calibration: Calibration | None) -> None:
         """Send it; what is accepted is kept for the next start."""
         self.rest()
         refused = len(self.loop._refused)
-        self.send(frames.calibrate(self.number(), calibration or self.configured, self.now + TIMEOUT_S))
+        self.send(pipe.calibrate(self.number(), calibration or self.configured, self.now + TIMEOUT_S))
         if len(self.loop._refused) == refused:
             self.calibrated = calibration
 
     def stop(self) -> None:
-        self.send(frames.stop(self.number()))
-        self.send(frames.reset(self.number(), self.now, self.now + TIMEOUT_S))
+        self.send(pipe.stop(self.number()))
+        self.send(pipe.reset(self.number(), self.now, self.now + TIMEOUT_S))
 
     def duties(self) -> tuple[float, float]:
         """Return the duty cycle of the motor on OUT1 and OUT2, and of the one on OUT3 and OUT4."""

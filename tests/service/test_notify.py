@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tornado.httpclient import AsyncHTTPClient
 
-from picar.service import Watchdog, notify
+from picar.system.systemd import Watchdog, notify
 from tests.service.listener import Listener
 from tests.support.client import Client
 from tests.support.product import Product

@@ -93,9 +93,7 @@ async def test_nobody_but_the_server_may_feed_the_watchdog(service: Service) -> 
     join = (
         'for file in $(find /sys/fs/cgroup -path "*/picar.service/cgroup.procs"); do echo $$ >"$file"; done'
     )
-    feed = (
-        "from picar.service import *; import time\nfor _ in range(50): notify('WATCHDOG=1'); time.sleep(0.2)"
-    )
+    feed = "from picar.system.systemd import *; import time\nfor _ in range(50): notify('WATCHDOG=1'); time.sleep(0.2)"
     env = f"NOTIFY_SOCKET={NOTIFY_SOCKET} {PICAR.replace('bin/picar', 'bin/python')}"
     feeding = asyncio.to_thread(
         service.machine.run, "sh", "-c", f'{join}; exec env {env} -c "{feed}"', check=False

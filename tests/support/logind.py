@@ -8,8 +8,8 @@ from pathlib import Path
 # As if systemd had started it, which cannot be had here; the rehearsal has the real thing.
 AS_THE_SERVICE = """
 import sys
-from picar.web import server
-server.runs_as_service = lambda: True
+from picar.web.api import power
+power.runs_as_service = lambda: True
 from picar.__main__ import main
 sys.exit(main())
 """

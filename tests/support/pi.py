@@ -31,7 +31,7 @@ FILES = {
 # Under this, a file that lets its reader wait does so, as a driver's may: picar opens files without waiting for FIFOs.
 _PICAR = """
 import os, pathlib, sys
-from picar import host
+from picar.sensors import host
 from picar.core import powercap
 host.ROOT = pathlib.Path({root!r})
 host._READ_FLAGS &= ~os.O_NONBLOCK

@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 import segno
 
-from picar.web.addresses import Present, for_a_phone, interfaces, qr_code, qr_code_in_colours, reachable, url
+from picar.network.addresses import (
+    Present,
+    for_a_phone,
+    interfaces,
+    qr_code,
+    qr_code_in_colours,
+    reachable,
+    url,
+)
 
 LO = ("lo", "127.0.0.1")
 WIFI, CABLE = ("wlan0", "192.168.4.1"), ("eth0", "192.168.1.5")
@@ -148,7 +156,7 @@ def test_ipv6_addresses_that_others_reach_are_found_the_temporary_ones_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "if_inet6"
-    monkeypatch.setattr("picar.web.addresses._IPV6", file)
+    monkeypatch.setattr("picar.network.addresses._IPV6", file)
     without = list(interfaces())
     file.write_text(IF_INET6)
     assert interfaces() == [

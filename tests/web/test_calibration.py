@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from picar.calibration import Calibration
+from picar.calibration.store import Overlay
+from picar.calibration.values import Calibration
 from picar.config import load
 from picar.errors import ConfigError
-from picar.motor.pins import raspberry_pi_model
-from picar.overlay import Overlay
+from picar.raspberrypi import raspberry_pi_model
 from tests.support.client import Client
 from tests.support.household import Household
 from tests.support.product import Product

@@ -84,7 +84,8 @@ def test_output_that_does_not_fit_is_told_in_a_sentence(command: str) -> None:
 
 SIGNALLED = """
 import os, signal, sys
-from picar import __main__, cli
+from picar import __main__
+from picar import commands as cli
 def signalled(run=cli.run):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         os.kill(os.getpid(), number)
@@ -145,7 +146,7 @@ def test_pins_low_writes_every_pin_low_enables_first(tmp_path: Path) -> None:
 def test_pins_low_imports_nothing_that_only_serving_needs() -> None:
     """On a Pi Zero each of these costs the time in which a motor runs on."""
     code = (
-        "import sys; from picar.cli import run; run(['pins-low', '--pins', 'mock'])\n"
+        "import sys; from picar.commands import run; run(['pins-low', '--pins', 'mock'])\n"
         "print({'asyncio', 'logging', 'segno', 'socket', 'ssl', 'tempfile', 'tornado'} & sys.modules.keys())"
     )
     done = subprocess.run(
@@ -223,9 +224,9 @@ def test_on_a_pi_without_a_usable_backend_it_refuses_and_says_the_fix(tmp_path: 
     model = tmp_path / "model"
     model.write_bytes(b"Raspberry Pi 4 Model B Rev 1.5\0")
     code = (
-        "import sys, pathlib; from picar.motor import pins; look = pins.raspberry_pi_model;"
-        f"pins.raspberry_pi_model = lambda: look(pathlib.Path({str(model)!r}));"
-        f"from picar.cli import run; sys.exit(run([{command!r}]))"
+        "import sys, pathlib; import picar.raspberrypi as it; look = it.raspberry_pi_model;"
+        f"it.raspberry_pi_model = lambda: look(pathlib.Path({str(model)!r}));"
+        f"from picar.commands import run; sys.exit(run([{command!r}]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60

@@ -6,11 +6,11 @@ import json
 import random
 from collections.abc import Callable
 
+from picar.access.visitor import Visitor
+from picar.car.audience import DEAF_S, RESTING_TICK_S, SLICE, Audience, Client
+from picar.car.seat import TICK_S, text_frame
 from picar.core.protocol import CarState
 from picar.core.shaping import Sticks
-from picar.web.clients import DEAF_S, RESTING_TICK_S, SLICE, TICK_S, Audience, Client
-from picar.web.gate import Visitor
-from picar.web.wire import text_frame
 
 NOW = 100.0
 TIMEOUT_S = 0.5

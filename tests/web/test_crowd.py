@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from tornado.iostream import IOStream
 
-from picar.web.clients import DEAF_S
-from picar.web.connections import Crowd
+from picar.car.audience import DEAF_S
+from picar.web.connection_limits import Crowd
 from picar.web.server import IDLE_S
 from tests.support.client import Client
 from tests.support.household import Household

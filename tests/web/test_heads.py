@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tornado.iostream import IOStream, StreamClosedError
 
-from picar.web.gate import find_cookie
+from picar.web.auth import find_cookie
 from picar.web.heads import HEAD_BYTES, HEAD_LINES, HEARD_BYTES, HeadStream, field
 from tests.support.household import Household
 from tests.support.raw import Answer, ask, read_answer

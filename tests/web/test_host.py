@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from picar.core.powercap import LOW_SPEED
-from picar.host import UNKNOWN, Host
-from picar.web.hostwatch import PERIOD_S, STALE_S, HostWatch
+from picar.sensors.host import UNKNOWN, Host
+from picar.sensors.watch import PERIOD_S, STALE_S, HostWatch
 from tests.support.client import Client
 from tests.support.household import Household
 from tests.support.pi import ALARM, BITS, HEAT, UPTIME, FakePi

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picar.web.hosts import LOCAL_ZONES, AllowedHosts, ascii_name, is_ip, same_origin, split_host
+from picar.web.allowed_hosts import LOCAL_ZONES, AllowedHosts, ascii_name, is_ip, same_origin, split_host
 
 GOOD = [
     "localhost",

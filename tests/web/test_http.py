@@ -14,7 +14,7 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 from tornado.websocket import websocket_connect
 
-from picar.web.assets import Packed, accepts_gzip
+from picar.web.site import Packed, accepts_gzip
 from tests.support.client import Client
 from tests.support.product import Product
 from tests.support.raw import ask

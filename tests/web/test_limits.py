@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tornado.netutil import bind_sockets
 
-from picar.web.connections import SPARE_DESCRIPTORS
+from picar.web.connection_limits import SPARE_DESCRIPTORS
 from tests.motor.rig import wait_until
 from tests.support.client import Client
 from tests.support.product import EN_PINS, Product
@@ -100,7 +100,7 @@ async def test_a_log_that_takes_no_more_delays_no_emergency(victim: str) -> None
 SLOW_LOG = """
 import signal, sys, time
 from picar import log
-from picar.web.hub import Hub
+from picar.car.hub import Hub
 emit = log._Handler.emit
 def slow(self, record):
     if record.exc_info: time.sleep(2)  # its disk hangs
@@ -155,7 +155,7 @@ def test_a_signal_while_it_starts_ends_it_without_a_word(number: signal.Signals)
         "import os, sys\n"
         "class Impatient:\n"
         "    def find_spec(self, name, *_):\n"
-        f"        if name == 'picar.cli': os.kill(os.getpid(), {int(number)})\n"
+        f"        if name == 'picar.commands': os.kill(os.getpid(), {int(number)})\n"
         "sys.meta_path.insert(0, Impatient()); sys.argv[1:] = ['serve', '--pins', 'mock', '--port', '0']\n"
         "from picar.__main__ import main; sys.exit(main())"
     )

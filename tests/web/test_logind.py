@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from picar.errors import PowerError
-from picar.web import logind as switching
-from picar.web.logind import Action, Power, runs_as_service
+from picar.system import logind as switching
+from picar.system.logind import Action, Power, runs_as_service
 from tests.support.logind import FakeLogind
 from tests.support.waiting import until
 

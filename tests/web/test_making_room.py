@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from tornado.iostream import IOStream
 
-from picar.web.connections import PROTECTED, Crowd
+from picar.web.connection_limits import PROTECTED, Crowd
 
 TOTAL, PER_ADDRESS = 6, 3
 HERE, THERE = "192.0.2.1", "192.0.2.2"

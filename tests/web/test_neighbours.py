@@ -13,7 +13,7 @@ import pytest
 from tornado.iostream import IOStream
 from tornado.web import Application, RequestHandler
 
-from picar.web.connections import Crowd, CrowdedServer, Lobby
+from picar.web.connection_limits import Crowd, CrowdedServer, Lobby
 from tests.support.waiting import until
 
 TOTAL, PER_ADDRESS = 1200, 32

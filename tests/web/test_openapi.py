@@ -18,7 +18,7 @@ import picar.web
 from picar.access.guard import TRIES
 from picar.access.store import MOST_PAIRED, AccessStore
 from picar.config import Config, ServerConfig
-from picar.web import server
+from picar.web.application import application
 from tests.support.household import Household
 from tests.support.raw import UPGRADE, Answer, ask
 
@@ -36,7 +36,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 @cache
 def document() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((WEB / "openapi.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((WEB / "api/openapi.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -264,10 +264,8 @@ async def test_it_is_served_to_everybody_as_it_is(house: Household) -> None:
 
 def test_every_route_is_described_and_no_other() -> None:
     hub = SimpleNamespace(tuning=None, config=Config())
-    application = server._application(
-        cast(Any, hub), cast(Any, None), ServerConfig(), *(cast(Any, None),) * 3, 0
-    )
-    rules = cast(Any, application.wildcard_router).rules
+    table = application(cast(Any, hub), cast(Any, None), ServerConfig(), *(cast(Any, None),) * 3, 0)
+    rules = cast(Any, table.wildcard_router).rules
     routes = {
         path: [rule for rule in rules if rule.matcher.regex.match(path)] for path in document()["paths"]
     }
@@ -276,7 +274,7 @@ def test_every_route_is_described_and_no_other() -> None:
 
 
 def test_every_code_in_the_sources_is_described_and_no_other() -> None:
-    sources = "".join(file.read_text(encoding="utf-8") for file in sorted(WEB.glob("*.py")))
+    sources = "".join(file.read_text(encoding="utf-8") for file in sorted(WEB.rglob("*.py")))
     raised = re.findall(r'(?:Refused|refusal)\(\s*HTTPStatus\.\w+,\s*"(\w+)"', sources)
     kinds = re.findall(r'HTTPStatus\.\w+: \("(\w+)"', sources)
     others = re.findall(r'"code": "(\w+)"', sources) + re.findall(r'unknown = \("(\w+)"', sources)

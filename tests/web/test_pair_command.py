@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from picar import cli
-from picar.access import places
+from picar import commands as cli
+from picar.access import locations as places
 from picar.access.store import AccessStore
-from picar.web import addresses
+from picar.network import addresses
 from tests.support.household import Household, run
 from tests.support.raw import ask
 

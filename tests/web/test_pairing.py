@@ -13,8 +13,8 @@ import pytest
 import picar.web
 from picar.access.guard import PAUSE_S, TRIES
 from picar.access.store import INVITATION_S, MOST_PAIRED, AccessStore
-from picar.web import addresses
-from picar.web.pairing import REDRAWN_S, Drawn
+from picar.network import addresses
+from picar.web.api.access import REDRAWN_S, Drawn
 from tests.support.household import JSON, Household, cookie_of
 from tests.support.raw import ask
 from tests.support.waiting import until
@@ -301,7 +301,7 @@ PINS = {"/api/v1/pair": {}, "/api/v1/speed-cap": {"speed": 1.0}}
 
 
 def test_the_doors_that_take_a_pin_are_these() -> None:
-    document = json.loads((Path(picar.web.__file__).parent / "openapi.json").read_text(encoding="utf-8"))
+    document = json.loads(Path(picar.web.__file__).with_name("api").joinpath("openapi.json").read_text(encoding="utf-8"))
     schemas = {
         name
         for name, schema in document["components"]["schemas"].items()

@@ -49,9 +49,9 @@ def on_a_pi(header: FakeHeader, *arguments: str) -> subprocess.CompletedProcess[
     """Run picar as on a Pi, where `auto` means the real pins."""
     (header.board.folder / "model").write_text("Raspberry Pi 5 Model B Rev 1.0\0")
     code = (
-        "import sys, pathlib; from picar.motor import pins; look = pins.raspberry_pi_model\n"
-        f"pins.raspberry_pi_model = lambda: look(pathlib.Path({str(header.board.folder / 'model')!r}))\n"
-        "from picar.cli import run; sys.exit(run(sys.argv[1:]))"
+        "import sys, pathlib; import picar.raspberrypi as it; look = it.raspberry_pi_model\n"
+        f"it.raspberry_pi_model = lambda: look(pathlib.Path({str(header.board.folder / 'model')!r}))\n"
+        "from picar.commands import run; sys.exit(run(sys.argv[1:]))"
     )
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from picar import cli
-from picar.web import addresses
-from picar.web.hub import CLOSED_UNPAIRED
+from picar import commands as cli
+from picar.car.hub import CLOSED_UNPAIRED
+from picar.network import addresses
 from tests.support.household import Household, cookie_of
 
 SECONDS = 3.0  # "within a second", and a loaded machine

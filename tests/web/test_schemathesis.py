@@ -16,7 +16,7 @@ import picar.web
 from tests.support.household import Household
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-DESCRIPTION = Path(picar.web.__file__).with_name("openapi.json")
+DESCRIPTION = Path(picar.web.__file__).with_name("api") / "openapi.json"
 LONG = os.environ.get("PICAR_FUZZ") == "long"
 EXAMPLES = 5000 if LONG else 15  # per operation, beside those that cover each parameter's limits
 DEADLINE_S = 24 * 3600 if LONG else 60

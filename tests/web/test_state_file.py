@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from picar import cli
+from picar import commands as cli
 from picar.access import store as stores
 from picar.access.content import VERSION
 from picar.access.store import FILE, AccessStore

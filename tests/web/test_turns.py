@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from picar.web.turns import Doorway, Turns
+from picar.web.fairness import Doorway, Turns
 from tests.support.product import Product
 from tests.support.raw import UPGRADE
 from tests.support.tornados import LINES, Tornados, tornados

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from picar.config import L298NConfig
-from picar.header import pin_of
+from picar.raspberrypi import pin_of
 from picar.wiring.parts import HEIGHT, WIDTH
 from picar.wiring.plan import Plan, plan
 from picar.wiring.presets import PRESETS

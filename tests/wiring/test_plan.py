@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from picar.config import L298NConfig, SideConfig
-from picar.header import GROUND, PINS, pin_of
+from picar.raspberrypi import GROUND, PINS, pin_of
 from picar.wiring.plan import plan
 from picar.wiring.presets import PRESETS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from picar import config
-from picar.header import pin_of
+from picar.raspberrypi import pin_of
 from picar.wiring.presets import PRESETS, as_toml
 
 

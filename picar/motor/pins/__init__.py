@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Protocol, cast
 
 from picar.config import L298NConfig
 from picar.errors import BackendError
-
-_MODEL_FILE = Path("/proc/device-tree/model")
 
 
 class Pin(Protocol):
@@ -104,12 +101,3 @@ def _check(name: str) -> None:
 
 def _module(name: str) -> ModuleType:
     return importlib.import_module(f"picar.motor.pins.{name}")
-
-
-def raspberry_pi_model(path: Path = _MODEL_FILE) -> str | None:
-    """Return the model's name, or None on any other machine."""
-    try:
-        model = path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
-    except OSError:
-        return None
-    return model if "Raspberry Pi" in model else None

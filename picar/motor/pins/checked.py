@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from picar import header
 from picar.errors import PinError
 from picar.motor.pins import Pin
 from picar.motor.pins.library import refusal
+from picar.raspberrypi import NUMBERS
 
 MAX_HZ = 10_000
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class CheckedPins(ABC):
 
     def _admit(self, bcm: int) -> None:
         self.expect_open(bcm)
-        if type(bcm) is not int or bcm not in header.NUMBERS:
+        if type(bcm) is not int or bcm not in NUMBERS:
             raise PinError(f"GPIO {bcm!r} is not on the header")
         if bcm in self._claimed:
             raise PinError(f"GPIO {bcm} is claimed already")

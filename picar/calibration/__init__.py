@@ -1,0 +1,1 @@
+"""The calibration of the two motors: its values, and the file that keeps it."""

@@ -1,0 +1,280 @@
+"""The calibration that the page made, kept in the state directory until it is reset: it counts instead of the configuration's.
+
+A file of TOML, so that a person can read it and copy it into picar.toml. Written when somebody calibrates, at standstill,
+and at no other time.
+
+The backends `sim` and `mock` have files of their own: their calibration must never reach a real motor.
+
+Laws:
+- Replaced in one step: a power cut leaves the old file, the new file, or an empty first file (see `files.py`). An empty
+  file means no calibration.
+- Unknown keys are kept, and change nothing; unknown keys that picar cannot write as a small TOML file are left out.
+- A file that cannot be understood is renamed, never deleted, and only when a server starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import logging
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from picar.calibration.values import PLACES, Calibration, option_of
+from picar.config import Config
+from picar.errors import ConfigError, FileError
+from picar.files import SMALL_BYTES, check_depth, read_small, replace, set_aside
+from picar.options import toml
+from picar.raspberrypi import raspberry_pi_model
+
+log = logging.getLogger(__name__)
+
+FILE = "calibration.toml"
+_OTHER_FILES = {"sim": "calibration-sim.toml", "mock": "calibration-mock.toml"}
+_MOST_DOTS = 1000  # tomllib takes 68 s for one dotted key of 60,000 parts
+_HEAD = "# Calibrated on the page. It counts instead of picar.toml; delete this file, or reset it on the page, to go back.\n"
+
+
+class Overlay:
+    """The file.
+
+    Args:
+        folder: the state directory.
+        backend: name of the backend, not auto.
+    """
+
+    def __init__(self, folder: Path, backend: str) -> None:
+        self.path = folder / _OTHER_FILES.get(backend, FILE)
+
+    @classmethod
+    def configured(cls, folder: Path, config: Config) -> Overlay:
+        """Return that of the car which a configuration would drive on this machine."""
+        backend = config.motors.backend
+        return cls(folder, "sim" if backend == "auto" and raspberry_pi_model() is None else backend)
+
+    def read(self) -> Calibration | None:
+        """Return the calibration, or None.
+
+        Raises:
+            ConfigError: the file cannot be read, or holds something else.
+        """
+        try:
+            return self._read()
+        except ConfigError:
+            raise
+        except ValueError as error:
+            rest = "When picar starts, it renames this file and follows picar.toml."
+            raise ConfigError([f"{self._no_calibration(error)} {rest}"]) from None
+
+    def start(self) -> Calibration | None:
+        """Return the calibration at the start of a server; rename and log a file that cannot be understood.
+
+        Raises:
+            ConfigError: the file can be neither read nor renamed.
+        """
+        try:
+            return self._read()
+        except ConfigError:
+            raise
+        except ValueError as error:
+            with self._reading():
+                other = set_aside(self.path)
+            log.warning(
+                "%s Its new name is %s. The car follows picar.toml: see that the wheels turn as they should, or tune it again.",
+                self._no_calibration(error),
+                other.name,
+            )
+            return None
+
+    def keep(self, calibration: Calibration) -> None:
+        """Write it.
+
+        Raises:
+            FileError: it cannot be written.
+        """
+        with self._telling():
+            replace(self.path, _HEAD + _text(calibration, self._others()), 0o644)  # it holds no secret
+
+    def forget(self) -> None:
+        """Go back to the configuration.
+
+        Raises:
+            FileError: the file cannot be removed.
+        """
+        with self._telling():
+            self.path.unlink(missing_ok=True)
+
+    def _read(self) -> Calibration | None:
+        """Raise ValueError for a malformed file, ConfigError for an unreadable one."""
+        tables = self._tables()
+        return _parse(tables) if tables else None  # an empty file: see `files.py`
+
+    def _tables(self) -> dict[str, Any]:
+        with self._reading():
+            try:
+                text = read_small(self.path)
+            except FileNotFoundError:
+                return {}
+        if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
+            raise ValueError(f"one of its lines has more than {_MOST_DOTS} dots")
+        try:
+            tables = tomllib.loads(text)
+        except tomllib.TOMLDecodeError:
+            raise
+        except ValueError:  # more digits than Python reads
+            raise ValueError("it holds a number that cannot be read") from None
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+        check_depth(tables)
+        return tables
+
+    def _others(self) -> dict[str, Any]:
+        """Return the tables without the six values; {} for an unreadable file."""
+        try:
+            tables = self._tables()
+        except ValueError:  # also a ConfigError
+            return {}
+        for section, key in PLACES.values():
+            if isinstance(table := tables.get(section, {}), dict):
+                table.pop(key, None)
+            else:
+                del tables[section]
+        return tables
+
+    def _no_calibration(self, error: ValueError) -> str:
+        return f"{self.path} cannot be read as a calibration: {error}."
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ConfigError(
+                [f"{self.path} cannot be read ({error.strerror}). Use sudo, or make it yours."]
+            ) from None
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.EISDIR:
+                raise FileError(
+                    f"{error.filename} is a folder, and picar writes a file of this name: the calibration counts until "
+                    "picar ends. Rename the folder."
+                ) from None
+            raise FileError(
+                f"{self.path} cannot be written ({error.strerror}): the calibration counts until picar ends. "
+                "Free some room, or name another folder in $STATE_DIRECTORY."
+            ) from None
+
+
+class Tuning:
+    """What the motors are told.
+
+    Args:
+        configured: what the configuration says.
+        overlay: the file for what the page says.
+        calibrated: what that file said at the start, None for nothing.
+    """
+
+    def __init__(self, configured: Calibration, overlay: Overlay, calibrated: Calibration | None) -> None:
+        self._configured, self._overlay, self._calibrated = configured, overlay, calibrated
+        self._saved = True
+
+    @property
+    def configured(self) -> Calibration:
+        """What the configuration says."""
+        return self._configured
+
+    @property
+    def current(self) -> Calibration:
+        """What counts."""
+        return self._calibrated or self._configured
+
+    def change(self, calibration: Calibration | None) -> str | None:
+        """Note what the motor process follows from now on; None is the configuration's.
+
+        Returns:
+            Why it will be forgotten at the end, None when it is kept.
+        """
+        if self._saved and calibration == self._calibrated:
+            return None  # the page repeats itself until it sees the answer
+        self._calibrated = calibration
+        log.info("calibration: %s", calibration or "as configured")
+        self._saved = False
+        try:
+            if calibration is None:
+                self._overlay.forget()
+            else:
+                self._overlay.keep(calibration)
+        except FileError as error:
+            log.warning("%s", error)
+            return str(error)
+        self._saved = True
+        return None
+
+    def snapshot(self) -> dict[str, object]:
+        """Return all of it as a JSON object."""
+        return {
+            "calibration": dataclasses.asdict(self.current),
+            "configured": dataclasses.asdict(self._configured),
+            "origin": "page" if self._calibrated else "configuration",
+            "saved": self._saved,
+            "toml": self.current.toml(),
+        }
+
+
+def _parse(tables: dict[str, Any]) -> Calibration:
+    """Parse the six values; raises ValueError with a message that names the key."""
+    values = {}
+    for name, (section, key) in PLACES.items():
+        table = tables.get(section)
+        if not isinstance(table, dict) or key not in table:
+            raise ValueError(f"[{section}] {key} is missing")
+        try:
+            values[name] = option_of(name).check(table[key])
+        except ValueError as error:
+            raise ValueError(f"[{section}] {key} is not {error}") from None
+    return Calibration(**values)
+
+
+def _text(calibration: Calibration, others: dict[str, Any]) -> str:
+    """Return the lines of a calibration, with the values of another version where TOML can be written as simply."""
+    tables: dict[str, Any] = {name: value for name, value in others.items() if not isinstance(value, dict)}
+    for name, ours in tomllib.loads(calibration.toml()).items():
+        tables[name] = {**ours, **others.get(name, {})}
+    tables |= {name: value for name, value in others.items() if name not in tables}
+    text, room = "", SMALL_BYTES - len(_HEAD)
+    for line in _document(tables):  # dotted keys can be much longer than in the file that was read
+        room -= len(line.encode())
+        if room < 0:
+            return calibration.toml()
+        text += line
+    try:
+        return text if tomllib.loads(text) == tables else calibration.toml()
+    except ValueError:
+        return calibration.toml()
+
+
+def _document(tables: dict[str, Any]) -> Iterator[str]:
+    yield from _lines({name: value for name, value in tables.items() if not isinstance(value, dict)})
+    for name, table in tables.items():
+        if isinstance(table, dict):
+            yield f"\n[{_key(name)}]\n"
+            yield from _lines(table)
+
+
+def _lines(table: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from _lines(value, f"{prefix}{_key(name)}.")
+        else:
+            yield f"{prefix}{_key(name)} = {toml(value)}\n"
+
+
+def _key(name: str) -> str:
+    return name if name.isascii() and name.isidentifier() else toml(name)

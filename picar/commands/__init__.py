@@ -1,0 +1,77 @@
+"""The command line: the list of the commands, and their exit codes.
+
+A command has one file here. It imports the modules that it needs when it runs, so that `pins-low` starts fast and
+without Tornado.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from picar import __version__
+from picar.errors import ConfigError, PicarError
+from picar.stderr import say
+
+COMMANDS = {  # name: module of this package
+    "serve": "serve",
+    "pins-low": "pins_low",
+    "check-config": "config",
+    "config-reference": "config",
+    "pair": "pair",
+    "doctor": "doctor",
+    "wiring": "wiring",
+}
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns its exit code: 0 fine, 1 failure, 2 usage or configuration."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if options.command is None:
+        parser.print_help()
+        return 0
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        code = command(options)
+        sys.stdout.flush()
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"picar: {problem}", file=sys.stderr)
+        return error.exit_code
+    except PicarError as error:
+        print(f"picar: {error}", file=sys.stderr)
+        return error.exit_code
+    except MemoryError:  # the event loop's own: the pins are low by now, and systemd starts a new one
+        say("picar: out of memory. End other programs, or give this machine more memory or swap.")
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again at its end
+        if error.errno == errno.EPIPE:
+            return 0  # `picar … | head` is no failure
+        print("picar: there is no room for the output. Send it somewhere else.", file=sys.stderr)
+        return 1
+    return code
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser with the commands that these arguments name; with all commands where they name none."""
+    parser = argparse.ArgumentParser(
+        prog="picar", description="A WiFi remote-control car that stops when the link is lost."
+    )
+    parser.add_argument("--version", action="version", version=f"picar {__version__}")
+    parser.set_defaults(command=None, parser=parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    named = COMMANDS.keys() & {*arguments[:1]} or COMMANDS
+    for module in dict.fromkeys(COMMANDS[name] for name in named):
+        importlib.import_module(f"{__name__}.{module}").add_to(commands)
+    return parser

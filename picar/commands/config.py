@@ -1,0 +1,41 @@
+"""`picar check-config` and `picar config-reference`."""
+
+from __future__ import annotations
+
+import argparse
+
+from picar import config
+from picar.commands.common import Commands, add, print_warnings
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands to the parser."""
+    checking = add(commands, "check-config", check_config)
+    checking.add_argument("file", metavar="FILE", nargs="?", help="the file to check; default as for serve")
+    add(commands, "config-reference", config_reference)
+
+
+def check_config(options: argparse.Namespace) -> int:
+    """Say whether the configuration is good, and what it comes to."""
+    from picar.access.locations import resting
+    from picar.calibration.store import Overlay
+    from picar.calibration.values import PLACES
+
+    path = config.find_file(options.file)
+    settings = config.load(path)
+    overlay = Overlay.configured(resting(), settings)
+    calibrated = overlay.read()
+    print(f"# {settings.source}: good. All options, defaults included:\n")
+    remarks = {}
+    if calibrated:
+        settings = calibrated.applied_to(settings)
+        remarks = dict.fromkeys(PLACES.values(), f"calibrated on the page: {overlay.path}")
+    print(config.as_toml(settings, remarks), end="")
+    print_warnings(settings)
+    return 0
+
+
+def config_reference(_options: argparse.Namespace) -> int:
+    """Print the table of all options."""
+    print(config.reference(), end="")
+    return 0

@@ -1,0 +1,25 @@
+"""`picar doctor`."""
+
+from __future__ import annotations
+
+import argparse
+
+from picar.commands.common import Commands, add
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the parser."""
+    examining = add(commands, "doctor", doctor)
+    examining.add_argument("--config", metavar="FILE", help="the file to check; default as for serve")
+    examining.add_argument("--json", action="store_true", help="a list of check, status, message and fix")
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Say what is wrong with this machine, and the exact fix."""
+    from picar.doctor import examine
+    from picar.doctor.findings import as_json, is_well, report
+    from picar.doctor.machine import this_machine
+
+    findings = list(examine(this_machine(), options.config))
+    print(as_json(findings) if options.json else "\n".join(report(findings)))
+    return 0 if is_well(findings) else 1

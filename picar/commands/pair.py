@@ -1,0 +1,227 @@
+"""`picar pair`, and what `serve` says about pairing: PIN, address, QR code; who is paired, and tokens for scripts."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from picar import config
+from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED, Paired
+from picar.access.locations import become_owner, resting, running, state_directory
+from picar.access.names import NAME_BYTES, NAME_CHARACTERS, is_printable, look_alike, tidy_name
+from picar.access.store import EVERYBODY, AccessStore
+from picar.access.visitor import Pairing, pairing_of
+from picar.commands.common import Commands, add
+from picar.config import Config
+from picar.errors import AccessError
+from picar.journal.flight import folder_in_memory
+from picar.network import addresses
+from picar.program import command, program
+
+_OFF = (
+    "Pairing is off: whoever reaches the car may drive it. That is for a car on its own hotspot;\n"
+    'elsewhere write pairing = "on" under [access] in its configuration.'
+)
+_ORIGINS = {
+    BY_PIN: "  (with the PIN)",
+    BY_TERMINAL: "  (from this machine's terminal)",
+    BY_UNPAIRED: "  (invited without pairing)",
+    "": "",
+}
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the parser."""
+    pairing = add(commands, "pair", pair)
+    pairing.add_argument(
+        "--config", metavar="FILE", help="the configuration of the car; default as for serve"
+    )
+    pairing.add_argument(
+        "--port", metavar="N", type=int, help="the car's port, where a running car cannot be found by itself"
+    )
+    doing = pairing.add_mutually_exclusive_group()
+    doing.add_argument("--token", metavar="NAME", help="make a token for a script, and print it")
+    doing.add_argument("--list", action="store_true", help="name the phones and scripts that are paired")
+    doing.add_argument(
+        "--revoke", metavar="NAME", help="let this phone or script in no more; all: none of them"
+    )
+    pairing.add_argument(
+        "--with-invited", action="store_true", help="with --revoke: also those whom they invited, and so on"
+    )
+    doing.add_argument("--new-pin", action="store_true", help="make another PIN; who is paired stays so")
+
+
+def pair(options: argparse.Namespace) -> int:
+    """Show PIN and QR code for a new phone; or list, remove, and make tokens for scripts."""
+    if options.with_invited and options.revoke is None:
+        options.parser.error("--with-invited goes with --revoke NAME")
+    print(*lines(options), sep="\n")
+    return 0
+
+
+def greeting(
+    store: AccessStore, pairing: Pairing, host: str, port: int, *, in_journal: bool = False
+) -> Iterator[str]:
+    """Yield what `serve` and `pair` print for those who want to drive: each address, the PIN, a QR code for a phone.
+
+    Args:
+        store: the PIN, and what signs the QR code.
+        pairing: whom to ask for the PIN.
+        host: what the server listens on.
+        port: its TCP port.
+        in_journal: leave out PIN and QR code: a journal is kept, and sent with reports of faults.
+    """
+    present = addresses.interfaces()
+    for address in addresses.reachable(host, present):
+        yield f"  open   {addresses.url(address, port)}"
+    phone = addresses.for_a_phone(host, present)
+    if pairing == "off":
+        yield f"\n{_OFF}"
+    elif in_journal:
+        yield f"  PIN    {command('pair')} (it shows the QR code too)"
+    elif pairing == "on" or phone:
+        yield f"  PIN    {store.pin}"
+    if phone is None:
+        yield f"\n{_no_phone(host, present)}\n"
+    elif not in_journal:
+        yield from _for_a_phone(store, pairing, addresses.url(phone, port), port)
+
+
+def _for_a_phone(store: AccessStore, pairing: Pairing, url: str, port: int) -> Iterator[str]:
+    asks = pairing != "off"
+    drawing = _drawing(addresses.pairing_link(url, store.invitation(time.monotonic())) if asks else url)
+    scan = "scan this, or " if drawing else ""
+    yield f"\nOn a phone in the same network, {scan}type {url}{' and then the PIN' if asks else ''}\n"
+    yield from drawing
+    if drawing and asks:
+        again = "pair" if folder_in_memory() else f"pair --port {port}"  # else it finds no running picar
+        yield f"The QR code is good for 10 minutes; a new one: {command(again)}\n"
+
+
+def _no_phone(host: str, present: addresses.Present) -> str:
+    if addresses.for_a_phone(addresses.EVERYWHERE, present):
+        fix = f'set host to "{addresses.EVERYWHERE}" (--host, or [server] in the configuration)'
+        return f"No phone can reach the car at {host}. For a phone, {fix}."
+    return "This machine has no address that a phone can reach. For a phone, join a network."
+
+
+def lines(options: argparse.Namespace) -> Iterator[str]:
+    """Yield what `picar pair` prints.
+
+    Raises:
+        AccessError: the list cannot be read or written, or nobody has that name.
+    """
+    serving = running(folder_in_memory())
+    changes = options.list or options.new_pin or options.revoke is not None or options.token is not None
+    # Root's files come first: afterwards root is another user, who may not even read the program's own.
+    settings = None if serving or changes else config.load(config.find_file(options.config))
+    program()
+    folder = Path(serving.state) if serving else resting()
+    become_owner(folder)
+    reads = options.list or options.revoke is not None
+    store = _open(folder, create=not (serving or reads))
+    if serving and not changes:
+        yield from greeting(store, serving.pairing, serving.host, serving.port)
+    elif settings:
+        yield from _resting(store, settings, options.port)
+    elif options.list:
+        yield from _list(store)
+    elif options.revoke is not None:
+        yield from _revoke(store, options.revoke, options.with_invited)
+    elif options.token is not None:
+        yield _token(store, options.token)
+    else:
+        everybody = command(f"pair --revoke {EVERYBODY}")
+        yield f"The new PIN is {store.new_pin()}. Who is paired stays so; to remove them too: {everybody}"
+
+
+def _resting(store: AccessStore, settings: Config, port: int | None) -> Iterator[str]:
+    """Yield the PIN of a car that was not found running; its address only where somebody names the port."""
+    pairing = pairing_of(settings)
+    if port is not None:
+        yield from greeting(store, pairing, settings.server.host, port)
+    else:
+        yield f"\n{_OFF}" if pairing == "off" else f"  PIN    {store.pin}"
+        yield f"\n{_not_found(store.path.parent)}"
+
+
+def _not_found(folder: Path) -> str:
+    start = command("serve") if folder == state_directory() else "sudo systemctl start picar"
+    return (
+        f"No running picar was found, so its address is not known. To start it: {start}\n"
+        f"If it runs, name its port: {command('pair --port N')}"
+    )
+
+
+def _open(folder: Path, create: bool) -> AccessStore:
+    try:
+        return AccessStore(folder, create=create)
+    except AccessError as error:
+        if "ermission" in str(error):
+            raise AccessError(
+                f"The PIN of this machine's car is in {folder}, which is not yours to read. Use sudo: {command('pair', sudo=True)}"
+            ) from None
+        raise
+
+
+def _list(store: AccessStore) -> Iterator[str]:
+    if not store.paired:
+        yield "Nobody is paired."
+    for one in store.paired:
+        yield f"  {one.kind:<7} {one.name}{_origin(store, one)}"
+    for name in store.strange:
+        yield f"  {'unknown':<7} {name if is_printable(name) else repr(name)}  (of another version of picar; lets nobody in)"
+
+
+def _origin(store: AccessStore, one: Paired) -> str:
+    """Return how somebody came in, as far as the list says so."""
+    if one.by in _ORIGINS:
+        return _ORIGINS[one.by]
+    inviters = [other.name for other in store.paired if other.id == one.by]
+    return f"  (invited by {inviters[0] if inviters else 'a phone that was removed'})"
+
+
+def _revoke(store: AccessStore, name: str, with_invited: bool) -> Iterator[str]:
+    removed, invited = store.revoke(None if name == EVERYBODY else name, with_invited)
+    if not removed and name != EVERYBODY:
+        raise AccessError(
+            f"Nobody named {name!r} is on the list. Invitations, and phones that paired within the last minute, "
+            f"were ended all the same. See: {command('pair --list')}"
+        )
+    names = ", ".join(name if is_printable(name) else repr(name) for name in removed)
+    yield f"Removed: {len(removed)}{f' ({names})' if names else ''}. Their connections close within a second."
+    yield "All invitations have ended: QR codes from before pair no phone any more."
+    if invited:
+        yield f"Still paired are those whom {name} invited. To remove them too:"
+        yield from (f"  {command(f'pair --revoke {shlex.quote(one)}')}" for one in invited)
+    yield f"Whoever knows the PIN can pair again. To change the PIN too: {command('pair --new-pin')}"
+
+
+def _token(store: AccessStore, name: str) -> str:
+    if not name or name != tidy_name(name):
+        raise AccessError(
+            f"{name!r} is no name for a script. A name has 1 to {NAME_CHARACTERS} printable characters, and at most {NAME_BYTES} bytes."
+        )
+    if any(look_alike(one.name) == look_alike(name) for one in store.paired):
+        raise AccessError(
+            f"There is one named {name!r} already. Take another name, or: {command(f'pair --revoke {shlex.quote(name)}')}"
+        )
+    return store.credential(store.pair(name, "script"))
+
+
+def _drawing(text: str) -> list[str]:
+    """Return the lines of a QR code as this terminal can show it, none where it cannot."""
+    try:
+        "█▀▄".encode(sys.stdout.encoding or "ascii")
+        lines = list(addresses.qr_code(text))
+    except UnicodeEncodeError:
+        colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        columns = shutil.get_terminal_size().columns if colours else 0
+        lines = addresses.qr_code_in_colours(text, columns - 2)
+    return ["  " + line for line in lines] + [""] * bool(lines)

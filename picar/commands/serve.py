@@ -1,0 +1,135 @@
+"""`picar serve`: builds the objects of the server process by hand and runs them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from picar import __version__
+from picar.commands.common import (
+    BACKENDS,
+    Commands,
+    add,
+    choose_backend,
+    drive_low,
+    load,
+    pin_options,
+    print_warnings,
+)
+from picar.config import Config
+from picar.errors import PicarError
+from picar.motor.pins.trace import TraceFile
+
+if TYPE_CHECKING:
+    from picar.web.auth import Gate
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the parser."""
+    serving = add(commands, "serve", serve, pin_options())
+    serving.add_argument("--host", metavar="H", help="address to listen on")
+    serving.add_argument("--port", metavar="N", type=int, help="TCP port; 0 takes any free one")
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve the page until a signal comes or something breaks."""
+    import asyncio
+
+    from picar import log
+    from picar.access.locations import Serving, announce, state_directory, withdraw
+    from picar.access.store import AccessStore
+    from picar.access.visitor import pairing_of
+    from picar.calibration.store import Overlay, Tuning
+    from picar.calibration.values import Calibration
+    from picar.car.hub import Hub
+    from picar.journal.flight import FlightRecorder, folder_in_memory
+    from picar.motor.channel import Channel
+    from picar.motor.pipe import Order
+    from picar.program import program
+    from picar.sensors import host
+    from picar.sensors.watch import HostWatch
+    from picar.system.systemd import be_killed_first, catch_signals, ignore_signals
+    from picar.web.auth import Gate
+    from picar.web.connection_limits import make_room
+    from picar.web.server import Server, listen
+
+    log.to_stderr()
+    program()  # looked up before anything moves
+    settings = load(options)
+    print_warnings(settings)
+    backend = choose_backend(settings)
+    store = AccessStore(state_directory(), serving=True)
+    overlay = Overlay(store.path.parent, backend)
+    calibrated, speed_cap = overlay.start(), store.speed_cap
+    tuning = Tuning(Calibration.of(settings), overlay, calibrated)
+    make_room(settings.server.max_clients)
+    tracing = TraceFile(options.pin_trace) if options.pin_trace else None
+    if tracing:
+        tracing.open()  # held open: in an emergency nothing may be left to fail but the pins
+    sockets = listen(settings.server)
+    flight = FlightRecorder("server")
+    notes = [flight.pin, tracing.trace.line] if tracing else [flight.pin]
+    pins_low = functools.partial(drive_low, settings, backend, notes)
+    trace = tracing.trace.fd if tracing else None
+    order = Order.of(settings, backend, trace, flight.fd, speed_cap, calibrated)
+    settings = tuning.current.applied_to(settings)
+    channel = Channel(order, pins_low)
+    server: Server | None = None
+    told_to_end = False
+
+    def end() -> None:
+        nonlocal told_to_end
+        if told_to_end:
+            return
+        flight.goodbye()
+        channel.cut()  # pins low first, everything else after
+        told_to_end = True
+        if server:
+            server.end()
+
+    catch_signals(end)
+    try:
+        status = channel.start()
+    except PicarError:
+        if told_to_end:
+            return 0
+        raise
+    be_killed_first()
+    hub = Hub(settings, backend, channel, status, tuning, flight.note, speed_cap)
+    gate = Gate(store, pairing_of(settings))
+    watch = HostWatch(host.HostReader(host.Tree(host.ROOT)).read)
+    server = Server(hub, channel, sockets, settings.server, flight, gate, watch)
+    channel.attach(hub.on_status, server.broke)
+    if told_to_end:
+        server.end()
+    port = sockets[0].getsockname()[1]
+    serving = Serving(os.getpid(), settings.server.host, port, str(store.path.parent), gate.pairing)
+    announced = announce(serving, folder_in_memory())
+    with contextlib.suppress(OSError):  # a full disk or a reader that has gone is no reason not to drive
+        _greet(settings, backend, gate, port)
+    try:
+        return asyncio.run(server.run())
+    finally:
+        ignore_signals()
+        withdraw(announced, folder_in_memory())
+        if tracing:
+            tracing.close()
+
+
+def _greet(settings: Config, backend: str, gate: Gate, port: int) -> None:
+    """Print the backend, the URL of each address, and for a phone the PIN and a QR code."""
+    from picar.commands import pair
+    from picar.system.systemd import writes_to_journal
+
+    in_journal = writes_to_journal(sys.stdout.fileno())
+    print(f"picar {__version__}")
+    print(f"  pins   {BACKENDS[backend]}")
+    for line in pair.greeting(gate.store, gate.pairing, settings.server.host, port, in_journal=in_journal):
+        print(line)
+    if not in_journal:
+        print("Ctrl-C stops the car and picar.")
+    sys.stdout.flush()

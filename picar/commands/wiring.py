@@ -1,0 +1,134 @@
+"""`picar wiring`: the drawing in the terminal or in a file, and a configuration for a tutorial's wiring.
+
+A part of the roof: it reads the configuration and writes files, so that `picar.wiring` need not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from picar import config
+from picar.access.locations import resting
+from picar.calibration.store import Overlay
+from picar.commands.common import Commands, add
+from picar.errors import FileError, UsageError
+from picar.program import command
+from picar.wiring import svg, text
+from picar.wiring.plan import Plan, plan
+from picar.wiring.presets import PRESETS, Preset, as_toml
+from picar.wiring.words import WORDS
+
+_OURS = "<svg "  # how a file begins that may be drawn anew
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the parser."""
+    drawing = add(commands, "wiring", wiring)
+    drawing.add_argument("--config", metavar="FILE", help="the configuration to show; default as for serve")
+    drawing.add_argument("--svg", metavar="FILE", help="draw it into this file")
+    drawing.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the drawing")
+    drawing.add_argument(
+        "--preset", metavar="NAME", help='print a configuration for a tutorial\'s wiring; "list" names them'
+    )
+    drawing.add_argument(
+        "--write", metavar="FILE", help="write that configuration into this file, if it is new"
+    )
+
+
+def wiring(options: argparse.Namespace) -> int:
+    """Show which wire goes where in this car, or write a configuration for a tutorial's wiring."""
+    print(output(options), end="")
+    return 0
+
+
+def output(options: argparse.Namespace) -> str:
+    """Do what is asked for, and return what to print.
+
+    Args:
+        options: `config`, `svg`, `lang`, `preset` and `write`, as on the command line.
+
+    Raises:
+        UsageError: the options do not go together.
+        FileError: a file exists, or cannot be written.
+        ConfigError: the configuration to show is wrong.
+    """
+    if options.preset == "list":
+        return "".join(f"{preset.name:<16}{preset.sentence}\n" for preset in PRESETS.values())
+    preset = _preset(options.preset)
+    if options.write and not preset:
+        raise UsageError(
+            "--write needs --preset NAME: whose wiring shall be written? --preset list names them."
+        )
+    drawn = plan(preset.wiring) if preset else _configured(options.config)
+    told = ""
+    if options.svg:
+        told += _draw(drawn, options.lang, Path(options.svg))
+    if preset and options.write:
+        told += _write(as_toml(preset), Path(options.write))
+    elif preset and not options.svg:
+        told += as_toml(preset)
+    return told or _in_the_terminal(drawn)
+
+
+def _preset(name: str | None) -> Preset | None:
+    if name is None:
+        return None
+    if name not in PRESETS:
+        raise UsageError(f"--preset {name}: no such wiring. Known: {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def _configured(flag: str | None) -> Plan:
+    settings = config.load(config.find_file(flag))
+    calibrated = Overlay.configured(resting(), settings).read()
+    settings = calibrated.applied_to(settings) if calibrated else settings
+    return plan(settings.l298n, settings.left, settings.right)
+
+
+def _in_the_terminal(drawn: Plan) -> str:
+    shown = text.drawing(drawn, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+    try:
+        shown.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return text.plain(shown)
+    return shown
+
+
+def _draw(drawn: Plan, language: str, file: Path) -> str:
+    """Write the drawing; an older one is drawn anew, any other file is left alone."""
+    drawing = svg.drawing(drawn, WORDS[language], alone=True) + "\n"
+    try:
+        if _is_not_ours(file):
+            raise FileExistsError(errno.EEXIST, "it exists, and is not a drawing")
+        file.write_text(drawing, encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(file, error) from None
+    return f"The wiring is drawn in {file}.\n"
+
+
+def _is_not_ours(file: Path) -> bool:
+    return file.exists() and not file.read_text(encoding="utf-8", errors="replace").startswith(_OURS)
+
+
+def _write(toml: str, file: Path) -> str:
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            new.write(toml)
+    except FileExistsError:
+        raise FileError(
+            f"{file} exists and was left as it is. Name another file, or put the lines there yourself: "
+            "the same command without --write prints them."
+        ) from None
+    except OSError as error:
+        raise _cannot_write(file, error) from None
+    check = command(f"check-config {shlex.quote(str(file))}")
+    return f"Written to {file}. Check it: {check}\n"
+
+
+def _cannot_write(file: Path, error: OSError) -> FileError:
+    return FileError(f"{file} cannot be written ({error.strerror}). Name another file.")

@@ -1,0 +1,1 @@
+"""The flight recorder: the last minute of both processes, in memory."""

@@ -1,0 +1,1 @@
+"""Motor boards. One file for each; it knows the board's terminals and truth table."""

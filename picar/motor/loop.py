@@ -1,0 +1,241 @@
+"""The loop of the motor process: commands in, pin writes and status out, and its own deadline.
+
+One `select`, no asyncio, no thread. What a command does is `Drive`'s, which pins it means the bridge's.
+
+What ends it: end-of-file on the command pipe, because then the server is gone. Whoever runs the loop
+makes the pins low when it returns or raises; only an end-of-file gives exit code 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from picar.calibration.values import Calibration
+from picar.core.drive import TICK_S, Drive, Output, Reason, Refusal, State
+from picar.motor import pipe
+from picar.system.systemd import catch_signals
+
+MOVING_BEAT_S = 0.04  # 25 a second; the server takes 0.5 s of silence for a hang
+RESTING_BEAT_S = 0.5
+GOODBYE_S = 1.0  # after a signal: how long the server may take to close the pipe
+READ_BYTES = 512  # about ten commands between two looks at the clock; their refusals fit one status
+
+
+class Bridge(Protocol):
+    """What the loop needs of a motor board."""
+
+    def apply(self, output: Output) -> None:
+        """Make the motors do this."""
+        ...
+
+    def calibrate(self, calibration: Calibration) -> None:
+        """Take other directions, trims and minimum duty, at rest."""
+        ...
+
+    def low(self) -> None:
+        """Write every pin low, whatever was written before."""
+        ...
+
+
+class World(Protocol):
+    """A simulated car, where there is one."""
+
+    @property
+    def moving(self) -> bool:
+        """Whether it turns a wheel."""
+        ...
+
+    @property
+    def pose(self) -> tuple[float, float, float]:
+        """Where it is."""
+        ...
+
+    def advance(self, now: float) -> None:
+        """Let time pass."""
+        ...
+
+
+class MotorLoop:
+    """Runs until end-of-file.
+
+    Args:
+        drive: decides.
+        bridge: acts.
+        world: the simulated car, or None.
+        commands: file descriptor to read commands from.
+        status: file descriptor to write status to.
+        note: writes down what happens.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        drive: Drive,
+        bridge: Bridge,
+        world: World | None,
+        commands: int,
+        status: int,
+        note: Callable[[str], None] = lambda _members: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._drive, self._bridge, self._world = drive, bridge, world
+        self._commands, self._status = commands, status
+        self._note, self._clock = note, clock
+        self._unread = b""
+        self._handled = 0
+        self._refused: list[tuple[int, str]] = []
+        self._said: tuple[Any, ...] = ()
+        self._said_at = 0.0
+        self._signalled = self._braking = False
+        self._leave_at: float | None = None  # after a signal: pins are low, the server has until then
+
+    def run(self) -> int:
+        """Return the exit code: 0 after end-of-file, 1 after a signal that no end-of-file followed."""
+        os.set_blocking(self._commands, False)
+        os.set_blocking(self._status, False)
+        wake, wake_end = os.pipe()
+        os.set_blocking(wake_end, False)
+        signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
+        catch_signals(self._on_signal)
+        return self._loop(wake)
+
+    def _loop(self, wake: int) -> int:
+        while True:
+            now = self._clock()
+            if self._signalled and self._leave_at is None:
+                self._bridge.low()
+                self._leave_at = now + GOODBYE_S
+                self._note('"end":"signal"')
+            elif self._leave_at is None:
+                self._act(now)
+            elif now >= self._leave_at:
+                return 1
+            self._report(now)
+            ready, _, _ = select.select([self._commands, wake], [], [], self._time_left(now))
+            if wake in ready:
+                os.read(wake, 512)
+            if self._commands in ready and not self._read():
+                self._note('"end":"end of file"')
+                return 0
+
+    def _act(self, now: float) -> None:
+        """Let time pass in the drive and in the simulated car, and write the pins."""
+        output = self._drive.tick(now)
+        self._braking = output.brake
+        self._bridge.apply(output)
+        if self._world:
+            self._world.advance(now)
+
+    def _read(self) -> bool:
+        """Handle the commands that have come in. Returns False at end-of-file."""
+        try:
+            data = os.read(self._commands, READ_BYTES)
+        except BlockingIOError:
+            return True
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        if self._leave_at is None:
+            for line in lines:
+                self._handle(json.loads(line), self._clock())
+        return bool(data)
+
+    def _handle(self, frame: list[Any], now: float) -> None:
+        kind, n, *rest = frame
+        stopped = self._drive.state == State.STOPPED
+        refusal = self._obey(kind, rest, now)
+        self._handled = n
+        if kind == "stop" and stopped:
+            return  # anybody may say it as often as they like: it must not fill the flight recorder
+        if refusal:
+            self._refused.append((n, refusal))
+            self._note(f'"n":{n},"refused":"{refusal}"')
+        else:
+            self._note(f'"n":{n},"did":"{kind}"')
+
+    def _obey(self, kind: str, rest: list[Any], now: float) -> Refusal | None:
+        """Carry out a command. Returns why not."""
+        if kind in ("drive", "tank", "jog"):
+            deadline, a, b = rest
+            return self._drive.command(pipe.sticks(kind, a, b), deadline, now)
+        if kind == "stop":
+            self._drive.stop(now)
+        elif kind == "release":
+            self._drive.release(Reason(rest[0]), now)
+        elif kind == "reset":
+            deadline, seen_at = rest
+            return self._drive.reset(seen_at, deadline, now)
+        elif kind == "limit":
+            deadline, speed = rest
+            return self._drive.limit(speed, deadline, now)
+        elif kind == "calibrate":
+            return self._calibrate(*rest, now=now)
+        elif kind == "cap":
+            (self._drive.speed_cap,) = rest
+        else:
+            raise ValueError(f"no such frame: {kind}")
+        return None
+
+    def _calibrate(self, deadline: float, *values: Any, now: float) -> Refusal | None:
+        """Change what the motors are told; while a wheel turns that would be a jerk, or a turn the other way."""
+        self._act(now)  # so that what is over by now is over
+        if now >= deadline:
+            return Refusal.STALE
+        if self._moving:
+            return Refusal.MOVING
+        self._bridge.calibrate(Calibration(*values))
+        return None
+
+    def _report(self, now: float) -> None:
+        """Send a status when there is something to say: an answer, a change, or the beat."""
+        drive = self._drive
+        moving = self._moving
+        news = (self._handled, drive.state, drive.reason, moving)
+        if news[1:3] != self._said[1:3]:
+            self._note(f'"state":"{drive.state}","reason":{json.dumps(drive.reason)}')
+        due = now - self._said_at >= (MOVING_BEAT_S if moving else RESTING_BEAT_S)
+        if news == self._said and not due:
+            return
+        applied, wanted = drive.applied, drive.wanted
+        status = pipe.Status(
+            n=self._handled,
+            state=drive.state,
+            reason=drive.reason,
+            wanted=(round(wanted.throttle, 4), round(wanted.steering, 4)),
+            applied=(round(applied.left, 4), round(applied.right, 4)),
+            speed_limit=drive.speed_limit,
+            moving=moving,
+            refused=self._refused,
+            pose=self._world.pose if self._world else None,
+        )
+        self._send(status.encode())
+        self._refused = []
+        self._said, self._said_at = news, now
+
+    def _send(self, line: bytes) -> None:
+        """Write a status; one that does not fit is dropped, for a blocked write would make us deaf."""
+        try:
+            os.write(self._status, line)
+        except (BlockingIOError, BrokenPipeError):
+            return
+
+    @property
+    def _moving(self) -> bool:
+        return self._drive.moving or self._braking or (self._world is not None and self._world.moving)
+
+    def _time_left(self, now: float) -> float:
+        moving = self._moving
+        due = [self._drive.next_event(now), self._said_at + (MOVING_BEAT_S if moving else RESTING_BEAT_S)]
+        if self._world and self._world.moving:
+            due.append(now + TICK_S)
+        if self._leave_at is not None:
+            due.append(self._leave_at)
+        return max(0.0, min(due) - self._clock())
+
+    def _on_signal(self) -> None:
+        """Leave the pins to the loop, which the wake-up pipe runs at once: it may be in the middle of a write."""
+        self._signalled = True

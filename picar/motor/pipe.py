@@ -1,0 +1,201 @@
+"""The frames on the pipes between the server and the motor process, one JSON line each.
+
+The first line is the `Order`: the configuration of the motor process. Commands are arrays, `["drive", n, deadline, throttle, steering]`; `n` counts up and comes back in the
+status. Times are CLOCK_MONOTONIC seconds, the same clock on both sides. Both sides are this program:
+a line that cannot be read is a defect, not input, and raises.
+
+Law: no frame is longer than PIPE_BUF, so that a non-blocking write takes all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from picar.calibration.values import Calibration
+from picar.config import (
+    Config,
+    DriveConfig,
+    L298NConfig,
+    MotorsConfig,
+    SessionConfig,
+    SideConfig,
+)
+from picar.core.drive import Reason
+from picar.core.shaping import Jog, Sticks, Tank, Wanted
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+MAX_BYTES = 512  # what POSIX promises of PIPE_BUF, and what macOS has
+
+
+def drive(n: int, wanted: Wanted, deadline: float) -> bytes:
+    """Follow these sticks until `deadline`."""
+    if isinstance(wanted, Jog):
+        return _line("jog", n, deadline, wanted.side, wanted.duty)
+    if isinstance(wanted, Sticks):
+        kind, a, b = "drive", wanted.throttle, wanted.steering
+    else:
+        kind, a, b = "tank", wanted.left, wanted.right
+    return f'["{kind}",{n},{deadline},{a},{b}]\n'.encode()  # by hand: the one frame that is in a hurry
+
+
+def stop(n: int) -> bytes:
+    """Stop and stay stopped."""
+    return _line("stop", n)
+
+
+def reset(n: int, seen_at: float, deadline: float) -> bytes:
+    """Leave the stop, if the state sent at `seen_at` showed it."""
+    return _line("reset", n, deadline, seen_at)
+
+
+def release(n: int, reason: Reason) -> bytes:
+    """Forget the driver."""
+    return _line("release", n, reason)
+
+
+def limit(n: int, speed: float, deadline: float) -> bytes:
+    """Set the speed limit."""
+    return _line("limit", n, deadline, speed)
+
+
+def cap(n: int, speed: float) -> bytes:
+    """Set the owner's speed cap; it has no deadline, for it must come true whenever it arrives."""
+    return _line("cap", n, speed)
+
+
+def calibrate(n: int, calibration: Calibration, deadline: float) -> bytes:
+    """Follow another calibration, at standstill."""
+    return _line("calibrate", n, deadline, *dataclasses.astuple(calibration))
+
+
+def sticks(kind: str, a: Any, b: float) -> Wanted:
+    """Return what a drive, tank or jog frame asks for."""
+    if kind == "jog":
+        return Jog(a, b)
+    return Sticks(a, b) if kind == "drive" else Tank(a, b)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the motor process says of itself.
+
+    `n` is the newest command that was handled, `refused` the ones that were not followed and why;
+    `moving` is true while a wheel turns, is about to or is braked, also the simulated car's.
+    """
+
+    n: int
+    state: str
+    reason: str | None
+    wanted: tuple[float, float]
+    applied: tuple[float, float]
+    speed_limit: float
+    moving: bool
+    refused: list[tuple[int, str]]
+    pose: tuple[float, float, float] | None
+
+    def encode(self) -> bytes:
+        """Return the line to send."""
+        return (
+            json.dumps([getattr(self, name) for name in _STATUS_FIELDS], separators=(",", ":")).encode()
+            + b"\n"
+        )
+
+
+_STATUS_FIELDS = tuple(f.name for f in dataclasses.fields(Status))
+
+
+def parse_status(line: bytes) -> Status | str:
+    """Read a line of the motor process: a status, or the sentence that says why it cannot start."""
+    fields: Any = json.loads(line)
+    if isinstance(fields, str):
+        return fields
+    n, state, reason, wanted, applied, speed_limit, moving, refused, pose = fields
+    return Status(
+        n=n,
+        state=state,
+        reason=reason,
+        wanted=tuple(wanted),
+        applied=tuple(applied),
+        speed_limit=speed_limit,
+        moving=moving,
+        refused=[tuple(pair) for pair in refused],
+        pose=tuple(pose) if pose else None,
+    )
+
+
+def failure(sentence: str) -> bytes:
+    """Say why the motor process cannot start, cut where it does not fit a frame."""
+    while len(line := json.dumps(sentence).encode() + b"\n") > MAX_BYTES:
+        sentence = sentence[: -(len(line) - MAX_BYTES) // 6 or -1]
+    return line
+
+
+def _line(*fields: Any) -> bytes:
+    return _ENCODER.encode(fields).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The backend to open, where to write things down, and the sections that concern the motors.
+
+    `trace` is the descriptor of the pin trace's pipe; `flight` that of the server's flight recorder; `speed_cap` the
+    owner's, in [0.05, 1]. `configured` is the configuration's calibration, which a speed cap is measured by; the sections
+    hold the one in force.
+    """
+
+    backend: str
+    trace: int | None
+    flight: int | None
+    speed_cap: float
+    configured: Calibration
+    session: SessionConfig
+    drive: DriveConfig
+    motors: MotorsConfig
+    l298n: L298NConfig
+    left: SideConfig
+    right: SideConfig
+
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        backend: str,
+        trace: int | None = None,
+        flight: int | None = None,
+        speed_cap: float = 1.0,
+        calibrated: Calibration | None = None,
+    ) -> Order:
+        """Return the order for a configuration; `calibrated` is in force instead of its calibration, if given."""
+        in_force = calibrated.applied_to(config) if calibrated else config
+        sections = {f.name: getattr(in_force, f.name) for f in dataclasses.fields(cls)[5:]}
+        return cls(backend, trace, flight, speed_cap, Calibration.of(config), **sections)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What the motor process inherits."""
+        return tuple(fd for fd in (self.trace, self.flight) if fd is not None)
+
+    def encode(self) -> bytes:
+        """Return the line to send."""
+        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def parse(cls, line: bytes) -> Order:
+        """Read the line."""
+        f = json.loads(line)
+        return cls(
+            backend=f["backend"],
+            trace=f["trace"],
+            flight=f["flight"],
+            speed_cap=f["speed_cap"],
+            configured=Calibration(**f["configured"]),
+            session=SessionConfig(**f["session"]),
+            drive=DriveConfig(**f["drive"]),
+            motors=MotorsConfig(**f["motors"]),
+            l298n=L298NConfig(**f["l298n"]),
+            left=SideConfig(**f["left"]),
+            right=SideConfig(**f["right"]),
+        )

@@ -1,0 +1,63 @@
+"""The Raspberry Pi: its model, and the 40-pin header that every model since the B+ has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_MODEL_FILE = Path("/proc/device-tree/model")
+_LEFT: tuple[int | str, ...] = (  # odd numbers, from the end with the SD card; a number is a GPIO (BCM)
+    "3V3", 2, 3, 4, "GND", 17, 27, 22, "3V3", 10, 9, 11, "GND", 0, 5, 6, 13, 19, 26, "GND",
+)  # fmt: skip
+_RIGHT: tuple[int | str, ...] = (  # even numbers
+    "5V", "5V", "GND", 14, 15, 18, "GND", 23, 24, "GND", 25, 8, 7, 1, "GND", 12, "GND", 16, 20, 21,
+)  # fmt: skip
+GROUND = 39  # of eight; the last one of its row is the easiest to find
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderPin:
+    """One pin. `bcm` is None for power and ground."""
+
+    number: int
+    name: str
+    bcm: int | None
+
+    @property
+    def row(self) -> int:
+        """Its row from the SD card's end, 0 to 19."""
+        return (self.number - 1) // 2
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it is in the row of odd numbers, away from the board's edge."""
+        return self.number % 2 == 1
+
+
+def _pin(number: int, what: int | str) -> HeaderPin:
+    if isinstance(what, int):
+        return HeaderPin(number, f"GPIO {what}", what)
+    return HeaderPin(number, what, None)
+
+
+PINS = tuple(
+    _pin(2 * row + side, what)
+    for row, pair in enumerate(zip(_LEFT, _RIGHT, strict=True))
+    for side, what in enumerate(pair, start=1)
+)
+NUMBERS = frozenset(pin.bcm for pin in PINS if pin.bcm is not None)  # BCM
+_BY_BCM = {pin.bcm: pin for pin in PINS if pin.bcm is not None}
+
+
+def pin_of(bcm: int) -> HeaderPin:
+    """Return the pin of a GPIO by its BCM number, 0 to 27."""
+    return _BY_BCM[bcm]
+
+
+def raspberry_pi_model(path: Path = _MODEL_FILE) -> str | None:
+    """Return the name of the model, or None on any other machine."""
+    try:
+        model = path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
+    except OSError:
+        return None
+    return model if "Raspberry Pi" in model else None

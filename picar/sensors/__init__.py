@@ -1,0 +1,1 @@
+"""Facts about the machine that carries the car, and the thread that reads them."""

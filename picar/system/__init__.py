@@ -1,0 +1,1 @@
+"""The operating system around picar: systemd and logind."""

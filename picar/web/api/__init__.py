@@ -1,0 +1,54 @@
+"""The list of the HTTP routes. Each feature has one file here with its handlers and `routes(…)`, their addresses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from picar.access.guard import PinGuard
+from picar.car.hub import Hub
+from picar.config import ServerConfig
+from picar.journal.flight import FlightRecorder
+from picar.motor.channel import Channel
+from picar.web.api import access, calibration, car, journal, power, wiring
+from picar.web.auth import Gate
+from picar.web.handler import Handler, Route
+
+_DESCRIPTION = Path(__file__).with_name("openapi.json")
+
+
+class Description(Handler):
+    """`GET /api/v1/openapi.json`: this interface, as OpenAPI 3.1."""
+
+    public = True
+
+    def get(self) -> None:
+        """Send the file."""
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.write(_DESCRIPTION.read_bytes())
+
+    head = get
+
+
+def routes(
+    hub: Hub, channel: Channel, config: ServerConfig, flight: FlightRecorder, gate: Gate, port: int
+) -> list[Route]:
+    """Return the routes of all features.
+
+    Args:
+        hub: the car.
+        channel: the motor process.
+        config: the section `[server]`.
+        flight: the flight recorder.
+        gate: admits visitors.
+        port: the TCP port on which the server listens.
+    """
+    guard = PinGuard()
+    return [
+        (r"/api/v1/openapi.json", Description, {}),
+        *access.routes(gate, guard, config, port),
+        *calibration.routes(hub.tuning),
+        *car.routes(hub, channel, gate, guard),
+        *journal.routes(flight),
+        *power.routes(hub),
+        *wiring.routes(hub),
+    ]

@@ -1,0 +1,196 @@
+"""Access over HTTP: the session of this client, pairing by PIN or token, and invitations for other phones."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+from picar.access.content import BY_PIN, BY_UNPAIRED
+from picar.access.guard import PinGuard
+from picar.access.names import tidy_name
+from picar.access.store import INVITATION_S, INVITED_BY_ONE, AccessStore
+from picar.access.tokens import as_pin
+from picar.config import ServerConfig
+from picar.errors import AccessError, TooManyPaired
+from picar.network import addresses
+from picar.web.auth import Gate
+from picar.web.handler import Handler, JsonHandler, Refused, Route, bad_request
+
+log = logging.getLogger(__name__)
+
+COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one (RFC 6265bis §5.5)
+REDRAWN_S = 60.0  # a QR code on a page is this much old at most
+_TEXT_CHARACTERS = 200  # of a token: more is none
+# What a User-Agent says first counts: an iPad's also says Mac, an Android's also Linux.
+_KINDS = ("iPhone", "iPad", "Android", "Windows", "Mac", "Linux")
+_EXPIRED = (
+    f"This QR code has expired, or has let {INVITED_BY_ONE} phones in. Scan a new one, or enter the PIN."
+)
+
+
+class Session(Handler):
+    """`GET /api/v1/session`: whether this client may come in, and as whom."""
+
+    public = True
+
+    def initialize(self, gate: Gate, car: str) -> None:
+        """Take the gate to ask, and the car's name."""
+        self._gate, self._car = gate, car
+
+    def get(self) -> None:
+        """Answer; a newcomer's first return of its cookie is written to the list."""
+        self.keep_newcomer()
+        visitor = self.visitor
+        self.write(
+            {
+                "allowed": visitor is not None,
+                "pairing": self._gate.pairing,
+                "name": visitor.name if visitor else None,
+                "car": self._car,
+                "host": self.request.host,  # a page under another one knows that a proxy changed it
+            }
+        )
+
+    head = get
+
+
+class Pair(JsonHandler):
+    """`POST /api/v1/pair`: let this phone in, for a PIN or for the token of a QR code."""
+
+    public = True
+
+    def initialize(self, gate: Gate, guard: PinGuard) -> None:
+        """Take the gate to ask, and the guard of the PIN."""
+        self._gate, self._guard = gate, guard
+
+    def post(self) -> None:
+        """Pair; who is paired already stays who they are."""
+        body = self.asked(pin=(str,), token=(str,), name=(str,))
+        if ("pin" in body) == ("token" in body):
+            raise bad_request("it has a pin or a token")
+        paired = self._gate.paired(self.request)
+        if paired is None:
+            by, invitation = self._check(body)
+            name = tidy_name(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
+            with saving():
+                paired = self._gate.store.let_in(name, by, invitation)
+            log.info("paired: %s, at %s", paired.name, self.request.remote_ip)
+        self.set_cookie(
+            self._gate.cookie,
+            self._gate.store.credential(paired),
+            max_age=COOKIE_S,  # not a date: a Raspberry Pi may start with a wrong one
+            httponly=True,
+            samesite="Strict",
+            secure=self.request.protocol == "https",
+        )
+        self.write({"name": paired.name})
+
+    def _check(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return who lets this phone in, and the tag of the invitation."""
+        if "pin" in body:
+            check_pin(self, self._gate, self._guard, body["pin"])
+            return BY_PIN, ""
+        # A token cannot be guessed, so it is looked at also while PINs are not.
+        invitation = self._gate.store.invited(body["token"][:_TEXT_CHARACTERS], time.monotonic())
+        if invitation is None:
+            raise Refused(HTTPStatus.FORBIDDEN, "expired", _EXPIRED)
+        return invitation.by, invitation.tag
+
+
+class Drawn:
+    """The newest QR code of each inviter, redrawn after a minute: drawing takes a while on a small Pi."""
+
+    def __init__(self) -> None:
+        self._codes: dict[
+            str, tuple[str, str, float, dict[str, str]]
+        ] = {}  # URL, token, when, and what is shown
+
+    def get(self, store: AccessStore, url: str | None, by: str, now: float) -> dict[str, Any]:
+        """Return `link`, `qr` and `expires_in_s`; a void code is redrawn at once."""
+        if url is None:
+            return {"link": None, "qr": None, "expires_in_s": INVITATION_S}
+        drawn_url, token, at, members = self._codes.get(by, ("", "", 0.0, {}))
+        if url != drawn_url or now - at >= REDRAWN_S or not store.invited(token, now):
+            self._codes = {who: code for who, code in self._codes.items() if now - code[2] < REDRAWN_S}
+            token, at = store.invitation(now, by), now
+            link = addresses.pairing_link(url, token)
+            members = {"link": link, "qr": addresses.qr_image(link)}
+            self._codes[by] = url, token, at, members
+        return {**members, "expires_in_s": INVITATION_S - int(now - at)}
+
+
+class Invite(JsonHandler):
+    """`POST /api/v1/invite`: a QR code for another phone. The PIN is the owner's, and is never in the answer."""
+
+    def initialize(self, gate: Gate, drawn: Drawn, host: str, port: int) -> None:
+        """Take the gate, the QR codes, and where the car listens."""
+        self._gate, self._drawn, self._host, self._port = gate, drawn, host, port
+
+    def post(self) -> None:
+        """Answer address and QR code."""
+        self.asked()
+        assert self.visitor is not None
+        by = self.visitor.session if self.visitor.name is not None else BY_UNPAIRED
+        phone = addresses.for_a_phone(self._host, addresses.interfaces())
+        url = addresses.url(phone, self._port) if phone else None
+        self.write({"url": url, **self._drawn.get(self._gate.store, url, by, time.monotonic())})
+
+
+def check_pin(handler: JsonHandler, gate: Gate, guard: PinGuard, pin: str) -> None:
+    """Compare a PIN. Text without exactly six digits is refused and not counted as a guess.
+
+    Raises:
+        Refused: it has not six digits, it is wrong, or too many were before it.
+    """
+    digits = as_pin(pin)
+    if digits is None:
+        raise bad_request("the PIN has six digits")
+    now = time.monotonic()
+    wait_s = math.ceil(guard.wait_s(now))
+    if wait_s > 0:
+        raise Refused(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too_many_tries",
+            f"Too many wrong PINs. Try again in {wait_s} s, or scan the QR code.",
+            Retry_After=str(wait_s),
+        )
+    if not gate.store.is_pin(digits):
+        guard.wrong(now)
+        closed = "; no PIN is looked at for a minute" if guard.wait_s(now) else ""
+        log.warning("a wrong PIN from %s%s", handler.request.remote_ip, closed)
+        raise Refused(
+            HTTPStatus.FORBIDDEN,
+            "wrong_pin",
+            "That is not the car's PIN. The command picar pair shows the PIN on the car's machine.",
+        )
+    guard.right()
+
+
+@contextlib.contextmanager
+def saving() -> Iterator[None]:
+    """Turn a failure of the store into a refusal."""
+    try:
+        yield
+    except TooManyPaired as error:
+        raise Refused(HTTPStatus.CONFLICT, "too_many_paired", str(error)) from None
+    except AccessError as error:
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_saved", str(error)) from None
+
+
+def _kind_of(user_agent: str) -> str:
+    return next((kind for kind in _KINDS if kind in user_agent), "phone")
+
+
+def routes(gate: Gate, guard: PinGuard, config: ServerConfig, port: int) -> list[Route]:
+    """Return the addresses of access."""
+    place = {"gate": gate, "drawn": Drawn(), "host": config.host, "port": port}
+    return [
+        (r"/api/v1/session", Session, {"gate": gate, "car": config.name}),
+        (r"/api/v1/pair", Pair, {"gate": gate, "guard": guard}),
+        (r"/api/v1/invite", Invite, place),
+    ]

@@ -1,0 +1,136 @@
+"""The car over HTTP: health of both processes, newest state, stop, and the owner's speed cap. No GET changes anything."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+
+from tornado.web import stream_request_body
+
+from picar.access.guard import PinGuard
+from picar.car.hub import Hub
+from picar.core.shaping import LEAST_SPEED
+from picar.motor.channel import Channel
+from picar.web.api.access import check_pin, saving
+from picar.web.auth import Gate
+from picar.web.handler import Handler, JsonHandler, Refused, Route, bad_request
+
+ANSWER_TIMEOUT_S = 0.5
+_ANSWER_POLL_S = 0.005
+
+
+class Health(Handler):
+    """`GET /healthz`: 200 only while both processes are fresh."""
+
+    public = True
+
+    def initialize(self, channel: Channel) -> None:
+        """Take the motor process to ask about."""
+        self._channel = channel
+
+    def get(self) -> None:
+        """Say how the car is."""
+        if not self._channel.fresh():
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "motor_silent",
+                f"The motor process was last heard of {self._channel.silence_s:.1f} s ago.",
+            )
+        self.write(
+            {"status": "ok", "motor": {"pid": self._channel.pid, "age_s": round(self._channel.silence_s, 3)}}
+        )
+
+    head = get
+
+
+class State(Handler):
+    """`GET /api/v1/state`: the newest state."""
+
+    def initialize(self, hub: Hub) -> None:
+        """Take the hub to ask."""
+        self._hub = hub
+
+    def get(self) -> None:
+        """Send the state."""
+        self.write(self._hub.snapshot())
+
+    head = get
+
+
+@stream_request_body
+class Stop(Handler):
+    """`POST /api/v1/stop`: the latched stop, as soon as the request's head is here, whatever its body is."""
+
+    at_once = True
+
+    def initialize(self, hub: Hub) -> None:
+        """Take the hub to tell."""
+        self._hub = hub
+
+    async def prepare(self) -> None:
+        """Stop the car."""
+        await super().prepare()
+        if self.request.method == "POST":
+            self._number = self._hub.stop()
+
+    def data_received(self, chunk: bytes) -> None:
+        """Let the body pass unread."""
+
+    async def post(self) -> None:
+        """Answer when the motor process has."""
+        await answer_of(self._hub, self._number)
+        self.write(self._hub.snapshot())
+
+
+class SpeedCap(JsonHandler):
+    """`POST /api/v1/speed-cap`: the owner's cap, which anyone may lower and only the PIN raises."""
+
+    def initialize(self, gate: Gate, guard: PinGuard, hub: Hub) -> None:
+        """Take whom to ask and whom to tell."""
+        self._gate, self._guard, self._hub = gate, guard, hub
+
+    def post(self) -> None:
+        """Set it, for good."""
+        body = self.asked(speed=(int, float), pin=(str,))
+        speed = body.get("speed", 0.0)
+        if not LEAST_SPEED <= speed <= 1.0:
+            raise bad_request(f"speed is a number from {LEAST_SPEED:g} to 1")
+        # The lower of both: a disk that is full keeps the old one, and what a parent lowered stays so till a restart.
+        if speed > min(self._gate.store.speed_cap, self._hub.speed_cap):
+            if "pin" not in body:
+                raise Refused(
+                    HTTPStatus.FORBIDDEN, "pin_needed", "Only the car's PIN raises the owner's speed cap."
+                )
+            check_pin(self, self._gate, self._guard, body["pin"])
+        else:
+            self._hub.cap(float(speed))  # at once, whatever the disk says
+        with saving():
+            self._gate.store.set_speed_cap(float(speed))
+        self._hub.cap(float(speed), kept=True)
+        self.write({"speed_cap": float(speed)})
+
+
+async def answer_of(hub: Hub, number: int) -> None:
+    """Wait until the motor process has handled this command.
+
+    Raises:
+        Refused: it takes longer than `ANSWER_TIMEOUT_S`.
+    """
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + ANSWER_TIMEOUT_S
+    while not hub.answered(number):
+        if loop.time() > give_up_at:
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE, "motor_silent", "The motor process has not answered yet."
+            )
+        await asyncio.sleep(_ANSWER_POLL_S)
+
+
+def routes(hub: Hub, channel: Channel, gate: Gate, guard: PinGuard) -> list[Route]:
+    """Return the addresses of the car."""
+    return [
+        (r"/healthz", Health, {"channel": channel}),
+        (r"/api/v1/state", State, {"hub": hub}),
+        (r"/api/v1/stop", Stop, {"hub": hub}),
+        (r"/api/v1/speed-cap", SpeedCap, {"gate": gate, "guard": guard, "hub": hub}),
+    ]

@@ -1,0 +1,39 @@
+"""`GET /api/v1/flight`: the last minute of both processes, as JSON lines."""
+
+from __future__ import annotations
+
+import itertools
+
+from tornado.iostream import StreamClosedError
+
+from picar.journal.flight import FlightRecorder
+from picar.web.handler import Handler, Route
+
+_SLICE = 200  # lines, a millisecond on a laptop
+
+
+class Flight(Handler):
+    """`GET /api/v1/flight`: what both processes did in the last minute, as JSON lines."""
+
+    def initialize(self, flight: FlightRecorder) -> None:
+        """Take the recorder to read."""
+        self._flight = flight
+
+    async def get(self) -> None:
+        """Send the lines, in slices: the driver's messages go in between."""
+        self.set_header("Content-Type", "application/jsonl; charset=utf-8")
+        lines = self._flight.recent()
+        while part := b"".join(itertools.islice(lines, _SLICE)):
+            self.write(part)
+            try:
+                await self.flush()
+            except StreamClosedError:
+                return
+            await self.wait_for_turn()
+
+    head = get
+
+
+def routes(flight: FlightRecorder) -> list[Route]:
+    """Return the address of the flight recorder."""
+    return [(r"/api/v1/flight", Flight, {"flight": flight})]

@@ -1,0 +1,80 @@
+"""`GET /wiring`: the wiring of this car, as a page, as `/wiring.svg`, and their style sheet. No script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+
+from picar.car.hub import Hub
+from picar.config import Config
+from picar.web.handler import Handler, Refused, Route
+from picar.wiring.page import page
+from picar.wiring.plan import Plan, plan
+from picar.wiring.style import for_the_page
+from picar.wiring.svg import drawing
+from picar.wiring.words import LANGUAGES, WORDS, language
+
+_TYPES = {"": "text/html", ".svg": "image/svg+xml", ".css": "text/css"}
+_POLICY_OF_THE_DRAWING = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+class Drawings:
+    """What is sent, drawn once for each language: on a small Pi that takes longer than a command may wait.
+
+    Args:
+        config: returns the configuration to draw; calibrating changes it.
+    """
+
+    def __init__(self, config: Callable[[], Config]) -> None:
+        self._config = config
+        self._shown: tuple[object, ...] = ()
+        self._drawn: dict[tuple[str, str], str] = {}
+
+    def get(self, kind: str, spoken: str) -> str:
+        """Return the page (an empty kind), the drawing (`.svg`) or the style (`.css`)."""
+        config = self._config()
+        shown = (config.l298n, config.left, config.right)
+        if shown != self._shown:
+            self._shown, self._drawn = shown, {}
+        key = (kind, spoken)
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(plan(config.l298n, config.left, config.right), kind, spoken)
+        return self._drawn[key]
+
+    def _draw(self, plan: Plan, kind: str, spoken: str) -> str:
+        if kind == ".css":
+            return for_the_page()
+        if kind == ".svg":
+            return drawing(plan, WORDS[spoken], alone=True)
+        return page(plan, spoken)
+
+
+class Wiring(Handler):
+    """The page and its files. They show what the configuration says, nothing that the car does."""
+
+    public = True
+
+    def initialize(self, drawings: Drawings) -> None:
+        """Take what is sent."""
+        self._drawings = drawings
+
+    def get(self, kind: str) -> None:
+        """Send one of them, in the language that `lang` names, else in the one that the browser prefers."""
+        wanted = self.get_query_arguments("lang", strip=False)
+        if wanted and (len(wanted) > 1 or wanted[0] not in LANGUAGES):
+            raise Refused(
+                HTTPStatus.BAD_REQUEST, "bad_request", f"lang is {' or '.join(LANGUAGES)}, and given once."
+            )
+        accepted = self.request.headers.get("Accept-Language", "")
+        self.set_header("Content-Type", f"{_TYPES[kind]}; charset=utf-8")
+        self.set_header("Vary", "Accept-Language")
+        if kind == ".svg":  # opened by itself it has its style inside; no script may run in it
+            self.set_header("Content-Security-Policy", _POLICY_OF_THE_DRAWING)
+        self.write(self._drawings.get(kind, language(accepted, *wanted)))
+
+    head = get
+
+
+def routes(hub: Hub) -> list[Route]:
+    """Return the addresses of the drawings."""
+    return [(r"/wiring(|\.svg|\.css)", Wiring, {"drawings": Drawings(lambda: hub.config)})]
