@@ -301,7 +301,9 @@ PINS = {"/api/v1/pair": {}, "/api/v1/speed-cap": {"speed": 1.0}}
 
 
 def test_the_doors_that_take_a_pin_are_these() -> None:
-    document = json.loads(Path(picar.web.__file__).with_name("api").joinpath("openapi.json").read_text(encoding="utf-8"))
+    document = json.loads(
+        Path(picar.web.__file__).with_name("api").joinpath("openapi.json").read_text(encoding="utf-8")
+    )
     schemas = {
         name
         for name, schema in document["components"]["schemas"].items()
