@@ -19,9 +19,8 @@ from picar.commands.common import Commands, add
 from picar.errors import FileError, UsageError
 from picar.program import command
 from picar.wiring import svg, text
-from picar.wiring.plan import Plan, plan
-from picar.wiring.presets import PRESETS, Preset, as_toml
-from picar.wiring.words import WORDS
+from picar.wiring.plan import PRESETS, Plan, Preset, as_toml, plan
+from picar.wiring.text import WORDS
 
 _OURS = "<svg "  # how a file begins that may be drawn anew
 

@@ -1,8 +1,8 @@
-# ruff: noqa: RUF001 - Chinese has punctuation of its own
-"""The small page that a browser shows in place of a JSON error, and the rule for which requests get it.
+# ruff: noqa: RUF001 - Chinese has its own punctuation
+"""The small page that a browser shows in place of a JSON error, and the rule that selects these requests.
 
-Not for the car's own page, whose scripts read the JSON. The page has no script and no style of its own: the style sheet
-is that of `/wiring`, and where the car refuses that too, the browser's own colours remain.
+The scripts of the car's page read the JSON instead. The page contains no script and no style: it links the
+style sheet of `/wiring`. If the car refuses the style sheet too, the browser shows its default colours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CHINESE = {
     "head_too_big": "请求头超过 8 kB 或 100 行，多半是 Cookie 太多：同一主机名下的所有程序共用 Cookie，与端口无关。请在浏览器中删除这个地址的 Cookie，再打开页面。",
     "bad_request": "无法理解这个请求。",
 }
-_MOST_CHARACTERS = 1000  # of such a header; a browser's has 150
+_MOST_CHARACTERS = 1000  # read from a header; a browser sends about 150
 _LINK = """<p><a href="/">Open the car's page · <span lang="zh-CN">打开小车的页面</span></a></p>
 """
 _OTHERWISE = "无法打开这个地址。"
@@ -46,10 +46,10 @@ def weights(header: str) -> dict[str, float]:
 
 
 def prefers_page(headers: Mapping[str, str]) -> bool:
-    """Return whether these request headers are a browser's that opens an address, not those of a script or a program.
+    """Return True if these headers are of a browser that opens an address, False for a script or a program.
 
     Args:
-        headers: of the request; the names are spelt as in `Accept`.
+        headers: of the request; names are capitalized as in `Accept`.
     """
     accepted = weights(headers.get("Accept", ""))
     page = accepted.get("text/html", 0.0)
@@ -58,15 +58,15 @@ def prefers_page(headers: Mapping[str, str]) -> bool:
 
 
 def error_page(status: int, code: str, sentence: str) -> bytes:
-    """Return the page, as UTF-8.
+    """Return the page as UTF-8.
 
     Args:
-        status: of the answer, 4xx or 5xx.
-        code: the stable word of the error.
-        sentence: what is wrong and how to mend it; it may hold text from the request.
+        status: HTTP status, 4xx or 5xx.
+        code: the stable code of the error.
+        sentence: the error and its remedy; may contain text from the request, so it is escaped.
     """
     title = f"{status} {HTTPStatus(status).phrase}"
-    # Under a name that the car refuses, its page is refused too.
+    # Under a host name that the car refuses, the link would be refused too.
     link = "" if status == HTTPStatus.MISDIRECTED_REQUEST else _LINK
     return f"""<!doctype html>
 <html lang="en">

@@ -1,4 +1,4 @@
-"""The wiring of one configuration, as a picture, as text and as a table.
+"""The wiring of one configuration as a drawing, as text and as a page.
 
-Pure: from a configuration to strings. It reads no file, opens no pin and knows no library.
+Pure: from a configuration to strings. Reads no file, opens no pin and imports no library.
 """

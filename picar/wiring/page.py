@@ -1,16 +1,45 @@
-"""The page `/wiring`: the drawing, the table pin by pin, and what else to do. No script."""
+"""The page `/wiring` and its style sheet: the drawing, the table pin by pin, and the notes. No script.
+
+The Content-Security-Policy of the page allows no inline style, so the style sheet is a file of its own.
+"""
 
 from __future__ import annotations
 
 from html import escape
 
-from picar.wiring.notes import notes
 from picar.wiring.plan import Plan
-from picar.wiring.style import WIRES
+from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES
 from picar.wiring.svg import drawing
-from picar.wiring.words import LANGUAGES, WORDS, Words
+from picar.wiring.text import LANGUAGES, WORDS, Words, notes, rows
 
 _COLUMNS = ("pin", "bcm", "board", "wire", "does")
+_STYLE = """
+*{box-sizing:border-box}
+body{margin:0;padding:12px max(12px,env(safe-area-inset-right)) 32px max(12px,env(safe-area-inset-left));
+background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,"Noto Sans CJK SC","PingFang SC",sans-serif}
+header,main{max-width:1120px;margin:0 auto}
+header{display:flex;flex-wrap:wrap;gap:4px 20px;align-items:baseline}
+h1{font-size:1.5rem;line-height:1.2;margin:0 auto 0 0}
+h2{font-size:1.1rem;margin:1.2em 0 .4em}
+nav{display:flex;gap:16px}
+header p{flex-basis:100%;margin:0 0 12px;color:var(--dim)}
+a{color:var(--accent);padding:8px 0}
+main{display:grid;gap:16px;grid-template-columns:minmax(0,1fr)}
+figure,section{margin:0;background:var(--paper);border:1px solid var(--line);border-radius:16px;padding:8px}
+section{padding:4px 12px 12px}
+figure svg{display:block;width:100%;height:auto;max-width:600px;margin:0 auto}
+table{border-collapse:collapse;width:100%}
+th,td{text-align:left;padding:8px 4px;border-bottom:1px solid var(--line);vertical-align:top}
+th{color:var(--dim);font-weight:600;font-size:.85rem}
+td:first-child{font-weight:700;font-variant-numeric:tabular-nums}
+td svg{width:14px;height:14px;margin-right:6px;vertical-align:-2px}
+td{font-size:.9rem}
+td.name{white-space:nowrap}
+ul{padding-left:1.2em;margin:.4em 0}
+li{margin:.4em 0}
+@media (min-width:900px){main{grid-template-columns:minmax(0,600px) minmax(0,1fr);align-items:start}}
+@media print{body{background:#fff}figure,section{border:0}}
+"""
 
 
 def page(plan: Plan, language: str) -> str:
@@ -57,17 +86,19 @@ def page(plan: Plan, language: str) -> str:
 """
 
 
+def style() -> str:
+    """Return the style sheet of the page."""
+    dark = f"@media (prefers-color-scheme:dark){{:root{{{DARK}}}}}"
+    return f":root{{color-scheme:light dark;{LIGHT}}}\n{dark}\n{DRAWING}{_STYLE}"
+
+
 def _table(plan: Plan, words: Words) -> str:
     head = "".join(f'<th scope="col">{escape(words[column])}</th>' for column in _COLUMNS)
-    rows = [
-        _row(w.pin.number, w.pin.name, w.terminal, w.colour, words[w.role].format(motor=words[w.side]), words)
-        for w in plan.wires
-    ]
-    rows.append(_row(plan.ground.number, "GND", "GND", "black", words["common"], words))
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    lines = "".join(_row(*row, words) for row in rows(plan, words))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-def _row(number: int, name: str, terminal: str, colour: str, does: str, words: Words) -> str:
+def _row(number: int, name: str, terminal: str, colour: str, purpose: str, words: Words) -> str:
     spot = (
         f'<svg viewBox="0 0 14 14" aria-hidden="true"><circle cx="7" cy="7" r="6" fill="{WIRES[colour][0]}" '
         'stroke="#8a97a5"/></svg>'
@@ -77,6 +108,6 @@ def _row(number: int, name: str, terminal: str, colour: str, does: str, words: W
         f'<td class="name">{escape(name)}</td>',
         f"<td>{terminal}</td>",
         f'<td class="name">{spot}{escape(words[colour])}</td>',
-        f"<td>{escape(does)}</td>",
+        f"<td>{escape(purpose)}</td>",
     ]
     return f"<tr>{''.join(cells)}</tr>\n"

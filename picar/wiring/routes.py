@@ -1,8 +1,9 @@
-"""The ways of the wires from the board down to the header, with as few crossings as there can be.
+"""The paths of the wires from the board down to the header, with the fewest crossings.
 
-Each wire leaves its terminal downwards to a track of its own, follows that sideways to a lane of its own, that
-down to its pin's row, and enters the pin from outside. Of the lanes on one side the outermost is that of the
-lowest pin, so that lanes and rows never cross; the order of the tracks is the best of all orders.
+Each wire leaves its terminal downwards to its own horizontal track, follows the track to its own vertical
+lane, goes down the lane to the row of its pin, and enters the pin from outside. On each side the lowest pin
+has the outermost lane, so that lanes and rows never cross. The tracks are in the order with the fewest
+crossings.
 """
 
 from __future__ import annotations
@@ -28,9 +29,7 @@ TERMINAL_X = {
 BOARD_BOTTOM = 204
 RAIL_Y = 312
 TRACK_Y, TRACK_STEP = 330, 12
-LEFT_LANES = tuple(
-    range(122, 40, -12)
-)  # from the innermost; below the ground rail nothing else is on that side
+LEFT_LANES = tuple(range(122, 40, -12))  # innermost first; below the ground rail this side is free
 RIGHT_LANES = (353, 384, 397, 410, 423, 436, 449)  # between IN4 and ENB, then past ENB
 ROW_Y, ROW_STEP = 452, 21
 PIN_X = (229, 251)
@@ -38,7 +37,7 @@ PIN_X = (229, 251)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One wire's way: from (`x`, `top`) down to `track`, over to `lane`, down to `row` and in to `end`."""
+    """The path of a wire: from (`x`, `top`) down to `track`, over to `lane`, down to `row`, in to `end`."""
 
     name: str
     x: int
@@ -50,14 +49,14 @@ class Route:
 
     @property
     def points(self) -> list[tuple[int, int]]:
-        """Its corners, both ends included."""
+        """The corners of the path, both ends included."""
         return [
             (self.x, self.top), (self.x, self.track), (self.lane, self.track), (self.lane, self.row), (self.end, self.row),
         ]  # fmt: skip
 
 
 def routes(plan: Plan) -> list[Route]:
-    """Return the way of each wire, that of the ground (from the rail) last."""
+    """Return the path of each wire; the path of the ground wire (from the rail) is the last."""
     lanes = _lanes([*(wire.pin for wire in plan.wires), plan.ground])
 
     def way(name: str, track: int, pin: HeaderPin) -> Route:
@@ -71,17 +70,17 @@ def routes(plan: Plan) -> list[Route]:
 
 
 def crossings(ways: list[Route]) -> int:
-    """Count where one wire's track crosses another's way down."""
+    """Count the crossings of a track of one wire with a vertical part of another."""
     return sum(_crosses(a, b) for a, b in itertools.permutations(ways, 2))
 
 
 def row_y(pin: HeaderPin) -> int:
-    """Return the height of a pin."""
+    """Return the vertical position of a pin."""
     return ROW_Y + ROW_STEP * pin.row
 
 
 def pin_x(pin: HeaderPin) -> int:
-    """Return where a pin is sideways."""
+    """Return the horizontal position of a pin."""
     return PIN_X[0 if pin.is_left else 1]
 
 
@@ -96,7 +95,7 @@ def _lanes(pins: list[HeaderPin]) -> dict[int, int]:
 
 @functools.lru_cache(maxsize=256)
 def _fewest(ways: frozenset[Route]) -> tuple[int, tuple[Route, ...]]:
-    """Return the order of tracks from above with the fewest crossings, and how many (all subsets, 64 of six wires)."""
+    """Return the fewest crossings and the order of tracks, top first (tries all subsets: 64 for 6 wires)."""
     if not ways:
         return 0, ()
     found = []
@@ -107,7 +106,7 @@ def _fewest(ways: frozenset[Route]) -> tuple[int, tuple[Route, ...]]:
 
 
 def _crossed_below(upper: Route, lower: Route) -> int:
-    """Count the crossings of two wires, of which one has a track above the other's."""
+    """Count the crossings of two wires; the track of `upper` is above the track of `lower`."""
     return _spans(upper, lower.x) + _spans(lower, upper.lane)
 
 

@@ -1,4 +1,4 @@
-"""SVG, element by element."""
+"""SVG elements, and the colours and the style sheet of a drawing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,25 @@ from collections.abc import Sequence
 from html import escape
 
 Point = tuple[float, float]
+WIRES = {  # colour of the wire, and of text on it
+    "orange": ("#ef8a17", "#1a1204"), "yellow": ("#f2c511", "#1a1204"), "green": ("#24934a", "#ffffff"),
+    "blue": ("#2673d1", "#ffffff"), "purple": ("#8e4ec6", "#ffffff"), "brown": ("#95592b", "#ffffff"),
+    "red": ("#d8232f", "#ffffff"), "black": ("#14181d", "#ffffff"),
+}  # fmt: skip
+LIGHT = "--paper:#ffffff;--ground:#e9eef4;--ink:#0e1c2a;--dim:#4b5b6b;--line:#c3ced9;--accent:#0f766e"
+DARK = "--paper:#131b25;--ground:#0a0e14;--ink:#e8eef5;--dim:#9dabba;--line:#33414f;--accent:#2dd4bf"
+DRAWING = """
+.paper{fill:var(--paper)}
+.casing{stroke:var(--paper)}
+.ink{fill:var(--ink)}
+.dim{fill:var(--dim)}
+.dimline{stroke:var(--dim)}
+svg.wiring text{font-family:system-ui,"Noto Sans CJK SC","PingFang SC",sans-serif}
+"""
 
 
 def element(name: str, inside: str = "", /, **attributes: str | float) -> str:
-    """Return one element. In names `_` is `-`, and one at the end falls away: `class_`, `stroke_width`."""
+    """Return one element. In attribute names `_` becomes `-`; a final `_` is dropped, as in `class_`."""
     given = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{_text(value)}"' for key, value in attributes.items()
     )
@@ -31,7 +46,7 @@ def box(x: float, y: float, width: float, height: float, radius: float = 0, **mo
 
 
 def path(points: Sequence[Point], radius: float = 7) -> str:
-    """Return the `d` of a line through these points with round corners."""
+    """Return the `d` attribute of a line through these points, with round corners."""
     d = f"M{_number(points[0][0])} {_number(points[0][1])}"
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         near, far = _towards(corner, before, radius), _towards(corner, after, radius)
@@ -43,7 +58,7 @@ def path(points: Sequence[Point], radius: float = 7) -> str:
 
 
 def line(points: Sequence[Point], colour: str, width: float = 4, radius: float = 7) -> str:
-    """Return a wire: where it crosses another, a gap shows which one is on top."""
+    """Return a wire with an edge in the colour of the paper: at a crossing, the gap shows the upper wire."""
     d = path(points, radius)
     shape = {"d": d, "fill": "none", "stroke_linecap": "round"}
     edge = element("path", class_="casing", stroke_width=width + 4.5, **shape)
@@ -52,9 +67,9 @@ def line(points: Sequence[Point], colour: str, width: float = 4, radius: float =
 
 
 def _towards(start: Point, end: Point, distance: float) -> Point:
-    """Return the point so far from one on the way to another, at most half way."""
+    """Return the point at this distance from `start` towards `end`, at most half way."""
     (x, y), (u, v) = start, end
-    length = max(abs(u - x) + abs(v - y), 1e-9)  # the ways are along the axes
+    length = max(abs(u - x) + abs(v - y), 1e-9)  # both points are on one axis
     share = min(distance / length, 0.5)
     return (x + (u - x) * share, y + (v - y) * share)
 

@@ -1,46 +1,231 @@
-"""The drawing: from the header at the bottom up to the board, its motors and its battery."""
+"""The drawing as SVG: the header at the bottom, the wires up to the board, its motors and its battery."""
 
 from __future__ import annotations
 
 from html import escape
 
-from picar.wiring import parts
-from picar.wiring.plan import Plan
-from picar.wiring.routes import routes
-from picar.wiring.shapes import element, line
-from picar.wiring.style import WIRES, for_a_file
-from picar.wiring.words import Words
+from picar.raspberrypi import PINS, HeaderPin
+from picar.wiring.plan import TERMINALS, Plan
+from picar.wiring.routes import BOARD_BOTTOM, RAIL_Y, ROW_STEP, ROW_Y, TERMINAL_X, Route, pin_x, routes, row_y
+from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES, box, element, line, text
+from picar.wiring.text import Words
+
+WIDTH, HEIGHT = 496, 908
+_RESISTOR = 15  # distance to the right of its wire
+_BOARD = (104, 22, 288, BOARD_BOTTOM - 34)  # x, y, width, height
+_OUTPUT_Y = (64, 98)
+_SCREW, _PLASTIC, _METAL = "#1f5fae", "#1c232c", "#d9b44a"
+_RED, _BLACK = WIRES["red"][0], WIRES["black"][0]
+_POWER = {"3V3": "#d9902f", "5V": "#f0525c", "GND": "#9aa6b2"}  # rims of the pins that carry no signal
+_STYLE = (
+    f"svg.wiring{{{LIGHT};background:var(--paper)}}"
+    f"@media (prefers-color-scheme:dark){{svg.wiring{{{DARK}}}}}{DRAWING}"
+)
 
 
 def drawing(plan: Plan, words: Words, alone: bool = False) -> str:
     """Return the drawing as an SVG element.
 
     Args:
-        plan: what to draw.
-        words: the language.
-        alone: whether it is a file of its own, with its own style; a page brings that itself.
+        plan: the connections to draw.
+        words: the words of one language.
+        alone: True for a file, which contains its own style; the page brings the style with it.
     """
     *signals, ground = routes(plan)
     colours = {wire.terminal: WIRES[wire.colour][0] for wire in plan.wires}
     inside = [
-        f"<style>{for_a_file()}</style>" if alone else "",
+        f"<style>{_STYLE}</style>" if alone else "",
         f"<title>{escape(words['title'])}</title><desc>{escape(words['svg'])}</desc>",
-        parts.battery(words),
-        parts.rail(plan, words, ground),
+        _battery(words),
+        _rail(plan, words, ground),
         *(line(way.points, colours[way.name]) for way in signals),
-        parts.resistors(plan),
-        parts.motors(plan, words),
-        parts.board(plan, words),
-        parts.header(plan, words),
+        _resistors(plan),
+        _motors(plan, words),
+        _board(plan, words),
+        _header(plan, words),
     ]
-    size = f"0 0 {parts.WIDTH} {parts.HEIGHT}"
-    more = {"width": str(parts.WIDTH), "height": str(parts.HEIGHT)} if alone else {}
+    size = {"width": str(WIDTH), "height": str(HEIGHT)} if alone else {}
     return element(
         "svg",
         "".join(inside),
         xmlns="http://www.w3.org/2000/svg",
         class_="wiring",
-        viewBox=size,
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
-        **more,
+        **size,
     )
+
+
+def _board(plan: Plan, words: Words) -> str:
+    """Return the L298N board with its terminals."""
+    x, y, width, height = _BOARD
+    drawn = [
+        box(x, y, width, height, 8, fill="#a8222c"),
+        box(x + 84, y + 12, 120, 62, 3, fill=_PLASTIC),
+        *(box(x + 90 + 12 * fin, y + 12, 4, 62, fill="#39424e") for fin in range(10)),
+        text(x + 144, y + 96, "L298N", 17, fill="#ffffff", font_weight=700),
+    ]
+    for side, (edge, names) in enumerate(((x, ("OUT1", "OUT2")), (x + width, ("OUT3", "OUT4")))):
+        for name, height_ in zip(names, _OUTPUT_Y, strict=True):
+            drawn.append(_screw(edge + (4 if side == 0 else -26), height_ - 11))
+            label_x = edge + (32 if side == 0 else -32)
+            drawn.append(text(label_x, height_ + 5, name, 12.5, "end" if side else "start", fill="#ffffff"))
+    for name in ("12V", "GND", "5V"):
+        drawn.append(_screw(TERMINAL_X[name] - 11, BOARD_BOTTOM - 30))
+        drawn.append(text(TERMINAL_X[name], BOARD_BOTTOM - 36, name, 12.5, fill="#ffffff"))
+    drawn.append(_cross(TERMINAL_X["5V"], BOARD_BOTTOM + 14))
+    drawn += [_board_pin(name, name in plan.jumpers) for name in TERMINALS]
+    return "".join([*drawn, _jumper_notes(plan, words)])
+
+
+def _motors(plan: Plan, words: Words) -> str:
+    """Return both motors and their wires."""
+    drawn = []
+    for at_left, side in zip((True, False), plan.sides, strict=True):
+        x = 12 if at_left else WIDTH - 76
+        edge = _BOARD[0] + 15 if at_left else _BOARD[0] + _BOARD[2] - 15
+        inner = x + 56 if at_left else x + 8
+        for y, colour in zip(_OUTPUT_Y, (_RED, _BLACK), strict=True):
+            drawn.append(line([(edge, y), (inner, y)], colour, 3.4))
+        drawn.append(box(x, 44, 64, 74, 10, fill="#f2c511", stroke="#b8930a", stroke_width=1.5))
+        drawn.append(element("circle", cx=x + 32, cy=81, r=19, fill=_PLASTIC))
+        drawn.append(element("circle", cx=x + 32, cy=81, r=6, fill="#f4f7fa"))
+        drawn.append(text(x + 32 if not at_left else x + 35, 138, words[side], 13, font_weight=700))
+    return "".join(drawn)
+
+
+def _battery(words: Words) -> str:
+    """Return the battery, its switch, and its wires to the board."""
+    x, y = 10, 206
+    plus = [(x + 50, y + 12), (TERMINAL_X["12V"], y + 12), (TERMINAL_X["12V"], BOARD_BOTTOM - 19)]
+    return "".join(
+        [
+            line(plus, _RED),
+            box(x, y, 58, 60, 7, fill=_PLASTIC, stroke="#8a97a5", stroke_width=1.5),
+            box(x + 10, y - 6, 16, 7, 2, fill=_METAL),
+            text(x + 48, y + 18, "+", 17, fill="#ffffff", font_weight=700),
+            box(x + 32, y + 47, 11, 2.4, 1, fill="#ffffff"),
+            text(x + 5, y + 35, words["volts"], 13.5, "start", fill="#ffffff", font_weight=600),
+            text(x + 29, y - 12, words["battery"], 14, font_weight=700),
+            _switch(98, y + 12),
+            text(98, y + 34, words["switch"], 12.5, class_="dim"),
+        ]
+    )
+
+
+def _resistors(plan: Plan) -> str:
+    """Return the resistors from their wires to the rail, with their value beside the first and the last."""
+    drawn = []
+    for name in plan.resistors:
+        x, low = TERMINAL_X[name], BOARD_BOTTOM + 22
+        leg = x + _RESISTOR
+        drawn.append(line([(x, low), (leg, low), (leg, RAIL_Y)], "#8a97a5", 2, 4))
+        drawn += [_dot(x, low), _dot(leg, RAIL_Y)]
+        drawn.append(box(leg - 5.5, low + 18, 11, 40, 4, fill="#e7cf9d", stroke="#8f7440", stroke_width=1))
+        for place, colour in enumerate(("#7a4a21", "#14181d", "#ef8a17", "#c9a227")):  # 1 0 x1000 5 %
+            drawn.append(
+                box(leg - 5.5, low + 23 + 8 * place + (4 if place == 3 else 0), 11, 3.6, fill=colour)
+            )
+    first, last = plan.resistors[0], plan.resistors[-1]
+    if first == "ENA":
+        drawn.append(text(TERMINAL_X["ENA"] - 9, RAIL_Y - 44, "10 kΩ", 14, "end"))
+    drawn.append(text(TERMINAL_X[last] + _RESISTOR + 12, RAIL_Y - 44, "10 kΩ", 14, "start"))
+    return "".join(drawn)
+
+
+def _rail(plan: Plan, words: Words, to_the_pi: Route) -> str:
+    """Return the common ground: battery, board and resistors on one rail, and the wire down to the Pi."""
+    end, board_x = TERMINAL_X[plan.resistors[-1]] + _RESISTOR, TERMINAL_X["GND"]
+    return "".join(
+        [
+            line(to_the_pi.points[2:], _BLACK),
+            line([(board_x, BOARD_BOTTOM - 19), (board_x, RAIL_Y)], _BLACK),
+            line([(48, RAIL_Y - 46), (48, RAIL_Y), (end, RAIL_Y)], _BLACK),
+            *(_dot(x, RAIL_Y) for x in (board_x, to_the_pi.lane)),
+            text(end + 12, RAIL_Y + 5, words["ground"], 14, "start", font_weight=700),
+        ]
+    )
+
+
+def _header(plan: Plan, words: Words) -> str:
+    """Return the Pi's header: every pin has its number, and a pin with a wire has a tag with its name."""
+    used = {wire.pin.number: WIRES[wire.colour] for wire in plan.wires} | {plan.ground.number: WIRES["black"]}
+    top, height = ROW_Y - 16, ROW_STEP * 19 + 32
+    drawn = [
+        box(208, top - 18, 64, height + 36, 8, fill="#1f6b3d"),
+        box(216, top, 48, height, 4, fill=_PLASTIC),
+        text(240, top - 5, words["sd"], 12, fill="#ffffff"),
+        text(240, top + height + 13, words["usb"], 12, fill="#ffffff"),
+    ]
+    drawn += [_header_pin(pin, used.get(pin.number)) for pin in PINS]
+    foot = ROW_Y + ROW_STEP * 19
+    drawn.append(text(284, foot + 27, words["header"], 14, "start", font_weight=700))
+    drawn.append(text(284, foot + 44, words["own_supply"], 13, "start", class_="dim"))
+    return "".join(drawn)
+
+
+def _cross(x: float, y: float) -> str:
+    """Return a small cross: no wire at this terminal."""
+    d = f"M{x - 5} {y - 5}l10 10m0 -10l-10 10"
+    return element("path", d=d, class_="dimline", stroke_width=2, stroke_linecap="round")
+
+
+def _dot(x: float, y: float) -> str:
+    """Return a joint: the wires at this point are connected."""
+    return element("circle", cx=x, cy=y, r=4.2, class_="ink") + element(
+        "circle", cx=x, cy=y, r=2.2, class_="paper"
+    )
+
+
+def _screw(x: float, y: float) -> str:
+    return (
+        box(x, y, 22, 22, 3, fill=_SCREW)
+        + element("circle", cx=x + 11, cy=y + 11, r=7, fill="#c9d1da")
+        + box(x + 5, y + 10, 12, 2, fill="#5b6673")
+    )
+
+
+def _board_pin(name: str, jumper: bool) -> str:
+    x, y = TERMINAL_X[name], BOARD_BOTTOM - 12
+    drawn = [
+        box(x - 7, y - 7, 14, 19, 2, fill=_PLASTIC),
+        element("circle", cx=x, cy=y + 3, r=3.6, fill=_METAL),
+    ]
+    if name.startswith("EN"):  # the pin behind it carries 5 V; a jumper joins both
+        drawn.append(box(x - 7, y - 26, 14, 19, 2, fill=_PLASTIC))
+        drawn.append(element("circle", cx=x, cy=y - 17, r=3.6, fill=_METAL))
+        if jumper:
+            drawn.append(box(x - 8, y - 27, 16, 38, 3, fill="#2673d1", stroke="#ffffff", stroke_width=1.5))
+    label_y = y - (32 if name.startswith("EN") else 12)
+    drawn.append(text(x, label_y, name, 12.5, fill="#ffffff", font_weight=700))
+    return "".join(drawn)
+
+
+def _jumper_notes(plan: Plan, words: Words) -> str:
+    """Return the label of each EN terminal: jumper on or off."""
+    notes = []
+    for name, anchor, x in (("ENA", "middle", TERMINAL_X["ENA"]), ("ENB", "end", TERMINAL_X["ENB"] + 20)):
+        word = words["jumper_on" if name in plan.jumpers else "jumper_off"]
+        notes.append(text(x, BOARD_BOTTOM - 60, word, 12, anchor, fill="#ffffff"))
+    return "".join(notes)
+
+
+def _switch(x: float, y: float) -> str:
+    return box(x - 14, y - 9, 28, 18, 4, fill="#3a4552", stroke="#8a97a5", stroke_width=1.5) + box(
+        x - 10, y - 5, 11, 10, 2, fill="#f4f7fa"
+    )
+
+
+def _header_pin(pin: HeaderPin, wire: tuple[str, str] | None) -> str:
+    x, y = pin_x(pin), row_y(pin)
+    fill, ink = wire or ("#11161c" if pin.name in _POWER else "#4a5562", "#dfe5ec")
+    rim = "#ffffff" if wire else _POWER.get(pin.name, "#6b7785")
+    drawn = [
+        element("circle", cx=x, cy=y, r=9, fill=fill, stroke=rim, stroke_width=2 if wire else 1.2),
+        text(x, y + 3.4, str(pin.number), 9.5, fill=ink, font_weight=700 if wire else 400),
+    ]
+    if wire:
+        left = x - 13 - 72 if pin.is_left else x + 13
+        drawn.append(box(left, y - 10, 72, 20, 10, fill=fill, stroke="#8a97a5", stroke_width=1))
+        drawn.append(text(left + 36, y + 5, pin.name, 14, fill=ink, font_weight=700))
+    return "".join(drawn)

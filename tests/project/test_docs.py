@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from picar.wiring.plan import plan
-from picar.wiring.presets import PRESETS
+from picar.wiring.plan import PRESETS, plan
 from picar.wiring.svg import drawing
-from picar.wiring.words import WORDS
+from picar.wiring.text import WORDS
 from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S
 

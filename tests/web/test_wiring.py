@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 
-from picar.wiring.presets import PRESETS
+from picar.wiring.plan import PRESETS
 from tests.support.product import Product
 
 ROOT = Path(__file__).parents[2]

@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 
 from picar.config import L298NConfig
 from picar.raspberrypi import pin_of
-from picar.wiring.parts import HEIGHT, WIDTH
-from picar.wiring.plan import Plan, plan
-from picar.wiring.presets import PRESETS
+from picar.wiring.plan import PRESETS, Plan, plan
 from picar.wiring.routes import BOARD_BOTTOM, TERMINAL_X, Route, crossings, pin_x, routes, row_y
-from picar.wiring.style import WIRES
-from picar.wiring.svg import drawing
-from picar.wiring.words import WORDS
+from picar.wiring.shapes import WIRES
+from picar.wiring.svg import HEIGHT, WIDTH, drawing
+from picar.wiring.text import WORDS
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -8,10 +8,8 @@ import pytest
 
 from picar.config import L298NConfig
 from picar.wiring.page import page
-from picar.wiring.plan import plan
-from picar.wiring.presets import PRESETS
-from picar.wiring.text import drawing, plain
-from picar.wiring.words import language
+from picar.wiring.plan import PRESETS, plan
+from picar.wiring.text import drawing, language, plain
 
 
 def test_the_header_is_drawn_row_by_row() -> None:

@@ -8,11 +8,10 @@ from http import HTTPStatus
 from picar.car.hub import Hub
 from picar.config import Config
 from picar.web.handler import Handler, Refused, Route
-from picar.wiring.page import page
+from picar.wiring.page import page, style
 from picar.wiring.plan import Plan, plan
-from picar.wiring.style import for_the_page
 from picar.wiring.svg import drawing
-from picar.wiring.words import LANGUAGES, WORDS, language
+from picar.wiring.text import LANGUAGES, WORDS, language
 
 _TYPES = {"": "text/html", ".svg": "image/svg+xml", ".css": "text/css"}
 _POLICY_OF_THE_DRAWING = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -43,7 +42,7 @@ class Drawings:
 
     def _draw(self, plan: Plan, kind: str, spoken: str) -> str:
         if kind == ".css":
-            return for_the_page()
+            return style()
         if kind == ".svg":
             return drawing(plan, WORDS[spoken], alone=True)
         return page(plan, spoken)
