@@ -128,4 +128,4 @@ async def test_the_next_driver_is_told_of_a_speed_limit_that_is_still_there(
     await phone.tap("ask")
     await second.reads("driver", "No driver")
     await second.take_the_wheel()
-    await second.reads("why", "The speed limit is still at 30% from before.")
+    await second.reads("why", "The earlier speed limit of 30% still applies.")
