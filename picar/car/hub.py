@@ -35,7 +35,7 @@ from picar.core.shaping import Sticks, is_neutral
 from picar.journal.notes import Notebook
 from picar.motor.channel import Channel
 from picar.motor.pipe import Status
-from picar.sensors.host import Host
+from picar.sensors.facts import Facts
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +195,7 @@ class Hub:
         if speed != self._kept_cap:
             self.cap(speed, kept=True)
 
-    def on_host(self, host: Host) -> None:
+    def on_host(self, host: Facts) -> None:
         """Take how the machine is now; a low voltage makes the car slow."""
         now = self._clock()
         if self._condition.take(host, self.stands_still, now):

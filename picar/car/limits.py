@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 
 from picar.core.powercap import GOOD_S, PowerCap
-from picar.sensors.host import UNKNOWN, Host
+from picar.sensors.facts import UNKNOWN, Facts
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +15,7 @@ class Condition:
 
     def __init__(self) -> None:
         self._cap = PowerCap()
-        self._host: Host | None = None
+        self._host: Facts | None = None
         self.facts: dict[str, float | None] = {}
         self.take(UNKNOWN, standing=True, now=0.0)
 
@@ -25,7 +24,7 @@ class Condition:
         """The cap that a low voltage puts beside the owner's, a share of `max_speed` in (0, 1]."""
         return self._cap.speed
 
-    def take(self, host: Host, standing: bool, now: float) -> bool:
+    def take(self, host: Facts, standing: bool, now: float) -> bool:
         """Take a reading, which may be the one from before.
 
         Args:
@@ -38,10 +37,10 @@ class Condition:
         """
         if host is self._host:
             return False
-        self._host = host
-        changed = self._cap.update(host.under_voltage, standing, now)
-        self.facts = dataclasses.asdict(host) | {"power_cap": self._cap.speed}
-        if changed and host.under_voltage:
+        self._host, low = host, host["under_voltage"]
+        changed = self._cap.update(low, standing, now)
+        self.facts = {**host, "power_cap": self._cap.speed}
+        if changed and low:
             log.warning(
                 "low voltage: speed cap %g until it has been good for %g s and the car stands",
                 self._cap.speed,

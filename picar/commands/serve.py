@@ -51,6 +51,7 @@ def serve(options: argparse.Namespace) -> int:
     from picar.motor.pipe import Order
     from picar.program import program
     from picar.sensors import host
+    from picar.sensors.facts import read_facts
     from picar.sensors.watch import HostWatch
     from picar.system.systemd import be_killed_first, catch_signals, ignore_signals
     from picar.web.auth import Gate
@@ -101,7 +102,7 @@ def serve(options: argparse.Namespace) -> int:
     be_killed_first()
     hub = Hub(settings, backend, channel, status, tuning, flight.note, speed_cap)
     gate = Gate(store, pairing_of(settings))
-    watch = HostWatch(host.HostReader(host.Tree(host.ROOT)).read)
+    watch = HostWatch(functools.partial(read_facts, host.Host(host.Tree(host.ROOT))))
     server = Server(hub, channel, sockets, settings.server, flight, gate, watch)
     channel.attach(hub.on_status, server.broke)
     if told_to_end:

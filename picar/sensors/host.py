@@ -1,8 +1,8 @@
-"""The machine that carries picar, as its kernel's files tell it: power, heat, load, radio.
+"""The kernel's files about the machine that carries picar: power, heat, load, radio.
 
-The doctor and the running car read the same facts here. It starts no program and keeps no clock.
+The doctor and the running car read the machine through this module. It starts no program and reads no clock.
 
-Law: what is missing, forbidden or makes no sense is None; nothing here raises, and nothing is guessed.
+Law: a value that is missing, forbidden or malformed is `None`; nothing here raises.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Protocol
 
 ROOT = Path("/")
-# Of the firmware's bits: now. 1 to 3 are frequency capped, throttled, hot.
+# The firmware's bits for "now"; bits 1 to 3 are: frequency capped, throttled, hot.
 UNDER_VOLTAGE, THROTTLED = 1 << 0, 0b1110
-SINCE_BOOT = 16  # the same bits so much higher: at any time since the machine started
+SINCE_BOOT = 16  # shift of the same bits for "at any time since the machine started"
 
-_READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a FIFO does not make its reader wait; a driver may
+_READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # opening a FIFO does not wait; a driver's file may
 _MOST_BYTES = 64 * 1024
-_LOOK_AGAIN = 30  # readings until the paths are looked for anew: a radio's or a sensor's driver may come late
-# Columns of the line "cpu" in proc_stat(5); guest time is in user time already.
+_LOOK_AGAIN = 30  # readings between two searches for paths: the driver of a radio or a sensor may start late
+# Columns of the line "cpu" in proc_stat(5); user time includes guest time.
 _IDLE, _IOWAIT, _GUEST = 3, 4, 8
 
 
@@ -30,7 +30,7 @@ class Files(Protocol):
     """Files to read; paths are relative to the machine's root."""
 
     def text(self, *paths: str) -> str | None:
-        """Return the text of the first of these files that can be read, None without any."""
+        """Return the text of the first readable file of these, or `None`."""
         ...
 
     def find(self, pattern: str) -> list[str]:
@@ -45,7 +45,7 @@ class Tree:
     root: Path
 
     def text(self, *paths: str) -> str | None:
-        """Return the text of the first of these files that can be read, None without any."""
+        """Return the text of the first readable file of these, or `None`."""
         for path in paths:
             with contextlib.suppress(OSError):
                 return _read(self.root / path).decode(errors="replace").strip("\0 \n")
@@ -59,33 +59,16 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """How the machine is; None is unknown. `…_seen` is at any time since it started."""
-
-    temperature_c: float | None = None
-    under_voltage: bool | None = None
-    under_voltage_seen: bool | None = None
-    throttled: bool | None = None
-    throttled_seen: bool | None = None
-    cpu_percent: int | None = None
-    wifi_dbm: int | None = None
-    uptime_s: int | None = None
-
-
-UNKNOWN = Host()
-
-
-@dataclass(frozen=True, slots=True)
 class Sources:
-    """Where this machine tells what: that differs from model to model. Nowhere is empty."""
+    """Paths that differ between models; empty if the machine has no such file."""
 
-    bits: tuple[str, ...]
-    alarm: tuple[str, ...]
-    temperature: tuple[str, ...]
+    bits: tuple[str, ...] = ()
+    alarm: tuple[str, ...] = ()
+    temperature: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, files: Files) -> Sources:
-        """Look for them."""
+        """Search the machine for them."""
         zones = files.find("sys/class/thermal/thermal_zone*/type")
         cpu = [zone for zone in zones if re.match(r"cpu|x86_pkg", files.text(zone) or "")]
         sensors = files.find("sys/class/hwmon/hwmon*/name")
@@ -97,74 +80,76 @@ class Sources:
         )
 
 
-class HostReader:
-    """Reads all facts, again and again.
+class Host:
+    """The machine over time, for facts that need several files or an earlier reading.
 
     Args:
         files: of the machine.
     """
 
     def __init__(self, files: Files) -> None:
-        self._files = files
-        self._sources = Sources((), (), ())
+        self.files = files
+        self.sources = Sources()
+        self.bits: int | None = None  # of the firmware, in this reading
+        self.under_voltage: bool | None = None
+        self._was_low = False
         self._readings = 0
         self._cpu: tuple[int, int] | None = None
-        self._under_voltage_seen = False
 
-    def read(self) -> Host:
-        """Return how the machine is now; `cpu_percent` is since the last reading."""
+    def refresh(self) -> None:
+        """Begin a reading."""
         if self._readings % _LOOK_AGAIN == 0:
-            self._sources = Sources.of(self._files)
+            self.sources = Sources.of(self.files)
         self._readings += 1
-        files, sources = self._files, self._sources
-        bits = throttle_bits(files, sources)
-        low = voltage_is_low(files, sources, bits)
-        self._under_voltage_seen |= bool(low)
-        return Host(
-            temperature_c=temperature_c(files, sources),
-            under_voltage=low,
-            under_voltage_seen=self._under_voltage_seen or _has(bits, UNDER_VOLTAGE << SINCE_BOOT),
-            throttled=_has(bits, THROTTLED),
-            throttled_seen=_has(bits, THROTTLED | THROTTLED << SINCE_BOOT),
-            cpu_percent=self._cpu_percent(),
-            wifi_dbm=wifi_dbm(files),
-            uptime_s=uptime_s(files),
-        )
+        self.bits = throttle_bits(self.files, self.sources)
+        self.under_voltage = voltage_is_low(self.files, self.sources, self.bits)
+        self._was_low |= bool(self.under_voltage)
 
-    def _cpu_percent(self) -> int | None:
-        before, self._cpu = self._cpu, cpu_times(self._files)
+    def under_voltage_seen(self) -> bool | None:
+        """Return whether the voltage was low at any time, as far as the firmware or an earlier reading recorded it."""
+        return self._was_low or self.has(UNDER_VOLTAGE << SINCE_BOOT)
+
+    def has(self, mask: int) -> bool | None:
+        """Return whether the firmware has set one of these bits."""
+        return None if self.bits is None else bool(self.bits & mask)
+
+    def temperature_c(self) -> float | None:
+        """Return the temperature of the processor, to a tenth of a degree."""
+        text = self.files.text(*self.sources.temperature) or ""
+        return round(int(text) / 1000, 1) if re.fullmatch(r"-?[0-9]{1,6}", text) else None
+
+    def cpu_percent(self) -> int | None:
+        """Return the load of all cores together since the last reading."""
+        before, self._cpu = self._cpu, cpu_times(self.files)
         if before is None or self._cpu is None:
             return None
         busy, total = (now - then for now, then in zip(self._cpu, before, strict=True))
         return round(100 * busy / total) if 0 <= busy <= total and total > 0 else None
 
+    def uptime_s(self) -> int | None:
+        """Return the seconds since the machine started."""
+        found = re.match(r"([0-9]{1,10})\.[0-9]+ ", self.files.text("proc/uptime") or "")
+        return int(found[1]) if found else None
+
 
 def throttle_bits(files: Files, sources: Sources) -> int | None:
-    """Return what the firmware says (bits as of `vcgencmd get_throttled`)."""
+    """Return the firmware's bits (as in `vcgencmd get_throttled`)."""
     text = files.text(*sources.bits) or ""
     return int(text, 16) if re.fullmatch(r"(0x)?[0-9a-fA-F]{1,8}", text) else None
 
 
 def voltage_is_low(files: Files, sources: Sources, bits: int | None) -> bool | None:
-    """Tell whether the machine gets too little voltage now.
+    """Return whether the machine gets too little voltage now.
 
-    The kernel's sensor remembers for two seconds, so a dip between two readings is seen (`raspberrypi-hwmon.c`
-    polls that often and clears what it read); the firmware's bit is of this moment.
+    The kernel's sensor keeps a dip for two seconds, so a dip between two readings is found (`raspberrypi-hwmon.c`
+    polls that often and clears the bit after it); the firmware's bit is the present moment.
     """
     alarm = {"0": False, "1": True}.get(files.text(*sources.alarm) or "")
-    bit = _has(bits, UNDER_VOLTAGE)
-    return alarm if bit is None else bit or bool(alarm)
-
-
-def temperature_c(files: Files, sources: Sources) -> float | None:
-    """Return the processor's temperature, to a tenth of a degree."""
-    text = files.text(*sources.temperature) or ""
-    value = int(text) / 1000 if re.fullmatch(r"-?[0-9]{1,6}", text) else None
-    return round(value, 1) if value is not None and -40.0 <= value <= 150.0 else None
+    return alarm if bits is None else bool(bits & UNDER_VOLTAGE or alarm)
 
 
 def wifi_dbm(files: Files, name: str | None = None) -> int | None:
-    """Return the signal of this interface, or of the first that has one."""
+    """Return the signal of this interface, or of the first one that has a signal."""
     for line in (files.text("proc/net/wireless") or "").splitlines():
         words = line.split()
         if len(words) < 4 or not words[0].endswith(":") or name not in (None, words[0][:-1]):
@@ -175,22 +160,12 @@ def wifi_dbm(files: Files, name: str | None = None) -> int | None:
 
 
 def cpu_times(files: Files) -> tuple[int, int] | None:
-    """Return the time that all cores together were busy and were there, in the kernel's ticks since the start."""
+    """Return the busy time and the whole time of all cores together, in the kernel's ticks since the start."""
     words = (files.text("proc/stat") or "").partition("\n")[0].split()
     ticks = [int(word) for word in words[1 : 1 + _GUEST] if re.fullmatch(r"[0-9]{1,19}", word)]
     if words[:1] != ["cpu"] or len(ticks) <= _IOWAIT:
         return None
     return sum(ticks) - ticks[_IDLE] - ticks[_IOWAIT], sum(ticks)
-
-
-def uptime_s(files: Files) -> int | None:
-    """Return the seconds since the machine started."""
-    found = re.match(r"([0-9]{1,10})\.[0-9]+ ", files.text("proc/uptime") or "")
-    return int(found[1]) if found else None
-
-
-def _has(bits: int | None, mask: int) -> bool | None:
-    return None if bits is None else bool(bits & mask)
 
 
 def _read(path: Path) -> bytes:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from picar.sensors.host import UNKNOWN, Host, HostReader, Sources, Tree, wifi_dbm
+from picar.sensors.facts import UNKNOWN, Facts, read_facts
+from picar.sensors.host import Host, Sources, Tree, wifi_dbm
 from tests.support.pi import ALARM, BITS, FILES, HEAT, LOAD, RADIO, SENSOR, UPTIME, ZONE, FakePi
 
-HEALTHY = Host(
-    temperature_c=51.2,
-    under_voltage=False,
-    under_voltage_seen=False,
-    throttled=False,
-    throttled_seen=False,
-    cpu_percent=None,  # the first reading has nothing to compare with
-    wifi_dbm=-52,
-    uptime_s=3725,
-)
-FACTS = {
+HEALTHY = {
+    "temperature_c": 51.2,
+    "under_voltage": False,
+    "under_voltage_seen": False,
+    "throttled": False,
+    "throttled_seen": False,
+    "cpu_percent": None,  # the first reading has nothing to compare with
+    "wifi_dbm": -52,
+    "uptime_s": 3725,
+}
+OF_FILE = {
     BITS: ("throttled", "throttled_seen"),
     HEAT: ("temperature_c",),
     RADIO: ("wifi_dbm",),
@@ -48,8 +48,8 @@ def pi(tmp_path: Path) -> FakePi:
     return FakePi(tmp_path)
 
 
-def read(pi: FakePi) -> Host:
-    return HostReader(Tree(pi.root)).read()
+def read(pi: FakePi) -> Facts:
+    return read_facts(Host(Tree(pi.root)))
 
 
 def test_a_healthy_pi_is_read_whole(pi: FakePi) -> None:
@@ -57,20 +57,20 @@ def test_a_healthy_pi_is_read_whole(pi: FakePi) -> None:
 
 
 def test_of_a_machine_without_any_of_these_files_nothing_is_known(tmp_path: Path) -> None:
-    assert HostReader(Tree(tmp_path)).read() == UNKNOWN
-    assert HostReader(Tree(tmp_path / "not there")).read() == UNKNOWN
+    assert read_facts(Host(Tree(tmp_path))) == UNKNOWN
+    assert read_facts(Host(Tree(tmp_path / "not there"))) == UNKNOWN
 
 
 def test_this_machine_can_be_read_whatever_it_is() -> None:
-    reader = HostReader(Tree(Path("/")))
-    reader.read()
-    assert 0 <= (reader.read().cpu_percent or 0) <= 100
+    host = Host(Tree(Path("/")))
+    read_facts(host)
+    assert 0 <= (read_facts(host)["cpu_percent"] or 0) <= 100
 
 
-@pytest.mark.parametrize("path", FACTS)
+@pytest.mark.parametrize("path", OF_FILE)
 def test_a_missing_file_leaves_its_own_facts_unknown(pi: FakePi, path: str) -> None:
     pi.remove(path)
-    assert read(pi) == dataclasses.replace(HEALTHY, **dict.fromkeys(FACTS[path]), **seen_without(path))
+    assert read(pi) == HEALTHY | dict.fromkeys(OF_FILE[path]) | seen_without(path)
 
 
 def seen_without(path: str) -> dict[str, None]:
@@ -79,15 +79,15 @@ def seen_without(path: str) -> dict[str, None]:
 
 
 @pytest.mark.parametrize("text", GARBAGE)
-@pytest.mark.parametrize("path", [*FACTS, ALARM, LOAD, SENSOR, ZONE])
+@pytest.mark.parametrize("path", [*OF_FILE, ALARM, LOAD, SENSOR, ZONE])
 def test_garbage_is_unknown_and_no_error(pi: FakePi, path: str, text: str) -> None:
     pi.write(path, text)
-    host = read(pi)
-    if path in FACTS and (path, text) not in {(HEAT, "-1"), (BITS, "99999999999999999999")}:
-        assert all(getattr(host, fact) is None for fact in FACTS[path]), host
-    rest = [fact for fact in dataclasses.asdict(HEALTHY) if fact not in FACTS.get(path, ())]
+    facts = read(pi)
+    if path in OF_FILE and (path, text) not in {(HEAT, "-1"), (BITS, "99999999999999999999")}:
+        assert all(facts[fact] is None for fact in OF_FILE[path]), facts
+    rest = [fact for fact in HEALTHY if fact not in OF_FILE.get(path, ())]
     if path in (HEAT, RADIO, UPTIME, LOAD):
-        assert all(getattr(host, fact) == getattr(HEALTHY, fact) for fact in rest)
+        assert all(facts[fact] == HEALTHY[fact] for fact in rest)
 
 
 @pytest.mark.parametrize("why", [errno.EACCES, errno.EIO, errno.ETIMEDOUT, errno.ENODEV])
@@ -158,40 +158,40 @@ def test_power_and_heat(
             pi.remove(path)
         else:
             pi.write(path, text)
-    host = read(pi)
-    assert (host.under_voltage, host.under_voltage_seen) == (now, before)
-    assert (host.throttled, host.throttled_seen) == (hot, was_hot)
+    facts = read(pi)
+    assert (facts["under_voltage"], facts["under_voltage_seen"]) == (now, before)
+    assert (facts["throttled"], facts["throttled_seen"]) == (hot, was_hot)
 
 
 def test_what_was_seen_once_is_remembered_where_the_firmware_does_not_tell(pi: FakePi) -> None:
-    reader = HostReader(Tree(pi.root))
+    host = Host(Tree(pi.root))
     pi.remove(BITS)
-    assert reader.read().under_voltage_seen is None
+    assert read_facts(host)["under_voltage_seen"] is None
     pi.write(ALARM, "1")
-    assert reader.read().under_voltage_seen is True
+    assert read_facts(host)["under_voltage_seen"] is True
     pi.write(ALARM, "0")
-    host = reader.read()
-    assert (host.under_voltage, host.under_voltage_seen) == (False, True)
+    facts = read_facts(host)
+    assert (facts["under_voltage"], facts["under_voltage_seen"]) == (False, True)
 
 
 def test_the_load_is_that_of_all_cores_since_the_last_reading(pi: FakePi) -> None:
-    reader = HostReader(Tree(pi.root))
-    assert reader.read().cpu_percent is None
+    host = Host(Tree(pi.root))
+    assert read_facts(host)["cpu_percent"] is None
     pi.write(
         LOAD, "cpu  1010 5 505 8060 520 0 0 0 99 99\n"
     )  # 20 busy, 80 idle; guest time is in user time already
-    assert reader.read().cpu_percent == 20
-    assert reader.read().cpu_percent is None  # no time has passed
+    assert read_facts(host)["cpu_percent"] == 20
+    assert read_facts(host)["cpu_percent"] is None  # no time has passed
     pi.write(LOAD, "cpu  1 0 0 1 0 0 0 0 0 0\n")  # backwards
-    assert reader.read().cpu_percent is None
+    assert read_facts(host)["cpu_percent"] is None
 
 
 def test_a_sensor_whose_driver_comes_late_is_found(pi: FakePi) -> None:
     pi.remove(ZONE)
-    reader = HostReader(Tree(pi.root))
-    assert reader.read().temperature_c is None
+    host = Host(Tree(pi.root))
+    assert read_facts(host)["temperature_c"] is None
     pi.write(ZONE, "cpu-thermal\n")
-    assert 51.2 in {reader.read().temperature_c for _ in range(31)}
+    assert 51.2 in {read_facts(host)["temperature_c"] for _ in range(31)}
 
 
 @pytest.mark.parametrize(
@@ -215,4 +215,4 @@ def test_the_path_of_an_older_pi_is_known_too(pi: FakePi) -> None:
     pi.remove(BITS)
     pi.write("sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n")
     assert Sources.of(Tree(pi.root)).bits == ("sys/devices/platform/soc/soc:firmware/get_throttled",)
-    assert read(pi).under_voltage_seen is True
+    assert read(pi)["under_voltage_seen"] is True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import sys
 import threading
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from picar.core.powercap import LOW_SPEED
-from picar.sensors.host import UNKNOWN, Host
+from picar.sensors.facts import FACTS, UNKNOWN, Facts
 from picar.sensors.watch import PERIOD_S, STALE_S, HostWatch
 from tests.support.client import Client
 from tests.support.household import Household
@@ -58,7 +57,7 @@ async def test_the_state_has_every_fact_and_follows_them(car: Household, pi: Fak
             "power_cap": 1.0,
         }
         assert host.items() >= known.items()
-        assert host.keys() == {field.name for field in dataclasses.fields(Host)} | {"power_cap"}
+        assert host.keys() == {fact.name for fact in FACTS} | {"power_cap"}
         pi.write(HEAT, "84000")
         pi.remove(BITS)
         await phone.until(lambda s: s["host"]["temperature_c"] == 84 and s["host"]["throttled"] is None)
@@ -123,7 +122,7 @@ async def test_a_file_that_never_answers_does_not_disturb_the_driver(car: Househ
         await phone.until(lambda s: s["applied"]["left"] > 0.5)
         begin = len(phone.states)
         pi.hang(HEAT)
-        await phone.until(lambda s: s["host"] == dataclasses.asdict(UNKNOWN) | {"power_cap": 1.0})
+        await phone.until(lambda s: s["host"] == {**UNKNOWN, "power_cap": 1.0})
         meanwhile = phone.states[begin:]
         assert len(meanwhile) > (STALE_S - PERIOD_S) / 0.05 / 2, "20 states a second"
         assert {(s["state"], s["link"]["stale"]) for s in meanwhile} == {("armed", 0)}
@@ -156,10 +155,10 @@ class Reader:
         self.readings = 0
         self.may_answer = threading.Event()
 
-    def read(self) -> Host:
+    def read(self) -> Facts:
         self.readings += 1
         assert self.may_answer.wait(20)
-        return Host(uptime_s=self.readings)
+        return {**UNKNOWN, "uptime_s": self.readings}
 
 
 async def test_it_is_read_once_a_period_while_wanted_and_what_is_old_is_unknown() -> None:
@@ -170,13 +169,13 @@ async def test_it_is_read_once_a_period_while_wanted_and_what_is_old_is_unknown(
     assert watch.look(wanted=True) == UNKNOWN  # does not wait
     await until(lambda: reader.readings == 1, "a reading")
     reader.may_answer.set()
-    await until(lambda: watch.look(wanted=True) == Host(uptime_s=1), "its answer")
+    await until(lambda: watch.look(wanted=True) == {**UNKNOWN, "uptime_s": 1}, "its answer")
     assert watch.look(wanted=True) is watch.look(wanted=True)
     now[0] = 10 * PERIOD_S
     assert watch.look(wanted=False) == UNKNOWN
     assert reader.readings == 1
     watch.look(wanted=True)
-    await until(lambda: watch.look(wanted=False) == Host(uptime_s=2), "the second answer")
+    await until(lambda: watch.look(wanted=False) == {**UNKNOWN, "uptime_s": 2}, "the second answer")
     now[0] += STALE_S
     assert watch.look(wanted=False) is UNKNOWN
 
@@ -186,7 +185,7 @@ async def test_a_reader_that_fails_is_logged_once_and_all_stays_unknown(
 ) -> None:
     now = [0.0]
 
-    def read() -> Host:
+    def read() -> Facts:
         raise RuntimeError("no")
 
     watch = HostWatch(read, lambda: now[0])
@@ -208,7 +207,9 @@ async def test_a_machine_without_a_thread_to_spare_drives_all_the_same(
     watch = HostWatch(Reader().read)
     watch.start()
     assert watch.look(wanted=True) is UNKNOWN
-    assert caplog.messages == ["how the machine is stays unknown (can't start new thread); the car drives on"]
+    assert caplog.messages == [
+        "the state of the machine stays unknown (can't start new thread); the car drives on"
+    ]
 
 
 NO_THREADS = (  # a stack that no address space has room for, so that the kernel refuses every thread

@@ -1,0 +1,70 @@
+"""The table of facts, the schema, and the documents have the same facts."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from picar.sensors.facts import FACTS, UNKNOWN, Fact
+from picar.sensors.host import Host, Tree
+
+ROOT = Path(__file__).parents[2]
+NOT_OF_THE_MACHINE = {"power_cap"}  # a decision of the car
+JSON_TYPES = {bool: "boolean", int: "integer", float: "number"}
+# Home Assistant's classes of sensors and binary sensors, as far as the table uses them, and their units.
+DEVICE_CLASSES = {"temperature": "°C", "signal_strength": "dBm", "duration": "s", "problem": ""}
+SUFFIXES = {"°C": "_c", "%": "_percent", "dBm": "_dbm", "s": "_s", "V": "_v"}
+
+
+def schema_of(fact: Fact) -> dict[str, Any]:
+    bounds = {"minimum": fact.least, "maximum": fact.most}
+    known = {name: value for name, value in bounds.items() if value is not None}
+    return {"type": [JSON_TYPES[fact.kind], "null"], **known}
+
+
+def test_the_schema_has_the_facts_of_the_table_and_no_others() -> None:
+    document = json.loads((ROOT / "picar/web/api/openapi.json").read_text(encoding="utf-8"))
+    host = document["components"]["schemas"]["State"]["properties"]["host"]
+    described = {name: part for name, part in host["properties"].items() if name not in NOT_OF_THE_MACHINE}
+    assert described == {fact.name: schema_of(fact) for fact in FACTS}
+    assert list(host["properties"]) == [*UNKNOWN, *NOT_OF_THE_MACHINE], "also in this order"
+    assert host["required"] == list(host["properties"])
+
+
+def test_the_protocol_describes_the_facts_of_the_table_and_no_others() -> None:
+    text = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition("The car reads `host` about once a second")
+    table = re.findall(r"^\| (`.*?) \|", rest.partition("\n\n")[2].partition("\n\n")[0], re.M)
+    named = [name for cell in table for name in re.findall(r"`(\w+)`", cell)]
+    assert named == [*UNKNOWN, *NOT_OF_THE_MACHINE]
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
+def test_a_row_of_the_table_makes_sense(fact: Fact) -> None:
+    assert (fact.unit == "") == (fact.kind is bool)
+    assert fact.name.endswith(SUFFIXES.get(fact.unit, ""))
+    assert not fact.device_class or DEVICE_CLASSES[fact.device_class] == fact.unit
+    if fact.warn is not None and fact.bad is not None:
+        assert (fact.bad < fact.warn) == fact.low
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "value", "valid"),
+    [
+        (None, None, 5, True),
+        (5, 5, 5, True),
+        (6, None, 5, False),
+        (None, 4, 5, False),
+        (0, 4, None, False),
+        (0, 4, 0, True),
+    ],
+)
+def test_a_value_out_of_its_range_is_unknown(
+    tmp_path: Path, least: int | None, most: int | None, value: int | None, valid: bool
+) -> None:
+    fact = Fact("fact_c", int, lambda _host: value, "°C", least=least, most=most)
+    assert fact.value(Host(Tree(tmp_path))) == (value if valid else None)
