@@ -20,6 +20,7 @@ from picar.options import EnablePin, option, options_of, pin, toml
 
 SYSTEM_FILE = Path("/etc/picar/picar.toml")
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
+BOARD = "l298n"  # the section with the wires of the motor board
 UNNAMED = "[l298n] does not name all terminals"
 TERMINALS = ("ena", "enb", "in1", "in2", "in3", "in4")  # of the L298N, enables first
 PairingName = Literal["auto", "on", "local", "off"]
@@ -157,6 +158,7 @@ class Config:
     l298n: L298NConfig = field(default_factory=L298NConfig)
     left: SideConfig = field(default_factory=SideConfig)
     right: SideConfig = field(default_factory=SideConfig)
+    board: str = BOARD  # a name of `motor.boards`; no option chooses another one yet
     source: str = "defaults"
     warnings: tuple[str, ...] = ()
 

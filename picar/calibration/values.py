@@ -9,12 +9,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from picar.config import SECTIONS, Config
+from picar.config import BOARD, SECTIONS, Config
 from picar.options import Option, options_of, toml
 
 PLACES = {  # in the order of the sections
     "min_duty": ("motors", "min_duty"),
-    "swap": ("l298n", "swap"),
+    "swap": (BOARD, "swap"),
     "left_invert": ("left", "invert"),
     "left_trim": ("left", "trim"),
     "right_invert": ("right", "invert"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, get_args
@@ -10,6 +11,7 @@ from typing import TypeAlias, get_args
 from picar import config
 from picar.config import BackendName, Config
 from picar.motor import pins
+from picar.motor.boards import board_of
 from picar.motor.emergency import pins_low
 from picar.motor.pins.trace import Note, TracedPins
 from picar.raspberrypi import raspberry_pi_model
@@ -72,13 +74,17 @@ def choose_backend(settings: Config) -> str:
     return pins.choose(settings.motors.backend, raspberry_pi_model())
 
 
-def drive_low(settings: Config, backend: str, notes: Sequence[Note]) -> None:
-    """Drive every motor pin low; `notes` record each write."""
+def emergency(settings: Config, backend: str, notes: Sequence[Note]) -> Callable[[], None]:
+    """Return a function that drives every motor pin low; `notes` record each write.
+
+    All modules are imported beforehand: in an emergency nothing may wait for a disk.
+    """
+    board, open_backend = board_of(settings), pins.backend(backend)
 
     def open_pins() -> pins.Pins:
-        opened = pins.backend(backend)(settings.l298n)
+        opened = open_backend(board)
         for note in notes:
             opened = TracedPins(opened, note)
         return opened
 
-    pins_low(open_pins, settings.l298n)
+    return functools.partial(pins_low, open_pins, board)

@@ -10,7 +10,7 @@ from picar.commands.common import (
     Commands,
     add,
     choose_backend,
-    drive_low,
+    emergency,
     load,
     pin_options,
     print_warnings,
@@ -31,7 +31,7 @@ def pins_low(options: argparse.Namespace) -> int:
     # The lines stay in the pipe until the pins are low: before that, no process is started and no file opened.
     tracing = TraceFile(options.pin_trace) if options.pin_trace else None
     try:
-        drive_low(settings, backend, [tracing.trace.line] if tracing else [])
+        emergency(settings, backend, [tracing.trace.line] if tracing else [])()
     except Exception:
         if tracing:
             with contextlib.suppress(PicarError):  # the pins' own failure is the one to be told

@@ -15,7 +15,7 @@ from picar.commands.common import (
     Commands,
     add,
     choose_backend,
-    drive_low,
+    emergency,
     load,
     pin_options,
     print_warnings,
@@ -74,7 +74,7 @@ def serve(options: argparse.Namespace) -> int:
     sockets = listen(settings.server)
     flight = FlightRecorder("server")
     notes = [flight.pin, tracing.trace.line] if tracing else [flight.pin]
-    pins_low = functools.partial(drive_low, settings, backend, notes)
+    pins_low = emergency(settings, backend, notes)
     trace = tracing.trace.fd if tracing else None
     order = Order.of(settings, backend, trace, flight.fd, speed_cap, calibrated)
     settings = tuning.current.applied_to(settings)

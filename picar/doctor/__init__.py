@@ -20,6 +20,7 @@ from picar.doctor import gpio, network, pi, service, wiring
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
 from picar.errors import ConfigError
+from picar.motor.boards import board_of
 from picar.program import command
 from picar.raspberrypi import raspberry_pi_model
 
@@ -36,7 +37,7 @@ def examine(
     """
     model = raspberry_pi_model(machine.root / "proc/device-tree/model")
     settings, faults = _load(config_flag, env)
-    hazards = [] if faults else list(wiring.hazards(machine, model, settings.l298n))
+    hazards = [] if faults else list(wiring.hazards(machine, model, board_of(settings)))
     ill = any(finding.status == "problem" for finding in (*faults, *hazards))
     yield Finding("picar", "ok", f"{__version__} on Python {machine.python}")
     yield pi.model(model)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from picar.config import Config
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
+from picar.motor.boards import board_of
 from picar.program import command
 
 LIBRARIES = ("lgpio", "rpigpio", "gpiozero")
@@ -92,7 +93,7 @@ def _claim(machine: Machine, chosen: str, settings: Config) -> Finding:
     """Drive the motor pins low, unless another picar has them: that is its lock's business."""
     config = () if settings.source == "defaults" else ("--config", settings.source)
     answer = machine.ask(machine.interpreter, "-m", "picar", "pins-low", "--pins", chosen, *config)
-    numbers = ", ".join(str(pin) for pin in sorted(set(settings.l298n.wired().values())))
+    numbers = ", ".join(str(pin) for pin in sorted(set(board_of(settings).terminals().values())))
     if answer is not None and answer.code == 0:
         return Finding("pins", "ok", f"{chosen} drives GPIO {numbers} (now low)")
     if answer is None or answer.code is None:

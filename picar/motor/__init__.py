@@ -1,1 +1,1 @@
-"""The motor process, the channel to it, and the L298N that it drives."""
+"""The motor process, the channel to it, the motor boards and the GPIO backends."""

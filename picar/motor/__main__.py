@@ -13,7 +13,7 @@ from picar.core.drive import Drive
 from picar.errors import PicarError
 from picar.journal.flight import FlightRecorder, folder_in_memory
 from picar.motor import pins, pipe
-from picar.motor.boards.l298n import L298N
+from picar.motor.boards import Bridge, board_of
 from picar.motor.loop import MotorLoop
 from picar.motor.pins.trace import PinTrace, TracedPins
 from picar.motor.pipe import Order
@@ -56,8 +56,8 @@ def main() -> int:
 
 def _build(
     order: Order, flight: FlightRecorder, trace: PinTrace | None, commands: int, status: int
-) -> tuple[MotorLoop, L298N]:
-    backend = pins.backend(order.backend)(order.l298n)
+) -> tuple[MotorLoop, Bridge]:
+    backend = pins.backend(order.backend)(board_of(order.config))
     world = getattr(backend, "car", None)
     traced: pins.Pins = TracedPins(backend, flight.pin)
     if trace:
@@ -66,17 +66,12 @@ def _build(
     return MotorLoop(drive, bridge, world, commands, status, flight.note), bridge
 
 
-def assemble(order: Order, opened: pins.Pins) -> tuple[Drive, L298N]:
+def assemble(order: Order, opened: pins.Pins) -> tuple[Drive, Bridge]:
     """Return the state machine and the motor board of an order."""
-    bridge = L298N(opened, order.l298n, order.motors, order.left, order.right, order.configured)
-    drive = Drive(
-        order.drive,
-        order.session.rearm_s,
-        order.motors.brake_hold_s,
-        order.speed_cap,
-        order.configured.min_duty,
-    )
-    return drive, bridge
+    config, configured = order.config, order.configured
+    bridge = board_of(config).claim(opened, configured)
+    brake_hold_s, rearm_s = config.motors.brake_hold_s, config.session.rearm_s
+    return Drive(config.drive, rearm_s, brake_hold_s, order.speed_cap, configured.min_duty), bridge
 
 
 def _first_line(fd: int) -> bytes:

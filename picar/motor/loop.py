@@ -17,30 +17,15 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from picar.calibration.values import Calibration
-from picar.core.drive import TICK_S, Drive, Output, Reason, Refusal, State
+from picar.core.drive import TICK_S, Drive, Reason, Refusal, State
 from picar.motor import pipe
+from picar.motor.boards import Bridge
 from picar.system.systemd import catch_signals
 
 MOVING_BEAT_S = 0.04  # 25 a second; the server takes 0.5 s of silence for a hang
 RESTING_BEAT_S = 0.5
 GOODBYE_S = 1.0  # after a signal: how long the server may take to close the pipe
 READ_BYTES = 512  # about ten commands between two looks at the clock; their refusals fit one status
-
-
-class Bridge(Protocol):
-    """What the loop needs of a motor board."""
-
-    def apply(self, output: Output) -> None:
-        """Make the motors do this."""
-        ...
-
-    def calibrate(self, calibration: Calibration) -> None:
-        """Take other directions, trims and minimum duty, at rest."""
-        ...
-
-    def low(self) -> None:
-        """Write every pin low, whatever was written before."""
-        ...
 
 
 class World(Protocol):

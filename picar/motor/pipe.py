@@ -15,14 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from picar.calibration.values import Calibration
-from picar.config import (
-    Config,
-    DriveConfig,
-    L298NConfig,
-    MotorsConfig,
-    SessionConfig,
-    SideConfig,
-)
+from picar.config import SECTIONS, Config
 from picar.core.drive import Reason
 from picar.core.shaping import Jog, Sticks, Tank, Wanted
 
@@ -137,13 +130,16 @@ def _line(*fields: Any) -> bytes:
     return _ENCODER.encode(fields).encode() + b"\n"
 
 
+_OF_THE_MOTORS = [name for name in SECTIONS if name not in ("server", "access")]
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The backend to open, where to write things down, and the sections that concern the motors.
+    """The backend to open, the descriptors to write to, and the part of the configuration that concerns the motors.
 
     `trace` is the descriptor of the pin trace's pipe; `flight` that of the server's flight recorder; `speed_cap` the
-    owner's, in [0.05, 1]. `configured` is the configuration's calibration, which a speed cap is measured by; the sections
-    hold the one in force.
+    owner's, in [0.05, 1]. `config` has the calibration that is in force; `configured` is the one of the configuration
+    file, which limits a speed cap.
     """
 
     backend: str
@@ -151,12 +147,7 @@ class Order:
     flight: int | None
     speed_cap: float
     configured: Calibration
-    session: SessionConfig
-    drive: DriveConfig
-    motors: MotorsConfig
-    l298n: L298NConfig
-    left: SideConfig
-    right: SideConfig
+    config: Config
 
     @classmethod
     def of(
@@ -170,12 +161,13 @@ class Order:
     ) -> Order:
         """Return the order for a configuration; `calibrated` is in force instead of its calibration, if given."""
         in_force = calibrated.applied_to(config) if calibrated else config
-        sections = {f.name: getattr(in_force, f.name) for f in dataclasses.fields(cls)[5:]}
-        return cls(backend, trace, flight, speed_cap, Calibration.of(config), **sections)
+        sections = {name: getattr(in_force, name) for name in _OF_THE_MOTORS}
+        motors = Config(board=config.board, **sections)
+        return cls(backend, trace, flight, speed_cap, Calibration.of(config), motors)
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What the motor process inherits."""
+        """The descriptors that the motor process inherits."""
         return tuple(fd for fd in (self.trace, self.flight) if fd is not None)
 
     def encode(self) -> bytes:
@@ -185,17 +177,7 @@ class Order:
     @classmethod
     def parse(cls, line: bytes) -> Order:
         """Read the line."""
-        f = json.loads(line)
-        return cls(
-            backend=f["backend"],
-            trace=f["trace"],
-            flight=f["flight"],
-            speed_cap=f["speed_cap"],
-            configured=Calibration(**f["configured"]),
-            session=SessionConfig(**f["session"]),
-            drive=DriveConfig(**f["drive"]),
-            motors=MotorsConfig(**f["motors"]),
-            l298n=L298NConfig(**f["l298n"]),
-            left=SideConfig(**f["left"]),
-            right=SideConfig(**f["right"]),
-        )
+        fields = json.loads(line)
+        configured, sent = Calibration(**fields.pop("configured")), fields.pop("config")
+        sections = {name: SECTIONS[name](**sent[name]) for name in _OF_THE_MOTORS}
+        return cls(**fields, configured=configured, config=Config(board=sent["board"], **sections))

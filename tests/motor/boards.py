@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from picar.config import L298NConfig, MotorsConfig, SideConfig
+from picar.config import Config, L298NConfig, MotorsConfig, SideConfig
+from picar.motor.boards.bridge import TwoMotors
 from picar.motor.boards.l298n import L298N
 from picar.motor.pins.mock import MockPins
 
@@ -57,11 +58,18 @@ def board(
     min_duty: float = 0.25,
     left: SideConfig | None = None,
     right: SideConfig | None = None,
-) -> L298N:
-    """Build a board, and forget that its pins were claimed."""
-    made = L298N(pins, wiring, MotorsConfig(min_duty=min_duty), left or SideConfig(), right or SideConfig())
+) -> TwoMotors:
+    """Claim the pins of a board, and forget that they were claimed."""
+    motors = MotorsConfig(min_duty=min_duty)
+    config = Config(l298n=wiring, motors=motors, left=left or SideConfig(), right=right or SideConfig())
+    made = L298N(config).claim(pins)
     pins.writes.clear()
     return made
+
+
+def wired(wiring: L298NConfig = ENABLED) -> L298N:
+    """Return the board of a wiring, with no pin claimed."""
+    return L298N(Config(l298n=wiring))
 
 
 def names(wiring: L298NConfig) -> dict[int, str]:

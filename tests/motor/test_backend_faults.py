@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from picar.config import Config, DriveConfig, L298NConfig
-from tests.motor.boards import ENABLED, JUMPERED
+from tests.motor.boards import ENABLED, JUMPERED, wired
 from tests.motor.rig import PATIENT, MotorProcess, wait_until
 from tests.support.header import FAKED, FakeHeader
 
@@ -86,7 +86,6 @@ def test_a_write_that_raises(rig: Rig) -> None:
 
 
 def test_what_a_killed_motor_process_left_high_the_server_drives_low(rig: Rig) -> None:
-    from picar.motor import pins
     from picar.motor.emergency import pins_low
 
     with rig.motor() as motor:
@@ -94,5 +93,5 @@ def test_what_a_killed_motor_process_left_high_the_server_drives_low(rig: Rig) -
         os.kill(motor.process.pid, signal.SIGKILL)
         motor.ended()
         assert not rig.low(), "the fake is kinder than a Pi"
-        pins_low(lambda: pins.backend(rig.header.name)(rig.wiring), rig.wiring)
+        pins_low(rig.header.open, wired(rig.wiring))
     assert rig.low()

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from picar.config import L298NConfig, MotorsConfig, SideConfig
+from picar.config import L298NConfig
 from picar.core.drive import Output
 from picar.errors import BackendError, PinError, PinsBusy
-from picar.motor.boards.l298n import L298N
 from picar.motor.emergency import pins_low
 from picar.motor.pins import Pins
-from tests.motor.boards import ENABLED, JUMPERED
+from tests.motor.boards import ENABLED, JUMPERED, wired
 from tests.motor.rig import wait_until
 from tests.support.header import FAKED, REAL, REMEMBERED, FakeHeader, Header, PiHeader, RememberedHeader
 
@@ -240,7 +239,7 @@ def test_a_second_process_is_kept_out_and_told_who_has_the_pins(fake: FakeHeader
     assert fake.level(IN) == 1, "it touched the other one's pin"
     owner.kill()
     owner.communicate()
-    pins_low(fake.open, ENABLED)
+    pins_low(fake.open, wired())
     assert fake.is_low_output(IN)
 
 
@@ -255,7 +254,7 @@ def test_what_a_killed_process_left_is_driven_low(fake: FakeHeader, duty: float)
     victim.kill()
     victim.communicate()
     assert fake.level(EN) == fake.level(OTHER_EN) == fake.level(IN) == 1, "a fake that is kinder than a Pi"
-    pins_low(fake.open, ENABLED)
+    pins_low(fake.open, wired())
     assert all(fake.is_low_output(bcm) for bcm in ENABLED.wired().values())
 
 
@@ -295,7 +294,7 @@ CALLS = {
 def test_a_drive_command_costs_as_few_calls_as_can_be(
     fake: FakeHeader, wiring: L298NConfig, outputs: list[Output], calls: int
 ) -> None:
-    bridge = L298N(fake.open(), wiring, MotorsConfig(), SideConfig(), SideConfig())
+    bridge = wired(wiring).claim(fake.open())
     bridge.apply(outputs[0])
     before = len(fake.board.calls())
     bridge.apply(outputs[1])
@@ -327,7 +326,7 @@ def test_lgpio_a_line_that_is_busy_for_a_moment_is_low_before_anything_sleeps(fa
     held = fake_lgpio.board.hold(EN)
     thread = threading.Timer(0.02, os.close, (held,))
     thread.start()
-    pins_low(fake_lgpio.open, ENABLED)
+    pins_low(fake_lgpio.open, wired())
     thread.join()
     calls = fake_lgpio.board.calls()
     chip = [call for call in calls if call.startswith("gpiochip")]

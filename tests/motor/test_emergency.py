@@ -12,10 +12,10 @@ from picar.config import L298NConfig
 from picar.errors import BackendError, PicarError, PinError, PinsBusy
 from picar.motor.emergency import BUSY_RETRY_S, pins_low
 from picar.motor.pins import Pin
-from tests.motor.boards import WIRINGS
+from tests.motor.boards import WIRINGS, wired
 
-WIRING = L298NConfig()
-EVERY_PIN = tuple(WIRING.wired().values())
+BOARD = wired()
+EVERY_PIN = tuple(BOARD.terminals().values())
 FOREVER = 10**9
 
 
@@ -74,7 +74,7 @@ class ChipPin:
 @pytest.mark.parametrize("wiring", WIRINGS.values(), ids=WIRINGS)
 def test_every_wire_is_written_low_enables_first(wiring: L298NConfig) -> None:
     chip = Chip()
-    pins_low(chip, wiring)
+    pins_low(chip, wired(wiring))
     order = [pin for pin in dict.fromkeys((wiring.ena, wiring.enb)) if pin != "jumper"]
     order += [wiring.in1, wiring.in2, wiring.in3, wiring.in4]
     assert chip.writes() == [(pin, 0) for pin in order]
@@ -82,19 +82,19 @@ def test_every_wire_is_written_low_enables_first(wiring: L298NConfig) -> None:
 
 def test_an_enable_is_low_before_the_next_pin_is_so_much_as_claimed() -> None:
     chip = Chip()
-    pins_low(chip, WIRING)
+    pins_low(chip, BOARD)
     assert [(kind, bcm) for kind, bcm, _ in chip.calls[:3]] == [("claim", 12), ("write", 12), ("claim", 13)]
 
 
 def test_the_backend_is_let_go() -> None:
     chip = Chip()
-    pins_low(chip, WIRING)
+    pins_low(chip, BOARD)
     assert (chip.openings, chip.open) == (1, 0)
 
 
 def test_pins_that_are_locked_are_tried_again_until_they_are_free() -> None:
     chip = Chip(locked=3)
-    pins_low(chip, WIRING)
+    pins_low(chip, BOARD)
     assert [pin for pin, _ in chip.writes()] == [*EVERY_PIN]
     assert (chip.openings, chip.open) == (4, 0)
 
@@ -102,7 +102,7 @@ def test_pins_that_are_locked_are_tried_again_until_they_are_free() -> None:
 @pytest.mark.parametrize("bcm", EVERY_PIN)
 def test_a_busy_pin_is_tried_again_after_all_others_are_low(bcm: int) -> None:
     chip = Chip(busy={bcm: 3})
-    pins_low(chip, WIRING)
+    pins_low(chip, BOARD)
     assert [pin for pin, _ in chip.writes()] == [pin for pin in EVERY_PIN if pin != bcm] + [bcm]
     assert (chip.openings, chip.open) == (1, 0), "closing takes lgpio 100 ms, longer than there is to try"
 
@@ -110,14 +110,14 @@ def test_a_busy_pin_is_tried_again_after_all_others_are_low(bcm: int) -> None:
 def test_a_pin_that_stays_busy_keeps_no_other_busy_one_from_being_low() -> None:
     chip = Chip(busy={12: FOREVER, 13: 2})
     with pytest.raises(PinsBusy, match="GPIO 12"):
-        pins_low(chip, WIRING)
+        pins_low(chip, BOARD)
     assert {pin for pin, _ in chip.writes()} == {*EVERY_PIN} - {12}
 
 
 def test_a_busy_pin_is_tried_again_also_when_another_one_failed() -> None:
     chip = Chip(busy={13: 2}, broken=frozenset({12}))
     with pytest.raises(PinError, match="GPIO 12"):
-        pins_low(chip, WIRING)
+        pins_low(chip, BOARD)
     assert {pin for pin, _ in chip.writes()} == {*EVERY_PIN} - {12}
     assert chip.claims[12] == 1
 
@@ -128,7 +128,7 @@ def test_a_busy_pin_is_tried_again_also_when_another_one_failed() -> None:
 def test_pins_that_stay_busy_are_given_up_after_a_moment(chip: Chip) -> None:
     start = time.monotonic()
     with pytest.raises(PinsBusy):
-        pins_low(chip, WIRING)
+        pins_low(chip, BOARD)
     took = time.monotonic() - start
     assert BUSY_RETRY_S <= took < 1.0
     assert 2 < max(chip.openings, chip.claims[12]) < 100  # it waits between
@@ -144,7 +144,7 @@ def test_a_backend_that_cannot_be_opened_is_not_asked_twice() -> None:
         raise BackendError("no chip on this machine")
 
     with pytest.raises(BackendError, match="no chip"):
-        pins_low(refuse, WIRING)
+        pins_low(refuse, BOARD)
     assert len(asked) == 1
 
 
@@ -152,6 +152,6 @@ def test_a_backend_that_cannot_be_opened_is_not_asked_twice() -> None:
 def test_a_pin_that_does_not_answer_keeps_no_other_from_being_low(broken: int) -> None:
     chip = Chip(broken=frozenset({broken}))
     with pytest.raises(PicarError, match=f"GPIO {broken}"):
-        pins_low(chip, WIRING)
+        pins_low(chip, BOARD)
     assert {pin for pin, value in chip.writes() if value == 0} == {*EVERY_PIN} - {broken}
     assert chip.open == 0

@@ -88,4 +88,4 @@ def test_an_order_comes_out_as_it_went_in() -> None:
         line = order.encode()
         assert line.count(b"\n") == 1
         assert Order.parse(line) == order
-        assert Order.parse(line).l298n == settings.l298n
+        assert Order.parse(line).config == settings

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from picar.config import L298NConfig
 from picar.errors import PinError
 from picar.motor.pins.mock import HISTORY, MockPins, Write, open_pins
+from tests.motor.boards import wired
 
 
 @pytest.fixture
@@ -126,4 +126,4 @@ def test_the_record_does_not_grow_for_ever(pins: MockPins) -> None:
 
 
 def test_the_backend_opens_whatever_the_wiring_is() -> None:
-    assert type(open_pins(L298NConfig())) is MockPins
+    assert type(open_pins(wired())) is MockPins

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from picar.config import L298NConfig
 from picar.errors import BackendError
 from picar.motor import pins
 from picar.motor.pins.lock import may_use
 from picar.motor.pins.mock import MockPins
 from picar.motor.pins.sim import SimPins
 from picar.raspberrypi import raspberry_pi_model
+from tests.motor.boards import wired
 from tests.support.header import ADVICE, FAKED, REAL, FakeHeader
 
 PI = "Raspberry Pi 5 Model B Rev 1.0"
@@ -113,8 +113,8 @@ def test_a_venv_that_does_not_see_apt_says_how(
 
 
 def test_a_backend_opens_its_pins() -> None:
-    assert type(pins.backend("mock")(L298NConfig())) is MockPins
-    assert type(pins.backend("sim")(L298NConfig())) is SimPins
+    assert type(pins.backend("mock")(wired())) is MockPins
+    assert type(pins.backend("sim")(wired())) is SimPins
 
 
 @pytest.mark.parametrize(

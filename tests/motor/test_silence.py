@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from picar.config import DriveConfig, L298NConfig, SideConfig
 from picar.core.drive import Drive, Refusal, State
-from picar.motor.boards.l298n import L298N
+from picar.motor.boards import Bridge
 from tests.core.events import Event, Timeline, be_silent, play, timelines
 from tests.motor.boards import WIRINGS, WatchedPins, board
 
@@ -24,7 +24,7 @@ class Car:
     """The drive on a board: after each call its output is written, as the motor process does."""
 
     drive: Drive
-    board: L298N
+    board: Bridge
     pins: WatchedPins
     wiring: L298NConfig
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from picar.config import L298NConfig, MotorsConfig, SideConfig
+from picar.config import L298NConfig
 from picar.core.drive import BRAKE, COAST, Output
 from picar.errors import PinError
-from picar.motor.boards.l298n import L298N
 from picar.motor.pins.sim import SimPins, open_pins
-from tests.motor.boards import ENABLED, JUMPERED, WIRINGS
+from tests.motor.boards import ENABLED, JUMPERED, WIRINGS, wired
 
 
 @dataclass
@@ -30,8 +29,8 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.clock = Clock()
-        self.pins = SimPins(self.wiring, self.clock)
-        self.board = L298N(self.pins, self.wiring, MotorsConfig(), SideConfig(), SideConfig())
+        self.pins = SimPins(wired(self.wiring), self.clock)
+        self.board = wired(self.wiring).claim(self.pins)
 
     def hold(self, output: Output, seconds: float) -> tuple[float, float, float]:
         """Apply an output for a while, and return where the car is then."""
@@ -88,12 +87,9 @@ def test_a_brake_stops_sooner_than_coasting_and_a_jumpered_board_always_brakes()
 
 
 def test_a_swapped_wire_shows() -> None:
-    wired = L298NConfig(in1=24, in2=23)
-    pins = SimPins(wired, Clock())
     clock = Clock()
-    pins = SimPins(wired, clock)
-    board = L298N(pins, ENABLED, MotorsConfig(), SideConfig(), SideConfig())
-    board.apply(Output(1.0, 1.0))
+    pins = SimPins(wired(L298NConfig(in1=24, in2=23)), clock)
+    wired(ENABLED).claim(pins).apply(Output(1.0, 1.0))
     clock.now = 0.5
     pins.car.advance(clock.now)
     assert pins.car.pose[2] > 3.0  # the left side runs backwards: it spins
@@ -109,7 +105,7 @@ def test_closing_takes_the_power_away() -> None:
 
 
 def test_they_refuse_what_mock_pins_refuse() -> None:
-    pins = open_pins(ENABLED)
+    pins = open_pins(wired())
     pins.output(23)
     with pytest.raises(PinError, match="claimed already"):
         pins.output(23)

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from picar import linewriter
-from picar.config import L298NConfig
 from picar.errors import PicarError, PinError
 from picar.motor.emergency import pins_low
 from picar.motor.pins import trace as trace_module
 from picar.motor.pins.mock import MockPins
 from picar.motor.pins.trace import Note, PinTrace, TracedPins, TraceFile
+from tests.motor.boards import wired
 from tests.motor.rig import Trace, wait_until
 
 FULL = Path("/dev/full")
@@ -303,11 +303,11 @@ def test_neither_does_a_log_that_takes_no_more() -> None:
 @needs_full
 @pytest.mark.usefixtures("a_full_standard_error")
 def test_an_emergency_reaches_every_pin_though_nothing_can_be_traced_nor_said() -> None:
-    mock, wiring = MockPins(), L298NConfig()
+    mock, board = MockPins(), wired()
     with tracing(FULL) as note:
-        pins_low(lambda: TracedPins(mock, note), wiring)
+        pins_low(lambda: TracedPins(mock, note), board)
     written = {write.pin for write in mock.writes if write.op == "write"}
-    assert written == set(wiring.wired().values())
+    assert written == set(board.terminals().values())
 
 
 def test_a_line_that_fits_in_part_is_the_last(tmp_path: Path) -> None:

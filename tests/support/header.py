@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from picar.config import L298NConfig
+from picar.config import Config
 from picar.motor import pins
+from picar.motor.boards import board_of
 from picar.motor.pins import Pins
 from picar.motor.pins.mock import MockPins
 from tests.fakes.board import VARIABLE, Board
@@ -55,7 +56,7 @@ class RememberedHeader:
 
     def open(self) -> Pins:
         """Open the backend."""
-        opened = pins.backend(self.name)(L298NConfig())
+        opened = pins.backend(self.name)(board_of(Config()))
         assert isinstance(opened, MockPins)
         self.pins = opened
         return opened
@@ -92,7 +93,7 @@ class FakeHeader:
 
     def open(self) -> Pins:
         """Open the backend."""
-        return pins.backend(self.name)(L298NConfig())
+        return pins.backend(self.name)(board_of(Config()))
 
     def level(self, bcm: int) -> int:
         """Return whether the line is high."""
@@ -105,8 +106,8 @@ class FakeHeader:
     def python(self, code: str) -> subprocess.Popen[str]:
         """Start another process that has `pins`, this backend opened."""
         head = (
-            "from picar.config import L298NConfig; from picar.motor.pins import backend\n"
-            f"pins = backend({self.name!r})(L298NConfig())\n"
+            "from picar.config import Config; from picar.motor.boards import board_of; from picar.motor.pins import backend\n"
+            f"pins = backend({self.name!r})(board_of(Config()))\n"
         )
         return subprocess.Popen(
             [sys.executable, "-c", head + code],
@@ -127,7 +128,7 @@ class PiHeader:
 
     def open(self) -> Pins:
         """Open the backend."""
-        return pins.backend(self.name)(L298NConfig())
+        return pins.backend(self.name)(board_of(Config()))
 
     def level(self, bcm: int) -> int:
         """Return whether the pin is high in any of some looks."""

@@ -1,4 +1,4 @@
-"""The L298N dual H-bridge: which levels make a motor turn, brake or coast, and in which order.
+"""The L298N dual H-bridge: the levels that make a motor turn, brake or coast, and their order.
 
 Truth table of one bridge (ST datasheet, and "Input vs Motor action" there):
 
@@ -16,46 +16,51 @@ Laws:
 - A change of direction is: EN 0, then the IN that goes low, then the IN that goes high, then EN duty.
 - The two INs of a bridge are never high together.
 - At rest every pin is low: where an EN jumper was forgotten on the board, that brakes.
-- A pin is written only when its value changes, except by `low`, which trusts no memory.
-- While a speed cap is in force, no motor gets a higher duty cycle than the configured calibration gives at that
-  speed, whatever it was calibrated to since.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from picar.calibration.values import Calibration
-from picar.config import L298NConfig, MotorsConfig, SideConfig
-from picar.core.drive import Output
-from picar.core.shaping import duty_cycle
-from picar.motor.pins import Pin, Pins
-from picar.motor.pins.checked import try_all
+from picar.motor.boards import Board
+from picar.motor.boards.bridge import Channel, Line, TwoMotors
+from picar.motor.pins import Pins, Supply
 
 
-class _Line:
-    """A pin that is written only when its value changes."""
+class L298N(Board):
+    """The board of the section `[l298n]`: ENA, IN1, IN2 are the left side, unless `swap` is set."""
 
-    __slots__ = ("_pin", "value")
+    def terminals(self) -> dict[str, int]:
+        """Return the BCM number of each terminal that has a wire, enables first."""
+        return self.config.l298n.wired()
 
-    def __init__(self, pin: Pin) -> None:
-        self._pin = pin
-        self.value: float | None = 0.0  # claimed low; None when a write failed
+    def claim(self, pins: Pins, configured: Calibration | None = None) -> TwoMotors:
+        """Claim the pins, low: PWM on EN, or on the INs of a bridge whose EN is jumpered or shared."""
+        wiring, hz = self.config.l298n, self.config.motors.pwm_hz
 
-    def set(self, value: float) -> None:
-        if value != self.value:
-            self.write(value)
+        def channel(enable: int | str, in1: int, in2: int) -> Channel:
+            if isinstance(enable, str) or wiring.shares_enable:
+                return _JumperChannel(pins, in1, in2, hz)
+            return _EnabledChannel(pins, enable, in1, in2, hz)
 
-    def write(self, value: float) -> None:
-        self.value = None
-        self._pin.set(value)
-        self.value = value
+        shared = [Line(pins.output(int(wiring.ena)))] if wiring.shares_enable else []
+        a = channel(wiring.ena, wiring.in1, wiring.in2)
+        b = channel(wiring.enb, wiring.in3, wiring.in4)
+        return TwoMotors(pins, (a, b), Calibration.of(self.config), configured, standby=shared)
+
+    def motors(self, levels: Mapping[int, float]) -> tuple[Supply, Supply]:
+        """Return the supply of the motor on OUT1 and OUT2, and of the motor on OUT3 and OUT4."""
+        w = self.config.l298n
+        return _supply(levels, w.ena, w.in1, w.in2), _supply(levels, w.enb, w.in3, w.in4)
 
 
-class _EnabledBridge:
+class _EnabledChannel:
     """A bridge with PWM on its EN pin."""
 
     def __init__(self, pins: Pins, enable: int, in1: int, in2: int, hz: int) -> None:
-        self._enable = _Line(pins.pwm(enable, hz))
-        self._in1, self._in2 = _Line(pins.output(in1)), _Line(pins.output(in2))
+        self._enable = Line(pins.pwm(enable, hz))
+        self._in1, self._in2 = Line(pins.output(in1)), Line(pins.output(in2))
         self.enables, self.inputs = [self._enable], [self._in1, self._in2]
 
     def turn(self, duty: float, forward: bool) -> None:
@@ -76,12 +81,12 @@ class _EnabledBridge:
             line.set(0)
 
 
-class _JumperBridge:
+class _JumperChannel:
     """A bridge whose EN is jumpered high, or shared with the other bridge, with PWM on its IN pins."""
 
     def __init__(self, pins: Pins, in1: int, in2: int, hz: int) -> None:
-        self._in1, self._in2 = _Line(pins.pwm(in1, hz)), _Line(pins.pwm(in2, hz))
-        self.enables: list[_Line] = []
+        self._in1, self._in2 = Line(pins.pwm(in1, hz)), Line(pins.pwm(in2, hz))
+        self.enables: list[Line] = []
         self.inputs = [self._in1, self._in2]
 
     def turn(self, duty: float, forward: bool) -> None:
@@ -96,93 +101,8 @@ class _JumperBridge:
     brake = coast
 
 
-class L298N:
-    """The board: claims its pins, then makes both motors do what each `Output` says.
-
-    Args:
-        pins: the backend.
-        wiring: which pin goes to which terminal.
-        motors: PWM frequency and minimum duty.
-        left: the left motor. With `swap` it hangs on OUT3 and OUT4.
-        right: the right motor.
-        configured: the configuration's calibration, where another one is in force; a speed cap is measured by it.
-    """
-
-    def __init__(
-        self,
-        pins: Pins,
-        wiring: L298NConfig,
-        motors: MotorsConfig,
-        left: SideConfig,
-        right: SideConfig,
-        configured: Calibration | None = None,
-    ) -> None:
-        self._pins = pins
-        shared = wiring.shares_enable
-        self._shared = [_Line(pins.output(int(wiring.ena)))] if shared else []
-        a = self._bridge("jumper" if shared else wiring.ena, wiring.in1, wiring.in2, motors.pwm_hz)
-        b = self._bridge("jumper" if shared else wiring.enb, wiring.in3, wiring.in4, motors.pwm_hz)
-        self._bridges = (a, b)
-        given = Calibration(wiring.swap, left.invert, right.invert, left.trim, right.trim, motors.min_duty)
-        self.calibrate(given)
-        self._configured = configured or given
-
-    def apply(self, output: Output) -> None:
-        """Write what has changed since the last output."""
-        rests = not (output.brake or output.left or output.right)
-        if rests:
-            self._enable_both(0)
-        for bridge, motor, speed in zip(self._sides, self._motors, (output.left, output.right), strict=True):
-            if output.brake:
-                bridge.brake()
-            elif speed:
-                duty = abs(speed) if output.raw else duty_cycle(speed, motor.trim, self._min_duty)
-                most = self._most(bridge, output.cap)
-                bridge.turn(min(duty, most), forward=(speed > 0.0) != motor.invert)
-            else:
-                bridge.coast()
-        if not rests:
-            self._enable_both(1)
-
-    def calibrate(self, calibration: Calibration) -> None:
-        """Take other directions, trims and minimum duty. At rest only: every pin is low, so nothing is to be moved over."""
-        a, b = self._bridges
-        self._sides = (b, a) if calibration.swap else (a, b)
-        self._motors = (
-            SideConfig(calibration.left_invert, calibration.left_trim),
-            SideConfig(calibration.right_invert, calibration.right_trim),
-        )
-        self._min_duty = calibration.min_duty
-
-    def low(self) -> None:
-        """Write every pin low, enables first, whatever was written before.
-
-        Raises:
-            The first failure, after all pins were tried.
-        """
-        a, b = self._sides
-        try_all(lambda line: line.write(0), (*self._shared, *a.enables, *b.enables, *a.inputs, *b.inputs))
-
-    def close(self) -> None:
-        """Write every pin low and let the backend go."""
-        try:
-            self.low()
-        finally:
-            self._pins.close()
-
-    def _enable_both(self, level: int) -> None:
-        """Write the pin that goes to both ENA and ENB, where there is one."""
-        for line in self._shared:
-            line.set(level)
-
-    def _most(self, bridge: _EnabledBridge | _JumperBridge, cap: float) -> float:
-        """Return the highest duty cycle of this motor: what the configuration gives at the cap's speed."""
-        if cap >= 1.0:
-            return 1.0
-        trim = self._configured.motor_trims[self._bridges.index(bridge)]
-        return duty_cycle(cap, trim, self._configured.min_duty)
-
-    def _bridge(self, enable: int | str, in1: int, in2: int, hz: int) -> _EnabledBridge | _JumperBridge:
-        if isinstance(enable, str):
-            return _JumperBridge(self._pins, in1, in2, hz)
-        return _EnabledBridge(self._pins, enable, in1, in2, hz)
+def _supply(levels: Mapping[int, float], enable: int | str, forward: int, reverse: int) -> Supply:
+    """Return the supply of one motor by the truth table."""
+    enabled = 1.0 if isinstance(enable, str) else levels.get(enable, 0.0)
+    difference = levels.get(forward, 0.0) - levels.get(reverse, 0.0)
+    return enabled * difference, enabled * (1.0 - abs(difference))

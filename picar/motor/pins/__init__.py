@@ -1,17 +1,16 @@
-"""The seam between the bridge and a GPIO library: what a backend must do, and which one to take.
+"""The seam between a motor board and a GPIO library: the duties of a backend, and the choice of one.
 
-One module for each library, named like the backend, with `open_pins(wiring)`; it alone imports its
-library, and only when opened.
+Each library has one module, named like the backend, with `open_pins(board)`. Only that module imports the
+library, and only when it is needed.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Protocol, cast
 
-from picar.config import L298NConfig
 from picar.errors import BackendError
 
 
@@ -43,7 +42,18 @@ class Pins(Protocol):
         ...
 
 
-Opener = Callable[[L298NConfig], Pins]
+Supply = tuple[float, float]  # of one motor: power in [-1, 1], and the share of the time that it is braked
+
+
+class Circuit(Protocol):
+    """The motor board behind the pins, for the simulator."""
+
+    def motors(self, levels: Mapping[int, float]) -> tuple[Supply, Supply]:
+        """Return the supply of the left and of the right motor at these levels, by BCM number."""
+        ...
+
+
+Opener = Callable[[Circuit], Pins]
 
 _REAL = ("lgpio", "gpiozero", "rpigpio")
 _AUTO = ("lgpio", "rpigpio")  # on a Pi, the first that works

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from picar.config import L298NConfig
+from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins, try_all
 from picar.motor.pins.library import importing, private_work_dir, refusal
 from picar.motor.pins.lock import PinsLock
@@ -77,7 +77,7 @@ def check() -> None:
     _factory()
 
 
-def open_pins(_wiring: L298NConfig) -> GpiozeroPins:
+def open_pins(_board: Circuit) -> GpiozeroPins:
     """Open the backend."""
     return GpiozeroPins()
 

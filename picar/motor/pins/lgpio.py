@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from picar.config import L298NConfig
 from picar.errors import BackendError
+from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins, try_all
 from picar.motor.pins.chips import header_chip
 from picar.motor.pins.library import importing, refusal
@@ -80,6 +80,6 @@ def check() -> None:
     header_chip()
 
 
-def open_pins(_wiring: L298NConfig) -> LgpioPins:
+def open_pins(_board: Circuit) -> LgpioPins:
     """Open the backend."""
     return LgpioPins()

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from picar.config import L298NConfig
+from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins
 
 HISTORY = 10_000
@@ -59,6 +59,6 @@ class MockPins(CheckedPins):
         self.writes.append(Write(self._clock(), bcm, op, value))
 
 
-def open_pins(_wiring: L298NConfig) -> MockPins:
+def open_pins(_board: Circuit) -> MockPins:
     """Open the backend."""
     return MockPins()

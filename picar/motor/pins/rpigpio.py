@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from picar.config import L298NConfig
+from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins, try_all
 from picar.motor.pins.library import importing, refusal
 from picar.motor.pins.lock import PinsLock
@@ -83,6 +83,6 @@ def check() -> None:
         raise refusal(error) from None
 
 
-def open_pins(_wiring: L298NConfig) -> RPiGPIOPins:
+def open_pins(_board: Circuit) -> RPiGPIOPins:
     """Open the backend."""
     return RPiGPIOPins()
