@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import settings
 
 from picar.raspberrypi import raspberry_pi_model
 
+settings.register_profile("patient", deadline=None)  # how long an example takes says more about the machine
+settings.load_profile("patient")
 collect_ignore = [] if find_spec("playwright") else ["browser"]  # it has no wheel for 32-bit ARM
 
 

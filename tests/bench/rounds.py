@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.clients import Driver, Listener, Picar, Presser, Socket
+from tests.bench.clients import Commander, Driver, Listener, Picar, Plain, Presser
 from tests.bench.measure import Spread, Write, climbed, jitter
 from tests.bench.server import Server, stop_all
 
@@ -105,7 +105,7 @@ async def run_round(plan: Plan, folder: Path, rng: random.Random) -> Round:
     return Round(lateness, figures, [fault for burst in floods["picar"] for fault in burst.faults])
 
 
-async def idle(client: Socket, server: Server, seconds: float) -> float:
+async def idle(client: Commander, server: Server, seconds: float) -> float:
     """Return the share of a core that a server uses with one client connected and nobody driving."""
     async with client:
         await asyncio.sleep(min(1.0, seconds))  # past everything that is done once
@@ -118,7 +118,7 @@ def driver_for(server: Server) -> Driver:
     """Return the client that drives a server."""
     if server.name == "tutorial":
         return Presser(server)
-    return Picar(server) if server.name == "picar" else Socket(server)
+    return Picar(server) if server.name == "picar" else Plain(server)
 
 
 async def all_paced(plan: Plan, servers: dict[str, Server], rng: random.Random) -> dict[str, Paced]:
@@ -175,7 +175,7 @@ async def pace(client: Driver, values: list[float], gap_s: float, rng: random.Ra
     """Send values with `gap_s` between them, give or take half, and return when each was sent."""
     sends = []
     for value in values:
-        sends.append(client.send(value))
+        sends.append(client.command(value))
         await asyncio.sleep(gap_s * rng.uniform(0.5, 1.5))
     return sends
 
@@ -211,9 +211,9 @@ def rising(count: int) -> list[float]:
 
 async def flood_socket(server: Server, plan: Plan) -> Burst:
     """Send a burst to a server that answers each message."""
-    async with Socket(server) as client:
+    async with Plain(server) as client:
         cpu = server.cpu_s()
-        began = client.flood([client.command(value) for value in rising(plan.flood)])
+        began = client.flood([client.text(value) for value in rising(plan.flood)])
         await client.answered(plan.flood)
         return Burst(plan.flood, client.answers[-1] - began, server.cpu_s() - cpu)
 
@@ -225,7 +225,7 @@ async def flood_presses(server: Server, plan: Plan) -> Burst:
     try:
         began, cpu = time.monotonic(), server.cpu_s()
         for k in range(plan.presses):
-            client.send(1.0)
+            client.command(1.0)
             await client.answered(k + 1)
         return Burst(plan.presses, client.answers[-1] - began, server.cpu_s() - cpu)
     finally:
@@ -239,18 +239,18 @@ async def flood_picar(server: Server, plan: Plan) -> Burst:
         await client.take()
         await pace(client, [FLOOD_FROM] * WARM_UP, 0.02, rng)
         mark = server.trace.mark()
-        texts = [client.command(value) for value in rising(plan.flood)]
+        texts = [client.text(value) for value in rising(plan.flood)]
         cpu = server.cpu_s()
-        began = client.flood([*texts, client.bad_command()])
-        await client.inbox.until(lambda: client.errors["bad_value"] > 0, f"the end of the flood; {client}")
+        began = client.flood([*texts, client.text(2.0)])
+        await client.wait(lambda: "bad_value" in client.codes, "the end of the flood")
         answered = client.answers[-1]
         await asyncio.sleep(SETTLE_S)
         cpu = server.cpu_s() - cpu
         burst = [w for w in server.trace.since(mark) if w.t >= began]
         await pace(client, [FLOOD_TO] * WARM_UP, 0.02, rng)
         faults = flood_faults(burst, server.trace.since(mark))
-        if client.errors.total() > 1:
-            faults.append(f"flood: refused {dict(client.errors)}")
+        if len(client.errors) > 1:
+            faults.append(f"flood: refused {client.codes}")
     return Burst(plan.flood, max(answered, burst[-1].t if burst else 0.0) - began, cpu, faults)
 
 

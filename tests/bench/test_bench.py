@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from picar.access.locations import state_directory
-from tests.bench.clients import frame
 from tests.bench.measure import Spread, Trace, Write, climbed
 from tests.bench.page import references
 from tests.bench.report import ROWS, Check
@@ -133,11 +132,6 @@ def test_a_flood_must_rise_and_end_at_the_newest(
 )
 def test_a_bound_is_kept_on_its_own_side(value: float, at_least: bool, kept: bool) -> None:
     assert Check("it", value, 1.2, "x", at_least).kept is kept
-
-
-def test_a_frame_carries_short_and_long_texts() -> None:
-    assert frame("hi") == b"\x81\x82\0\0\0\0hi"
-    assert frame("x" * 200)[:4] == b"\x81\xfe\x00\xc8"
 
 
 def test_references_of_html_css_and_scripts_are_found() -> None:

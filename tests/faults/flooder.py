@@ -9,7 +9,6 @@ import asyncio
 import sys
 
 from tests.support.client import Client
-from tests.support.waiting import until
 
 HEADSTART = 200  # messages before it counts as a flood
 
@@ -18,8 +17,8 @@ async def _flood(url: str) -> None:
     async with Client(url) as client:
         while not client.closed:
             await client.drive(1.0)
-            if client.seq == HEADSTART:
-                await until(lambda: client.errors, "an answer to the flood")
+            if client.session.seq == HEADSTART:
+                await client.wait(lambda: client.errors, "an answer to the flood")
                 print("flooding", flush=True)
 
 

@@ -81,7 +81,7 @@ async def late_take(rig: Rig) -> None:
 async def guessed_ticks(rig: Rig) -> None:
     """The client sends seconds of commands ahead, with ticks that it counts up, and no more; a queue delivers them slowly."""
     await rig.driver.let_go(zero=False)
-    tick, seq = rig.driver.state["tick"], rig.driver.seq
+    tick, seq = rig.driver.session.tick, rig.driver.session.seq
     throttle, steering = rig.driver.heading
     copies = rig.rng.choice((1, 4))  # 10 or 40 kB
     rig.link.queue(copies * GUESS_BYTES / TICK_S)
@@ -96,7 +96,7 @@ async def page_hung(rig: Rig) -> None:
     await rig.driver.let_go(zero=False)
     rig.hit()
     for _ in range(20):
-        rig.driver.ping()
+        rig.driver.socket.ping()  # its network stack still answers and asks
         await asyncio.sleep(0.05)
 
 
@@ -140,7 +140,7 @@ async def client_killed(rig: Rig) -> None:
 async def clean_close(rig: Rig) -> None:
     await rig.driver.let_go(zero=False)
     rig.hit()
-    rig.driver.close()
+    rig.driver.socket.close()
 
 
 async def flooded(rig: Rig) -> None:

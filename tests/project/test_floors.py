@@ -25,7 +25,7 @@ FLOORS = (
     {""},
     {"calibration", "network", "system", "wiring"},
     {"core"},
-    {"access", "journal", "sensors"},
+    {"access", "client", "journal", "sensors"},
     {"motor"},
     {"car"},
     {"web"},
@@ -37,9 +37,10 @@ WITH_EVENT_LOOP = {"system", "car", "web", "commands"}
 # A folder here may not import from these, although they are below it or beside it.
 NEVER = {
     "wiring": {"calibration", "network", "system"},
-    "access": {"journal", "sensors"},
-    "sensors": {"access", "journal"},
-    "journal": {"access", "sensors"},
+    "access": {"client", "journal", "sensors"},
+    "client": {"calibration", "network", "system", "wiring", "access", "journal", "sensors"},
+    "sensors": {"access", "client", "journal"},
+    "journal": {"access", "client", "sensors"},
     "car": {"system", "network", "wiring"},
 }
 NOT_IN_CORE = {
@@ -247,6 +248,24 @@ def test_the_servers_car_loads_no_tornado() -> None:
     assert not {name for name in loaded if name.startswith(("tornado", "picar.web"))}
 
 
+def test_a_client_s_session_loads_the_protocol_and_no_loop() -> None:
+    loaded = loaded_by("picar.client.session")
+    assert "picar.core.protocol" in loaded
+    assert {folder_of(name) for name in loaded if name.startswith("picar")} <= {
+        "",
+        "calibration",
+        "core",
+        "client",
+    }
+    assert not {name.split(".")[0] for name in loaded} & {
+        "tornado",
+        "asyncio",
+        "socket",
+        "threading",
+        "logging",
+    }
+
+
 def test_the_command_line_loads_the_web_only_when_it_serves() -> None:
     loaded = loaded_by("picar.commands.serve", "picar.commands.pins_low")
     assert not {name for name in loaded if name.startswith(("picar.web", "picar.car", "tornado", "segno"))}
@@ -259,7 +278,7 @@ def test_a_list_of_features_has_every_file_beside_it(package: str, listing: str)
     assert not {name for name in names if not re.search(rf"\b{name}\b", source)}
 
 
-@pytest.mark.parametrize("folder", ["core", "ground", "motor"])
+@pytest.mark.parametrize("folder", ["client", "core", "ground", "motor"])
 def test_without_the_web_the_tests_of_the_lower_floors_still_run(folder: str) -> None:
     for file in (ROOT / "tests" / folder).rglob("*.py"):
         for found in imports_of(f"tests.{folder}.{file.stem}", file):

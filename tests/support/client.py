@@ -1,23 +1,97 @@
-"""A client of picar.v1, as docs/protocol.md describes one."""
+"""The client of the tests, the benches and the fault campaign: a WebSocket, and picar.v1 on it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from types import TracebackType
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
 
 from tornado.httpclient import HTTPRequest
+from tornado.iostream import IOStream
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from tests.support.waiting import DEADLINE_S, until
+from picar.client.session import Refusal, Session
+from picar.core.protocol import SUBPROTOCOL
+from tests.support.waiting import News
 
 REPEAT_S = 0.03
 
 
-class Client:
-    """`async with Client(car.url) as phone:` connects and listens.
+class WebSocket:
+    """A connection without Nagle's algorithm, as a browser's: a second small message is sent at once.
+
+    Args:
+        url: of the WebSocket.
+        headers: more headers for the handshake.
+    """
+
+    subprotocols: Sequence[str] = ()
+
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        self._request = HTTPRequest(url, headers=dict(headers or {}))
+        self._news = News()
+        self.socket: WebSocketClientConnection
+        self.closed = False
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    @property
+    def stream(self) -> IOStream:
+        """The connection below the frames."""
+        assert self.socket.protocol
+        stream: IOStream | None = self.socket.protocol.stream
+        assert stream
+        return stream
+
+    @property
+    def close_code(self) -> int | None:
+        """The code with which the server closed the connection, if it did."""
+        return self.socket.close_code
+
+    async def open(self) -> None:
+        """Connect."""
+        self.socket = await websocket_connect(
+            self._request, on_message_callback=self._on_message, subprotocols=[*self.subprotocols]
+        )
+        self.stream.set_nodelay(True)
+
+    async def close(self) -> None:
+        """Close, and wait for the server's end."""
+        self.socket.close()
+        await self.until_closed()
+
+    def receive(self, message: str | bytes) -> None:
+        """Take a message, at once."""
+
+    async def write(self, data: str | bytes) -> None:
+        """Send text, or bytes as a binary frame."""
+        await self.socket.write_message(data, binary=isinstance(data, bytes))
+
+    async def wait(self, happened: Callable[[], object], what: str) -> None:
+        """Wait for something that a message brings."""
+        await self._news.until(happened, lambda: f"{what}; {self}")
+
+    async def until_closed(self) -> None:
+        """Wait until the server has closed the connection."""
+        await self.wait(lambda: self.closed, "the end of the connection")
+
+    def _on_message(self, message: str | bytes | None) -> None:
+        if message is None:
+            self.closed = True
+        else:
+            self.receive(message)
+        self._news.wake()
+
+
+class Client(WebSocket):
+    """`async with Client(car.url) as phone:` connects, and waits for hello and a first state.
 
     Args:
         url: of the page.
@@ -25,35 +99,43 @@ class Client:
         headers: more headers for the handshake.
     """
 
-    def __init__(self, url: str, cookie: str = "", headers: dict[str, str] | None = None) -> None:
-        self._url = url.replace("http", "ws", 1) + "/ws"
-        self._headers = dict(headers or {})
-        if cookie:
-            self._headers["Cookie"] = f"picar_session={cookie}"
-        self._socket: WebSocketClientConnection
-        self._listening: asyncio.Task[None]
-        self._holding: asyncio.Task[None] | None = None
-        self.hello: dict[str, Any] = {}
-        self.state: dict[str, Any] = {}
+    subprotocols = (SUBPROTOCOL,)
+
+    def __init__(self, url: str, cookie: str = "", headers: Mapping[str, str] | None = None) -> None:
+        cookies = {"Cookie": f"picar_session={cookie}"} if cookie else {}
+        super().__init__(url.rstrip("/").replace("http", "ws", 1) + "/ws", {**(headers or {}), **cookies})
+        self.session = Session()
         self.states: list[dict[str, Any]] = []
-        self.errors: list[dict[str, Any]] = []
-        self.seq = 0
-        self.closed = False
+        self.errors: list[Refusal] = []
+        self._holding: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
-        request = HTTPRequest(self._url, headers=self._headers)
-        self._socket = await websocket_connect(request, subprotocols=["picar.v1"])
-        self._listening = asyncio.create_task(self._listen())
-        await until(lambda: self.hello and self.state, "hello and a first state")
-        return self
+    async def open(self) -> None:
+        """Connect, and wait for hello and a first state."""
+        await super().open()
+        await self.wait(lambda: self.session.ready, "hello and a first state")
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def close(self) -> None:
+        """Let go without a word, and close."""
         await self.let_go(zero=False)
-        self._socket.close()
-        async with asyncio.timeout(DEADLINE_S):
-            await self._listening
+        await super().close()
+
+    def receive(self, message: str | bytes) -> None:
+        """Keep a state or an error."""
+        match self.session.receive(message, time.monotonic()):
+            case Refusal() as error:
+                self.errors.append(error)
+            case {"type": "state"} as state:
+                self.states.append(state)
+
+    @property
+    def hello(self) -> dict[str, Any]:
+        """The car's hello."""
+        return self.session.hello
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The newest state."""
+        return self.session.state
 
     @property
     def id(self) -> str:
@@ -63,38 +145,30 @@ class Client:
     @property
     def codes(self) -> list[str]:
         """The codes of all errors so far."""
-        return [error["code"] for error in self.errors]
+        return [error.code for error in self.errors]
 
-    @property
-    def close_code(self) -> int | None:
-        """Why the server closed the connection, if it did."""
-        return self._socket.close_code
+    def __str__(self) -> str:
+        return f"the last state was {self.state}, errors {self.codes}"
 
     async def send(self, **message: Any) -> None:
         """Send a message as it is."""
-        await self._socket.write_message(json.dumps(message))
-
-    async def send_raw(self, data: str | bytes) -> None:
-        """Send text, or bytes as a binary frame."""
-        await self._socket.write_message(data, binary=isinstance(data, bytes))
+        await self.write(json.dumps(message))
 
     async def ask(self, kind: str, **keys: Any) -> None:
         """Send a message that carries the newest tick."""
-        await self.send(type=kind, tick=self.state["tick"], **keys)
+        await self.send(type=kind, tick=self.session.tick, **keys)
 
     async def drive(self, throttle: float, steering: float = 0.0) -> None:
         """Send sticks once."""
-        self.seq += 1
-        await self.ask("drive", seq=self.seq, throttle=throttle, steering=steering)
+        await self.write(self.session.drive(throttle, steering))
 
     async def jog(self, side: str, duty: float) -> None:
         """Send a jog once."""
-        self.seq += 1
-        await self.ask("jog", seq=self.seq, side=side, duty=duty)
+        await self.write(self.session.jog(side, duty))
 
     async def take(self) -> None:
         """Take the free wheel, and show the car neutral."""
-        await self.ask("take")
+        await self.write(self.session.take())
         await self.until(lambda s: s["you"] == "driver")
         await self.drive(0.0)
         await self.until(lambda s: s["state"] == "armed")
@@ -107,17 +181,17 @@ class Client:
         """Hold a jog in the same way."""
         self._repeat(lambda: self.jog(side, duty))
 
-    def _repeat(self, say: Callable[[], Awaitable[None]], repeat_s: float = REPEAT_S) -> None:
+    def _repeat(self, command: Callable[[], Awaitable[None]], repeat_s: float = REPEAT_S) -> None:
         async def repeat() -> None:
             while True:
-                await say()
+                await command()
                 await asyncio.sleep(repeat_s)
 
         assert self._holding is None
         self._holding = asyncio.create_task(repeat())
 
     async def let_go(self, zero: bool = True) -> None:
-        """Let go of what is held; `zero` says so to the car."""
+        """Let go of what is held; with `zero` the car receives neutral."""
         if self._holding:
             self._holding.cancel()
             await asyncio.gather(self._holding, return_exceptions=True)
@@ -125,33 +199,16 @@ class Client:
             if zero:
                 await self.drive(0.0)
 
-    async def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    async def until(self, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Wait for a state that meets the condition, and return it."""
-        await until(lambda: condition(self.state), f"a state; the last was {self.state}, errors {self.codes}")
+        await self.wait(lambda: condition(self.state), "a state")
         return self.state
 
     async def hears(self, states: int) -> None:
         """Wait for so many more states."""
         goal = len(self.states) + states
-        await until(lambda: len(self.states) >= goal, f"{states} more states")
+        await self.wait(lambda: len(self.states) >= goal, f"{states} more states")
 
     async def until_error(self, code: str) -> None:
         """Wait for an error with this code."""
-        await until(lambda: code in self.codes, f"error {code}, but {self.codes}")
-
-    async def until_closed(self) -> None:
-        """Wait until the server has closed the connection."""
-        await until(lambda: self.closed, "the connection closed")
-
-    async def _listen(self) -> None:
-        while (text := await self._socket.read_message()) is not None:
-            message = json.loads(text)
-            kind = message["type"]
-            if kind == "hello":
-                self.hello = message
-            elif kind == "state":
-                self.state = message
-                self.states.append(message)
-            else:
-                self.errors.append(message)
-        self.closed = True
+        await self.wait(lambda: code in self.codes, f"error {code}")

@@ -10,18 +10,18 @@ import struct
 import time
 from typing import Any
 
+from picar.client.session import Refusal, Session
+from tests.support.raw import UPGRADE
 from tests.support.waiting import DEADLINE_S
 
-_HANDSHAKE = (
-    "GET /ws HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    "Sec-WebSocket-Protocol: picar.v1\r\nCookie: picar_session={session}\r\n\r\n"
-)
+_HANDSHAKE = "GET /ws HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
-def frame(payload: bytes, opcode: int = TEXT, fin: bool = True, masked: bool = True) -> bytes:
-    """Return a client's frame (RFC 6455 §5.2)."""
+def frame(
+    payload: bytes, opcode: int = TEXT, fin: bool = True, masked: bool = True, mask: bytes = b""
+) -> bytes:
+    """Return a client's frame (RFC 6455 §5.2); without a mask of its own it gets a random one."""
     size = len(payload)
     head = bytes([(0x80 if fin else 0) | opcode])
     bit = 0x80 if masked else 0
@@ -33,49 +33,48 @@ def frame(payload: bytes, opcode: int = TEXT, fin: bool = True, masked: bool = T
         head += bytes([bit | 127]) + struct.pack("!Q", size)
     if not masked:
         return head + payload
-    mask = os.urandom(4)
+    mask = mask or os.urandom(4)
     return head + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
 
 
 class Peer:
-    """One connection; its session says which browser it is.
+    """One connection.
 
     Args:
         address: where the car listens.
-        session: of the browser.
+        browser: its cookie `picar_session`, which recognises a browser that comes again.
     """
 
-    def __init__(self, address: tuple[str, int], session: str) -> None:
-        self.session = session
+    def __init__(self, address: tuple[str, int], browser: str = "") -> None:
+        self.browser = browser
+        self.session = Session()
         self.errors: list[str] = []
         self.states: list[dict[str, Any]] = []
-        self.hello: dict[str, Any] = {}
         self.close_code: int | None = None
-        self.closed = False
-        self.seq = 0
-        self.heard = 0  # states
+        self.closed = self._upgraded = False
         self._buffer = b""
         self._socket = socket.create_connection(address, timeout=DEADLINE_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.send_bytes(_HANDSHAKE.format(host=address[0], port=address[1], session=session).encode())
+        mine = {"Host": f"{address[0]}:{address[1]}", "Cookie": f"picar_session={browser}"}
+        self.send_bytes(
+            _HANDSHAKE.encode() + "".join(f"{k}: {v}\r\n" for k, v in mine.items()).encode() + b"\r\n"
+        )
         self.until(lambda: b"\r\n\r\n" in self._buffer or self.closed)
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
-        self._handshaken = True
+        self._upgraded = True
         self._read_frames()
-        self.until(lambda: bool(self.states))
-
-    _handshaken = False
+        self.until(lambda: self.session.ready)
 
     @property
     def id(self) -> str:
         """The name that the server gave this client."""
-        return str(self.hello["client"])
+        return str(self.session.hello["client"])
 
     @property
     def tick(self) -> int:
         """The newest tick it has seen."""
-        return int(self.states[-1]["tick"])
+        return self.session.tick
 
     def send(self, **message: object) -> None:
         """Send a message."""
@@ -109,7 +108,7 @@ class Peer:
                 self.closed = True
                 return
             self._buffer += data
-            if self._handshaken:
+            if self._upgraded:
                 self._read_frames()
 
     def until(self, condition: Any) -> None:
@@ -137,11 +136,8 @@ class Peer:
         elif opcode == PING:
             self.send_bytes(frame(payload, PONG))
         elif opcode == TEXT:
-            message = json.loads(payload)
-            if message["type"] == "hello":
-                self.hello = message
-            elif message["type"] == "state":
-                self.states.append(message)
-                self.heard += 1
-            else:
-                self.errors.append(message["code"])
+            match self.session.receive(payload, time.monotonic()):
+                case Refusal(code=code):
+                    self.errors.append(code)
+                case {"type": "state"} as state:
+                    self.states.append(state)

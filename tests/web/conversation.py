@@ -121,7 +121,7 @@ class Conversation(RuleBasedStateMachine):
         return peer.tick if fresh else peer.tick + 1 if peer.tick % 2 else 0
 
     def _take(self, peer: Peer) -> None:
-        self._send(peer, self.model.take(peer.id, peer.session, fresh=True), type="take", tick=peer.tick)
+        self._send(peer, self.model.take(peer.id, peer.browser, fresh=True), type="take", tick=peer.tick)
 
     def _stop(self, peer: Peer) -> None:
         again = self.model.state == "stopped"
@@ -132,7 +132,7 @@ class Conversation(RuleBasedStateMachine):
     def _note_stop(self, again: bool) -> None:
         """Note after which state a reset is newer than the stop; a first stop is news, and sent at once."""
         self._pump()
-        self.resettable = {peer: peer.heard + 2 for peer in self.peers} if again else {}
+        self.resettable = {peer: len(peer.states) + 2 for peer in self.peers} if again else {}
 
     def _reset(self, peer: Peer, fresh: bool = True) -> None:
         if fresh and self.model.drives(peer.id):
@@ -140,7 +140,9 @@ class Conversation(RuleBasedStateMachine):
             self._wait(
                 lambda: (
                     self._pump()
-                    or (peer.heard >= self.resettable.get(peer, 0) and peer.states[-1]["state"] == state)
+                    or (
+                        len(peer.states) >= self.resettable.get(peer, 0) and peer.states[-1]["state"] == state
+                    )
                 ),
                 "a state after the stop",
             )
@@ -149,11 +151,11 @@ class Conversation(RuleBasedStateMachine):
     def _sticks(
         self, peer: Peer, throttle: float, tank: bool, fresh: bool = True, in_order: bool = True
     ) -> str:
-        in_order = in_order or peer.seq == 0
+        in_order = in_order or peer.session.seq == 0
         code = self.model.drive(peer.id, neutral=throttle == 0.0, fresh=fresh, in_order=in_order)
-        seq = peer.seq + 1 if in_order else peer.seq
+        seq = peer.session.seq + 1 if in_order else peer.session.seq
         if code == ACCEPTED:
-            peer.seq = seq
+            peer.session.seq = seq
             if throttle:
                 self.may_turn.add("forward")
         sticks = {"left": throttle, "right": throttle} if tank else {"throttle": throttle, "steering": 0.0}
@@ -164,11 +166,11 @@ class Conversation(RuleBasedStateMachine):
         return code
 
     def _jog(self, peer: Peer, side: str, duty: float, fresh: bool = True, in_order: bool = True) -> str:
-        in_order = in_order or peer.seq == 0
+        in_order = in_order or peer.session.seq == 0
         code = self.model.drive(peer.id, neutral=duty == 0.0, fresh=fresh, in_order=in_order)
-        seq = peer.seq + 1 if in_order else peer.seq
+        seq = peer.session.seq + 1 if in_order else peer.session.seq
         if code == ACCEPTED:
-            peer.seq = seq
+            peer.session.seq = seq
             if duty:
                 self.may_turn.add("forward")
         self._send(peer, code, type="jog", seq=seq, tick=self._tick(peer, fresh), side=side, duty=duty)

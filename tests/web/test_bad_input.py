@@ -72,9 +72,9 @@ async def test_bad_messages_are_refused_and_change_nothing(
         await phone.take()
         phone.hold(0.6)
         await phone.until(lambda s: s["applied"]["left"] > 0.3)
-        await stranger.send_raw(text)
+        await stranger.write(text)
         await stranger.until_error(code)
-        assert stranger.errors[-1]["message"].endswith(".")
+        assert stranger.errors[-1].message.endswith(".")
         await phone.hears(5)
         assert (phone.state["state"], phone.state["driver"], phone.errors) == ("armed", phone.id, [])
         assert not stranger.closed
@@ -83,7 +83,7 @@ async def test_bad_messages_are_refused_and_change_nothing(
 async def test_three_unreadable_messages_in_a_row_close_the_connection(car: Product) -> None:
     async with Client(car.url) as phone:
         for text in ("x", "x", '{"type":"fly"}', "x", "x", "x"):
-            await phone.send_raw(text)
+            await phone.write(text)
         await phone.until_closed()
         assert phone.close_code == 1008
         assert phone.codes == ["bad_message"] * 2 + ["unknown_type"] + ["bad_message"] * 3
@@ -92,7 +92,7 @@ async def test_three_unreadable_messages_in_a_row_close_the_connection(car: Prod
 @pytest.mark.parametrize("size", [4097, 10_000, 100_000])
 async def test_a_message_over_four_kib_closes_the_connection(car: Product, size: int) -> None:
     async with Client(car.url) as phone:
-        await phone.send_raw("x" * size)
+        await phone.write("x" * size)
         await phone.until_closed()
         if size < 65_536:  # above, Tornado resets the connection, and its close frame may be lost
             assert phone.close_code == 1009
@@ -100,7 +100,7 @@ async def test_a_message_over_four_kib_closes_the_connection(car: Product, size:
 
 async def test_four_kib_of_characters_that_take_three_bytes_are_too_much(car: Product) -> None:
     async with Client(car.url) as phone:
-        await phone.send_raw("车" * 1400)
+        await phone.write("车" * 1400)
         await phone.until_closed()
         assert phone.close_code == 1009
 
@@ -108,14 +108,14 @@ async def test_four_kib_of_characters_that_take_three_bytes_are_too_much(car: Pr
 async def test_a_message_of_exactly_four_kib_is_read(car: Product) -> None:
     async with Client(car.url) as phone:
         text = json.dumps({"type": "stop"})
-        await phone.send_raw(text + " " * (4096 - len(text)))
+        await phone.write(text + " " * (4096 - len(text)))
         await phone.until(lambda s: s["state"] == "stopped")
 
 
 async def test_text_that_is_not_utf8_closes_the_connection_and_nothing_else(car: Product) -> None:
     async with Client(car.url) as phone, Client(car.url) as stranger:
         await phone.take()
-        connection = stranger._socket.protocol
+        connection = stranger.socket.protocol
         assert connection is not None
         await connection._write_frame(True, 0x1, b"\xff\xfe\xfd")  # type: ignore[attr-defined]
         await stranger.until_closed()
@@ -130,8 +130,8 @@ async def test_a_stale_burst_never_moves_the_car(car: Product) -> None:
         tick = phone.state["tick"]
         await phone.hears(20)
         for _ in range(300):
-            phone.seq += 1
-            await phone.send(type="drive", seq=phone.seq, tick=tick, throttle=1.0, steering=0.0)
+            phone.session.seq += 1
+            await phone.send(type="drive", seq=phone.session.seq, tick=tick, throttle=1.0, steering=0.0)
         await until(lambda: len(phone.codes) == 300, "three hundred answers")
         assert set(phone.codes) == {"stale"}
         assert not [w for w in car.trace() if w["value"] > 0]

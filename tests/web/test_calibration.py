@@ -168,8 +168,8 @@ async def test_a_calibration_that_cannot_be_saved_counts_and_says_so(house: Hous
         await calibrate(phone)
         await phone.until_error("not_saved")
         assert (await house.ask("GET", DOOR)).json["saved"] is False
-        assert "counts until picar ends" in phone.errors[-1]["message"]
-        assert "calibration-mock.new is a folder" in phone.errors[-1]["message"]
+        assert "counts until picar ends" in phone.errors[-1].message
+        assert "calibration-mock.new is a folder" in phone.errors[-1].message
         await until_told(house, FOUND, "page")
     await house.terminate()
     (house.state / "calibration-mock.new").rmdir()
@@ -345,14 +345,14 @@ async def test_under_the_owner_s_cap_a_car_is_tuned_slower_and_not_faster(house:
         for n, faster in enumerate((stronger, dataclasses.replace(CONFIGURED, left_trim=0.81))):
             await calibrate(phone, faster)
             await until(lambda n=n: len(phone.errors) > n, "a refusal")  # type: ignore[misc]
-            assert phone.errors[n]["code"] == "bad_value"
-            assert "speed cap" in phone.errors[n]["message"]
+            assert phone.errors[n].code == "bad_value"
+            assert "speed cap" in phone.errors[n].message
         assert await told(house) == (CONFIGURED, "configuration")
         await calibrate(phone, slower)
         await until_told(house, slower, "page")
         await phone.ask("uncalibrate")
         await until(lambda: len(phone.errors) > 2, "a refusal")
-        assert (phone.errors[2]["code"], await told(house)) == ("bad_value", (slower, "page"))
+        assert (phone.errors[2].code, await told(house)) == ("bad_value", (slower, "page"))
 
 
 async def test_what_is_kept_already_is_not_written_again(house: Household) -> None:

@@ -102,7 +102,7 @@ async def test_a_first_command_that_is_not_neutral_is_refused(car: Product, thro
         await phone.drive(throttle)
         await phone.until_error("not_neutral")
         assert phone.state["state"] == "disarmed"
-        phone.seq -= 1  # a refused message does not use up its seq
+        phone.session.seq -= 1  # a refused message does not use up its seq
         await phone.drive(0.0)
         await phone.until(lambda s: s["state"] == "armed")
         assert phone.codes == ["not_neutral"]
@@ -111,7 +111,7 @@ async def test_a_first_command_that_is_not_neutral_is_refused(car: Product, thro
 async def test_an_old_sequence_number_is_refused(car: Product) -> None:
     async with Client(car.url) as phone:
         await phone.take()
-        phone.seq = 50
+        phone.session.seq = 50
         await phone.drive(0.0)
         await phone.ask("drive", seq=51, throttle=0.0, steering=0.0)
         await phone.ask("drive", seq=51, throttle=1.0, steering=0.0)

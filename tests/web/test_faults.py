@@ -117,7 +117,7 @@ async def test_who_jogs_gives_up_the_wheel(jogged: Moved) -> None:
 async def test_the_drivers_connection_closes(moved: Moved) -> None:
     car, phone = moved
     await phone.let_go(zero=False)
-    phone._socket.close()
+    phone.socket.close()
     await low_for_good(car)
 
 

@@ -71,7 +71,7 @@ async def test_a_stranger_cannot_crowd_out_what_the_driver_did(car: Product) -> 
 
 async def test_a_message_with_an_odd_blank_spoils_no_line(car: Product) -> None:
     async with Client(car.url) as phone:
-        await phone.send_raw('{"type":\r"stop"}')
+        await phone.write('{"type":\r"stop"}')
         await phone.until(lambda s: s["state"] == "stopped")
         notes = await asyncio.to_thread(fetch, car.url)
     assert any(note.get("client") == phone.id and note["got"] is None for note in notes)

@@ -82,7 +82,7 @@ class AnythingGoes(Conversation):
     def take(self, i: int, fresh: bool) -> None:
         peer = self.peers[i]
         self._send(
-            peer, self.model.take(peer.id, peer.session, fresh), type="take", tick=self._tick(peer, fresh)
+            peer, self.model.take(peer.id, peer.browser, fresh), type="take", tick=self._tick(peer, fresh)
         )
 
     @rule(i=who)
@@ -148,7 +148,7 @@ class AnythingGoes(Conversation):
             if code != ACCEPTED:
                 self._sticks(driver, 0.0, tank=False)
         elif what == "leave":
-            self._reconnect(self.peers.index(driver), driver.session, politely=False)
+            self._reconnect(self.peers.index(driver), driver.browser, politely=False)
         else:
             for peer in self.peers:
                 if peer is not driver:
@@ -208,12 +208,12 @@ class AnythingGoes(Conversation):
 
     @rule(i=who, same=st.booleans(), politely=st.booleans())
     def reconnect(self, i: int, same: bool, politely: bool) -> None:
-        session = self.peers[i].session if same else f"browser-{next(SESSIONS)}"
+        session = self.peers[i].browser if same else f"browser-{next(SESSIONS)}"
         self._reconnect(i, session, politely)
 
     @rule(i=who, j=who)
     def a_second_tab(self, i: int, j: int) -> None:
-        self._reconnect(i, self.peers[j].session, politely=True)
+        self._reconnect(i, self.peers[j].browser, politely=True)
 
     @precondition(lambda self: self.model.seat is not None and not self.model.seat.here)
     @rule(i=who)

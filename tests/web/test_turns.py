@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import select
 import signal
 import socket
-import struct
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from picar.web.fairness import Doorway, Turns
+from tests.support.peer import PONG, Peer, frame
 from tests.support.product import Product
-from tests.support.raw import UPGRADE
 from tests.support.tornados import LINES, Tornados, tornados
-from tests.support.waiting import DEADLINE_S, until
+from tests.support.waiting import until
 
 CROWD = 400  # requests at once: a quarter of a second of work on a fast laptop, seconds on a small Pi
 FRAMES = 15_000  # at once, of six bytes each
-PONG, EMPTY_FRAGMENT = 0x8A, 0x00
+CONTINUATION = 0x0
 
 
 @pytest.fixture(scope="module")
@@ -36,41 +34,13 @@ async def car(request: pytest.FixtureRequest, lines: Tornados) -> AsyncIterator[
         yield product
 
 
-class Plain:
-    """A WebSocket on a bare socket, which sends whatever frames a test makes."""
-
-    def __init__(self, car: Product) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", car.port), timeout=DEADLINE_S)
-        self._read = self.socket.makefile("rb")
-        head = "".join(f"{name}: {value}\r\n" for name, value in UPGRADE.items())
-        self.socket.sendall(f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{car.port}\r\n{head}\r\n".encode())
-        while self._read.readline().strip():
-            pass
-
-    def send(self, *frames: bytes) -> None:
-        self.socket.sendall(b"".join(frames))
-
-    def hears_an_error(self) -> None:
-        """Read until the answer to nonsense."""
-        while True:
-            opcode, size = self._read.read(2)
-            if size == 126:
-                (size,) = struct.unpack("!H", self._read.read(2))
-            payload = self._read.read(size)
-            if opcode == 0x81 and json.loads(payload)["type"] == "error":
-                return
-
-    def has_heard(self) -> bool:
-        """Tell whether that answer is here already."""
-        return b'"type":"error"' in self.socket.recv(1 << 20, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+NONSENSE = frame(b"{}")
 
 
-def frame(first: int, payload: bytes = b"") -> bytes:
-    """Return a client's frame; its mask is zero."""
-    return bytes([first, 0x80 | len(payload)]) + bytes(4) + payload
-
-
-NONSENSE = frame(0x81, b"{}")
+def hears_an_error(peer: Peer) -> None:
+    """Read until the answer to nonsense."""
+    peer.until(lambda: bool(peer.errors))
+    peer.errors.clear()
 
 
 @contextlib.contextmanager
@@ -84,7 +54,7 @@ def held_up(car: Product) -> Iterator[None]:
 
 
 async def test_a_crowd_of_requests_comes_after_a_driver_who_came_last(car: Product) -> None:
-    driver = Plain(car)
+    driver = Peer(("127.0.0.1", car.port))
     crowd = [socket.create_connection(("127.0.0.1", car.port)) for _ in range(CROWD)]
     request = f"GET /api/v1/session HTTP/1.1\r\nHost: 127.0.0.1:{car.port}\r\n\r\n".encode()
     for one in crowd:  # each has had its answer, so that all are taken
@@ -93,29 +63,31 @@ async def test_a_crowd_of_requests_comes_after_a_driver_who_came_last(car: Produ
     with held_up(car):
         for one in crowd:
             one.sendall(request)
-        driver.send(NONSENSE)
-    driver.hears_an_error()
-    driver.send(NONSENSE)  # Tornado answers requests in the turn after the one in which it reads them
-    driver.hears_an_error()
+        driver.send_bytes(NONSENSE)
+    hears_an_error(driver)
+    driver.send_bytes(NONSENSE)  # Tornado answers requests in the turn after the one in which it reads them
+    hears_an_error(driver)
     answered, _, _ = select.select(crowd, [], [], 0)
     assert len(answered) < CROWD
     await until(lambda: len(select.select(crowd, [], [], 0)[0]) == CROWD, "answers for all")
-    for one in (driver.socket, *crowd):
+    driver.close()
+    for one in crowd:
         one.close()
 
 
-@pytest.mark.parametrize("first", [PONG, EMPTY_FRAGMENT])
-async def test_a_flood_of_frames_comes_after_a_driver_who_came_last(car: Product, first: int) -> None:
-    driver, flooder = Plain(car), Plain(car)
-    begin, end = (frame(0x01), frame(0x80, b"{}")) if first == EMPTY_FRAGMENT else (b"", NONSENSE)
+@pytest.mark.parametrize("opcode", [PONG, CONTINUATION])
+async def test_a_flood_of_frames_comes_after_a_driver_who_came_last(car: Product, opcode: int) -> None:
+    driver, flooder = Peer(("127.0.0.1", car.port)), Peer(("127.0.0.1", car.port))
+    begin, end = (frame(b"", fin=False), frame(b"{}", 0)) if opcode == CONTINUATION else (b"", NONSENSE)
     with held_up(car):
-        flooder.send(begin, frame(first) * FRAMES, end)
-        driver.send(NONSENSE)
-    driver.hears_an_error()
-    assert not flooder.has_heard()
-    flooder.hears_an_error()
+        flooder.send_bytes(begin + frame(b"", opcode, fin=opcode == PONG) * FRAMES + end)
+        driver.send_bytes(NONSENSE)
+    hears_an_error(driver)
+    flooder.pump()
+    assert not flooder.errors
+    hears_an_error(flooder)
     for one in (driver, flooder):
-        one.socket.close()
+        one.close()
 
 
 async def test_one_of_each_line_has_its_turn_and_strangers_wait_longer() -> None:

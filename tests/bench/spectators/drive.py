@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.clients import PATIENCE_S
 from tests.bench.measure import Spread, climbed
 from tests.bench.rounds import LAST_PIN, SETTLE_S, START, STEP, WARM_UP, pace
 from tests.bench.server import Server
 from tests.bench.spectators.crowd import Crowd, Seen, joined
 from tests.bench.spectators.drivers import Driver, driver_for
+from tests.support.waiting import DEADLINE_S
 
 GAP_S = 0.02
 LATE_S = 2.0  # a command that is not on the pins by then is lost: the car's own timeout, 1 s, is over
@@ -68,20 +68,20 @@ def newest(server: Server, mark: int = 0) -> float | None:
 
 async def warm_up(server: Server, driver: Driver, levels: Levels, rng: random.Random) -> None:
     """Drive until the wheels turn at START and no command is under way."""
-    mark, deadline = server.trace.mark(), time.monotonic() + PATIENCE_S
+    mark, deadline = server.trace.mark(), time.monotonic() + DEADLINE_S
     while True:
         await pace(driver, [START] * WARM_UP, GAP_S, rng)
         if newest(server, mark) == levels.low:
             return
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{server.name} did not reach {levels.low:g} in {PATIENCE_S:g} s; {driver}")
+            raise TimeoutError(f"{server.name} did not reach {levels.low:g} in {DEADLINE_S:g} s; {driver}")
 
 
 async def drive(
     server: Server, driver: Driver, crowd: Crowd, levels: Levels, commands: int, rng: random.Random
 ) -> dict[str, float]:
     """Send commands one by one, each a step up, and see when the pins followed."""
-    mark, refused = server.trace.mark(), driver.refused
+    mark, refused = server.trace.mark(), len(driver.errors)
     before, cpu, began = await crowd.seen(), server.cpu_s(), time.monotonic()
     driver.states.clear()
     sends = await pace(driver, [START + STEP * k for k in range(1, commands + 1)], GAP_S, rng)
@@ -91,7 +91,7 @@ async def drive(
     await all_applied(server, mark, levels)
     writes = [write for write in server.trace.since(mark) if write.pin == LAST_PIN]
     applied = climbed(commands, levels.low, writes, levels.high)
-    return figures | pin_figures(sends, applied, driver.refused - refused)
+    return figures | pin_figures(sends, applied, len(driver.errors) - refused)
 
 
 async def all_applied(server: Server, mark: int, levels: Levels) -> None:

@@ -1,0 +1,1 @@
+"""Programs that drive a car as a client of picar.v1."""
