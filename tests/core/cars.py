@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from picar.config import DriveConfig
@@ -42,6 +43,30 @@ def cruising(wanted: Wanted = AHEAD, limits: DriveConfig = LIMITS) -> tuple[Driv
     """A car that has come to its speed, and the time of its last command."""
     drive = armed(limits=limits)
     return drive, roll(drive, wanted, NOW, 1.0 / limits.accel + limits.reverse_pause_s + 0.1)
+
+
+def failsafe() -> tuple[Drive, float]:
+    """A car whose driver fell silent at speed, and the time of its failsafe."""
+    drive, now = cruising()
+    drive.tick(now + TIMEOUT_S)
+    return drive, now + TIMEOUT_S
+
+
+def stopped() -> tuple[Drive, float]:
+    """A car that was stopped at speed, and when."""
+    drive, now = cruising()
+    drive.stop(now)
+    return drive, now
+
+
+# A car in each state, and the time of its last call.
+STARTS: dict[str, Callable[[], tuple[Drive, float]]] = {
+    "disarmed": lambda: (parked(), NOW),
+    "resting": lambda: (armed(), NOW),
+    "driving": cruising,
+    "failsafe": failsafe,
+    "stopped": stopped,
+}
 
 
 def memory(drive: Drive) -> dict[str, Any]:

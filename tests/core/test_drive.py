@@ -17,49 +17,21 @@ from tests.core.cars import (
     BRAKE_S,
     NOW,
     REARM_S,
+    STARTS,
     TIMEOUT_S,
     armed,
     cruising,
+    failsafe,
     memory,
     parked,
     roll,
+    stopped,
 )
 
 SOON = TIMEOUT_S / 2
 
 
-def _disarmed() -> tuple[Drive, float]:
-    return parked(), NOW
-
-
-def _resting() -> tuple[Drive, float]:
-    return armed(), NOW
-
-
-def _driving() -> tuple[Drive, float]:
-    return cruising()
-
-
-def _failsafe() -> tuple[Drive, float]:
-    drive, now = cruising()
-    drive.tick(now + TIMEOUT_S)
-    return drive, now + TIMEOUT_S
-
-
-def _stopped() -> tuple[Drive, float]:
-    drive, now = cruising()
-    drive.stop(now)
-    return drive, now
-
-
-# Each start returns a car and the time of its last call; each event happens `after` seconds later.
-STARTS: dict[str, Callable[[], tuple[Drive, float]]] = {
-    "disarmed": _disarmed,
-    "resting": _resting,
-    "driving": _driving,
-    "failsafe": _failsafe,
-    "stopped": _stopped,
-}
+# Each event happens so many seconds after the last call of the start.
 EVENTS: dict[str, tuple[float, Callable[[Drive, float], Refusal | Output | None]]] = {
     "fresh neutral": (SOON, lambda d, t: d.command(NEUTRAL, t + TIMEOUT_S, t)),
     "fresh sticks": (SOON, lambda d, t: d.command(AHEAD, t + TIMEOUT_S, t)),
@@ -246,21 +218,21 @@ def test_a_wheel_that_still_rolls_out_is_cut_off_at_the_deadline_of_its_neutral(
 
 @pytest.mark.parametrize(("late", "state"), [(REARM_S - 0.001, State.ARMED), (REARM_S, State.DISARMED)])
 def test_a_fresh_command_rearms_within_the_rearm_time_only(late: float, state: State) -> None:
-    drive, failed_at = _failsafe()
+    drive, failed_at = failsafe()
     answer = drive.command(AHEAD, failed_at + late + TIMEOUT_S, failed_at + late)
     assert drive.state is state
     assert answer == (None if state is State.ARMED else Refusal.NOT_NEUTRAL)
 
 
 def test_after_a_failsafe_the_car_starts_again_from_zero() -> None:
-    drive, failed_at = _failsafe()
+    drive, failed_at = failsafe()
     now = failed_at + 0.5
     drive.command(AHEAD, now + TIMEOUT_S, now)
     assert drive.applied == pytest.approx((2.5 * TICK_S, 2.5 * TICK_S))
 
 
 def test_a_late_failsafe_wants_neutral_first() -> None:
-    drive, failed_at = _failsafe()
+    drive, failed_at = failsafe()
     now = failed_at + REARM_S + 1.0
     assert drive.command(AHEAD, now + TIMEOUT_S, now) is Refusal.NOT_NEUTRAL
     assert drive.command(NEUTRAL, now + TIMEOUT_S, now) is None
@@ -285,36 +257,6 @@ def test_a_stop_brakes_for_the_hold_time_and_repeats_do_not_extend_it(repeats: i
     assert drive.tick(now + 1.0) == COAST
 
 
-@pytest.mark.parametrize("stopped_at", [0.1, 33.3, 100.0, 81234.567891])
-@pytest.mark.parametrize("hold", [0.0, 0.1, 0.2, 0.3])
-def test_whoever_ticks_when_told_to_sees_the_brake_end(stopped_at: float, hold: float) -> None:
-    drive = Drive(DriveConfig(), REARM_S, hold)
-    drive.stop(stopped_at)
-    now = stopped_at
-    while (due := drive.next_event(now)) != math.inf:
-        assert due > now
-        now = due
-        drive.tick(now)
-    assert drive.output(now) == COAST
-    assert now - stopped_at <= 0.3 + 1e-9
-
-
-@pytest.mark.parametrize("failed_at", [0.1, 33.3, 100.0, 81234.567891])
-@pytest.mark.parametrize("rearm", [0.0, 0.1, 0.7, 1.0])
-def test_whoever_ticks_when_told_to_sees_the_failsafe_end(failed_at: float, rearm: float) -> None:
-    drive = Drive(DriveConfig(), rearm, BRAKE_S)
-    drive.command(NEUTRAL, failed_at, failed_at - 0.1)
-    drive.command(AHEAD, failed_at, failed_at - 0.1)
-    now = failed_at - 0.1
-    for _ in range(10):
-        now = max(now, drive.next_event(now))
-        if now == math.inf:
-            break
-        drive.tick(now)
-    assert drive.state is State.DISARMED
-    assert drive.reason is Reason.COMMANDS_STALE
-
-
 def test_a_reset_must_be_newer_than_the_newest_stop() -> None:
     drive, now = cruising()
     drive.stop(now)
@@ -335,7 +277,7 @@ def test_a_reset_during_the_brake_ends_it() -> None:
 
 
 def test_after_a_reset_the_car_wants_neutral() -> None:
-    drive, now = _stopped()
+    drive, now = stopped()
     drive.reset(now + 0.1, now + 0.5, now + 0.2)
     assert drive.command(BACK, now + 0.9, now + 0.4) is Refusal.NOT_NEUTRAL
     assert drive.command(NEUTRAL, now + 0.9, now + 0.4) is None
@@ -394,29 +336,3 @@ def test_wanted_is_what_the_driver_sent_and_neutral_when_the_car_follows_nobody(
     assert (wanted.throttle, wanted.steering) == pytest.approx((0.3, 0.1))
     drive.tick(now + TIMEOUT_S)
     assert drive.wanted == NEUTRAL
-
-
-@pytest.mark.parametrize(
-    ("start", "due"),
-    [
-        ("disarmed", math.inf),
-        ("resting", math.inf),
-        ("driving", TICK_S),
-        ("failsafe", REARM_S),
-        ("stopped", BRAKE_S),
-    ],
-)
-def test_the_drive_says_when_it_must_be_ticked(start: str, due: float) -> None:
-    drive, now = STARTS[start]()
-    assert drive.next_event(now) == pytest.approx(now + due)
-
-
-def test_the_drive_must_be_ticked_at_a_deadline_that_is_nearer_than_a_tick() -> None:
-    drive, now = cruising()
-    drive.command(AHEAD, now + 0.005, now)
-    assert drive.next_event(now) == now + 0.005
-
-
-def test_a_stopped_car_that_has_braked_needs_no_more_ticks() -> None:
-    drive, now = _stopped()
-    assert drive.next_event(now + 1.0) == math.inf

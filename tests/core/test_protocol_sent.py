@@ -1,0 +1,116 @@
+"""The protocol's other direction: hello, states and errors, as the car writes them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from picar.core import protocol
+from picar.core.drive import Refusal
+from picar.core.protocol import CarState
+from picar.core.shaping import Sticks
+
+CODES = {
+    "bad_message",
+    "unknown_type",
+    "bad_value",
+    "stale",
+    "out_of_order",
+    "not_driver",
+    "not_neutral",
+    "stopped",
+    "too_fast",
+    "moving",
+    "not_saved",
+}
+
+
+def test_the_codes_are_those_of_the_protocol_each_with_a_sentence() -> None:
+    assert {str(code) for code in protocol.MESSAGES} == CODES
+    assert {str(refusal) for refusal in Refusal} <= CODES
+    for code in CODES - {"bad_message", "unknown_type", "bad_value"}:
+        error = json.loads(protocol.error(code))
+        assert error.keys() == {"type", "code", "message"}
+        assert (error["type"], error["code"]) == ("error", code)
+        assert error["message"].endswith(".")
+
+
+def test_a_hello_is_written_as_agreed() -> None:
+    car = {"name": "picar", "backend": "sim", "version": "0"}
+    hello = json.loads(protocol.hello("c1", car, 0.5, 0.05, {"max_speed": 1.0}))
+    assert hello == {
+        "type": "hello",
+        "protocol": 1,
+        "client": "c1",
+        "car": car,
+        "command_timeout_s": 0.5,
+        "tick_s": 0.05,
+        "limits": {"max_speed": 1.0},
+    }
+
+
+def car_state(**changes: Any) -> CarState:
+    """A state message's content, with some of it changed."""
+    content: dict[str, Any] = {
+        "tick": 413,
+        "state": "armed",
+        "driver": "c1",
+        "wanted": Sticks(0.5, -0.2),
+        "applied": (0.41, 0.55),
+        "speed_limit": 0.6,
+        "speed_cap": 0.8,
+        "age_s": 0.021,
+        "stale": 0,
+        "reason": None,
+        "requests": ["c2"],
+        "requests_total": 1,
+        "names": {"c1": "iPhone"},
+        "clients": 2,
+        "pose": None,
+        "host": {},
+    }
+    return CarState(**(content | changes))
+
+
+def test_a_state_is_written_as_agreed() -> None:
+    assert json.loads(protocol.state(car_state(pose=(1.0, 2.0, 3.0)), "driver")) == {
+        "type": "state",
+        "tick": 413,
+        "state": "armed",
+        "driver": "c1",
+        "you": "driver",
+        "wanted": {"throttle": 0.5, "steering": -0.2},
+        "applied": {"left": 0.41, "right": 0.55},
+        "speed_limit": 0.6,
+        "speed_cap": 0.8,
+        "link": {"age_s": 0.021, "stale": 0},
+        "reason": None,
+        "requests": ["c2"],
+        "requests_total": 1,
+        "waiting": False,
+        "names": {"c1": "iPhone"},
+        "clients": 2,
+        "host": {},
+        "pose": {"x": 1.0, "y": 2.0, "heading": 3.0},
+    }
+
+
+def test_one_who_asks_for_the_wheel_is_told_so() -> None:
+    assert json.loads(protocol.state(car_state(), "spectator", waiting=True))["waiting"] is True
+
+
+def test_a_state_is_rounded_to_what_a_page_can_show() -> None:
+    third, two = 1 / 3, 2 / 3
+    state = json.loads(
+        protocol.state(car_state(wanted=Sticks(third, -two), applied=(two, -third), age_s=third), "driver")
+    )
+    assert state["wanted"] == {"throttle": 0.333, "steering": -0.667}
+    assert state["applied"] == {"left": 0.667, "right": -0.333}
+    assert state["link"]["age_s"] == 0.333
+
+
+def test_what_a_state_does_not_know_is_null_and_only_a_simulated_car_has_a_pose() -> None:
+    state = json.loads(protocol.state(car_state(driver=None, age_s=None), "spectator"))
+    assert state["driver"] is None
+    assert state["link"]["age_s"] is None
+    assert "pose" not in state
