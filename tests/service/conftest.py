@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+
+from tests.service.installed import Service
+from tests.service.machine import Machine, missing
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -12,3 +17,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    if lack := missing():
+        pytest.fail(lack)
+    with Machine() as machine:
+        yield Service(machine)
+    assert not machine.path("/").exists(), (
+        "it runs on, and its picar in the same control group as the next one's"
+    )
