@@ -174,10 +174,6 @@ def test_a_tick_is_accepted_in_any_order_until_the_timeout_and_no_longer(
         assert now + wait - answer <= TIMEOUT_S
 
 
-def test_the_cap_is_the_agreed_one() -> None:
-    assert RATE_PER_S == 100
-
-
 def fed(cap: RateCap, start: float, per_s: float, seconds: float) -> list[bool]:
     """Send evenly for a while; tell of each message whether it was let through."""
     return [cap.allows(start + n / per_s) for n in range(round(per_s * seconds))]
