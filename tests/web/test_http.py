@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
-from tornado.websocket import websocket_connect
 
 from picar.web.site import Packed, accepts_gzip
 from tests.support.client import Client
@@ -123,10 +122,8 @@ async def test_a_foreign_stop_is_refused(car: Product) -> None:
 async def test_a_foreign_page_cannot_open_the_socket(
     car: Product, headers: dict[str, str], status: int
 ) -> None:
-    from tornado.httpclient import HTTPRequest
-
     with pytest.raises(HTTPClientError) as refused:
-        await websocket_connect(HTTPRequest(car.url.replace("http", "ws") + "/ws", headers=headers))
+        await Client(car.url, headers=headers).open()
     assert refused.value.code == status
 
 
