@@ -13,9 +13,9 @@ USAGE = 2  # the exit code of a wrong call or configuration, as of argparse; eve
 
 @pytest.mark.parametrize("error", OWN)
 def test_an_error_is_picar_s_own_and_a_builtin_and_has_its_exit_code(error: type[PicarError]) -> None:
+    assert error.exit_code == (USAGE if error in (errors.ConfigError, errors.UsageError) else 1)
     assert issubclass(error, PicarError)
     assert issubclass(error, (ValueError, OSError, RuntimeError)), "code without picar can catch it"
-    assert error.exit_code == (USAGE if error in (errors.ConfigError, errors.UsageError) else 1)
 
 
 def test_a_configuration_error_says_all_its_problems_a_line_each() -> None:
