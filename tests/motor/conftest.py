@@ -1,4 +1,4 @@
-"""Hypothesis without deadlines, and GPIO libraries without a Pi."""
+"""GPIO libraries without a Pi."""
 
 from __future__ import annotations
 
@@ -7,15 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from picar.motor.pins import chips
 from tests.support.header import FAKES, FakeHeader
-
-settings.register_profile(
-    "patient", deadline=None
-)  # a slow example says more about the machine than about picar
-settings.load_profile("patient")
 
 _FAKED = (
     "lgpio",
