@@ -1,10 +1,10 @@
-"""Small files of the state directory: bounded reading, replacement in one step, setting aside.
+"""Where picar keeps its files, and small files: bounded reading, replacement in one step, setting aside.
 
 Laws:
-- Reading never waits, and takes a bounded amount of memory: only a small regular file is read, and no link is followed.
-- Replacing is one step: a power cut leaves the old file or the new one, or an empty one where there was no file.
-- A file that cannot be understood is renamed, never deleted.
-- Nothing is written that `read_small` refuses.
+- Reading never waits and uses bounded memory: only a small regular file is read, and no link is followed.
+- Replacing is one step: a power cut leaves the old file or the new one, or an empty one if the file is new.
+- A file that cannot be parsed is renamed, never deleted.
+- `replace` writes only files that `read_small` accepts.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ import stat
 from pathlib import Path
 from typing import Any
 
+# As in systemd/picar.service and scripts/install.
+UNIT = "picar.service"
+UNIT_FILE = f"etc/systemd/system/{UNIT}"  # below the machine's root
+SERVICE_RUNTIME, SERVICE_STATE = Path("/run/picar"), Path("/var/lib/picar")
+
 SMALL_BYTES = 256 * 1024  # a list of 100 paired phones has 30 kB
 MOST_LEVELS = 20  # of nested tables and lists; picar's own files have 3
 # Without O_NONBLOCK a FIFO waits for its writer.
@@ -26,14 +31,23 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _OTHER_KINDS = {stat.S_IFDIR: "it is a folder", stat.S_IFLNK: "it is a link"}
 
 
+def folder_in_memory() -> Path | None:
+    """Return a folder that is not on the SD card: systemd's runtime directory, or the user's; None without either."""
+    given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    users = os.environ.get("XDG_RUNTIME_DIR")
+    if given:
+        return Path(given)
+    return Path(users) / "picar" if users else None
+
+
 def read_small(path: Path) -> str:
     """Return the text of a small file, without a byte order mark.
 
     Raises:
         ValueError: not a small file of UTF-8 text; the message describes the fault.
-        OSError: it is not there, or cannot be read.
+        OSError: the file is missing or cannot be read.
     """
-    _check_kind(path.lstat().st_mode)  # before it is opened: opening a device may start something
+    _check_kind(path.lstat().st_mode)  # before opening: to open a device may start something
     fd = os.open(path, _READ)
     try:
         _check_kind(os.fstat(fd).st_mode)
@@ -68,18 +82,18 @@ def check_depth(data: Any) -> None:
 def replace(path: Path, text: str, mode: int) -> None:
     """Write a file in one step; a file written by root belongs to the owner of the folder.
 
-    No fsync: on an SD card fsync may take a second, while a car is driven. A file system that replaces files in
-    order (ext4, which a Raspberry Pi starts from) leaves the old file or the new one. But ext4 writes the data of a file
-    with a *new* name up to half a minute after the name (ext4(5), `auto_da_alloc`): a power cut in between leaves an
-    empty file. So the first file of its name replaces one too: an empty one.
+    No fsync: on an SD card it may take a second, while a car is driven. A file system that replaces files in order (ext4,
+    which a Raspberry Pi starts from) leaves the old file or the new one. But ext4 writes the data of a file with a *new*
+    name up to half a minute after the name (ext4(5), `auto_da_alloc`), and a power cut in between leaves an empty file.
+    So a file with a new name also replaces one: an empty file.
 
     Args:
         path: the file.
-        text: all that it will hold.
-        mode: permissions; the umask does not count.
+        text: its whole content.
+        mode: permissions, independent of the umask.
 
     Raises:
-        OSError: it cannot be written; the old one is as it was. EFBIG: it would be larger than `read_small` accepts.
+        OSError: the file cannot be written and is unchanged. EFBIG: the text is larger than `read_small` accepts.
     """
     if len(text.encode()) > SMALL_BYTES:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
@@ -98,7 +112,7 @@ def replace(path: Path, text: str, mode: int) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise OSError where nothing can be written into a folder, as far as that can be told without writing."""
+    """Raise OSError if a folder is not writable, as far as this can be checked without writing."""
     disk = os.statvfs(folder)
     free = disk.f_bavail if os.geteuid() else disk.f_bfree
     problems = {
@@ -112,10 +126,10 @@ def check_writable(folder: Path) -> None:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a file that cannot be understood, and return its new name.
+    """Rename a file that cannot be parsed, and return its new name.
 
     Raises:
-        OSError: it cannot be renamed.
+        OSError: the file cannot be renamed.
     """
     for number in itertools.count(1):
         other = path.with_name(f"{path.name}.unreadable-{number}")

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from picar.stderr import say
+from picar.linewriter import say
 
 MAX_CHARACTERS = 300
 BURST = 50  # lines of a logger in any WINDOW_S; what is CRITICAL always passes

@@ -13,8 +13,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from picar.files import SERVICE_RUNTIME
+
 _NAME = "picar"
-_SERVICE = "/run/picar"  # RuntimeDirectory= of systemd/picar.service
 
 
 def command(arguments: str, *, sudo: bool | None = None) -> str:
@@ -47,7 +48,7 @@ def program() -> str:
 
 
 def _needs_root() -> bool:
-    return "SUDO_UID" in os.environ or os.environ.get("RUNTIME_DIRECTORY") == _SERVICE
+    return "SUDO_UID" in os.environ or os.environ.get("RUNTIME_DIRECTORY") == str(SERVICE_RUNTIME)
 
 
 def _short(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-_MODEL_FILE = Path("/proc/device-tree/model")
+MODEL_FILE = "proc/device-tree/model"  # below the machine's root
 _LEFT: tuple[int | str, ...] = (  # odd numbers, from the end with the SD card; a number is a GPIO (BCM)
     "3V3", 2, 3, 4, "GND", 17, 27, 22, "3V3", 10, 9, 11, "GND", 0, 5, 6, 13, 19, 26, "GND",
 )  # fmt: skip
@@ -54,7 +54,7 @@ def pin_of(bcm: int) -> HeaderPin:
     return _BY_BCM[bcm]
 
 
-def raspberry_pi_model(path: Path = _MODEL_FILE) -> str | None:
+def raspberry_pi_model(path: Path = Path("/", MODEL_FILE)) -> str | None:
     """Return the name of the model, or None on any other machine."""
     try:
         model = path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")

@@ -1,4 +1,6 @@
-"""The content of `access.json`, as values; `store.py` reads and writes the file.
+"""The list of paired phones and scripts, as values: the content of `access.json`, and newcomers that are not in it yet.
+
+`store.py` reads and writes the file.
 
 Law: unknown keys and entries are kept, and give no access.
 """
@@ -17,7 +19,8 @@ from picar.core.shaping import LEAST_SPEED
 from picar.files import SMALL_BYTES, check_depth
 
 LEAST_SECRET = 32  # characters; `tokens.new_secret` makes 64
-VERSION = 1  # of the file; a reader of another version finds the keys that it knows where they were
+WAIT_S = 60.0  # for the cookie of a newcomer
+VERSION = 1  # of the file; a later version keeps the keys of this one in their places
 BY_PIN, BY_TERMINAL, BY_UNPAIRED = "PIN", "terminal", "unpaired"  # values of `by` without a paired phone
 
 Kind = Literal["phone", "script"]
@@ -40,7 +43,7 @@ class Paired:
 
     @classmethod
     def parse(cls, entry: Any) -> Paired | None:
-        """Return an entry of the file; None for an unknown or malformed entry, which gives no access."""
+        """Return an entry of the file; `None` for an unknown or malformed entry, which gives no access."""
         if not isinstance(entry, dict):
             return None
         more = dict(entry)
@@ -129,6 +132,34 @@ class Content:
         }
         entries = [*(one.entry() for one in self.paired), *self.strange]
         return {**members, "paired": entries, **self.more}
+
+
+class Newcomers:
+    """Phones that paired and have not returned their cookie yet; time is an argument, in monotonic seconds.
+
+    A newcomer is kept in memory for at most a minute, and written to the file when its credential first returns. So a
+    browser without cookies leaves no entry in the list. A restart of the server loses newcomers; they pair again.
+    """
+
+    def __init__(self) -> None:
+        self._expected: dict[str, tuple[Paired, str, float]] = {}  # by id: entry, round, expiry
+
+    def add(self, one: Paired, round_id: str, now: float) -> None:
+        """Add a newcomer."""
+        self._expected[one.id] = one, round_id, now + WAIT_S
+
+    def present(self, round_id: str, now: float) -> list[Paired]:
+        """Return the newcomers of this round that have not expired, the oldest first; drop the others."""
+        self._expected = {
+            session: (one, theirs, until)
+            for session, (one, theirs, until) in self._expected.items()
+            if theirs == round_id and now < until
+        }
+        return [one for one, _, _ in self._expected.values()]
+
+    def remove(self, session: str) -> None:
+        """Remove a newcomer, if present."""
+        self._expected.pop(session, None)
 
 
 def name_of(entry: Any) -> str:

@@ -15,17 +15,17 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 from picar.access.store import FILE
+from picar.access.visitor import Pairing
 from picar.errors import AccessError
+from picar.files import SERVICE_RUNTIME, SERVICE_STATE
 
 _WORD = "serving.json"
 _NEW = f"{_WORD}.new"
 _MOST_BYTES = 4096
 _MOST_PIDS = 1 << 22  # proc(5)
-_SERVICE = Path("/run/picar")  # RuntimeDirectory= of systemd/picar.service
-_SERVICE_STATE = Path("/var/lib/picar")  # its StateDirectory=
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Serving:
     host: str
     port: int
     state: str
-    pairing: Literal["on", "local", "off"]
+    pairing: Pairing
 
 
 def state_directory(env: Mapping[str, str] = os.environ) -> Path:
@@ -60,7 +60,7 @@ def resting(env: Mapping[str, str] = os.environ) -> Path:
     """
     own = state_directory(env)
     ours = bool(env.get("STATE_DIRECTORY")) or (os.geteuid() != 0 and os.path.exists(own / FILE))  # noqa: PTH110
-    return own if ours or not os.path.isdir(_SERVICE_STATE) else _SERVICE_STATE  # noqa: PTH112 - these never raise
+    return own if ours or not os.path.isdir(SERVICE_STATE) else SERVICE_STATE  # noqa: PTH112 - these never raise
 
 
 def become_owner(folder: Path) -> None:
@@ -133,8 +133,8 @@ def withdraw(fd: int | None, folder: Path | None) -> None:
 
 def running(folder: Path | None) -> Serving | None:
     """Return the server that runs: the service, else this user's own that wrote into this folder, else None."""
-    service = _read(_SERVICE)
-    if service and service.state == str(_SERVICE_STATE):
+    service = _read(SERVICE_RUNTIME)
+    if service and service.state == str(SERVICE_STATE):
         return service
     return _read(folder, owner=os.geteuid()) if folder else None
 
@@ -188,5 +188,5 @@ def _is_sound(serving: Serving) -> bool:
         and 0 < serving.port < 1 << 16
         and all(isinstance(text, str) and text.isprintable() for text in texts)
         and Path(serving.state).is_absolute()
-        and serving.pairing in ("on", "local", "off")
+        and serving.pairing in get_args(Pairing)
     )

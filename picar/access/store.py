@@ -26,9 +26,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from picar.access import tokens
-from picar.access.content import BY_TERMINAL, Content, Kind, Paired, family_of, name_of, without
+from picar.access.content import BY_TERMINAL, Content, Kind, Newcomers, Paired, family_of, name_of, without
 from picar.access.names import look_alike, unused
-from picar.access.newcomers import Newcomers
 from picar.errors import AccessError, TooManyPaired
 from picar.files import check_writable, read_small, replace, set_aside
 from picar.program import command

@@ -1,9 +1,9 @@
-"""Signed texts that give access: credentials of paired phones, and invitations in QR codes.
+"""Secrets that give access: the PIN, credentials of paired phones, and invitations in QR codes.
 
 An invitation is bound to a round, which ends at each revocation and with each new PIN, and to this boot of the
 machine: it is timed by the monotonic clock, since a Raspberry Pi without network starts with a wrong date.
 
-Law: nothing is taken for signed that this car's secret did not sign, for the purpose it was signed for.
+Law: a signature is valid only for this car's secret and for the purpose of the signed text.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4); Linux only
 PIN_DIGITS = 6
-_PIN_CHARACTERS = 200  # more is no PIN
+TRIES, PAUSE_S = 10, 60.0  # wrong PINs until no PIN is checked, and for how long
+_PIN_CHARACTERS = 200  # longer texts are refused unread
 _MAC_BYTES = 16  # 128 bits: short enough for a QR code that a phone reads at once
 
 
@@ -40,10 +41,10 @@ def new_pin() -> str:
 
 
 def as_pin(text: str) -> str | None:
-    """Return the six digits of a typed or pasted PIN, or None.
+    """Return the six digits of a typed or pasted PIN, or `None`.
 
-    Digits of any script count as theirs (Unicode's property Nd, also full-width). Blanks, dashes, and characters that
-    show nothing do not count.
+    Digits of every script count (Unicode's property Nd, also full-width). Blanks, dashes and invisible characters are
+    skipped.
     """
     shown = [c for c in unicodedata.normalize("NFKC", text[:_PIN_CHARACTERS]) if not _separates(c)]
     if len(shown) != PIN_DIGITS or len(text) > _PIN_CHARACTERS or not all(c.isdecimal() for c in shown):
@@ -55,18 +56,44 @@ def _separates(character: str) -> bool:
     return character.isspace() or character == "\u2212" or unicodedata.category(character) in ("Pd", "Cf")
 
 
+class PinGuard:
+    """Limits wrong PINs of all clients together; time is an argument, in monotonic seconds.
+
+    A limit for each address stops no attacker, since addresses are cheap on a LAN. With ten guesses a minute, a PIN of
+    six digits lasts for weeks. Paired clients send no PIN, so a stranger who guesses cannot keep a family from driving.
+    """
+
+    def __init__(self) -> None:
+        self._wrong = 0
+        self._closed_until = 0.0
+
+    def wait_s(self, now: float) -> float:
+        """Return the time until the next PIN is checked; 0 if it is checked now."""
+        return max(0.0, self._closed_until - now)
+
+    def wrong(self, now: float) -> None:
+        """Count a wrong PIN."""
+        self._wrong += 1
+        if self._wrong >= TRIES:
+            self._wrong, self._closed_until = 0, now + PAUSE_S
+
+    def right(self) -> None:
+        """Forget the wrong PINs before a right one: the owner mistyped."""
+        self._wrong = 0
+
+
 def new_id() -> str:
-    """Return a name that nobody can guess, of letters and digits."""
+    """Return an unguessable name of letters and digits."""
     return secrets.token_hex(8)
 
 
 def credential(secret: str, session: str) -> str:
-    """Return what a paired phone or script shows: `SESSION.SIGNATURE`."""
+    """Return the credential of a paired phone or script: `SESSION.SIGNATURE`."""
     return f"{session}.{_mac(secret, 'session', session)}"
 
 
 def session_of(secret: str, text: str) -> str | None:
-    """Return the session that a credential names, None where its signature is wrong."""
+    """Return the session of a credential, or `None` if the signature is wrong."""
     session, _, mac = text.partition(".")
     return session if _same(mac, _mac(secret, "session", session)) else None
 
@@ -74,25 +101,24 @@ def session_of(secret: str, text: str) -> str | None:
 def invitation(secret: str, round_id: str, by: str, expires_at: float) -> str:
     """Return the token of a QR code, good until `expires_at` (seconds, CLOCK_MONOTONIC).
 
-    It is `END.BY.SIGNATURE`, END in milliseconds, so that the next one by the same phone is another one.
+    It is `END.BY.SIGNATURE`, END in milliseconds, so that two invitations by one phone differ.
     """
     end = str(int(expires_at * 1000))
     return f"{end}.{by}.{_mac(secret, 'invitation', round_id, _boot(), end, by)}"
 
 
 def read_invitation(secret: str, round_id: str, text: str, now: float) -> Invitation | None:
-    """Return the invitation if it is genuine, of this round and boot, and not expired; else None."""
+    """Return the invitation if it is genuine, of this round and boot, and not expired; else `None`."""
     end, _, rest = text.partition(".")
     by, _, mac = rest.partition(".")
     genuine = _same(mac, _mac(secret, "invitation", round_id, _boot(), end, by))
     return Invitation(by, mac) if genuine and now * 1000 < int(end) else None
 
 
-def _mac(secret: str, *what: str) -> str:
-    digest = hmac.digest(secret.encode(), "\0".join(what).encode(errors="surrogatepass"), "sha256")[
-        :_MAC_BYTES
-    ]
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+def _mac(secret: str, *parts: str) -> str:
+    text = "\0".join(parts).encode(errors="surrogatepass")
+    digest = hmac.digest(secret.encode(), text, "sha256")
+    return base64.urlsafe_b64encode(digest[:_MAC_BYTES]).rstrip(b"=").decode()
 
 
 def _same(given: str, wanted: str) -> bool:

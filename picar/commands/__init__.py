@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from picar import __version__
 from picar.errors import ConfigError, PicarError
-from picar.stderr import say
+from picar.linewriter import say
 
 COMMANDS = {  # name: module of this package
     "serve": "serve",

@@ -20,7 +20,7 @@ from picar.access.visitor import Pairing, pairing_of
 from picar.commands.common import Commands, add
 from picar.config import Config
 from picar.errors import AccessError
-from picar.journal.flight import folder_in_memory
+from picar.files import folder_in_memory
 from picar.network import addresses
 from picar.program import command, program
 

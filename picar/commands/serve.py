@@ -46,7 +46,8 @@ def serve(options: argparse.Namespace) -> int:
     from picar.calibration.store import Overlay, Tuning
     from picar.calibration.values import Calibration
     from picar.car.hub import Hub
-    from picar.journal.flight import FlightRecorder, folder_in_memory
+    from picar.files import folder_in_memory
+    from picar.journal.flight import FlightRecorder
     from picar.motor.channel import Channel
     from picar.motor.pipe import Order
     from picar.program import program

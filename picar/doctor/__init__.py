@@ -22,7 +22,7 @@ from picar.doctor.machine import Machine
 from picar.errors import ConfigError
 from picar.motor.boards import board_of
 from picar.program import command
-from picar.raspberrypi import raspberry_pi_model
+from picar.raspberrypi import MODEL_FILE, raspberry_pi_model
 
 
 def examine(
@@ -35,7 +35,7 @@ def examine(
         config_flag: `--config`, as for `picar serve`.
         env: where `PICAR_…` is looked up.
     """
-    model = raspberry_pi_model(machine.root / "proc/device-tree/model")
+    model = raspberry_pi_model(machine.root / MODEL_FILE)
     settings, faults = _load(config_flag, env)
     hazards = [] if faults else list(wiring.hazards(machine, model, board_of(settings)))
     ill = any(finding.status == "problem" for finding in (*faults, *hazards))

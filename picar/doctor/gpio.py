@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from picar.config import Config
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
+from picar.files import UNIT_FILE
 from picar.motor.boards import board_of
 from picar.program import command
 
 LIBRARIES = ("lgpio", "rpigpio", "gpiozero")
 _AUTO = ("lgpio", "rpigpio")  # as `picar.motor.pins` takes them
-_UNIT = "etc/systemd/system/picar.service"
 _NO_CHIP = "update the kernel: sudo apt full-upgrade && sudo reboot"
 
 
@@ -74,7 +74,7 @@ def _library(machine: Machine, name: str, why: str, needed: bool) -> Finding:
     message, _, fix = why.partition(". ")
     if not needed:
         return Finding(name, "ok", f"not needed; it cannot be used: {message.rstrip('.')}")
-    if "no permission" in message and machine.has(_UNIT):
+    if "no permission" in message and machine.has(UNIT_FILE):
         return Finding(name, "warning", f"{message}; the service may use it, you may not", fix)
     return Finding(name, "problem", message.rstrip("."), fix or _NO_CHIP)
 

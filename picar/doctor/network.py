@@ -12,13 +12,13 @@ from picar.config import ServerConfig
 from picar.doctor.findings import Finding
 from picar.doctor.machine import Machine
 from picar.errors import ServeError
+from picar.files import UNIT_FILE
 from picar.network import addresses
 from picar.program import command
 from picar.sensors.host import wifi_dbm
 
 _PATIENCE_S = 2.0
 _MOST_BYTES = 16 * 1024
-_UNIT = "etc/systemd/system/picar.service"
 _LOOPBACK = {addresses.EVERYWHERE: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 _WEAK_DBM, _TOO_WEAK_DBM = -70, -80
 _CLOSER = (
@@ -43,7 +43,7 @@ def _refused(machine: Machine, server: ServerConfig, error: ServeError) -> Findi
     number = cause.errno if isinstance(cause, OSError) else None
     if number == errno.EADDRINUSE and _picar_answers(server):
         return Finding("port", "ok", f"a running picar answers on port {server.port}")
-    if number == errno.EACCES and machine.has(_UNIT):
+    if number == errno.EACCES and machine.has(UNIT_FILE):
         return Finding(
             "port", "ok", f"port {server.port} is for the service; by hand: {command('serve --port 8000')}"
         )

@@ -113,15 +113,6 @@ class FlightRecorder:
         return path
 
 
-def folder_in_memory() -> Path | None:
-    """Return where a flight may be saved without wearing out an SD card: systemd's runtime directory, or the user's."""
-    given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
-    users = os.environ.get("XDG_RUNTIME_DIR")
-    if given:
-        return Path(given)
-    return Path(users) / "picar" if users else None
-
-
 def _bytes_of(by: Process) -> int:
     slots, size = _SLOTS[by]
     return slots * size

@@ -11,13 +11,14 @@ import sys
 
 from picar.core.drive import Drive
 from picar.errors import PicarError
-from picar.journal.flight import FlightRecorder, folder_in_memory
+from picar.files import folder_in_memory
+from picar.journal.flight import FlightRecorder
+from picar.linewriter import say
 from picar.motor import pins, pipe
 from picar.motor.boards import Bridge, board_of
 from picar.motor.loop import MotorLoop
 from picar.motor.pins.trace import PinTrace, TracedPins
 from picar.motor.pipe import Order
-from picar.stderr import say
 from picar.system.systemd import ignore_signals
 
 

@@ -65,7 +65,7 @@ def reachable(host: str, present: Present) -> list[str]:
     versions = _versions(host)
     if not versions:
         return [host]
-    found = [a for _, a in _ranked(versions, present) if not _is_loopback(a)]
+    found = [a for _, a in _ranked(versions, present) if not is_loopback(a)]
     return [*found, "127.0.0.1" if 4 in versions else "::1"]
 
 
@@ -73,7 +73,7 @@ def for_a_phone(host: str, present: Present) -> str | None:
     """Return the one address to show to a phone: IPv4 before IPv6, WiFi first, never loopback or a container's network."""
     versions = _versions(host)
     if not versions:
-        return None if _is_loopback(host) else host
+        return None if host == "localhost" or is_loopback(host) else host
     good = (a for name, a in _ranked(versions, present) if not _NOT_FOR_PHONES.match(name))
     return next(good, None)
 
@@ -148,8 +148,10 @@ def _ranked(versions: set[int], present: Present) -> list[tuple[str, str]]:
     return sorted((one for one in present if ipaddress.ip_address(one[1]).version in versions), key=rank)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """Return whether this is a loopback address, also as IPv4 in IPv6; False for a host name."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ip = ipaddress.ip_address(address)
     except ValueError:
-        return host == "localhost"
+        return False
+    return (getattr(ip, "ipv4_mapped", None) or ip).is_loopback

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Literal
 
 from picar.errors import PowerError
+from picar.files import SERVICE_RUNTIME, UNIT
 
 log = logging.getLogger(__name__)
 
 Action = Literal["off", "reboot"]
 METHODS: dict[Action, str] = {"off": "PowerOff", "reboot": "Reboot"}
-UNIT = "picar.service"
-RUNTIME_DIRECTORY = "/run/picar"  # as in systemd/picar.service
 ASK_AGAIN_S = 60.0
 ANSWER_TIMEOUT_S = 5.0  # D-Bus may have to start polkit first, and a small Pi takes its time
 _POLL_S = 0.01
@@ -53,7 +52,7 @@ def runs_as_service(env: Mapping[str, str] = os.environ, cgroup: str | None = No
         except OSError:
             return False
     ours = any(line.endswith(f"/system.slice/{UNIT}") for line in cgroup.splitlines())
-    return ours and bool(env.get("INVOCATION_ID")) and env.get("RUNTIME_DIRECTORY") == RUNTIME_DIRECTORY
+    return ours and bool(env.get("INVOCATION_ID")) and env.get("RUNTIME_DIRECTORY") == str(SERVICE_RUNTIME)
 
 
 class Power:

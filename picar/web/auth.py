@@ -11,7 +11,6 @@ add, since each adds its own: a header that is not on the list below is taken fo
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import secrets
 from collections.abc import Iterable
@@ -21,6 +20,7 @@ from tornado.httputil import HTTPServerRequest
 from picar.access.content import Paired
 from picar.access.store import AccessStore
 from picar.access.visitor import Pairing, Visitor
+from picar.network.addresses import is_loopback
 from picar.web.allowed_hosts import split_host
 from picar.web.heads import field
 
@@ -115,7 +115,7 @@ class Gate:
 
         Where pairing is `local`, all of this machine's heads do: the whole of them decides later who is admitted.
         """
-        if self.pairing == "off" or (self.pairing == "local" and _is_loopback(ip)):
+        if self.pairing == "off" or (self.pairing == "local" and is_loopback(ip)):
             return True
         authorization, cookies = field(head, "Authorization"), field(head, "Cookie")
         return self._whose("".join(authorization[:1]), cookies) is not None
@@ -132,7 +132,7 @@ def is_local(request: HTTPServerRequest) -> bool:
     host = split_host(request.headers.get("Host", ""))  # Tornado makes 127.0.0.1 of one that is not there
     if host is None or not _is_direct(request):
         return False
-    return _is_loopback(request.remote_ip or "") and (host[0] == "localhost" or _is_loopback(host[0]))
+    return is_loopback(request.remote_ip or "") and (host[0] == "localhost" or is_loopback(host[0]))
 
 
 def _is_direct(request: HTTPServerRequest) -> bool:
@@ -140,15 +140,6 @@ def _is_direct(request: HTTPServerRequest) -> bool:
     names = [name.lower() for name in request.headers]
     direct = (name in _DIRECT or name.startswith(_DIRECT_BEGINNINGS) for name in names)
     return request.version != "HTTP/1.0" and all(direct)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(ip, "ipv4_mapped", None)
-    return (mapped or ip).is_loopback
 
 
 def cookie(request: HTTPServerRequest, name: str) -> str:

@@ -13,7 +13,8 @@ from tornado.netutil import bind_sockets
 from picar.car.hub import Hub
 from picar.config import ServerConfig
 from picar.errors import ServeError
-from picar.journal.flight import FlightRecorder, folder_in_memory
+from picar.files import folder_in_memory
+from picar.journal.flight import FlightRecorder
 from picar.motor.channel import Channel
 from picar.network.addresses import EVERYWHERE
 from picar.sensors.watch import HostWatch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from picar.access.guard import PAUSE_S, TRIES, PinGuard
+from picar.access.tokens import PAUSE_S, TRIES, PinGuard
 
 NOW = 100.0
 

@@ -26,7 +26,7 @@ SUDO = """
 import os, sys
 from pathlib import Path
 from picar.access import locations as places
-places._SERVICE, places._SERVICE_STATE = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
+places.SERVICE_RUNTIME, places.SERVICE_STATE = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
 class Late:
     def find_spec(self, name, *_):
         raise AssertionError(f"{name} is imported late")

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from picar.access.content import BY_PIN, BY_TERMINAL
-from picar.access.newcomers import WAIT_S
+from picar.access.content import BY_PIN, BY_TERMINAL, WAIT_S
 from picar.access.store import INVITED_BY_ONE, MOST_PAIRED, AccessStore
 from picar.errors import AccessError, TooManyPaired
 from picar.files import SMALL_BYTES, check_writable

@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from picar.files import MOST_LEVELS, SMALL_BYTES, check_depth, read_small, replace, set_aside
+from picar.files import (
+    MOST_LEVELS,
+    SERVICE_RUNTIME,
+    SERVICE_STATE,
+    SMALL_BYTES,
+    UNIT,
+    UNIT_FILE,
+    check_depth,
+    read_small,
+    replace,
+    set_aside,
+)
 
 
 def _loop(path: Path) -> None:
@@ -106,3 +117,11 @@ def test_a_file_is_its_owner_s_whatever_stood_there_and_whatever_the_umask_is(tm
         os.umask(before)
     assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("2", 0o600)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["file"]
+
+
+def test_the_places_of_the_service_are_those_of_its_unit() -> None:
+    root = Path(__file__).parents[2]
+    lines = (root / "systemd" / UNIT).read_text(encoding="utf-8").splitlines()
+    assert f"RuntimeDirectory={SERVICE_RUNTIME.relative_to('/run')}" in lines
+    assert f"StateDirectory={SERVICE_STATE.relative_to('/var/lib')}" in lines
+    assert f"unit=/{UNIT_FILE} " in (root / "scripts/install").read_text(encoding="utf-8")

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from picar.files import folder_in_memory
 from picar.journal import flight
-from picar.journal.flight import FlightRecorder, folder_in_memory
+from picar.journal.flight import FlightRecorder
 
 
 def lines(recorder: FlightRecorder) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from picar.network.addresses import (
     Present,
     for_a_phone,
     interfaces,
+    is_loopback,
     qr_code,
     qr_code_in_colours,
     reachable,
@@ -199,3 +200,22 @@ def test_a_qr_code_in_colours_has_the_squares_of_the_real_one_where_it_fits(text
         rows.append([colour == "40" for colour, blanks in runs for _ in range(len(blanks) // 2)])
     assert rows == wanted
     assert qr_code_in_colours(text, 2 * len(wanted[0]) - 1) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        ("10.0.0.7", False),
+        ("::ffff:10.0.0.7", False),
+        ("localhost", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_an_address_of_this_machine_in_either_version_and_never_a_name(
+    address: str, expected: bool
+) -> None:
+    assert is_loopback(address) is expected

@@ -15,8 +15,8 @@ import jsonschema
 import pytest
 
 import picar.web
-from picar.access.guard import TRIES
 from picar.access.store import MOST_PAIRED, AccessStore
+from picar.access.tokens import TRIES
 from picar.config import Config, ServerConfig
 from picar.web.application import application
 from tests.support.household import Household

@@ -265,7 +265,7 @@ def test_where_the_service_rests_its_list_is_meant_and_no_other(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "own"))
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    monkeypatch.setattr(places, "_SERVICE_STATE", tmp_path / "service")
+    monkeypatch.setattr(places, "SERVICE_STATE", tmp_path / "service")
     service = AccessStore(tmp_path / "service")
     service.pair("Mia")
     assert cli.run(["pair", "--revoke", "Mia"]) == 0

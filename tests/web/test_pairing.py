@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import picar.web
-from picar.access.guard import PAUSE_S, TRIES
 from picar.access.store import INVITATION_S, MOST_PAIRED, AccessStore
+from picar.access.tokens import PAUSE_S, TRIES
 from picar.network import addresses
 from picar.web.api.access import REDRAWN_S, Drawn
 from tests.support.household import JSON, Household, cookie_of

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from picar import linewriter
 from picar.errors import PicarError
+from picar.linewriter import say
 from picar.motor.pins import Pin, Pins
-from picar.stderr import say
 
 if TYPE_CHECKING:
     import subprocess

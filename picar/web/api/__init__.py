@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from picar.access.guard import PinGuard
+from picar.access.tokens import PinGuard
 from picar.car.hub import Hub
 from picar.config import ServerConfig
 from picar.journal.flight import FlightRecorder

@@ -11,10 +11,9 @@ from http import HTTPStatus
 from typing import Any
 
 from picar.access.content import BY_PIN, BY_UNPAIRED
-from picar.access.guard import PinGuard
 from picar.access.names import tidy_name
 from picar.access.store import INVITATION_S, INVITED_BY_ONE, AccessStore
-from picar.access.tokens import as_pin
+from picar.access.tokens import PinGuard, as_pin
 from picar.config import ServerConfig
 from picar.errors import AccessError, TooManyPaired
 from picar.network import addresses

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from tornado.web import stream_request_body
 
-from picar.access.guard import PinGuard
+from picar.access.tokens import PinGuard
 from picar.car.hub import Hub
 from picar.core.shaping import LEAST_SPEED
 from picar.motor.channel import Channel
