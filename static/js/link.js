@@ -1,31 +1,31 @@
 /**
- * The link to the car: one WebSocket, the newest tick, reconnecting, and how good the link is.
+ * The link to the car: one WebSocket, the newest tick, reconnecting, and the quality of the link.
  *
- * It does not decide what to send (sticks.js does). Nothing is ever queued for later: what cannot go out
- * now is dropped. A silent socket stays "open" for minutes when WiFi goes, so only ticks count as life.
+ * It does not decide which commands to send (sticks.js does). It never queues: a message that cannot be sent now is
+ * dropped. Without WiFi a silent socket stays "open" for minutes, so only ticks prove that the link works.
  * Times are in seconds.
  */
 
 import { clock } from "./sticks.js";
 
 const RETRY_S = { first: 0.3, growth: 1.6, last: 3 };
-/** Bytes that wait longer than this mean that the link does not carry them. */
+/** The link is clogged when bytes wait in the send buffer for longer than this. */
 const CLOGGED_S = 0.2;
-/** A link that only watches may be quiet for this long. */
+/** Longest silence of a good link while this page does not drive. */
 const WATCH_QUIET_S = 1.0;
-/** A socket without a tick for this long is given up for a new one. */
+/** A socket without a tick for this long is replaced. */
 const DEAD_S = 3.0;
-/** One that is being opened gets longer: after many failures a browser holds the next one back for up to 5 s. */
+/** The same for a socket that is being opened: after many failures a browser delays the next one by up to 5 s. */
 const OPENING_S = 6.0;
-/** How often that is looked at. */
+/** Interval of these checks. */
 const WATCH_EVERY_S = 0.5;
 /** "Link too slow" stays on the screen for this long after a refusal. */
 const SLOW_SHOWN_S = 2.0;
-/** The round trip is the best of so many answers, about a second: each also waited for the car's next state. */
+/** The round trip is the shortest of this many answers (about a second): each one also waited for the next state. */
 const TRIPS = 20;
-/** A state may have been faster on its way than another by this much. */
+/** Difference in travel time that two states may have. */
 const TOLERANCE_S = 0.002;
-/** Close code: this phone was paired, and is no longer. */
+/** Close code: this phone is no longer paired. */
 const REVOKED = 4401;
 
 /** @param {Location} location @returns {string} address of the WebSocket beside this page */
@@ -35,8 +35,7 @@ export function socketAddress(location) {
 
 export class Link {
   #address;
-  /** @type {WebSocket|null} */
-  #socket = null;
+  /** @type {WebSocket|null} */ #socket = null;
   #retry_s = RETRY_S.first;
   #timer = 0;
   #resting = false;
@@ -44,28 +43,23 @@ export class Link {
   #tickAt = 0;
   #watchedAt = clock();
   #seq = 0;
-  /** @type {number|null} */
-  #cloggedAt = null;
-  /** @type {{tickAt: number, sentAt: number}[]} */
-  #echoes = [];
-  /** @type {number[]} */
-  #trips = [];
+  /** @type {number|null} */ #cloggedAt = null;
+  /** @type {{tickAt: number, sentAt: number}[]} */ #echoes = [];
+  /** @type {number[]} */ #trips = [];
   #slow = { age_s: 0, at: -Infinity };
 
-  /** The newest messages, null while there is no link; `tick` is the newest seen. */
-  /** @type {any} */
+  /** The newest hello and state, null without a link; `tick` is the newest received. @type {any} */
   hello = null;
-  /** @type {any} */
-  state = null;
+  /** @type {any} */ state = null;
   tick = 0;
+  /** Whether the car refused or closed the last connection on purpose. */
+  barred = false;
 
-  /** Called with each hello, with each state, with each refusal's code. @type {(message: any) => void} */
+  /** Called with each hello, with each state, with the code of each refusal. @type {(message: any) => void} */
   onhello = () => {};
-  /** @type {(state: any) => void} */
-  onstate = () => {};
-  /** @type {(code: string) => void} */
-  onrefusal = () => {};
-  /** Called after the link was lost: whether the car turned this phone away. @type {(barred: boolean) => void} */
+  /** @type {(state: any) => void} */ onstate = () => {};
+  /** @type {(code: string) => void} */ onrefusal = () => {};
+  /** Called with `barred` after the link was lost. @type {(barred: boolean) => void} */
   onlost = () => {};
 
   /** @param {string} address ws:// or wss:// */
@@ -75,25 +69,30 @@ export class Link {
     setInterval(() => this.#watch(), WATCH_EVERY_S * 1000);
   }
 
-  /** @param {number} now s @returns {number} seconds since the newest tick came in */
+  /** @param {number} now s @returns {number} seconds since the newest tick arrived */
   quiet(now) {
     return now - this.#tickAt;
   }
 
-  /** @param {number} now s @param {boolean} driving @returns {boolean} too quiet or clogged to drive */
+  /** @param {number} now s @param {boolean} driving @returns {boolean} whether the link is too quiet or clogged to drive */
   weak(now, driving) {
     const limit = driving && this.hello ? this.hello.command_timeout_s : WATCH_QUIET_S;
     return this.quiet(now) > limit || this.#clogged(now);
   }
 
-  /** @param {number} now s @returns {number|null} age of a command refused a moment ago, in s */
+  /** @param {number} now s @returns {number|null} age in s of a command that was just refused as late */
   slow(now) {
     return now - this.#slow.at < SLOW_SHOWN_S ? this.#slow.age_s : null;
   }
 
-  /** The round trip in s, or null while nobody here drives. @returns {number|null} */
+  /** The round trip in s, or null while this page does not drive. @returns {number|null} */
   get trip() {
     return this.#trips.length ? Math.min(...this.#trips) : null;
+  }
+
+  /** @returns {boolean} whether this page has the wheel */
+  get drives() {
+    return this.state?.you === "driver";
   }
 
   /** @param {string} type of message @param {object} fields @returns {boolean} whether it was sent */
@@ -102,6 +101,11 @@ export class Link {
     this.#socket.send(JSON.stringify({ type, ...fields }));
     if ("tick" in fields) this.#echoes.push({ tickAt: this.#tickAt, sentAt: clock() });
     return true;
+  }
+
+  /** Send a message that carries the newest tick. @param {string} type @param {object} fields @returns {boolean} sent */
+  request(type, fields = {}) {
+    return this.state !== null && this.say(type, { ...fields, tick: this.tick });
   }
 
   /** @param {number} throttle in [-1, 1] @param {number} steering in [-1, 1] @returns {boolean} sent */
@@ -118,14 +122,14 @@ export class Link {
     return this.say("jog", { seq: ++this.#seq, tick: this.tick, side, duty: round(duty) });
   }
 
-  /** The network or the screen is back: do not wait for the next try. */
+  /** Reconnect now instead of at the next try: the network or the screen is back. */
   wake() {
     this.#resting = false;
     const silent = this.quiet(clock()) > WATCH_QUIET_S && clock() - this.#openedAt > WATCH_QUIET_S;
     if (this.#socket === null || silent) this.#reconnect(0);
   }
 
-  /** Do not try again until `wake`: the car will not have this phone. */
+  /** Do not reconnect until `wake`: the car refuses this phone. */
   rest() {
     this.#resting = true;
   }
@@ -154,12 +158,13 @@ export class Link {
     this.#echoes = [];
     this.#trips = [];
     this.#seq = 0;
+    this.barred = barred;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#connect(), after_s * 1000);
     this.onlost(barred);
   }
 
-  /** A page that hung has not heard what may wait for it: it looks again the next time. */
+  /** Replace a silent socket. After a hang of the page, messages may wait unread: then decide at the next check. */
   #watch() {
     const now = clock();
     const hung = now - this.#watchedAt > 2 * WATCH_EVERY_S;
@@ -186,15 +191,14 @@ export class Link {
     }
   }
 
-  /** Forget the echoes up to the newest one the car has accepted; its way there and back is over. */
+  /** Measure the round trip of the newest command that the car accepted; drop its echo and all older ones. */
   #settle(state) {
     if (state.you !== "driver" || state.link.age_s === null) {
       this.#trips.length = 0;
       return;
     }
     const accepted = this.#tickAt - state.link.age_s;
-    /** @type {number|null} */
-    let sentAt = null;
+    /** @type {number|null} */ let sentAt = null;
     let tickAt = -Infinity;
     while (this.#echoes.length && this.#echoes[0].tickAt <= accepted + TOLERANCE_S) {
       const echo = this.#echoes.shift();
@@ -205,7 +209,7 @@ export class Link {
     if (this.#trips.length > TRIPS) this.#trips.shift();
   }
 
-  /** Refusals come in the order of the messages, so the oldest open echo tells the round trip. */
+  /** Refusals arrive in the order of the messages, so the oldest open echo gives the round trip. */
   #refusedAsStale() {
     const now = clock();
     const limit = this.hello?.command_timeout_s ?? 0;

@@ -1,25 +1,25 @@
 /**
- * The one state object every input writes into, and the one sender that reads it.
+ * The one state object that every input writes into, and the one sender that reads it.
  *
- * An input (pads, keys, arrows, gamepad, tilt) calls `hold` while a finger or key is down and `letGo` when
- * it is up, and gives `addInput` a way to forget what it holds. It never talks to the car itself.
+ * An input (pads, keys, arrows, gamepad, tilt) calls `hold` while a finger or key is down and `letGo` when it is up. It
+ * passes `addInput` a function that drops the fingers or keys it holds. An input never sends anything itself.
  *
  * Laws:
- * - Nothing held, nothing sent; the last word of every press is one zero.
- * - `releaseAll` ends the press: what is still down counts for nothing until it is pressed again.
- * - A press starts with a neutral command and drives only once the car says `armed`.
- * - Everything runs on the main thread's timers: a hung page falls silent, and stays so.
+ * - Without a held input nothing is sent; the last command of every press is one zero.
+ * - `releaseAll` ends the press: a finger or key that is still down does nothing until it is pressed again.
+ * - A press starts with a neutral command and drives only once the car reports `armed`.
+ * - Everything runs on timers of the main thread: a page that hangs sends nothing, and stays silent after the hang.
  *
  * Times are in seconds, sticks in [-1, 1], + is forward and right.
  */
 
-/** In the long run one send for each of these, zero and STOP excepted; the car takes 100 a second. */
+/** Average time between two sends, except zero and STOP; the car accepts 100 messages a second. */
 const PACE_S = 0.011;
-/** So many sends may run ahead of that pace: a change goes out at once however its events bunch. */
+/** Number of sends that may run ahead of that pace, so that a change is sent at once even when events come in bursts. */
 const AHEAD = 6;
-/** The held value is repeated this often, while no change says as much. */
+/** The held value is repeated at this interval unless a change was sent. */
 const REPEAT_S = 0.033;
-/** A press that could not drive for this long has to be pressed again. */
+/** A press that cannot drive for this long ends. */
 const PATIENCE_S = 1.0;
 
 /** @returns {number} monotonic time in s */
@@ -30,7 +30,7 @@ export const clamp = (value) => Math.max(-1, Math.min(1, value));
 
 /**
  * @param {number} value of a stick, in [-1, 1]
- * @param {{deadzone: number, expo: number}} curve both in [0, 1): what counts as centre, how gentle it is there
+ * @param {{deadzone: number, expo: number}} curve both in [0, 1): size of the centre, softness around it
  * @returns {number} in [-1, 1]; zero stays zero, full stays full
  */
 export function shape(value, { deadzone, expo }) {
@@ -41,8 +41,8 @@ export function shape(value, { deadzone, expo }) {
 }
 
 /**
- * Call `letGo` whenever the driver may have left the page, or the end of a press may have been lost: keys that come up
- * during a menu, a drag, an input method's composition or (macOS) under Meta are not reported.
+ * Call `letGo` whenever the driver may have left the page, or the end of a press may have been lost: browsers do not
+ * report a key that comes up during a menu, a drag, an input method's composition or (macOS) under Meta.
  *
  * @param {() => void} letGo
  */
@@ -60,23 +60,34 @@ export function onLetGo(letGo) {
   addEventListener("keyup", meta);
 }
 
-/** What all hands together want. */
-export class Sticks {
-  /** @type {Map<string, {throttle?: number, steering?: number}>} */
-  #hands = new Map();
-  /** @type {(() => void)[]} */
-  #inputs = [];
-  /** @type {(() => void)[]} */
-  #listeners = [];
+/** Calls its listeners after each change. */
+export class Changing {
+  /** @type {((what?: any) => void)[]} */ #listeners = [];
 
-  /** How sticks feel on this phone. */
+  /** @param {(what?: any) => void} listener called after each change */
+  listen(listener) {
+    this.#listeners.push(listener);
+  }
+
+  /** @param {any} [what] has changed */
+  changed(what) {
+    for (const listener of this.#listeners) listener(what);
+  }
+}
+
+/** The sum of all inputs. */
+export class Sticks extends Changing {
+  /** @type {Map<string, {throttle?: number, steering?: number}>} */ #hands = new Map();
+  /** @type {(() => void)[]} */ #inputs = [];
+
+  /** Dead zone and expo of this phone. */
   curve = { deadzone: 0, expo: 0 };
 
   get held() {
     return this.#hands.size > 0;
   }
 
-  /** @returns {{throttle: number, steering: number}} the sum of all hands, each axis in [-1, 1] */
+  /** @returns {{throttle: number, steering: number}} the sum of all inputs, each axis in [-1, 1] */
   get value() {
     let throttle = 0;
     let steering = 0;
@@ -87,7 +98,7 @@ export class Sticks {
     return { throttle: shape(clamp(throttle), this.curve), steering: shape(clamp(steering), this.curve) };
   }
 
-  /** @param {string} input name of the input @returns {boolean} whether it holds something */
+  /** @param {string} input name of the input @returns {boolean} whether it holds a stick */
   holds(input) {
     return this.#hands.has(input);
   }
@@ -97,42 +108,34 @@ export class Sticks {
     this.#inputs.push(forget);
   }
 
-  /** @param {() => void} listener called after each change */
-  listen(listener) {
-    this.#listeners.push(listener);
-  }
-
   /**
    * @param {string} input name of the input
-   * @param {{throttle?: number, steering?: number}} hand what it wants, in [-1, 1]
+   * @param {{throttle?: number, steering?: number}} hand wanted, in [-1, 1]
    */
   hold(input, hand) {
     this.#hands.set(input, hand);
-    this.#tell();
+    this.changed();
   }
 
   /** @param {string} input name of the input */
   letGo(input) {
-    if (this.#hands.delete(input)) this.#tell();
+    if (this.#hands.delete(input)) this.changed();
   }
 
-  /** Let everything go at once. */
+  /** Release every input at once. */
   releaseAll() {
     if (!this.held) return;
     this.#hands.clear();
     for (const forget of this.#inputs) forget();
-    this.#tell();
-  }
-
-  #tell() {
-    for (const listener of this.#listeners) listener();
+    this.changed();
   }
 }
 
-/** Decides what is sent and when; a press is `idle`, `starting` (wheel, then neutral) or `driving`. */
+/** Decides which command is sent and when; a press is `idle`, `starting` (take the wheel, then neutral) or `driving`. */
 export class Sender {
   #link;
   #sticks;
+  #transmit;
   #phase = "idle";
   #pressedAt = 0;
   #asked = false;
@@ -146,15 +149,19 @@ export class Sender {
   #stopSent = false;
   #sawStopped = false;
 
-  /** @param {import("./link.js").Link} link @param {Sticks} sticks */
-  constructor(link, sticks) {
+  /**
+   * @param {import("./link.js").Link} link @param {Sticks} sticks
+   * @param {(throttle: number, steering: number) => boolean} drive sends a command; returns whether it was sent
+   */
+  constructor(link, sticks, drive = (throttle, steering) => link.drive(throttle, steering)) {
     this.#link = link;
     this.#sticks = sticks;
+    this.#transmit = drive;
     sticks.listen(() => this.#changed());
     setInterval(() => this.#beat(), REPEAT_S * 1000);
   }
 
-  /** True while a press was ended for the driver and a finger or a key may still be down. */
+  /** True after the page ended a press whose finger or key may still be down. */
   get pressAgain() {
     return this.#dropped;
   }
@@ -164,7 +171,7 @@ export class Sender {
     this.#dropped = false;
   }
 
-  /** True while the car is stopped by this page: it asked for that while the car was not. */
+  /** True while the car is stopped by this page: its STOP was sent before the car was stopped. */
   get stopped() {
     return this.#stopSent;
   }
@@ -173,7 +180,7 @@ export class Sender {
     return this.#phase === "driving";
   }
 
-  /** Send the latched stop at once, whoever drives. */
+  /** Send the latched stop at once, with or without the wheel. */
   stop() {
     this.#phase = "idle";
     if (this.#link.say("stop") && this.#link.state?.state !== "stopped") this.#stopSent = true;
@@ -187,7 +194,7 @@ export class Sender {
     this.#sticks.releaseAll();
   }
 
-  /** Something may have changed: a state has come, or a change was put off. */
+  /** Act on a new state, or on a change that had to wait. */
   heard() {
     const now = clock();
     if (this.#link.state?.you !== "driver") this.#neutral = false;
@@ -198,9 +205,9 @@ export class Sender {
     this.#step(now, false);
   }
 
-  /** @param {string} code of the error message the car answered with */
+  /** @param {string} code of the car's error message */
   refused(code) {
-    if (code === "stale") this.#asked = false; // with an older tick than it could be: the next beat asks again
+    if (code === "stale") this.#asked = false; // the tick was too old: the next beat asks again
     if (code !== "not_neutral") return;
     this.#neutral = false;
     this.letGo();
@@ -213,7 +220,7 @@ export class Sender {
     this.#step(now, true);
   }
 
-  /** Let go after a gap in the page's own timer (a hang, an alert, a debugger): what came up meanwhile was not reported. */
+  /** Release after a gap in the page's own timer (hang, alert, debugger): a finger that came up in it was not reported. */
   #notice(now) {
     if (now - this.#aliveAt > (this.#link.hello?.command_timeout_s ?? PATIENCE_S)) this.letGo();
   }
@@ -271,7 +278,7 @@ export class Sender {
     else if (repeat && now - this.#sentAt > REPEAT_S / 2) this.#send(now, value);
   }
 
-  /** A change that came too early goes out as soon as it may, not with the next beat. */
+  /** Send a change that came too early as soon as the pace allows, not with the next beat. */
   #soon(wait_s) {
     this.#timer ||= setTimeout(() => {
       this.#timer = 0;
@@ -279,11 +286,11 @@ export class Sender {
     }, wait_s * 1000);
   }
 
-  /** @returns {boolean} whether it went out */
+  /** @returns {boolean} whether the command was sent */
   #send(now, value) {
     this.#sent = value;
     this.#sentAt = now;
     this.#paidUntil = Math.max(now, this.#paidUntil) + PACE_S;
-    return this.#link.drive(value.throttle, value.steering);
+    return this.#transmit(value.throttle, value.steering);
   }
 }

@@ -47,7 +47,7 @@ async def test_stop_works_before_the_rest_of_the_page_is_there(car: Product, new
 
 async def test_words_that_come_before_the_pads_are_on_them(car: Product, new_phone: NewPhone) -> None:
     phone = await new_phone()
-    async with late(phone, "pads.js"):
+    async with late(phone, "hands.js"):
         await phone.page.goto(car.url, wait_until="commit")
         await phone.reads("stop", "STOP")
     await phone.seen("#throttle[aria-valuetext=centre]")
@@ -65,7 +65,7 @@ async def test_a_refusal_that_comes_before_the_rest_of_the_page_asks_for_the_pin
         await phone.seen("#pair[open]")
 
 
-@pytest.mark.parametrize("file", ["hud.js", "pads.js", "keys.js", "en.json"])
+@pytest.mark.parametrize("file", ["hud.js", "facts.js", "hands.js", "en.json"])
 async def test_a_part_that_does_not_come_is_asked_for_again(
     car: Product, new_phone: NewPhone, file: str
 ) -> None:

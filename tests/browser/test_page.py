@@ -55,7 +55,8 @@ def test_every_key_of_the_page_is_in_the_dictionary_and_every_word_of_the_dictio
     page = (ROOT / "templates/index.html").read_text(encoding="utf-8")
     modules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "static/js").rglob("*.js"))
     words = set(dictionary("en"))
-    on_page = set(re.findall(r'data-i18n(?:-label)?="([^"]+)"', page))
+    on_page = set(re.findall(r'data-i18n(?:-label)?="([^"$]+)"', page + modules))
+    on_page |= {f"{dialog}.title" for dialog in re.findall(r'new Dialog\("(\w+)"', modules)}
     said = set(re.findall(r'(?:words\.say|#say|hud\.note|this\.note)\(\s*"([^"]+)"', modules))
     assert on_page <= words
     assert said <= words

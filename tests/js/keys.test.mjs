@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Keys, nameOf } from "../../static/js/inputs/keys.js";
+import { Keys, nameOf } from "../../static/js/inputs/hands.js";
 import { Sticks } from "../../static/js/sticks.js";
 
 /** @type {Record<string, (event: any) => void>} */

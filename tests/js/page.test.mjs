@@ -3,16 +3,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { healthOf } from "../../static/js/hud/facts.js";
 import { mix, topic } from "../../static/js/hud/hud.js";
 import { arrowAt } from "../../static/js/inputs/arrows.js";
 import { radial, sticksOf as padSticks } from "../../static/js/inputs/gamepad.js";
-import { sticksOf as keySticks } from "../../static/js/inputs/keys.js";
-import { deflection } from "../../static/js/inputs/pads.js";
+import { deflection, sticksOf as keySticks } from "../../static/js/inputs/hands.js";
 import { turn } from "../../static/js/inputs/tilt.js";
 import { socketAddress } from "../../static/js/link.js";
-import { healthOf } from "../../static/js/panels/health.js";
 import { curvePath } from "../../static/js/panels/settings.js";
-import { Preferences, chooseLanguage } from "../../static/js/preferences.js";
+import { Preferences, chooseLanguage } from "../../static/js/shell/shell.js";
 import { aim, between } from "../../static/js/sim/view.js";
 import { Sticks, shape } from "../../static/js/sticks.js";
 

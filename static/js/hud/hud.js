@@ -1,45 +1,35 @@
 /**
- * Says what the car says: state, why, who drives, link, wanted against applied, speed limit, and one card.
+ * The head-up display: state and its reason, driver, link, wanted against applied, speed limit, and one card.
  *
- * It only writes to the page, and only what has changed: 20 states a second must not keep a phone busy or
- * a screen reader talking. Words come from the dictionary by the car's stable codes.
+ * It writes only text and attributes that have changed: 20 states a second must not keep a phone busy or a screen reader
+ * talking. Words come from the dictionary by the car's stable codes. The only message it sends is the speed limit.
  */
 
+import { byId } from "../shell/shell.js";
 import { clamp, clock } from "../sticks.js";
+import { barOf } from "./facts.js";
 
-/** A notice, or a message that was not understood, stays on the screen for this long. */
+/** Time on the screen of a notice, or of a message that the car did not understand. */
 const NOTICE_S = 4.0;
-/** A speed limit that was asked for is shown for this long before the car must have confirmed it. */
+/** A new speed limit is shown for this long before the car must have confirmed it. */
 const LIMIT_EXPECTED_S = 1.0;
-/** Screen readers hear at most four values a second. */
+const LEAST_LIMIT = 0.05;
+/** Screen readers get at most four values a second. */
 const SPOKEN_EVERY_S = 0.25;
-/** A page that is being opened is given so long before it says that there is no link. */
+/** A page that is being opened reports a missing link only after this time. */
 const PATIENCE_S = 3.0;
-/** "The car has been restarted" stays on the card for this long. */
+/** Time on the card of "The car was restarted". */
 const RESTARTED_S = 8.0;
-/** Refusals of a message that the page should never send; the others show in the state. */
+/** Codes of refusals that only a faulty page gets; the other refusals show in the state. */
 const MISUNDERSTOOD = new Set(["bad_message", "unknown_type", "bad_value"]);
-/** From here on a fact about the machine is a warning; docs/hud.md says the same. */
-export const HOT_C = 70;
-export const WEAK_DBM = -70;
-export const BUSY_PERCENT = 90;
-const WARNS = {
-  under_voltage: Boolean,
-  throttled: Boolean,
-  temperature_c: (value) => value >= HOT_C,
-  wifi_dbm: (value) => value <= WEAK_DBM,
-  cpu_percent: (value) => value >= BUSY_PERCENT,
-};
-/** The gears' shares of the highest speed that may be set. */
+/** The gears' shares of the cap. */
 export const GEARS = [0.3, 0.6, 1];
 
-const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const button = (id) => /** @type {HTMLButtonElement} */ (document.getElementById(id));
 const percent = (value) => Math.round(value * 100);
 const milliseconds = (seconds) => Math.round(seconds * 1000);
 
 /**
- * The wheel speeds that the sticks ask for: skid steer, scaled rather than clipped.
+ * Mix the sticks into wheel speeds: skid steer, scaled rather than clipped.
  *
  * @param {{throttle: number, steering: number}} sticks in [-1, 1]
  * @returns {{left: number, right: number}} in [-1, 1]
@@ -50,10 +40,10 @@ export function mix({ throttle, steering }) {
 }
 
 /**
- * What the card is about: the most urgent of what is the case.
+ * The topic of the card: the most urgent one.
  *
  * @param {{quality: string, trouble: string, state: any, asked: boolean, restarted: boolean}} seen
- * @returns {string} a topic; "" when the car drives and all is well
+ * @returns {string} "" when the car drives and all is well
  */
 export function topic({ quality, trouble, state, asked, restarted }) {
   if (quality === "gone") return trouble || "gone";
@@ -78,19 +68,19 @@ export class Hud {
   #spokenAt = 0;
   #reason = "";
   #restartedAt = -Infinity;
-  /** @type {{client?: string, drives?: boolean, asks?: boolean, driver?: string|null}} how the newest state was for this page */
+  /** From the newest state. @type {{client?: string, drives?: boolean, asks?: boolean, driver?: string|null}} */
   #turn = {};
   #quality = "gone";
 
-  /** The client that asks for the wheel first, or undefined. @type {string|undefined} */
+  /** The first client in line for the wheel, undefined if this page does not drive. @type {string|undefined} */
   request;
-  /** What keeps the page from driving at all: "", "connecting", "full", "barred", "proxy" or "outdated". */
+  /** Reason why the page cannot drive at all: "", "connecting", "full", "barred", "proxy" or "outdated". */
   trouble = "connecting";
 
   /**
    * @param {import("../link.js").Link} link
    * @param {import("../sticks.js").Sender} sender
-   * @param {import("../preferences.js").Words} words
+   * @param {import("../shell/shell.js").Words} words
    */
   constructor(link, sender, words) {
     this.#link = link;
@@ -112,19 +102,23 @@ export class Hud {
     return this.#link.state?.speed_cap ?? 1;
   }
 
-  /** The speed limit, a share of max_speed: what was asked for until the car has had time to answer. */
+  /** The speed limit, a share of max_speed; a new one counts until the car has had time to confirm it. */
   get limit() {
     const expected = clock() - this.#limit.at < LIMIT_EXPECTED_S;
     return expected ? this.#limit.speed : (this.#link.state?.speed_limit ?? 1);
   }
 
-  /** @param {number} speed that was asked for, a share of max_speed */
-  expectLimit(speed) {
+  /** Send a new speed limit. @param {number} wanted share of max_speed @returns {boolean} false without the wheel */
+  changeLimit(wanted) {
+    if (!this.#link.drives) return false;
+    const speed = Math.round(Math.max(LEAST_LIMIT, Math.min(this.cap, wanted)) * 100) / 100;
     this.#limit = { speed, at: clock() };
     this.#showLimit();
+    this.#link.request("limit", { speed });
+    return true;
   }
 
-  /** The link has come, perhaps again. */
+  /** The car has accepted this page. */
   welcomed() {
     this.trouble = "";
   }
@@ -134,13 +128,13 @@ export class Hud {
     if (MISUNDERSTOOD.has(code)) this.note("why.misunderstood");
   }
 
-  /** Say something for a moment. @param {string} key of the words @param {object} values for its {names} */
+  /** Show a notice for some seconds. @param {string} key of the words @param {object} values for its {names} */
   note(key, values = {}) {
     this.#notice = { words: () => this.#say(key, values), at: clock() };
     this.#showNews(clock());
   }
 
-  /** Show the newest state, or that there is none. */
+  /** Show the newest state, or that there is no link. */
   show() {
     const state = this.#link.state;
     const page = document.body.dataset;
@@ -159,7 +153,7 @@ export class Hud {
     this.#showLimit();
   }
 
-  /** @param {string} client its id @returns {string} what a person calls it */
+  /** @param {string} client id @returns {string} the name of its driver, or one made of the id */
   name(client) {
     return this.#link.state?.names?.[client] ?? this.#say("client", { client });
   }
@@ -172,16 +166,8 @@ export class Hud {
     hide("look", car.backend !== "sim");
   }
 
-  /** Warnings always, other facts where there is room; of what is false or has no words, nothing. */
   #showHost(host) {
-    const cap = host.power_cap ?? 1;
-    const warnings = cap < 1 ? [this.#say("host.slow", { cap: percent(cap) })] : [];
-    const facts = [];
-    for (const [name, value] of Object.entries(host)) {
-      if (value === null || value === false || (name === "under_voltage" && cap < 1)) continue;
-      const words = this.#say(`host.${name}`, { value: Math.round(Number(value) * 10) / 10 });
-      if (words) (WARNS[name]?.(value) ? warnings : facts).push(words);
-    }
+    const { warnings, facts } = barOf(host, this.#say);
     text("host", warnings.join(" · "));
     text("facts", facts.join(" · "));
   }
@@ -195,7 +181,7 @@ export class Hud {
     const waiting = state?.waiting;
     const ask = mine ? "ask.release" : waiting ? "ask.waiting" : taken ? "ask.other" : "ask.take";
     text("ask", this.#say(ask));
-    button("ask").disabled = Boolean(waiting);
+    byId("ask").disabled = Boolean(waiting);
     hide("ask", !state);
     this.#showPads(!state || taken || state.state === "stopped", taken ? who : "");
   }
@@ -204,7 +190,7 @@ export class Hud {
     for (const name of ["throttle", "steering", "stick"]) {
       const pad = byId(name);
       attribute(pad, "aria-disabled", String(idle));
-      write(/** @type {HTMLElement} */ (pad.querySelector(".name")), why || this.#say(`${name}.label`));
+      write(pad.querySelector(".name"), why || this.#say(`${name}.label`));
     }
     document.body.dataset.idle = String(idle);
   }
@@ -215,7 +201,7 @@ export class Hud {
     text("asks", this.request ? this.#say(more > 0 ? "asks.more" : "asks", { client: this.name(this.request), more }) : "");
   }
 
-  /** Tell one who got the wheel of a limit that was there before, and one who did not get it of the driver's no. */
+  /** Show a notice to a new driver whose speed limit was set before, and to a client whose request was denied. */
   #noteTurn(state) {
     const client = this.#link.hello?.client;
     const drives = state?.you === "driver";
@@ -238,7 +224,7 @@ export class Hud {
       const applied = clamp(state?.applied[side] ?? 0);
       property(meter, "--wanted", wanted[side].toFixed(3));
       property(meter, "--applied", applied.toFixed(3));
-      write(/** @type {HTMLElement} */ (meter.querySelector("b")), state ? `${percent(applied)}%` : "–");
+      write(meter.querySelector("b"), state ? `${percent(applied)}%` : "–");
       if (!speak) continue;
       const values = { applied: percent(applied), wanted: percent(wanted[side]) };
       attribute(meter, "aria-valuenow", String(values.applied));
@@ -247,22 +233,22 @@ export class Hud {
   }
 
   #showLimit() {
-    const mine = this.#link.state?.you === "driver";
+    const mine = this.#link.drives;
     text("speed", `${percent(this.limit)}%`);
     text("cap", this.cap < 1 ? this.#say("limit.cap", { cap: percent(this.cap) }) : "");
     property(byId("view"), "--limit", String(this.limit));
-    button("slower").disabled = !mine || this.limit <= 0.05;
-    button("faster").disabled = !mine || this.limit >= this.cap;
+    byId("slower").disabled = !mine || this.limit <= LEAST_LIMIT;
+    byId("faster").disabled = !mine || this.limit >= this.cap;
     GEARS.forEach((share, index) => {
       const speed = share * this.cap;
-      const gear = button(`gear${index + 1}`);
+      const gear = byId(`gear${index + 1}`);
       gear.disabled = !mine;
       attribute(gear, "aria-pressed", String(Math.abs(speed - this.limit) < 0.005));
       attribute(gear, "aria-label", this.#say(`gear.${index + 1}`, { percent: percent(speed) }));
     });
   }
 
-  /** The link gets worse while nothing comes in, so this runs by itself as well. */
+  /** Show link and card. A timer calls this as well: the link gets worse while no message arrives. */
   #showNews(now) {
     const state = this.#link.state;
     this.#showLink(now, state);
@@ -332,7 +318,7 @@ export class Hud {
     return parts.join(this.#say("gap"));
   }
 
-  /** Why one who watches cannot drive, and what helps. */
+  /** Explain to a spectator how to get the wheel. */
   #whyWatching(state) {
     const place = state.requests.indexOf(this.#link.hello?.client);
     const client = this.name(state.driver);

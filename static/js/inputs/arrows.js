@@ -1,15 +1,16 @@
 /**
  * Press-and-hold arrows: eight directions on a three-by-three grid, for driving without dragging.
  *
- * One pointer holds the grid; sliding to another arrow changes the direction, the middle is neutral. With a
- * keyboard an arrow drives while Enter is down; a screen reader's click drives for a moment.
+ * One pointer holds the grid. Sliding it to another arrow changes the direction; the middle is neutral. With a keyboard
+ * an arrow drives while Enter is down; a click of a screen reader drives for a moment.
  */
 
-import { Grip } from "./pads.js";
+import { byId } from "../shell/shell.js";
+import { Grip, holdWithoutPointer } from "./hands.js";
 
 /**
- * [name, throttle, steering], row by row. A diagonal steers by half, or it would nearly spin; backwards the car
- * goes where the arrow points, which takes the other steering.
+ * [name, throttle, steering], row by row. A diagonal steers by half: full steering would nearly spin the car. The
+ * backward diagonals steer the other way, so that the car goes where the arrow points.
  */
 const ARROWS = /** @type {[string, number, number][]} */ ([
   ["forwardleft", 1, -0.5],
@@ -22,11 +23,11 @@ const ARROWS = /** @type {[string, number, number][]} */ ([
   ["back", -1, 0],
   ["backright", -1, -0.5],
 ]);
-/** How long a click without a pointer drives. */
+/** Duration of a drive by a click without a pointer. */
 const NUDGE_S = 0.4;
 
 /**
- * @param {number} x @param {number} y of the pointer in the grid, each in [0, 1]; outside counts as the edge, NaN as the middle
+ * @param {number} x @param {number} y of the pointer in the grid, each in [0, 1]; outside is the edge, NaN is the middle
  * @returns {number} index of an arrow
  */
 export function arrowAt(x, y) {
@@ -35,32 +36,24 @@ export function arrowAt(x, y) {
 }
 
 export class Arrows {
-  #grid;
+  #grid = byId("arrows");
   #sticks;
   #grip;
-  /** @type {HTMLElement[]} */
-  #buttons = [];
   #shown = -1;
-  /** Whether Enter holds an arrow. */
-  #key = false;
-  #nudge = 0;
+  /** @type {HTMLElement[]} */ #buttons = [];
+  /** Each of these forgets a key or click. @type {(() => void)[]} */
+  #forgets = [];
 
-  /**
-   * @param {HTMLElement} grid
-   * @param {import("../sticks.js").Sticks} sticks
-   * @param {import("../preferences.js").Words} words
-   */
-  constructor(grid, sticks, words) {
-    this.#grid = grid;
+  /** @param {import("../shell/shell.js").Tools} tools */
+  constructor({ sticks, words }) {
     this.#sticks = sticks;
-    ARROWS.forEach(([name], index) => this.#add(name, index));
     this.#grip = new Grip(
-      grid,
+      this.#grid,
       (event) => this.#follow(event),
       () => this.#letGo(),
     );
+    ARROWS.forEach(([name], index) => this.#add(name, index));
     sticks.addInput(() => this.#drop());
-    addEventListener("keyup", (event) => this.#keyUp(event));
     words.listen(() => this.#label(words));
     this.#label(words);
   }
@@ -73,9 +66,8 @@ export class Arrows {
     this.#buttons.push(button);
     if (middle) return;
     button.setAttribute("type", "button");
-    button.addEventListener("keydown", (event) => this.#keyDown(event, index));
-    button.addEventListener("blur", () => this.#key && this.#letGo());
-    button.addEventListener("click", (event) => /** @type {MouseEvent} */ (event).detail === 0 && this.#nudgeBy(index));
+    const hold = () => this.#hold(index);
+    this.#forgets.push(holdWithoutPointer(button, NUDGE_S, this.#grip, hold, () => this.#letGo()));
   }
 
   #label(words) {
@@ -89,26 +81,8 @@ export class Arrows {
     this.#hold(arrowAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height));
   }
 
-  #keyDown(event, index) {
-    if (event.key !== "Enter") return;
-    event.preventDefault(); // no click as well
-    if (event.repeat) return;
-    this.#key = true;
-    this.#hold(index);
-  }
-
-  #keyUp(event) {
-    if (this.#key && event.key === "Enter") this.#letGo();
-  }
-
-  #nudgeBy(index) {
-    if (this.#grip.held) return;
-    this.#hold(index);
-    this.#nudge = setTimeout(() => this.#letGo(), NUDGE_S * 1000);
-  }
-
   #hold(index) {
-    clearTimeout(this.#nudge);
+    for (const forget of this.#forgets) forget();
     const [, throttle, steering] = ARROWS[index];
     this.#show(index);
     this.#sticks.hold("arrows", { throttle, steering });
@@ -125,8 +99,7 @@ export class Arrows {
   }
 
   #clear() {
-    clearTimeout(this.#nudge);
-    this.#key = false;
+    for (const forget of this.#forgets) forget();
     this.#show(-1);
   }
 
@@ -137,3 +110,6 @@ export class Arrows {
     this.#shown = index;
   }
 }
+
+/** @param {import("../shell/shell.js").Tools} tools */
+export const make = (tools) => new Arrows(tools);

@@ -1,46 +1,45 @@
 /**
  * Gamepads: left stick or triggers for throttle, a stick or the cross for steering, B is STOP.
  *
- * Loaded when the first one says hello. They are read by a timer, never by requestAnimationFrame, and write into
- * Sticks like every input.
+ * They are read by a timer, never by requestAnimationFrame, and write into Sticks like every input.
  *
  * Laws:
- * - STOP acts from every pad, also from one that does not drive; the pad that was moved last drives.
- * - A pad drives after it was seen at rest: after it came, after everything was let go, after a dialog.
- * - A deflected pad that reports nothing is slowed and then let go: out of reach, a browser keeps its last stick.
+ * - STOP works on every pad, also on one that does not drive; the pad that was moved last drives.
+ * - A pad drives only after it was at rest: after it was connected, after a release of every input, after a dialog.
+ * - A deflected pad without reports is slowed and then released: a browser keeps the last stick of a pad out of reach.
  */
 
 import { clamp, clock, shape } from "../sticks.js";
 
-/** What counts as the centre of a stick, as a part of its way; the standard thumbsticks need about this much. */
+/** Radius of the centre of a stick, as a part of its travel; standard thumbsticks need about this much. */
 const DEADZONE = 0.12;
 const READ_EVERY_MS = 12;
 /** Numbers of the standard mapping: https://w3c.github.io/gamepad/#remapping */
 const BUTTON = { stop: 1, slower: 4, faster: 5, reverse: 6, forward: 7, up: 12, down: 13, left: 14, right: 15 };
-/** An unknown layout has its large buttons somewhere here. */
+/** On a pad of unknown layout these may be the large buttons. */
 const UNKNOWN_STOPS = [0, 1, 2, 3];
 const LIMIT_STEP = 0.05;
-/** A saturated stick of a good pad may report nothing either, hence first slow, and then gone. */
+/** A stick held at its end may send no reports either, hence slow first, and release later. */
 const SLOW_AFTER_S = 1.5;
 const GONE_AFTER_S = 4;
-/** Most that the wheels of a slowed pad get, of the speed limit. */
+/** Fastest wheel of a slowed pad, as a share of the speed limit. */
 const SLOW = 0.3;
 /**
- * Some browsers stamp their own readings, not the pad's reports (Chromium: XInput, Windows.Gaming.Input, GameController).
- * So a new timestamp alone is a report only after the old one was the same in this many readings.
+ * Some browsers put a timestamp on their own readings, not on the pad's reports (Chromium: XInput, Windows.Gaming.Input,
+ * GameController). A new timestamp alone is a report only if the old one was the same in this many readings.
  */
 const SAME_READINGS = 8;
-/** A stick rests away from its centre if it stays `steady`, and not farther out than `farthest`, for `time_s`. */
+/** A stick that rests off its centre stays within `steady`, and no farther out than `farthest`, for `time_s`. */
 const REST = { time_s: 1, farthest: 0.3, steady: 0.03, margin: 0.05 };
-/** When it is said which stick does not rest. */
+/** Time until the page shows which stick does not rest. */
 const SAY_AFTER_S = 1.5;
-/** A pad that is moved this far takes over from the one that drives. */
+/** Deflection from which on a pad takes over from the one that drives. */
 const TAKES_OVER = 0.1;
 const HAND = "gamepad";
 
 /**
  * @param {number} x @param {number} y of a thumbstick, in [-1, 1] @param {number} deadzone in [0, 1)
- * @returns {{x: number, y: number}} zero around the centre, and growing from there
+ * @returns {{x: number, y: number}} zero in the centre, growing steadily outside it
  */
 export function radial(x, y, deadzone = DEADZONE) {
   const size = Math.hypot(x, y);
@@ -49,7 +48,7 @@ export function radial(x, y, deadzone = DEADZONE) {
   return { x: clamp(x * scale), y: clamp(y * scale) };
 }
 
-/** Where the sticks and triggers of a pad are; what is missing or no number is at rest. */
+/** Return the positions of sticks and triggers; a missing or invalid one is at rest. */
 function placesOf({ axes, buttons }) {
   const axis = (number) => axes[number] || 0;
   const press = (name) => buttons[BUTTON[name]]?.value || 0;
@@ -61,7 +60,7 @@ function placesOf({ axes, buttons }) {
   };
 }
 
-/** @returns {Record<string, {throttle: number, steering: number}>} what each part of a pad wants */
+/** @returns {Record<string, {throttle: number, steering: number}>} the value of each part of a pad */
 function partsOf(pad, rest) {
   const { left, right, triggers, cross } = placesOf(pad);
   const centre = (part) => Math.max(DEADZONE, part in rest ? rest[part] + REST.margin : 0);
@@ -77,7 +76,7 @@ function partsOf(pad, rest) {
 
 /**
  * @param {{axes: readonly number[], buttons: readonly {value: number}[]}} pad with the standard mapping
- * @param {Record<string, number>} rest how far from its centre a part rests, in [0, 1]
+ * @param {Record<string, number>} rest distance from the centre at which a part rests, in [0, 1]
  * @returns {{throttle: number, steering: number}} each in [-1, 1]
  */
 export function sticksOf(pad, rest = {}) {
@@ -89,30 +88,27 @@ export function sticksOf(pad, rest = {}) {
   };
 }
 
-/** @returns {{throttle: number, steering: number}} the same way, with no wheel faster than SLOW */
+/** @returns {{throttle: number, steering: number}} the same direction, with no wheel faster than SLOW */
 function slowed({ throttle, steering }) {
   const share = Math.min(1, SLOW / (Math.abs(throttle) + Math.abs(steering)));
   return { throttle: throttle * share, steering: steering * share };
 }
 
-/** What is remembered of one pad. Times in s. */
+/** The state of one pad. Times in s. */
 class Seen {
   id;
   standard;
   ready = false;
-  /** How far from its centre a part rests; learned until the pad was ready once. @type {Record<string, number>} */
+  /** Distance from the centre at which a part rests; learned until the pad is ready for the first time. @type {Record<string, number>} */
   rest = {};
   reportAt = 0;
-  /** @type {number|null} since when it is deflected without being ready */
-  waitsSince = null;
+  /** @type {number|null} time at which it was first seen deflected without being ready */ waitsSince = null;
   told = "";
-  /** @type {Set<number>} */
-  #pressed = new Set();
+  /** @type {Set<number>} */ #pressed = new Set();
   #values = "";
   #timestamp = 0;
   #same = 0;
-  /** @type {Record<string, {low: number, high: number, since: number}>|null} */
-  #still = {};
+  /** @type {Record<string, {low: number, high: number, since: number}>|null} */ #still = {};
 
   /** @param {any} pad */
   constructor({ id, mapping }) {
@@ -120,7 +116,7 @@ class Seen {
     this.standard = mapping === "standard";
   }
 
-  /** Note whether the pad has reported: any value, or its timestamp. @param {any} pad @param {number} now */
+  /** Detect a report of the pad: a changed value or timestamp. @param {any} pad @param {number} now */
   hear({ axes, buttons, timestamp }, now) {
     const values = [...axes, ...buttons.map(({ value, pressed }) => `${value}${pressed}`)].join();
     const stamped = timestamp !== this.#timestamp;
@@ -139,7 +135,7 @@ class Seen {
     return down && !before;
   }
 
-  /** The pad rests; from now on nothing is learned of where. */
+  /** Mark the pad as ready; learning ends. */
   settle() {
     this.ready = true;
     this.#still = null;
@@ -147,7 +143,7 @@ class Seen {
     this.told = "";
   }
 
-  /** Learn where the parts of a pad rest that were never seen at their centre. */
+  /** Learn the rest position of each part that was never seen at its centre. */
   learn(pad, now) {
     if (!this.#still) return;
     for (const [part, { x, y }] of Object.entries(placesOf(pad))) {
@@ -164,25 +160,18 @@ class Seen {
 export class Gamepads {
   #sticks;
   #actions;
-  /** @type {Map<number, Seen>} by the pad's index */
-  #seen = new Map();
-  /** @type {Seen|null} the pad that drives */
-  #driver = null;
-  /** @type {Seen|null} the pad whose press was ended by something else */
-  #dropped = null;
+  /** @type {Map<number, Seen>} by the pad's index */ #seen = new Map();
+  /** @type {Seen|null} the pad that drives */ #driver = null;
+  /** @type {Seen|null} the pad whose press was ended by the page */ #dropped = null;
 
-  /**
-   * @param {import("../sticks.js").Sticks} sticks
-   * @param {{stop: () => void, limit: (step: number) => void, letGo: () => void, lifted: () => void,
-   *   note: (key: string, values?: object) => void}} actions
-   */
+  /** @param {import("../sticks.js").Sticks} sticks @param {import("../shell/shell.js").Tools} actions */
   constructor(sticks, actions) {
     this.#sticks = sticks;
     this.#actions = actions;
     sticks.addInput(() => this.#drop());
   }
 
-  /** Read the browser's pads from now on. */
+  /** Start reading the browser's pads. */
   start() {
     const read = () => {
       const idle = document.hidden || document.querySelector("dialog[open]") !== null;
@@ -190,18 +179,19 @@ export class Gamepads {
     };
     for (const event of ["gamepadconnected", "gamepaddisconnected"]) {
       addEventListener(event, (/** @type {any} */ { gamepad }) => {
-        if (gamepad) this.#forget(gamepad.index); // its place may have been given to another at once
+        if (gamepad) this.#forget(gamepad.index); // another pad may get its index at once
         read();
       });
     }
     setInterval(read, READ_EVERY_MS);
     read();
+    return this;
   }
 
   /**
    * @param {readonly (any|null)[]} pads as the browser lists them
    * @param {number} now s
-   * @param {boolean} idle whether nobody may drive now, only stop
+   * @param {boolean} idle whether driving is off now; STOP always works
    */
   read(pads, now, idle) {
     const here = pads.filter((pad) => pad?.connected);
@@ -218,7 +208,7 @@ export class Gamepads {
     this.#seen.set(pad.index, seen);
     const name = pad.id.replace(/ *\(.*/, "").slice(0, 40) || "?";
     if (seen.standard) this.#actions.note("gamepad.here");
-    else if (pad.buttons.length) this.#actions.note("gamepad.unknown", { name }); // without: a pad's motion sensors
+    else if (pad.buttons.length) this.#actions.note("gamepad.unknown", { name }); // an entry without buttons is a motion sensor
     return seen;
   }
 
@@ -255,7 +245,7 @@ export class Gamepads {
     this.#drive(want, seen, now - seen.reportAt);
   }
 
-  /** Within this phone's dead zone as well. */
+  /** The dead zone of this phone counts as well. */
   #isCentre({ throttle, steering }) {
     return shape(throttle, this.#sticks.curve) === 0 && shape(steering, this.#sticks.curve) === 0;
   }
@@ -299,10 +289,13 @@ export class Gamepads {
     seen.told = key;
   }
 
-  /** Every pad has to rest before it drives. */
+  /** Require every pad to rest before it drives. */
   #drop() {
     if (this.#driver) this.#dropped = this.#driver;
     this.#driver = null;
     for (const seen of this.#seen.values()) seen.ready = false;
   }
 }
+
+/** @param {import("../shell/shell.js").Tools} tools */
+export const make = (tools) => new Gamepads(tools.sticks, tools).start();

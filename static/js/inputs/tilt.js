@@ -1,29 +1,30 @@
 /**
  * Tilt: the phone is a steering wheel while a thumb holds the throttle pad.
  *
- * Loaded when this layout is chosen. The throttle pad is the dead-man's switch: without a thumb on it, tilting
- * does nothing. What counts as straight on is set when tilting is switched on, and again by a button. Sensors
- * need a secure link (https), and on an iPhone a permission that only a tap may ask for. A sensor that falls
- * silent is no fault: browsers leave out what has not changed. The thumb is what stops the car.
+ * The throttle pad is the dead-man's switch: without a thumb on it, tilting does nothing. The angle of "straight on" is
+ * set when tilting is switched on, and again by a button. The sensors need a secure link (https), and on an iPhone a
+ * permission that only a tap may request. A silent sensor is no fault: browsers leave out unchanged readings. Lifting
+ * the thumb stops the car.
  */
 
+import { byId } from "../shell/shell.js";
 import { clamp } from "../sticks.js";
 
 /** Full steering, in rad from straight on. */
 const FULL = (35 * Math.PI) / 180;
-/** Around straight on; a hand is never quite still. */
+/** Dead zone around straight on, because a hand is never quite still. */
 const STILL = 0.04;
 
 /**
- * How far the screen is turned like a steering wheel.
+ * Return the angle by which the screen is turned like a steering wheel.
  *
- * @param {number} beta @param {number} gamma in degrees, as DeviceOrientationEvent tells them
- * @param {number} screenAngle in degrees, as screen.orientation.angle tells it
+ * @param {number} beta @param {number} gamma in degrees, from DeviceOrientationEvent
+ * @param {number} screenAngle in degrees, from screen.orientation.angle
  * @returns {number} rad, + is turned right (clockwise)
  */
 export function turn(beta, gamma, screenAngle) {
   const [b, g, a] = [beta, gamma, screenAngle].map((degrees) => (degrees * Math.PI) / 180);
-  // "Up" of the room along the edges of the device, then along the right edge of what is on the screen.
+  // "Up" of the room along the edges of the device, then along the right edge of the picture on the screen.
   const x = -Math.cos(b) * Math.sin(g);
   const y = Math.sin(b);
   const sideways = x * Math.cos(a) - y * Math.sin(a);
@@ -40,19 +41,15 @@ export async function allowed() {
 }
 
 export class Tilt {
-  #panel;
+  #panel = byId("tilt");
   #sticks;
   #on = false;
   #centre = /** @type {number|null} */ (null);
   #angle = 0;
   #steered = 0;
 
-  /**
-   * @param {HTMLElement} panel shows the wheel
-   * @param {import("../sticks.js").Sticks} sticks
-   */
-  constructor(panel, sticks) {
-    this.#panel = panel;
+  /** @param {import("../shell/shell.js").Tools} tools */
+  constructor({ sticks }) {
     this.#sticks = sticks;
     sticks.listen(() => this.#write());
     addEventListener("deviceorientation", (event) => this.#hear(event));
@@ -66,7 +63,7 @@ export class Tilt {
     if (!on) this.#sticks.letGo("tilt");
   }
 
-  /** What the phone is like now is straight on. */
+  /** Take the present angle as straight on. */
   centre() {
     this.#centre = this.#angle;
     this.#show(0);
@@ -101,3 +98,6 @@ export class Tilt {
     this.#panel.style.setProperty("--turn", steering.toFixed(3));
   }
 }
+
+/** @param {import("../shell/shell.js").Tools} tools */
+export const make = (tools) => new Tilt(tools);

@@ -1,11 +1,13 @@
 /**
- * What every dialog has: its style sheet, STOP, a way out, and the focus where it belongs.
+ * The frame of every dialog: style sheet, title, STOP, a button that closes it, and the focus.
  *
- * Nobody drives while a dialog is open: whoever opens one lets everything go first, and keys are left to it.
+ * A panel brings the markup of its fields as a constant; text from elsewhere is written by `textContent` only. While a
+ * dialog is open the page does not drive: `Parts.open` releases every input first, and the keys belong to the dialog.
  */
 
-/** @type {Record<string, Promise<void>>} style sheets that were asked for so far */
-const dressed = {};
+import { byId, press } from "../shell/shell.js";
+
+/** @type {Record<string, Promise<void>>} requested style sheets */ const dressed = {};
 
 const DIGIT = /\p{Nd}/u;
 
@@ -21,8 +23,7 @@ export function dress(href) {
   return dressed[href];
 }
 
-/** @param {string} id @returns {any} the element */
-export const byId = (id) => document.getElementById(id);
+export { byId };
 
 /** @param {string} path @param {object} body @returns {Promise<{status: number, answer: any, wait_s: number}>} */
 export async function post(path, body) {
@@ -40,7 +41,7 @@ export async function post(path, body) {
 }
 
 /**
- * The digits of what was typed or pasted, as 0 to 9: from any script, of any width, with blanks or dashes between them.
+ * Return the digits of a text as 0 to 9: of any script and width, with blanks or dashes between them.
  *
  * @param {string} typed @returns {string}
  */
@@ -48,7 +49,7 @@ export function digitsOf(typed) {
   return Array.from(typed.normalize("NFKC"), (character) => (DIGIT.test(character) ? valueOf(character) : "")).join("");
 }
 
-/** Unicode keeps the ten digits of a script together, in order. */
+/** The ten digits of a script are consecutive in Unicode. */
 function valueOf(digit) {
   const code = /** @type {number} */ (digit.codePointAt(0));
   let first = code;
@@ -57,20 +58,29 @@ function valueOf(digit) {
 }
 
 export class Dialog {
-  /** @type {HTMLDialogElement} */
-  element;
+  /** @type {HTMLDialogElement} */ element;
 
   /**
-   * @param {string} id of the dialog
-   * @param {{stop: () => void}} tools
+   * @param {string} id of the dialog; its title is the word `<id>.title`
+   * @param {import("../shell/shell.js").Tools} tools
+   * @param {string} fields markup: one element of the class `fields`
+   * @param {{close?: string, stop?: boolean}} options the word on the button that closes it; whether it has STOP
    */
-  constructor(id, { stop }) {
-    this.element = byId(id);
+  constructor(id, { stop, words }, fields, { close = "done", stop: stoppable = true } = {}) {
+    this.element = document.createElement("dialog");
+    this.element.id = id;
+    this.element.className = "sheet";
+    this.element.setAttribute("aria-labelledby", `${id}-title`);
+    this.element.innerHTML = `
+      <header><h2 id="${id}-title" data-i18n="${id}.title"></h2>
+        <button class="done" type="button" data-i18n="${close}"></button></header>
+      ${stoppable ? '<button class="stop" type="button" data-i18n="stop"></button>' : ""}${fields}`;
+    document.body.append(this.element);
+    words.fill(this.element);
     this.element.querySelector(".done")?.addEventListener("click", () => this.element.close());
-    const button = this.element.querySelector(".stop");
-    button?.addEventListener("pointerdown", stop);
-    button?.addEventListener("click", (event) => /** @type {MouseEvent} */ (event).detail === 0 && stop());
-    // A press beside it closes it; not the end of the one that opened it.
+    const button = /** @type {HTMLElement|null} */ (this.element.querySelector(".stop"));
+    if (button) press(button, stop);
+    // A press beside the dialog closes it; the release of the press that opened the dialog does not.
     let beside = false;
     this.element.addEventListener("pointerdown", ({ target }) => (beside = target === this.element));
     this.element.addEventListener("click", ({ target }) => {
@@ -78,7 +88,7 @@ export class Dialog {
       beside = false;
     });
     for (const event of ["contextmenu", "dblclick"]) {
-      this.element.addEventListener(event, (e) => e.stopPropagation()); // as on every page
+      this.element.addEventListener(event, (e) => e.stopPropagation()); // the page suppresses them
     }
   }
 

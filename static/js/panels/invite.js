@@ -1,8 +1,16 @@
 /**
- * Adding a phone: a QR code to scan, for ten minutes. The PIN is the owner's, and the page never has it.
+ * Adding a phone: a QR code to scan, valid for ten minutes. Only the owner has the PIN; this page never receives it.
  */
 
 import { Dialog, byId, post } from "./dialog.js";
+
+const FIELDS = `<div class="fields" tabindex="-1">
+  <p id="invite-how" data-i18n="invite.how"></p>
+  <img id="qr" alt="" hidden>
+  <p id="invite-url" class="big"></p>
+  <p id="invite-left" class="note" role="status"></p>
+  <p id="invite-error" role="alert"></p>
+</div>`;
 
 class Invite {
   #dialog;
@@ -12,9 +20,10 @@ class Invite {
   #timer = 0;
   #code = "";
 
+  /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
     this.#tools = tools;
-    this.#dialog = new Dialog("invite", tools);
+    this.#dialog = new Dialog("invite", tools, FIELDS);
     this.#dialog.element.addEventListener("close", () => this.#forget());
     tools.words.listen(() => this.#show());
   }
@@ -30,7 +39,7 @@ class Invite {
     this.#show();
   }
 
-  /** A code stays on the screen no longer than it must. */
+  /** Remove the code from the page. */
   #forget() {
     clearTimeout(this.#timer);
     this.#invitation = null;
@@ -59,5 +68,5 @@ class Invite {
   }
 }
 
-/** @param {any} tools of the page @returns {Invite} */
+/** @param {import("../shell/shell.js").Tools} tools */
 export const make = (tools) => new Invite(tools);

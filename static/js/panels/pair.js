@@ -1,10 +1,20 @@
 /**
- * Pairing this phone: by the PIN, or by the token of a QR code that came in the address.
+ * Pairing this phone: by the PIN, or by the token of a QR code in the address.
  */
 
 import { Dialog, byId, digitsOf, post } from "./dialog.js";
 
 const PIN = /^\d{6}$/;
+
+const FIELDS = `<form class="fields" novalidate>
+  <p id="pair-car" class="big"></p>
+  <p id="pair-how" data-i18n="pair.how"></p>
+  <label><span data-i18n="pair.pin"></span>
+    <input id="pin" inputmode="numeric" autocomplete="one-time-code" maxlength="40" size="6"></label>
+  <label><span data-i18n="pair.name"></span><input id="pair-name" maxlength="32" autocomplete="nickname" size="12"></label>
+  <p id="pair-error" role="alert"></p>
+  <button id="pair-go" class="wide" data-i18n="pair.go"></button>
+</form>`;
 
 class Pair {
   #dialog;
@@ -13,9 +23,10 @@ class Pair {
   #code = "";
   #timer = 0;
 
+  /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
     this.#tools = tools;
-    this.#dialog = new Dialog("pair", tools);
+    this.#dialog = new Dialog("pair", tools, FIELDS, { close: "close", stop: false });
     this.#dialog.element.querySelector("form")?.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#enter();
@@ -25,11 +36,11 @@ class Pair {
     tools.words.listen(() => this.#show());
   }
 
-  /** @param {{token?: string, session?: {car: string, name: string|null}, again?: boolean}} options again: it was in before */
+  /** @param {{token?: string, session?: {car: string, name: string|null}, again?: boolean}} options again: it was paired before */
   async open({ token, session, again }) {
     if (session?.car) byId("pair-car").textContent = session.car;
     if (token) return this.#send({ token });
-    this.#tell(again ? "revoked" : this.#code);
+    this.#report(again ? "revoked" : this.#code);
     await this.#dialog.show();
     byId("pin").focus();
   }
@@ -44,7 +55,7 @@ class Pair {
     this.#tidy();
     const pin = byId("pin").value;
     const name = byId("pair-name").value.trim();
-    if (!PIN.test(pin)) return this.#tell("digits");
+    if (!PIN.test(pin)) return this.#report("digits");
     this.#send(name ? { pin, name } : { pin });
   }
 
@@ -54,19 +65,19 @@ class Pair {
     if (status === 429) this.#lockedUntil = performance.now() + wait_s * 1000;
     byId("pin").value = "";
     await this.#dialog.show();
-    this.#tell(status === 200 ? "no_cookies" : (answer.error?.code ?? "error"));
+    this.#report(status === 200 ? "no_cookies" : (answer.error?.code ?? "error"));
     byId("pin").focus();
   }
 
   #welcome() {
-    this.#tell("");
+    this.#report("");
     byId("pin").value = "";
     this.#dialog.element.close();
-    this.#tools.hud.note("pair.done");
+    this.#tools.note("pair.done");
     this.#tools.link.wake();
   }
 
-  #tell(code) {
+  #report(code) {
     this.#code = code;
     this.#show();
   }
@@ -83,12 +94,12 @@ class Pair {
   }
 }
 
-/** Whether the browser has kept the cookie of the pairing; true also if the car does not answer. @returns {Promise<boolean>} */
+/** Whether the browser sends the cookie of the pairing; true also if the car does not answer. @returns {Promise<boolean>} */
 async function isKept() {
   const answer = await fetch("/api/v1/session").catch(() => null);
   const session = answer?.ok ? await answer.json().catch(() => null) : null;
   return session?.allowed !== false;
 }
 
-/** @param {any} tools of the page @returns {Pair} */
+/** @param {import("../shell/shell.js").Tools} tools */
 export const make = (tools) => new Pair(tools);

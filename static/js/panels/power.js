@@ -1,10 +1,17 @@
 /**
- * Switching the car's machine off, or starting it again. The settings offer it where the car can; here it is asked once more.
+ * Switching the car's computer off, or restarting it, after one more question. The settings offer it if the car can do it.
  */
 
 import { Dialog, byId, post } from "./dialog.js";
 
 const ACTIONS = { "power-off": "off", "power-reboot": "reboot" };
+
+const FIELDS = `<div class="fields" tabindex="-1">
+  <p id="power-text" role="status"></p>
+  <p id="power-why" class="note"></p>
+  <button id="power-off" class="wide" type="button" data-i18n="power.off"></button>
+  <button id="power-reboot" class="wide" type="button" data-i18n="power.reboot"></button>
+</div>`;
 
 class Power {
   #dialog;
@@ -12,32 +19,33 @@ class Power {
   #key = "";
   #why = "";
 
+  /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
     this.#tools = tools;
-    this.#dialog = new Dialog("power", tools);
+    this.#dialog = new Dialog("power", tools, FIELDS, { close: "close" });
     for (const [id, action] of Object.entries(ACTIONS)) byId(id).addEventListener("click", () => this.#ask(action));
     tools.words.listen(() => this.#show());
   }
 
   open() {
-    this.#tell("ask");
+    this.#report("ask");
     return this.#dialog.show();
   }
 
   async #ask(action) {
-    this.#tell("asking");
+    this.#report("asking");
     const { status, answer } = await post("/api/v1/power", { action });
-    if (status === 202) this.#tell(action === "off" ? "going" : "rebooting");
-    else this.#tell(answer.error?.code ?? "error", answer.error?.message ?? "");
+    if (status === 202) this.#report(action === "off" ? "going" : "rebooting");
+    else this.#report(answer.error?.code ?? "error", answer.error?.message ?? "");
   }
 
-  #tell(key, why = "") {
+  #report(key, why = "") {
     this.#key = key;
     this.#why = why;
     this.#show();
   }
 
-  /** Nothing is to be asked twice while the car goes down. */
+  /** The buttons are disabled while the car shuts down. */
   #show() {
     const { words } = this.#tools;
     const busy = ["asking", "going", "rebooting"].includes(this.#key);
@@ -47,5 +55,5 @@ class Power {
   }
 }
 
-/** @param {any} tools of the page @returns {Power} */
+/** @param {import("../shell/shell.js").Tools} tools */
 export const make = (tools) => new Power(tools);

@@ -1,30 +1,31 @@
 /**
  * The simulated car from above: ground, walls, trail, car with turning wheels, wheel speeds and a scale.
  *
- * Drawn in requestAnimationFrame and only while something moves on the screen, so never while it is hidden;
- * between two poses it interpolates, one pose behind. Lengths in m, angles in rad counter-clockwise, y is up.
+ * It draws in requestAnimationFrame and only while something moves on the screen, so never on a hidden page. Between two
+ * poses it interpolates, one pose behind. Lengths in m, angles in rad counter-clockwise, y is up.
  */
 
+import { byId } from "../shell/shell.js";
 import { clock } from "../sticks.js";
 
 const CAR = { length: 0.25, width: 0.15, wheel: 0.065, tyre: 0.028 };
-/** So much ground the shorter side of the free area shows while it follows, in m. */
+/** Length of ground along the shorter side of the free area in the mode "follow", in m. */
 const GROUND = 1.6;
-/** The window that stays free around what has to fit, as a share of it. */
+/** Size of the window, as a multiple of the area that has to fit. */
 const MARGIN = 1.08;
 const GRID = 0.25;
-/** A smaller view shows no picture, in px. */
+/** A smaller view shows no picture; in px. */
 const ROOM = 24;
-/** At most so many lines of the grid on each side of the centre; a wider view has a coarser grid. */
+/** Maximum number of grid lines on each side of the centre; a wider view has a coarser grid. */
 const LINES = 400;
 const TRAIL = { points: 600, apart: 0.02 };
-/** Distance between two ribs of a tyre, and how far a full wheel speed turns it in a second, in m. */
+/** Distance between two ribs of a tyre in m, and their speed at full wheel speed in m/s. */
 const RIB = { apart: 0.016, speed: 0.8 };
-/** Poses further apart in time than this are not joined by a slow glide. */
+/** Longest interpolation between two poses. */
 const GLIDE_S = 0.25;
-/** A lower view has no room for the scale, in px. */
+/** A lower view has no room for the scale; in px. */
 const SCALE_FROM = 110;
-/** The camera needs about this long to get where it should be. */
+/** Time constant of the camera. */
 const CAMERA_S = 0.25;
 const COLOURS = ["ground", "grid", "ink", "accent", "trail", "body", "wall", "edge"];
 
@@ -44,12 +45,12 @@ export function between(from, to, part) {
 }
 
 /**
- * Where the camera should be: over the car, or over all walls.
+ * Return the goal of the camera: over the car, or over all walls.
  *
  * @param {"follow"|"fit"} mode
  * @param {{x: number, y: number}} car
  * @param {number[][]} walls [left, bottom, right, top] of each, in m
- * @param {{width: number, height: number}} free part of the screen, px
+ * @param {{width: number, height: number}} free size of the free area, px
  * @returns {{x: number, y: number, zoom: number}} centre in m, zoom in px / m
  */
 export function aim(mode, car, walls, free) {
@@ -66,40 +67,29 @@ export function aim(mode, car, walls, free) {
 }
 
 export class SimView {
-  #canvas;
-  #free;
+  /** @type {HTMLCanvasElement} behind the whole page */ #canvas = byId("sim");
+  /** @type {HTMLElement} the part of the page without controls */ #free = byId("view");
+  #paint = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
   #words;
-  #walls;
-  #paint;
+  /** @type {number[][]} [left, bottom, right, top] of each, in m */ #walls;
   #box = new DOMRect();
   #from = { x: 0, y: 0, heading: 0 };
-  /** @type {{x: number, y: number, heading: number}|null} */
-  #to = null;
+  /** @type {{x: number, y: number, heading: number}|null} */ #to = null;
   #toAt = 0;
   #glide_s = 0;
   #wheels = { left: 0, right: 0 };
   #turned = { left: 0, right: 0 };
-  /** @type {{x: number, y: number}[]} */
-  #trail = [];
+  /** @type {{x: number, y: number}[]} */ #trail = [];
   #camera = { x: 0, y: 0, zoom: 0 };
   #drawnAt = 0;
   #frame = 0;
-  /** @type {Record<string, string>} */
-  #colours = {};
+  /** @type {Record<string, string>} */ #colours = {};
 
-  /**
-   * @param {HTMLCanvasElement} canvas behind the whole page
-   * @param {HTMLElement} free the part of the page that nothing covers
-   * @param {import("../preferences.js").Words} words
-   * @param {number[][]} walls [left, bottom, right, top] of each, in m
-   */
-  constructor(canvas, free, words, walls) {
-    this.#canvas = canvas;
-    this.#free = free;
+  /** @param {import("../shell/shell.js").Tools} tools */
+  constructor({ words, link }) {
     this.#words = words;
-    this.#walls = walls;
-    this.#paint = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    new ResizeObserver(() => this.dress()).observe(free);
+    this.#walls = link.hello?.car.walls ?? [];
+    new ResizeObserver(() => this.dress()).observe(this.#free);
     for (const event of ["resize", "scroll"]) addEventListener(event, () => this.dress(), true);
     document.addEventListener("visibilitychange", () => this.#wake());
     words.listen(() => this.#wake());
@@ -126,13 +116,13 @@ export class SimView {
     this.#wake();
   }
 
-  /** The next pose may be anywhere: do not draw a way to it. */
+  /** Forget the pose and the trail: the next pose may be anywhere. */
   forget() {
     this.#to = null;
     this.#trail = [];
   }
 
-  /** Take size and colours from the page, which have changed. */
+  /** Read size and colours from the page again. */
   dress() {
     if (this.#canvas.hidden) return;
     this.#canvas.width = innerWidth * devicePixelRatio;
@@ -187,7 +177,7 @@ export class SimView {
     const paint = this.#paint;
     paint.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     paint.clearRect(0, 0, innerWidth, innerHeight);
-    if (box.width < ROOM || box.height < ROOM) return; // a larger window wakes it again
+    if (box.width < ROOM || box.height < ROOM) return; // a larger window starts it again
     paint.translate(box.left + box.width / 2, box.top + box.height / 2);
     paint.save();
     paint.scale(zoom, -zoom);
@@ -262,7 +252,7 @@ export class SimView {
     paint.restore();
   }
 
-  /** A wheel from above: its ribs run the way it turns. */
+  /** A wheel from above; its ribs move as it turns. */
   #drawWheel(along, across, turned) {
     const { wheel, tyre } = CAR;
     const paint = this.#paint;
@@ -278,7 +268,7 @@ export class SimView {
     paint.stroke();
   }
 
-  /** A bar beside each side of the car, as long as that side is fast. */
+  /** A bar beside the car; its length is the speed of that side. */
   #drawSpeed(speed, across) {
     const length = speed * CAR.length * 0.8;
     this.#paint.fillStyle = this.#colours.accent;
@@ -289,7 +279,7 @@ export class SimView {
     if (height < SCALE_FROM) return;
     const paint = this.#paint;
     const length = zoom * GRID < 40 ? 1 : GRID;
-    const large = /** @type {any} */ (this.#canvas).currentCSSZoom ?? 1; // what is drawn does not grow by itself
+    const large = /** @type {any} */ (this.#canvas).currentCSSZoom ?? 1; // a canvas does not scale its drawing
     const right = width / 2 - 62 * large;
     const bottom = height / 2 - 6 * large;
     const left = right - length * zoom;
@@ -316,3 +306,6 @@ function box(paint, x, y, width, height, radius) {
   paint.roundRect(x, y, width, height, radius);
   paint.fill();
 }
+
+/** @param {import("../shell/shell.js").Tools} tools */
+export const make = (tools) => new SimView(tools);

@@ -1,17 +1,31 @@
 /**
- * What a person saw becomes numbers: directions, minimum duty and trim. Arithmetic only; the panel asks, the car is told.
+ * Turns the observations of a person into directions, minimum duty and trim; and draws the car that is being tuned.
  *
- * Duty cycles and trims are in [0, 1], times in seconds.
+ * The arithmetic is pure. Duty cycles and trims are in [0, 1], times in seconds.
  */
 
-/** The rise of a jog: it begins here, grows by so much a second, and the car allows no more than its `jog_duty`. */
+const SVG = "http://www.w3.org/2000/svg";
+/** A slower wheel counts as at rest, m/s. */
+const REST = 0.008;
+/** Two poses that are closer in time give no usable speed. */
+const APART_S = 0.12;
+const TRACK_M = 0.13;
+const SHAPE = `
+  <rect class="body" x="34" y="14" width="52" height="92" rx="14"/><path class="nose" d="M46 38q14-12 28 0l-4 12H50z"/>
+  <g class="left"><rect x="14" y="20" width="16" height="34" rx="5"/><rect x="14" y="66" width="16" height="34" rx="5"/></g>
+  <g class="right"><rect x="90" y="20" width="16" height="34" rx="5"/><rect x="90" y="66" width="16" height="34" rx="5"/></g>
+  <path class="way left forward" d="M6 46V24m-5 6 5-7 5 7"/><path class="way left back" d="M6 74v22m-5-6 5 7 5-7"/>
+  <path class="way right forward" d="M114 46V24m-5 6 5-7 5 7"/><path class="way right back" d="M114 74v22m-5-6 5 7 5-7"/>`;
+
+
+/** The rise of a jog: its first duty cycle and its growth per second. The car limits it to `jog_duty`. */
 const LOOK = { from: 0.12, per_s: 0.1 };
 const BEGIN = { from: 0, per_s: 0.05 };
 export const RISES = { which: LOOK, least: BEGIN };
-/** Trims and the minimum duty have these ranges in the car. */
+/** Limits of the car for trims and for the minimum duty. */
 const TRIM_LEAST = 0.5;
 const DUTY_MOST = 0.8;
-/** The first correction, as a ratio between both sides, and the last one worth making. */
+/** The first correction, as a ratio between both sides, and the smallest useful one. */
 const STEP = { first: 0.06, last: 0.004 };
 
 /** @typedef {{swap: boolean, left_invert: boolean, right_invert: boolean, left_trim: number, right_trim: number, min_duty: number}} Calibration */
@@ -19,8 +33,8 @@ const STEP = { first: 0.06, last: 0.004 };
 /** @typedef {{wheel: Side, forward: boolean}} Seen */
 
 /**
- * @param {{from: number, per_s: number}} rise @param {number} held_s for how long the button has been held
- * @param {number} most the car allows
+ * @param {{from: number, per_s: number}} rise @param {number} held_s time for which the button has been held
+ * @param {number} most limit of the car
  * @returns {number} duty cycle
  */
 export function riseTo({ from, per_s }, held_s, most) {
@@ -28,11 +42,11 @@ export function riseTo({ from, per_s }, held_s, most) {
 }
 
 /**
- * Which motor is which, and which way it turns.
+ * Find out which motor is which, and which way each turns.
  *
- * @param {Calibration} now what the car follows while both sides are jogged forward
- * @param {Record<Side, Seen>} seen what turned when the left and when the right side was jogged
- * @returns {Calibration|null} what makes both right; null when the same wheel was seen twice
+ * @param {Calibration} now the calibration of the car while each side was jogged forward
+ * @param {Record<Side, Seen>} seen the wheel that turned when the left and when the right side was jogged
+ * @returns {Calibration|null} the right one; null if both answers name the same wheel
  */
 export function directions(now, seen) {
   if (seen.left.wheel === seen.right.wheel) return null;
@@ -46,7 +60,7 @@ export function directions(now, seen) {
 }
 
 /**
- * @param {Calibration} now @param {Record<Side, number>} began the duty cycles at which each wheel was seen to begin
+ * @param {Calibration} now @param {Record<Side, number>} began the duty cycles at which each wheel began to turn
  * @returns {Calibration} with a minimum duty at which both wheels turn
  */
 export function minimum(now, began) {
@@ -57,17 +71,16 @@ export function minimum(now, began) {
 /** Finds the trim in ever smaller steps: a step is halved when the car drifts the other way than before. */
 export class Balance {
   #step = STEP.first;
-  /** @type {Side|null} */
-  #before = null;
+  /** @type {Side|null} */ #before = null;
 
-  /** @returns {boolean} whether another step would be too small to be seen */
+  /** @returns {boolean} whether another step would be too small to notice */
   get fine() {
     return this.#step < STEP.last;
   }
 
   /**
-   * @param {Calibration} now @param {Side} drift the side that the car drifts to: the other one is too fast
-   * @returns {Calibration} with other trims; the faster side of the two is always at 1
+   * @param {Calibration} now @param {Side} drift the side to which the car drifts: the other one is too fast
+   * @returns {Calibration} with new trims, one of them 1
    */
   correct(now, drift) {
     if (this.#before && this.#before !== drift) this.#step /= 2;
@@ -80,10 +93,10 @@ export class Balance {
 }
 
 /**
- * How fast the two wheels of the simulated car turn, from two of its poses: what a person would see of a real one.
+ * Compute the speeds of the two wheels of the simulated car from two of its poses.
  *
  * @param {{x: number, y: number, heading: number}} before @param {{x: number, y: number, heading: number}} after
- * @param {number} dt between them
+ * @param {number} dt time between them
  * @param {number} track between the wheels, m
  * @returns {Record<Side, number>} m/s, + is forward
  */
@@ -93,3 +106,67 @@ export function wheelsOf(before, after, dt, track) {
   const turn = ((after.heading - before.heading) * track) / 2;
   return { left: (way - turn) / dt, right: (way + turn) / dt };
 }
+
+/**
+ * A small car from above. It marks the motor of the present step; of a simulated car, which is hidden behind the dialog,
+ * it also shows how the wheels turn, computed from its poses alone.
+ */
+export class TuneCar {
+  #words;
+  #text;
+  #poses = /** @type {any[]} */ ([]);
+  #start = /** @type {number|null} */ (null);
+  /** The drawing. */
+  element;
+
+  /** @param {import("../shell/shell.js").Words} words @param {HTMLElement} text element for the motion of a simulated car */
+  constructor(words, text) {
+    this.#words = words;
+    this.#text = text;
+    this.element = document.createElementNS(SVG, "svg");
+    this.element.setAttribute("viewBox", "-2 8 124 104");
+    this.element.setAttribute("aria-hidden", "true");
+    this.element.id = "tune-car";
+    this.element.innerHTML = SHAPE;
+  }
+
+  /** Begin to measure the turn of a straight drive. */
+  mark() {
+    this.#start = this.#poses.at(-1)?.pose.heading ?? null;
+  }
+
+  /** End the measurement. */
+  unmark() {
+    this.#start = null;
+  }
+
+  /** @param {any} state the newest, or null @param {number} now s */
+  show(state, now) {
+    const pose = state?.pose;
+    this.#text.hidden = !pose;
+    if (!pose) return;
+    const last = this.#poses.at(-1);
+    if (last && now - last.now < APART_S) return;
+    this.#poses = [...this.#poses.slice(-1), { pose, now }];
+    const [before, after] = this.#poses;
+    if (!after) return;
+    const speeds = wheelsOf(before.pose, after.pose, after.now - before.now, TRACK_M);
+    const ways = { left: way(speeds.left), right: way(speeds.right) };
+    Object.assign(/** @type {any} */ (this.element).dataset, ways);
+    const text = this.#start === null ? this.#turning(ways) : this.#drifting(pose.heading - this.#start);
+    if (this.#text.textContent !== text) this.#text.textContent = text;
+  }
+
+  #turning(ways) {
+    const { say } = this.#words;
+    return say("tune.sim", { left: say(`tune.way.${ways.left}`), right: say(`tune.way.${ways.right}`) });
+  }
+
+  #drifting(turned) {
+    const degrees = Math.round((Math.abs(turned) * 1800) / Math.PI) / 10;
+    const side = degrees < 0.1 ? "none" : turned > 0 ? "left" : "right";
+    return this.#words.say(`tune.turned.${side}`, { degrees });
+  }
+}
+
+const way = (speed) => (speed > REST ? "forward" : speed < -REST ? "back" : "rest");

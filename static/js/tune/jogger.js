@@ -1,30 +1,32 @@
 /**
- * Turns one motor, or drives straight on, while a button is held; and lets go of it like every other input.
+ * What tuning sends to the car: `jog` messages while a button is held, and a calibration.
  *
- * The pressing (take the wheel, neutral first, repeat, fall silent) is the page's own sender's; this gives it a link that
- * says `jog` instead of `drive`.
+ * A jog turns one motor, or drives straight on. A second `Sender` handles the press (take the wheel, neutral first,
+ * repeat, fall silent) as for every input; it sends `jog` instead of `drive`. A calibration goes over the link,
+ * because only the driver may send it, and is read back over HTTP.
  */
 
-import { Grip } from "../inputs/pads.js";
-import { Sender, Sticks, clock, onLetGo } from "../sticks.js";
+import { Grip, holdWithoutPointer } from "../inputs/hands.js";
+import { Sender, Sticks, clock } from "../sticks.js";
 
-/** The rise is drawn and sent in steps of this. */
+/** Interval at which a rising duty cycle is sent and shown. */
 const STEP_S = 0.04;
-/** How long a click without a pointer holds: a screen reader's. */
+/** Duration of a press by a click without a pointer: of a screen reader. */
 const NUDGE_S = 3.0;
 const HAND = "tune";
+/** Time for the car to come to a standstill, which it must before it adopts a calibration. */
+const PATIENCE_S = 4.0;
+const PAUSE_MS = 200;
 
 export class Jogger {
-  #link;
   #sender;
   #sticks = new Sticks();
-  /** @type {import("./finding.js").Side|null} null drives straight on */
-  #side = null;
+  /** @type {import("./finding.js").Side|null} null drives straight on */ #side = null;
   #value = (_held_s) => 0;
   #drivenSince = 0;
   #timer = 0;
 
-  /** The newest value that the car may have followed, 0 before it could; and for how long it has. */
+  /** The newest value that the car may have applied, 0 before; and the time for which it has applied values. */
   duty = 0;
   held_s = 0;
   /** Called after each step and at the end. @type {() => void} */
@@ -32,20 +34,10 @@ export class Jogger {
 
   /** @param {import("../link.js").Link} link */
   constructor(link) {
-    this.#link = link;
-    const jogger = this;
-    const asJogs = {
-      get state() { return link.state; },
-      get hello() { return link.hello; },
-      get tick() { return link.tick; },
-      quiet: (now) => link.quiet(now),
-      weak: (now, driving) => link.weak(now, driving),
-      say: (type, fields) => link.say(type, fields),
-      drive: (value) => (jogger.#side ? link.jog(jogger.#side, value) : link.drive(value, 0)),
-    }; // prettier-ignore
-    this.#sender = new Sender(/** @type {any} */ (asJogs), this.#sticks);
+    this.#sender = new Sender(link, this.#sticks, (value) =>
+      this.#side ? link.jog(this.#side, value) : link.drive(value, 0),
+    );
     this.#sticks.addInput(() => this.#ended());
-    onLetGo(() => this.letGo());
   }
 
   get holds() {
@@ -54,7 +46,7 @@ export class Jogger {
 
   /**
    * @param {import("./finding.js").Side|null} side whose motor turns; null drives straight on
-   * @param {(held_s: number) => number} value for the time that the car has followed
+   * @param {(held_s: number) => number} value for the time that the car has applied values
    */
   hold(side, value) {
     if (this.holds) return;
@@ -72,7 +64,7 @@ export class Jogger {
     this.#ended();
   }
 
-  /** Note how far the car may have followed by now. */
+  /** Update `duty` and `held_s`. */
   #follow() {
     if (!this.#sender.driving) return;
     this.#drivenSince ||= clock();
@@ -92,35 +84,46 @@ export class Jogger {
   }
 }
 
-/** A button that acts while it is held: by a finger or by Enter (Space is STOP); a click without a pointer holds it for a while. */
+/** A button that acts while it is held. */
 export class HoldButton {
-  /**
-   * @param {HTMLElement} button @param {() => void} hold @param {() => void} letGo
-   */
+  #grip;
+  #forget;
+
+  /** @param {HTMLElement} button @param {() => void} hold @param {() => void} letGo */
   constructor(button, hold, letGo) {
-    let key = false;
-    let nudge = 0;
-    const end = () => {
-      clearTimeout(nudge);
-      key = false;
-      letGo();
-    };
-    const grip = new Grip(button, (event) => event.type === "pointerdown" && hold(), end);
-    button.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter") return;
-      event.preventDefault(); // no click as well
-      if (event.repeat || key) return;
-      key = true;
-      hold();
-    });
-    addEventListener("keyup", (event) => key && event.key === "Enter" && end());
-    button.addEventListener("blur", () => key && end());
-    button.addEventListener("click", (event) => {
-      if (/** @type {MouseEvent} */ (event).detail !== 0 || grip.held) return;
-      hold();
-      nudge = setTimeout(end, NUDGE_S * 1000);
-    });
-    /** Drop the finger: what it held was ended by something else. */
-    this.drop = () => grip.drop();
+    this.#grip = new Grip(button, (event) => event.type === "pointerdown" && hold(), letGo);
+    this.#forget = holdWithoutPointer(button, NUDGE_S, this.#grip, hold, letGo);
   }
+
+  /** Release the finger or key: the page ended the press. */
+  drop() {
+    this.#forget();
+    this.#grip.drop();
+  }
+}
+
+const pause = () => new Promise((done) => setTimeout(done, PAUSE_MS));
+const same = (a, b) => Object.keys(a).every((key) => Math.abs(Number(a[key]) - Number(b[key])) < 1e-6);
+
+/** @returns {Promise<any>} the calibration of the car and its origin; null without an answer */
+export async function readCalibration() {
+  const answer = await fetch("/api/v1/calibration").catch(() => null);
+  return answer?.ok ? answer.json().catch(() => null) : null;
+}
+
+/**
+ * @param {import("../link.js").Link} link
+ * @param {import("./finding.js").Calibration|null} calibration null returns to the configuration
+ * @returns {Promise<any>} the answer of `readCalibration` once the car has adopted it; null if it does not within seconds
+ */
+export async function calibrate(link, calibration) {
+  const giveUpAt = clock() + PATIENCE_S;
+  while (clock() < giveUpAt) {
+    if (!link.drives) link.request("take");
+    else link.request(calibration ? "calibrate" : "uncalibrate", calibration ?? {});
+    await pause();
+    const known = await readCalibration();
+    if (known && (calibration ? same(calibration, known.calibration) : known.origin === "configuration")) return known;
+  }
+  return null;
 }

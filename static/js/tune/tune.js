@@ -1,24 +1,19 @@
 /**
  * Tuning the car, step by step: which motor is which, which way it turns, when it begins to turn, and driving straight.
  *
- * The person looks and answers, `finding.js` makes numbers of it, the car follows them after each step. What is not asked
- * for again stays as it is.
+ * The person watches the car and answers; `finding.js` computes a calibration from the answers, and the car adopts it
+ * after each step. Values of steps that are left out stay unchanged.
  */
 
+import { Dialog, byId, dress } from "../panels/dialog.js";
 import { clock } from "../sticks.js";
-import { TuneCar } from "../tune/car.js";
-import { Balance, RISES, directions, minimum, riseTo } from "../tune/finding.js";
-import { HoldButton, Jogger } from "../tune/jogger.js";
-import { ask, tell } from "../tune/teller.js";
-import { Dialog, byId, dress } from "./dialog.js";
+import { Balance, RISES, TuneCar, directions, minimum, riseTo } from "./finding.js";
+import { HoldButton, Jogger, calibrate, readCalibration } from "./jogger.js";
 
 const SIDES = /** @type {const} */ (["left", "right"]);
 const STRAIGHT = 0.5;
 const SHOW_MS = 60;
-const MARKUP = `
-<header><h2 id="tune-title" data-i18n="tune.title"></h2><button class="done" type="button" data-i18n="done"></button></header>
-<button class="stop" type="button" data-i18n="stop"></button>
-<div class="fields" tabindex="-1">
+const FIELDS = `<div class="fields" tabindex="-1">
   <p id="tune-step" class="note"></p>
   <h3 id="tune-what" tabindex="-1"></h3>
   <div id="tune-look"><p id="tune-how"></p></div>
@@ -41,7 +36,7 @@ class Tune {
   #buttons;
   #car;
   #timer = 0;
-  /** @type {any} */ #told = null;
+  /** @type {any} */ #known = null;
   #step = "begin";
   /** @type {"left"|"right"} */ #side = "left";
   #seen = /** @type {any} */ ({});
@@ -51,17 +46,12 @@ class Tune {
   #busy = false;
   #word = "";
 
+  /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
     this.#tools = tools;
-    const element = document.createElement("dialog");
-    element.id = "tune";
-    element.className = "sheet";
-    element.setAttribute("aria-labelledby", "tune-title");
-    element.innerHTML = MARKUP;
-    document.body.append(element);
-    tools.words.fill(element);
-    this.#dialog = new Dialog("tune", tools);
+    this.#dialog = new Dialog("tune", tools, FIELDS);
     this.#jogger = new Jogger(tools.link);
+    tools.onLetGo(() => this.#jogger.letGo());
     this.#jogger.onchange = () => this.#turned();
     const letGo = () => this.#jogger.letGo();
     this.#buttons = [
@@ -70,14 +60,14 @@ class Tune {
     ];
     this.#car = new TuneCar(tools.words, byId("tune-sim"));
     byId("tune-look").append(this.#car.element);
-    byId("tune-reset").addEventListener("click", () => this.#tell(null, "begin"));
-    element.addEventListener("close", () => this.#closed());
+    byId("tune-reset").addEventListener("click", () => this.#calibrate(null, "begin"));
+    this.#dialog.element.addEventListener("close", () => this.#closed());
     tools.words.listen(() => this.#show());
   }
 
   async open() {
     await dress("/static/tune.css");
-    this.#told = await ask();
+    this.#known = await readCalibration();
     this.#go("begin");
     await this.#dialog.show();
     this.#timer = setInterval(() => this.#watch(), SHOW_MS);
@@ -94,7 +84,7 @@ class Tune {
     byId("tune-hold").disabled = byId("tune-back").disabled = this.#busy || !this.#mayHold;
   }
 
-  /** Somebody else's wheel is not taken away by a button here. */
+  /** The buttons are disabled while another client has the wheel. */
   get #mayHold() {
     const state = this.#tools.link.state;
     return Boolean(state) && state.state !== "stopped" && (!state.driver || state.you === "driver");
@@ -110,14 +100,14 @@ class Tune {
     this.#jogger.hold(rise ? this.#side : null, rise ? (held_s) => riseTo(rise, held_s, most) : () => STRAIGHT);
   }
 
-  /** Two metres are soon over; what is seen on the way back is no answer. */
+  /** Drive back, because two metres are soon over. The way back is not observed. */
   #comeBack() {
     if (byId("tune-back").disabled) return;
     this.#car.unmark();
     this.#jogger.hold(null, () => -STRAIGHT);
   }
 
-  /** The button was held for a moment more, or let go of. */
+  /** Show the progress of a press, and its end. */
   #turned() {
     if (!this.#jogger.holds) for (const button of this.#buttons) button.drop();
     if (this.#jogger.duty > 0) this.#held = true;
@@ -134,7 +124,7 @@ class Tune {
     if (this.#dialog.element.open) byId("tune-what").focus();
   }
 
-  /** What a person may answer in this step, in the order shown. @returns {[string, () => void][]} */
+  /** The answers that this step offers, in the order shown. @returns {[string, () => void][]} */
   get #answers() {
     if (this.#step === "begin") return [["begin", () => this.#go("which")]];
     if (this.#step === "which") {
@@ -156,8 +146,8 @@ class Tune {
   #saw(seen) {
     this.#seen[this.#side] = seen;
     if (this.#side === "left") return this.#go("which", "right");
-    const found = directions(this.#told.calibration, this.#seen);
-    if (found) return this.#tell(found, "least");
+    const found = directions(this.#known.calibration, this.#seen);
+    if (found) return this.#calibrate(found, "least");
     this.#go("which");
     return this.#report("same");
   }
@@ -166,28 +156,28 @@ class Tune {
     this.#began[this.#side] = this.#jogger.duty;
     if (this.#side === "left") return this.#go("least", "right");
     this.#balance = new Balance();
-    return this.#tell(minimum(this.#told.calibration, this.#began), "straight");
+    return this.#calibrate(minimum(this.#known.calibration, this.#began), "straight");
   }
 
   #drifts(side) {
-    const found = this.#balance.correct(this.#told.calibration, side);
-    return this.#tell(found, this.#balance.fine ? "end" : "straight");
+    const found = this.#balance.correct(this.#known.calibration, side);
+    return this.#calibrate(found, this.#balance.fine ? "end" : "straight");
   }
 
-  /** Have the car follow, then go on; it stays at this step when the car does not. */
-  async #tell(calibration, next) {
+  /** Send a calibration and go to the next step once the car has adopted it; else stay at this step. */
+  async #calibrate(calibration, next) {
     this.#busy = true;
     this.#report("telling");
     this.#showAnswers();
-    const told = await tell(this.#tools.link, calibration);
+    const known = await calibrate(this.#tools.link, calibration);
     this.#busy = false;
-    if (!told) {
+    if (!known) {
       this.#showAnswers();
       return this.#report("failed");
     }
-    this.#told = told;
+    this.#known = known;
     this.#go(next);
-    return this.#report(told.saved ? "told" : "unsaved");
+    return this.#report(known.saved ? "told" : "unsaved");
   }
 
   #report(word) {
@@ -200,16 +190,16 @@ class Tune {
     const place = ["which", "least", "straight"].indexOf(this.#step);
     byId("tune-step").textContent = place < 0 ? "" : say("tune.step", { step: place + 1 });
     byId("tune-what").textContent = say(`tune.${this.#step}.title`);
-    const origin = this.#step === "begin" && this.#told ? say("gap") + say(`tune.origin.${this.#told.origin}`) : "";
+    const origin = this.#step === "begin" && this.#known ? say("gap") + say(`tune.origin.${this.#known.origin}`) : "";
     byId("tune-how").textContent = say(`tune.${this.#step}.how`, { side: say(this.#side) }) + origin;
     byId("tune-hold").hidden = place < 0;
     byId("tune-back").hidden = this.#step !== "straight";
     byId("tune-hold").firstElementChild.textContent = say(this.#step === "straight" ? "tune.drive" : "tune.hold");
     this.#car.element.dataset.side = this.#step === "least" ? this.#side : "";
-    byId("tune-end").hidden = this.#step !== "end" && !(this.#step === "begin" && this.#told?.origin === "page");
-    byId("tune-toml").value = this.#told?.toml ?? "";
-    byId("tune-save").href = `data:text/plain;charset=utf-8,${encodeURIComponent(this.#told?.toml ?? "")}`;
-    this.#report(this.#told ? this.#word : "failed");
+    byId("tune-end").hidden = this.#step !== "end" && !(this.#step === "begin" && this.#known?.origin === "page");
+    byId("tune-toml").value = this.#known?.toml ?? "";
+    byId("tune-save").href = `data:text/plain;charset=utf-8,${encodeURIComponent(this.#known?.toml ?? "")}`;
+    this.#report(this.#known ? this.#word : "failed");
     this.#showPower();
     this.#showAnswers();
   }
@@ -220,9 +210,9 @@ class Tune {
     byId("tune-hold").lastElementChild.textContent = jogs ? this.#tools.words.say("tune.power", { percent }) : "";
   }
 
-  /** Answers come after a look: what has not turned yet cannot have been seen. */
+  /** The answers are disabled until a motor has turned. */
   #showAnswers() {
-    const ready = this.#told && !this.#busy && (this.#held || this.#step === "begin" || this.#step === "end");
+    const ready = this.#known && !this.#busy && (this.#held || this.#step === "begin" || this.#step === "end");
     const buttons = this.#answers.map(([key, act]) => {
       const button = document.createElement("button");
       button.type = "button";
@@ -237,5 +227,5 @@ class Tune {
   }
 }
 
-/** @param {any} tools of the page @returns {Tune} */
+/** @param {import("../shell/shell.js").Tools} tools */
 export const make = (tools) => new Tune(tools);

@@ -1,21 +1,19 @@
 /**
- * Keeps the screen awake while somebody drives, and for a while after.
+ * Keeps the screen on while this page drives, and for a minute afterwards.
  *
- * On a secure link by the browser's wake lock. On plain http there is none, but Chromium and Firefox keep the
- * screen on for a playing video that comes from a stream, however small and silent: so a canvas of four pixels
- * is played in a corner. (Chromium: VideoWakeLock::ShouldBeActive; Firefox: ShouldCreateVideoWakeLock.) Safari
- * wants sound for that, and has nothing on plain http.
+ * On a secure link it uses the browser's wake lock. Plain http has no wake lock, but Chromium and Firefox keep the screen
+ * on for a playing video from a stream, however small and silent: so a canvas of four pixels is played in a corner.
+ * (Chromium: VideoWakeLock::ShouldBeActive; Firefox: ShouldCreateVideoWakeLock.) Safari requires sound for that, so on
+ * plain http its screen may turn off.
  */
 
-/** The screen may sleep again this long after the last command. */
+/** The screen may turn off this long after the last command. */
 const LINGER_S = 60;
 const FRAMES_PER_S = 1;
 
 export class Awake {
-  /** @type {WakeLockSentinel|null} */
-  #lock = null;
-  /** @type {HTMLVideoElement|null} */
-  #video = null;
+  /** @type {WakeLockSentinel|null} */ #lock = null;
+  /** @type {HTMLVideoElement|null} */ #video = null;
   #wanted = false;
   #asking = false;
   #timer = 0;
@@ -25,7 +23,7 @@ export class Awake {
     document.addEventListener("visibilitychange", () => this.#ask());
   }
 
-  /** Somebody drives. */
+  /** Keep the screen on from now on. */
   hold() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#rest(), LINGER_S * 1000);
@@ -41,7 +39,7 @@ export class Awake {
       if (navigator.wakeLock) this.#lock = await navigator.wakeLock.request("screen");
       else await this.#play();
     } catch {
-      // A phone that saves power refuses; the next press asks again.
+      // A phone in power-saving mode refuses; the next press tries again.
       this.#wanted = false;
     }
     this.#asking = false;
@@ -67,3 +65,5 @@ export class Awake {
     this.#lock = this.#video = null;
   }
 }
+
+export const make = () => new Awake();

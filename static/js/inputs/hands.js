@@ -1,0 +1,345 @@
+/**
+ * The two inputs of every visit: pads for the thumbs, and the keyboard. They write into Sticks and use nothing of the car.
+ *
+ * Pads (one axis or both) use Pointer Events. A pad owns one pointer at a time and captures it; every end of that pointer
+ * (up, cancel, lost capture, `releaseAll`) releases the stick. A second pointer on the same pad is ignored.
+ *
+ * Keyboard: WASD and arrows drive, Space is STOP, [ and ] change the speed limit. By `event.code`, so that the place of
+ * the key counts and not its letter; by `event.key` where there is no code (remotes, on-screen keyboards, remote
+ * desktops). Space stops with any modifier, in dialogs too, and with the focus anywhere but in a text field. Other keys
+ * in a form field and shortcuts (Ctrl, Alt, Meta) are left alone; a shortcut pressed while driving releases the keys,
+ * because macOS loses the keyup of a letter under Meta.
+ */
+
+import { clamp, clock } from "../sticks.js";
+
+/** Distance from the centre to full stick, as a part of the pad. */
+const TRAVEL = 0.36;
+/** Screen readers get at most four values a second. */
+const SPOKEN_EVERY_S = 0.25;
+/** [throttle, steering] of each drive key. */
+const DRIVE = new Map(
+  Object.entries({
+    ...{ KeyW: [1, 0], KeyS: [-1, 0], KeyD: [0, 1], KeyA: [0, -1] },
+    ...{ ArrowUp: [1, 0], ArrowDown: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] },
+  }),
+);
+const LIMIT_STEP = new Map(Object.entries({ BracketLeft: -0.05, BracketRight: 0.05 }));
+/** Keys by the character they type. */
+const LETTERS = { w: "KeyW", s: "KeyS", d: "KeyD", a: "KeyA" };
+const ARROWS = { up: "ArrowUp", down: "ArrowDown", right: "ArrowRight", left: "ArrowLeft" };
+const TYPED = new Map(Object.entries({ ...LETTERS, ...ARROWS }));
+const BRACKETS = new Map(Object.entries({ "[": "BracketLeft", "]": "BracketRight" }));
+const STOP_KEYS = [" ", "Spacebar"];
+/** Form fields that accept text. */
+const TEXT = ":read-write";
+
+/**
+ * @param {number} position of the pointer, px
+ * @param {number} start of the pad, px
+ * @param {number} length of the pad, px
+ * @returns {number} in [-1, 1], 0 in the middle; 0 on a pad without length
+ */
+export function deflection(position, start, length) {
+  return length > 0 ? clamp((position - start - length / 2) / (length * TRAVEL)) : 0;
+}
+
+/** The pointer that holds an element: one at a time, captured. */
+export class Grip {
+  #element;
+  #follow;
+  #forget;
+  /** @type {number|null} */ #pointer = null;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {(event: PointerEvent) => void} follow called when the pointer comes down and moves
+   * @param {() => void} forget called once at its end
+   */
+  constructor(element, follow, forget) {
+    this.#element = element;
+    this.#follow = follow;
+    this.#forget = forget;
+    element.addEventListener("pointerdown", (event) => this.#down(event));
+    element.addEventListener("pointermove", (event) => this.#move(event));
+    element.addEventListener("lostpointercapture", (event) => this.#up(event));
+    // On the window: without capture (which can fail) the end of a pointer may happen outside the element.
+    addEventListener("pointerup", (event) => this.#up(event));
+    addEventListener("pointercancel", (event) => this.#up(event));
+    // iOS: no magnifier and no double-tap zoom under a resting thumb; pointer events are still sent.
+    element.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
+  }
+
+  get held() {
+    return this.#pointer !== null;
+  }
+
+  /** Release the pointer; it does nothing until it comes down again. */
+  drop() {
+    const pointer = this.#pointer;
+    if (pointer === null) return;
+    this.#pointer = null;
+    if (this.#element.hasPointerCapture(pointer)) this.#element.releasePointerCapture(pointer);
+    this.#element.classList.remove("held");
+    this.#forget();
+  }
+
+  /** @param {PointerEvent} event */
+  #down(event) {
+    if (this.#pointer !== null || event.button !== 0) return;
+    this.#pointer = event.pointerId;
+    try {
+      this.#element.setPointerCapture(event.pointerId);
+    } catch {
+      // The pointer has ended already; its pointerup or pointercancel follows.
+    }
+    this.#element.classList.add("held");
+    this.#follow(event);
+  }
+
+  /** @param {PointerEvent} event */
+  #move(event) {
+    if (event.pointerId !== this.#pointer) return;
+    if (event.buttons === 0) this.drop(); // the button came up outside the page
+    else this.#follow(event);
+  }
+
+  /** @param {PointerEvent} event */
+  #up(event) {
+    if (event.pointerId === this.#pointer) this.drop();
+  }
+}
+
+/**
+ * Hold a button without a pointer: while Enter is down (Space is STOP), or for a moment by the click of a screen reader.
+ *
+ * @param {HTMLElement} button @param {number} nudge_s duration of the hold by a click
+ * @param {Grip} grip while it is held, a click does nothing
+ * @param {() => void} hold @param {() => void} letGo
+ * @returns {() => void} forgets key and click without a call of `letGo`
+ */
+export function holdWithoutPointer(button, nudge_s, grip, hold, letGo) {
+  let key = false;
+  let nudge = 0;
+  const forget = () => {
+    clearTimeout(nudge);
+    key = false;
+  };
+  const end = () => {
+    forget();
+    letGo();
+  };
+  button.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // no click as well
+    if (event.repeat || key) return;
+    hold();
+    key = true;
+  });
+  addEventListener("keyup", (event) => key && event.key === "Enter" && end());
+  button.addEventListener("blur", () => key && end());
+  button.addEventListener("click", (event) => {
+    if (event.detail !== 0 || grip.held) return;
+    hold();
+    nudge = setTimeout(end, nudge_s * 1000);
+  });
+  return forget;
+}
+
+export class Pad {
+  #element;
+  #name;
+  #axes;
+  #sticks;
+  #words;
+  #grip;
+  /** @type {DOMRect} */ #box = new DOMRect();
+  #shown = "";
+  #spokenAt = 0;
+  #speaking = 0;
+
+  /**
+   * @param {HTMLElement} element its id is the name of the input
+   * @param {("throttle"|"steering")[]} axes throttle is vertical, steering horizontal
+   * @param {import("../sticks.js").Sticks} sticks
+   * @param {import("../shell/shell.js").Words} words
+   */
+  constructor(element, axes, sticks, words) {
+    this.#element = element;
+    this.#name = element.id;
+    this.#axes = axes;
+    this.#sticks = sticks;
+    this.#words = words;
+    this.#grip = new Grip(
+      element,
+      (event) => this.#follow(event),
+      () => this.#end(),
+    );
+    sticks.addInput(() => this.#grip.drop());
+    sticks.listen(() => this.#mirror());
+    words.listen(() => this.#speak());
+    this.#speak();
+  }
+
+  /** @param {PointerEvent} event */
+  #follow(event) {
+    if (event.type === "pointerdown") this.#box = this.#element.getBoundingClientRect();
+    const x = deflection(event.clientX, this.#box.left, this.#box.width);
+    const y = deflection(event.clientY, this.#box.top, this.#box.height);
+    const want = { throttle: -y, steering: x };
+    this.#show(this.#has("steering") ? x : 0, this.#has("throttle") ? y : 0);
+    this.#sticks.hold(this.#name, Object.fromEntries(this.#axes.map((axis) => [axis, want[axis]])));
+  }
+
+  #end() {
+    this.#sticks.letGo(this.#name);
+    this.#mirror();
+  }
+
+  /** Show the value of other inputs while no thumb is on this pad. */
+  #mirror() {
+    if (this.#grip.held) return;
+    const { throttle, steering } = this.#sticks.value;
+    this.#show(this.#has("steering") ? steering : 0, this.#has("throttle") ? -throttle : 0);
+  }
+
+  /** @param {"throttle"|"steering"} axis */
+  #has(axis) {
+    return this.#axes.includes(axis);
+  }
+
+  /** @param {number} x @param {number} y place of the knob, in [-1, 1], + is right and down */
+  #show(x, y) {
+    const place = `${x.toFixed(3)} ${y.toFixed(3)}`;
+    if (place === this.#shown) return;
+    this.#shown = place;
+    const style = this.#element.style;
+    style.setProperty("--x", x.toFixed(3));
+    style.setProperty("--y", y.toFixed(3));
+    clearTimeout(this.#speaking);
+    const wait_s = this.#spokenAt + SPOKEN_EVERY_S - clock();
+    this.#speaking = setTimeout(() => this.#speak(), Math.max(0, wait_s * 1000));
+  }
+
+  #speak() {
+    this.#spokenAt = clock();
+    const { throttle, steering } = this.#sticks.value;
+    const values = { throttle, steering };
+    const spoken = this.#axes.map((axis) => spell(this.#words, axis, values[axis]));
+    const text = spoken.join(this.#words.say("comma"));
+    if (this.#axes.length === 1) {
+      this.#element.setAttribute("aria-valuenow", String(Math.round(values[this.#axes[0]] * 100)));
+      this.#element.setAttribute("aria-valuetext", text);
+    } else {
+      const colon = this.#words.say("colon");
+      this.#element.setAttribute("aria-label", this.#words.say("stick.label") + colon + text);
+    }
+  }
+}
+
+/** @returns {string} the value of a stick in words */
+function spell(words, axis, value) {
+  const percent = Math.round(value * 100);
+  const side = percent > 0 ? "plus" : percent < 0 ? "minus" : "zero";
+  return words.say(`${axis}.${side}`, { percent: Math.abs(percent) });
+}
+
+/** @param {string} code of a key event @returns {boolean} whether it identifies a key */
+const isPlace = (code) => Boolean(code) && code !== "Unidentified";
+
+/**
+ * @param {{code?: string, key?: string}} event some events that a browser sends for its own forms have neither
+ * @returns {string} the name of a key: its code, else one by the character it types; Space and brackets by either, keys
+ *   of the number pad by the character (they are arrows or digits)
+ */
+export function nameOf({ code = "", key = "" }) {
+  if (code === "Space" || STOP_KEYS.includes(key)) return "Space";
+  if (BRACKETS.has(key)) return BRACKETS.get(key) ?? "";
+  if (isPlace(code) && !code.startsWith("Numpad")) return code;
+  return TYPED.get(key.toLowerCase()) ?? key;
+}
+
+/**
+ * @param {Iterable<string>} codes of the keys that are down
+ * @returns {{throttle: number, steering: number}} each -1, 0 or 1
+ */
+export function sticksOf(codes) {
+  const sum = [0, 0];
+  for (const code of codes) DRIVE.get(code)?.forEach((value, axis) => (sum[axis] += value));
+  return { throttle: Math.sign(sum[0]), steering: Math.sign(sum[1]) };
+}
+
+export class Keys {
+  /** @type {Map<string, string>} the names of the keys that are down, by their code where they have one */
+  #down = new Map();
+  #sticks;
+  #actions;
+
+  /**
+   * @param {import("../sticks.js").Sticks} sticks
+   * @param {{stop: () => void, limit: (step: number) => void}} actions
+   */
+  constructor(sticks, actions) {
+    this.#sticks = sticks;
+    this.#actions = actions;
+    sticks.addInput(() => this.#down.clear());
+    // In the capture phase: before any control receives it.
+    addEventListener("keydown", (event) => this.#press(event), true);
+    addEventListener("keyup", (event) => this.#release(event), true);
+  }
+
+  #press(event) {
+    const name = nameOf(event);
+    if (name === "Space") return this.#stop(event);
+    if (isOthers(event, name)) return this.#clear();
+    if (event.target.closest?.("input, select, textarea, [contenteditable]")) return flip(event);
+    if (!DRIVE.has(name) && !LIMIT_STEP.has(name)) return;
+    if (document.querySelector("dialog[open]")) return;
+    event.preventDefault(); // no scrolling
+    if (event.repeat) return;
+    if (LIMIT_STEP.has(name)) this.#actions.limit(LIMIT_STEP.get(name));
+    else {
+      this.#down.set(isPlace(event.code) ? event.code : name, name);
+      this.#write();
+    }
+  }
+
+  #stop(event) {
+    if (event.target.matches?.(TEXT)) return;
+    event.preventDefault(); // Space never presses the focused button
+    if (!event.repeat) this.#actions.stop();
+  }
+
+  #release(event) {
+    const name = nameOf(event);
+    if (name === "Space" && !event.target.matches?.(TEXT)) event.preventDefault();
+    let known = isPlace(event.code);
+    for (const [place, held] of this.#down) {
+      if (place === event.code || held === name) known = this.#down.delete(place);
+    }
+    if (!known) this.#down.clear(); // it may be any of them: the character of a key changes with Shift
+    this.#write();
+  }
+
+  #clear() {
+    this.#down.clear();
+    this.#write();
+  }
+
+  #write() {
+    if (this.#down.size) this.#sticks.hold("keys", sticksOf(this.#down.values()));
+    else this.#sticks.letGo("keys");
+  }
+}
+
+/** A shortcut, or a key for an input method. Some keyboards type a bracket with AltGr or Option. */
+function isOthers({ ctrlKey, metaKey, altKey, isComposing, keyCode }, name) {
+  return ctrlKey || metaKey || (altKey && !LIMIT_STEP.has(name)) || isComposing || keyCode === 229;
+}
+
+/** Enter flips a switch, because Space is STOP. */
+function flip(event) {
+  if (event.key !== "Enter" || event.target.type !== "checkbox") return;
+  event.preventDefault();
+  if (!event.repeat) event.target.click();
+}

@@ -1,0 +1,308 @@
+/**
+ * The page around its features: preferences, words, buttons, the parts that load on demand, and the session.
+ *
+ * One file, because a first visit may take at most twelve requests. It holds nothing that drives the car.
+ * Preferences stay in the localStorage of this browser; a stored value that is not (or no longer) valid counts as the default.
+ */
+
+import { Changing, clock } from "../sticks.js";
+
+const PLACE = "picar";
+const RETRY_MS = 1000;
+const BUZZ_MS = { stopped: [160], failsafe: [60, 60, 60], limit: [15] };
+export const LANGUAGES = ["en", "zh-CN"];
+
+/** Every preference: the default first, then the other choices; a number has a range. */
+export const PREFERENCES = {
+  layout: ["thumbs", "stick", "arrows", "tilt"],
+  swap: [false, true],
+  deadzone: { usual: 0, least: 0, most: 0.3 },
+  expo: { usual: 0, least: 0, most: 0.9 },
+  theme: ["auto", "light", "dark", "outdoor"],
+  language: ["auto", ...LANGUAGES],
+  view: ["follow", "fit"],
+  vibration: [true, false],
+  awake: [true, false],
+};
+
+/**
+ * The list of the parts that load on demand. Each is one module that exports `make(tools)`; `make` runs once.
+ *
+ * A part with `open` is a dialog. `under` names the heading of the settings that gets a button to open it, labelled by
+ * the word `<name>.title`.
+ */
+export const PARTS = {
+  sim: { load: () => import("../sim/view.js") },
+  arrows: { load: () => import("../inputs/arrows.js") },
+  gamepad: { load: () => import("../inputs/gamepad.js") },
+  tilt: { load: () => import("../inputs/tilt.js") },
+  wake: { load: () => import("./wake.js") },
+  settings: { load: () => import("../panels/settings.js") },
+  pair: { load: () => import("../panels/pair.js") },
+  invite: { load: () => import("../panels/invite.js"), under: "phones" },
+  tune: { load: () => import("../tune/tune.js"), under: "car" },
+  power: { load: () => import("../panels/power.js"), under: "car" },
+};
+
+/**
+ * Everything that the page gives to a part.
+ *
+ * @typedef {object} Tools
+ * @property {Preferences} preferences
+ * @property {Words} words
+ * @property {import("../link.js").Link} link
+ * @property {import("../sticks.js").Sticks} sticks what all inputs want
+ * @property {import("../hud/hud.js").Hud} hud
+ * @property {(key: string, values?: object) => void} note show a message for some seconds
+ * @property {() => void} stop send STOP
+ * @property {(step: number) => void} limit change the speed limit by this share of max_speed
+ * @property {() => void} lifted a finger, key or stick came up
+ * @property {() => void} letGo release every input
+ * @property {(release: () => void) => void} onLetGo call this too whenever every input is released
+ * @property {(name: PanelName, options?: object) => void} open a dialog; every input is released first
+ */
+/** @typedef {keyof typeof PARTS} PartName */
+/** @template {PartName} Name @typedef {ReturnType<Awaited<ReturnType<typeof PARTS[Name]["load"]>>["make"]>} Made */
+/** @typedef {{[Name in PartName]: Made<Name> extends {open: (options: any) => unknown} ? Name : never}[PartName]} PanelName */
+
+/** @param {string} id @returns {any} the element; the markup determines its kind */
+export const byId = (id) => document.getElementById(id);
+
+/**
+ * Load a module that the page cannot do without, again and again until it arrives.
+ *
+ * @template Module @param {() => Promise<Module>} load @returns {Promise<Module>}
+ */
+export async function surely(load) {
+  for (;;) {
+    try {
+      return await load();
+    } catch {
+      await new Promise((wake) => setTimeout(wake, RETRY_MS));
+    }
+  }
+}
+
+/** @param {any} rule of PREFERENCES @param {any} value @returns {boolean} whether the rule allows the value */
+function allows(rule, value) {
+  if (Array.isArray(rule)) return rule.includes(value);
+  return typeof value === "number" && value >= rule.least && value <= rule.most;
+}
+
+/** The choices of this phone's user. Listeners get the name of the changed preference. */
+export class Preferences extends Changing {
+  /** @type {Record<string, any>} */ #values = {};
+  #storage;
+
+  /** @param {() => Storage} storage called for each access: a browser may refuse it */
+  constructor(storage) {
+    super();
+    this.#storage = storage;
+    let kept = {};
+    try {
+      kept = JSON.parse(storage().getItem(PLACE) ?? "{}") ?? {};
+    } catch {
+      // No stored preferences, or unreadable ones.
+    }
+    for (const [name, rule] of Object.entries(PREFERENCES)) {
+      const usual = Array.isArray(rule) ? rule[0] : rule.usual;
+      this.#values[name] = allows(rule, kept[name]) ? kept[name] : usual;
+    }
+  }
+
+  /** @param {string} name @returns {any} */
+  get(name) {
+    return this.#values[name];
+  }
+
+  /** @param {string} name @param {any} value */
+  set(name, value) {
+    if (!allows(PREFERENCES[name], value) || this.#values[name] === value) return;
+    this.#values[name] = value;
+    try {
+      this.#storage().setItem(PLACE, JSON.stringify(this.#values));
+    } catch {
+      // The value then lasts until the page is closed.
+    }
+    this.changed(name);
+  }
+
+  /** Set theme, layout and view on the page. */
+  arrange() {
+    const theme = this.get("theme");
+    const bright = matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark";
+    document.documentElement.dataset.theme = theme === "auto" ? bright : theme;
+    for (const name of ["layout", "swap", "view"]) document.body.dataset[name] = this.get(name);
+  }
+}
+
+/** @param {readonly string[]} wanted best first @returns {string} one of LANGUAGES */
+export function chooseLanguage(wanted) {
+  for (const tag of wanted) {
+    const base = tag.toLowerCase().split("-")[0];
+    const match = LANGUAGES.find((language) => language.split("-")[0] === base);
+    if (match) return match;
+  }
+  return LANGUAGES[0];
+}
+
+/** The dictionary: all text on the page comes from it. Its listeners are called after a change of the language. */
+export class Words extends Changing {
+  /** @type {Record<string, string>} */ #dictionary = {};
+  #language = "";
+
+  /** @param {string} key @param {object} values for {names} @returns {string} in the user's language, or "" */
+  say = (key, values = {}) =>
+    (this.#dictionary[key] ?? "").replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+
+  /** @param {string} preference a language, or "auto"; loading is repeated until its words arrive */
+  async speak(preference) {
+    const language = preference === "auto" ? chooseLanguage(navigator.languages) : preference;
+    this.#language = language;
+    try {
+      const answer = await fetch(`/static/i18n/${language}.json`);
+      if (!answer.ok) throw new Error(answer.statusText);
+      const dictionary = await answer.json();
+      if (language !== this.#language) return; // another language was chosen meanwhile
+      this.#dictionary = dictionary;
+    } catch {
+      setTimeout(() => language === this.#language && this.speak(language), RETRY_MS);
+      return;
+    }
+    document.documentElement.lang = language;
+    this.fill(document);
+    this.changed();
+  }
+
+  /** @param {ParentNode} root whose marked elements get their words */
+  fill(root) {
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-i18n]"))) {
+      element.textContent = this.say(element.dataset.i18n ?? "");
+    }
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-i18n-label]"))) {
+      element.setAttribute("aria-label", this.say(element.dataset.i18nLabel ?? ""));
+    }
+  }
+}
+
+/**
+ * Call `act` when a finger comes up on the button: a browser sends no click for a second finger.
+ *
+ * @param {string} id of the button @param {() => void} act
+ */
+export function tap(id, act) {
+  const button = byId(id);
+  /** @type {number|null} */ let pointer = null;
+  let actedAt = -Infinity;
+  button.addEventListener("pointerdown", (event) => (pointer = event.pointerId));
+  button.addEventListener("pointerup", (event) => {
+    const over = document.elementFromPoint(event.clientX, event.clientY);
+    if (event.pointerId !== pointer || !button.contains(over)) return;
+    pointer = null;
+    actedAt = clock();
+    act();
+  });
+  // Keyboard and screen readers; the click that follows a finger does not count.
+  button.addEventListener("click", () => clock() - actedAt > 0.3 && act());
+}
+
+/** A STOP button acts on the press. @param {HTMLElement} button @param {() => void} stop */
+export function press(button, stop) {
+  button.addEventListener("pointerdown", stop);
+  button.addEventListener("click", (event) => event.detail === 0 && stop()); // Enter, screen readers
+}
+
+/** Vibrate, if the user has touched the page: else browsers log a warning. @param {string} why @param {Preferences} preferences */
+export function buzz(why, preferences) {
+  if (!BUZZ_MS[why] || !preferences.get("vibration")) return;
+  if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(BUZZ_MS[why]);
+}
+
+/** Loads each part of PARTS once, when it is first wanted. */
+export class Parts {
+  #tools;
+  /** @type {Partial<Record<PartName, Promise<any>>>} */ #wanted = {};
+
+  /** @param {Tools} tools */
+  constructor(tools) {
+    this.#tools = tools;
+  }
+
+  /** @template {PartName} Name @param {Name} name @returns {Promise<Made<Name>|null>} null if it did not load */
+  get(name) {
+    this.#wanted[name] ??= PARTS[name].load().then(
+      ({ make }) => make(this.#tools),
+      () => {
+        this.#wanted[name] = undefined; // the next call tries again
+        this.#tools.note("why.missing");
+        return null;
+      },
+    );
+    return /** @type {Promise<any>} */ (this.#wanted[name]);
+  }
+
+  /** @template {PartName} Name @param {Name} name @returns {Promise<Made<Name>|null>|undefined} undefined if not wanted so far */
+  had(name) {
+    return this.#wanted[name];
+  }
+
+  /** Open a dialog. @param {PanelName} name @param {object} options */
+  async open(name, options = {}) {
+    this.#tools.letGo(); // while a dialog is open, this page does not drive
+    const panel = /** @type {any} */ (await this.get(name));
+    panel?.open(options);
+  }
+}
+
+/** Whether this page may use the car: pairing by link, the reason of a refusal, and an update of the car. */
+export class Session {
+  #tools;
+  /** The version of the car that sent this page. @type {string|null} */
+  #version = null;
+
+  /** @param {Tools} tools */
+  constructor(tools) {
+    this.#tools = tools;
+    addEventListener("hashchange", () => this.pair());
+    this.pair();
+  }
+
+  /** Pair by the token in the address, which a QR code put there; remove it from the address at once. */
+  pair() {
+    const token = new URLSearchParams(location.hash.slice(1)).get("pair");
+    if (!token) return;
+    history.replaceState(null, "", location.pathname + location.search);
+    this.#tools.open("pair", { token });
+  }
+
+  /** Reload the page after an update of the car, once no dialog is open and no input is held. @param {any} hello */
+  welcome({ car }) {
+    const { hud, sticks } = this.#tools;
+    this.#version ??= car.version;
+    if (car.version === this.#version) return;
+    const dialog = /** @type {HTMLDialogElement|null} */ (document.querySelector("dialog[open]"));
+    if (!dialog && !sticks.held) return location.reload();
+    hud.trouble = "outdated";
+    dialog?.addEventListener("close", () => location.reload(), { once: true });
+  }
+
+  /** Find out why the WebSocket was refused: a browser does not report the reason, the car's HTTP interface does. */
+  async refused() {
+    const { hud, link } = this.#tools;
+    try {
+      const answer = await fetch("/api/v1/session");
+      const session = await answer.json();
+      if (!answer.ok || link.hello) return; // connected meanwhile
+      byId("car").textContent ||= session.car;
+      const moved = session.host && session.host !== location.host; // a proxy changed the Host header
+      hud.trouble = moved ? "proxy" : session.allowed ? "full" : "barred";
+      if (!session.allowed && !moved) {
+        link.rest();
+        this.#tools.open("pair", { session, again: this.#version !== null });
+      }
+    } catch {
+      hud.trouble = ""; // the car does not answer at all
+    }
+    hud.show();
+  }
+}
