@@ -338,6 +338,7 @@ async def test_the_middle_of_tilting_can_be_set_anew(phone: Phone, wheels: Wheel
     await tilt_by(phone, 0)
     await phone.seen("#tilt[data-sensor=live]")
     await tilt_by(phone, 30)
+    await phone.seen("#tilt[style*='--turn: 0.857']")  # 30 of 35 degrees: the sensor has reported it
     await phone.tap("centre")
     await tilt_by(phone, 5)
     await phone.down("throttle")
