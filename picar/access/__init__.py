@@ -1,4 +1,1 @@
-"""Who may drive at all: the PIN, the paired phones and scripts, and where they are kept.
-
-Nothing here knows HTTP; `web/gate.py` asks it who a request comes from.
-"""
+"""Admission to the car: the PIN, the list of paired phones and scripts, and its files. `web/auth.py` applies it to requests."""

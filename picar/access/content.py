@@ -28,10 +28,10 @@ Kind = Literal["phone", "script"]
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """One phone or script. `id` is secret enough to be a session, `name` is for people and unique.
+    """One phone or script. `id` is a secret and serves as the session; `name` is for people and unique.
 
-    `by` is the `id` of the phone that invited it, or one of the words above; "" in files of older versions. `invitation`
-    is the tag of the invitation that it came by.
+    `by` is the `id` of the inviting phone, or one of the words above; "" in files of older versions. `invitation` is
+    the tag of its invitation.
     """
 
     id: str

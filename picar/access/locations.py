@@ -1,7 +1,7 @@
-"""Where the state directory is, and where a running picar says which one it uses.
+"""Where the state directory is, and the file in which a running picar names its own.
 
-Law: `sudo picar pair` gets into no trap of a user less trusted than root: it believes no file of theirs that names
-another state directory than the service's, waits for none, and works in their folders as them.
+Law: a user less trusted than root can set no trap for `sudo picar pair`. A file of such a user never names another
+state directory than the service's, and never blocks the reader; root works in a folder as the folder's owner.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_PIDS = 1 << 22  # proc(5)
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A running server: its process, its port and address, its state directory, and whom it asks for the PIN."""
+    """A running server: its process, address and port, state directory, and pairing mode."""
 
     pid: int
     host: str
@@ -54,9 +54,9 @@ def state_directory(env: Mapping[str, str] = os.environ) -> Path:
 
 
 def resting(env: Mapping[str, str] = os.environ) -> Path:
-    """Return the state directory of the car that does not run at the moment: the service's, unless the user has one too.
+    """Return the state directory of a car that does not run: the service's, unless the user has one too.
 
-    A list that is not the car's would be worse than none: somebody is removed from it, and drives tomorrow.
+    The wrong list is worse than an error: a phone that is removed from it drives again tomorrow.
     """
     own = state_directory(env)
     ours = bool(env.get("STATE_DIRECTORY")) or (os.geteuid() != 0 and os.path.exists(own / FILE))  # noqa: PTH110
@@ -64,9 +64,9 @@ def resting(env: Mapping[str, str] = os.environ) -> Path:
 
 
 def become_owner(folder: Path) -> None:
-    """As root, go on as the owner of this folder for good; that of the folder above where there is none.
+    """As root, become the owner of this folder for good, or of the last folder above it that exists.
 
-    On the way down, the first that is not root's decides: its owner may have put a link for all that is below.
+    On the way down, the first folder that is not root's decides: its owner may have linked everything below it.
 
     Raises:
         AccessError: root may not become that user here.
@@ -85,7 +85,7 @@ def become_owner(folder: Path) -> None:
 
 
 def _become(user: int, group: int, place: Path) -> None:
-    codecs.lookup("ascii")  # for files of the kernel. Python's own files may be out of reach afterwards
+    codecs.lookup("ascii")  # for files of the kernel; Python's own files may be unreadable afterwards
     try:
         os.setgroups([])
         os.setgid(group)
@@ -97,10 +97,10 @@ def _become(user: int, group: int, place: Path) -> None:
 
 
 def announce(serving: Serving, folder: Path | None) -> int | None:
-    """Write for `picar pair` where this server is, into a folder in memory; without one, people must name the port.
+    """Write the place of this server for `picar pair`, into a folder in memory; without one, people must name the port.
 
     Returns:
-        The descriptor that holds the file's lock: the server is taken for running as long as it is open.
+        The descriptor that holds the file's lock: the server counts as running while it is open.
     """
     if folder is None:
         return None
@@ -112,7 +112,7 @@ def announce(serving: Serving, folder: Path | None) -> int | None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(_NEW, dir_fd=place)
             fd = os.open(_NEW, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644, dir_fd=place)
-            os.fchmod(fd, 0o644)  # whatever the umask: it holds no secret
+            os.fchmod(fd, 0o644)  # independent of the umask: it holds no secret
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.write(fd, json.dumps(asdict(serving)).encode())
             os.replace(_NEW, _WORD, src_dir_fd=place, dst_dir_fd=place)
@@ -121,7 +121,7 @@ def announce(serving: Serving, folder: Path | None) -> int | None:
 
 
 def withdraw(fd: int | None, folder: Path | None) -> None:
-    """Remove what `announce` wrote, unless another server has replaced it."""
+    """Remove the file of `announce`, unless another server has replaced it."""
     if fd is None or folder is None:
         return
     with contextlib.suppress(OSError):
@@ -132,7 +132,7 @@ def withdraw(fd: int | None, folder: Path | None) -> None:
 
 
 def running(folder: Path | None) -> Serving | None:
-    """Return the server that runs: the service, else this user's own that wrote into this folder, else None."""
+    """Return the running server: the service, else this user's own of this folder, else `None`."""
     service = _read(SERVICE_RUNTIME)
     if service and service.state == str(SERVICE_STATE):
         return service
@@ -140,11 +140,11 @@ def running(folder: Path | None) -> Serving | None:
 
 
 def _read(folder: Path, owner: int | None = None) -> Serving | None:
-    """Return the entry of a running server in this folder, or None if there is none.
+    """Return the entry of a running server in this folder, or `None`.
 
     Args:
-        folder: no link, and in it a small file that is no link and belongs to the folder's owner.
-        owner: the user id that the folder must belong to; None accepts any.
+        folder: not a link. Its small file must not be a link either, and must belong to the folder's owner.
+        owner: the required user id of the folder; any if `None`.
     """
     with (
         contextlib.suppress(OSError, ValueError, TypeError, RecursionError),
@@ -161,7 +161,7 @@ def _read(folder: Path, owner: int | None = None) -> Serving | None:
 
 
 def _is_locked(fd: int) -> bool:
-    """Tell whether the process that wrote this file still runs: the kernel drops its lock with it."""
+    """Return whether the writer of this file still runs: the kernel drops the lock of a process that ends."""
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -179,7 +179,7 @@ def _opened(path: Path | str, flags: int, folder: int | None = None) -> Iterator
 
 
 def _is_sound(serving: Serving) -> bool:
-    """Tell whether each member is what a server writes, and can be printed."""
+    """Return whether each member has the form that a server writes, and can be printed."""
     texts = (serving.host, serving.state, serving.pairing)
     return (
         type(serving.pid) is int

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Container, Iterator
 
-NAME_CHARACTERS, NAME_BYTES = 32, 64  # the bytes of UTF-8: the names of those who ask are in each state
+NAME_CHARACTERS, NAME_BYTES = 32, 64  # of UTF-8: each state holds the names of clients that request the wheel
 _JOIN = "\u200d"
 _JOINERS = "\u200c" + _JOIN  # inside of emoji families and of Persian and Indic words
 _SKIN_TONES = range(0x1F3FB, 0x1F400)
@@ -42,12 +42,12 @@ def shortened(name: str, room_for: str = "") -> str:
         kept += cluster
     kept = (
         kept or name.encode()[:size].decode(errors="ignore")[:characters]
-    )  # one letter with a hundred accents
+    )  # a letter with a hundred accents
     return kept.strip(" " + _JOINERS)
 
 
 def _clusters(name: str) -> Iterator[str]:
-    """Yield what a reader takes for one character each: a letter with its accents, a family, a flag.
+    """Yield the characters as people see them: a letter with its accents, a family, a flag.
 
     Close to the extended grapheme clusters of Unicode Annex 29, without its tables.
     """
@@ -61,9 +61,8 @@ def _clusters(name: str) -> Iterator[str]:
 
 
 def _belongs(character: str, cluster: str) -> bool:
-    follows = (
-        character in _JOINERS or unicodedata.category(character)[0] == "M" or ord(character) in _SKIN_TONES
-    )
+    joins = character in _JOINERS or unicodedata.category(character)[0] == "M"
+    follows = joins or ord(character) in _SKIN_TONES
     flag = len(cluster) == 1 and ord(cluster) in _FLAG_LETTERS and ord(character) in _FLAG_LETTERS
     return follows or flag or cluster[-1] == _JOIN
 
@@ -81,7 +80,7 @@ def _tidied(character: str, last: str) -> str:
 
 
 def is_printable(name: str) -> bool:
-    """Tell whether a name can neither break a line nor write over a terminal."""
+    """Return whether a name can neither break a line nor control a terminal."""
     return all(character.isprintable() or character in _JOINERS for character in name)
 
 

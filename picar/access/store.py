@@ -1,14 +1,13 @@
-"""The state directory's one file: the PIN, the secret, who is paired, the owner's speed cap.
+"""The access file of the state directory: the PIN, the secret, the paired phones and scripts, the owner's speed cap.
 
-The server and `picar pair` both read and write it. It is written when somebody pairs or an owner asks, never
-while driving.
+The server and `picar pair` both read and write it. A pairing or a request of the owner writes it; driving never does.
 
 Laws:
-- Readable by its owner alone, from its first byte.
-- Replaced in one step: a power cut leaves the old one or the new one.
-- What another process wrote counts from the next look on.
-- A file of another car (`car` or `secret` differs) is treated as a file that cannot be understood, after the first reading.
-- A file that cannot be understood is renamed, never deleted, and only by a process that starts a server or writes.
+- Only its owner can read it, from its first byte.
+- It is replaced in one step: a power cut leaves the old file or the new one.
+- A change by another process takes effect at the next access.
+- A file of another car (`car` or `secret` differs) is unreadable after the first reading.
+- An unreadable file is renamed, never deleted, and only by a process that starts a server or writes.
 """
 
 from __future__ import annotations
@@ -37,26 +36,32 @@ log = logging.getLogger(__name__)
 FILE = "access.json"
 INVITATION_S = 600.0
 INVITED_BY_ONE = 10  # phones by one invitation
-EVERYBODY = "all"  # for `picar pair --revoke`, so nobody is named so
+EVERYBODY = "all"  # for `picar pair --revoke`; no entry has this name
 MOST_PAIRED = 100  # a bound for memory and for a mistake, not for a family
+_FIXES = {
+    errno.EACCES: "Use sudo, or make it yours.",
+    errno.EPERM: "Use sudo, or make it yours.",
+    errno.ENOSPC: "Free some room on the disk.",
+}
+_LOST = "The car has a new PIN, all phones and scripts must be paired again, and no speed cap is set."
 _LOCK_TRIES, _LOCK_PAUSE_S = 20, 0.005
 
 
 class _Unreadable(AccessError):
-    """The file is there, and is no list of the paired."""
+    """The file exists and is not a list of paired phones."""
 
 
 class AccessStore:
-    """The file, as one process sees it.
+    """The access file, read and written by one process.
 
     Args:
         folder: the state directory.
-        serving: whether a server starts: it renames and logs a file that cannot be understood, and writes a new one.
+        serving: whether a server starts: it renames and logs an unreadable file, and writes a new one.
         clock: seconds, monotonic.
         create: whether to make the folder and the file if they are missing.
 
     Raises:
-        AccessError: it cannot be read, written or understood, or is missing and is not to be made.
+        AccessError: it cannot be read, written or parsed, or is missing without `create`.
     """
 
     def __init__(
@@ -70,23 +75,20 @@ class AccessStore:
         self._clock = clock
         self._newcomers = Newcomers()
         self._seen: tuple[int, int, int] | None = None
-        self._fault = ""  # of the file that was seen
+        self._fault = ""  # of the file at the last reading
         self._content = Content.new()
         self._is_kept = False  # whether the content has been in the file
         if create:
-            with self._telling("written"):
+            with self._explaining("written"):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             self._read()
         except _Unreadable as error:
             if not serving:
-                raise AccessError(
-                    f"{error} When picar starts, it renames this file and begins a new list."
-                ) from None
-            with self._telling("renamed"), _locked(folder):
-                self._mend(
-                    "The car has a new PIN, all phones and scripts must be paired again, and no speed cap is set."
-                )
+                rest = "When picar starts, it renames this file and begins a new list."
+                raise AccessError(f"{error} {rest}") from None
+            with self._explaining("renamed"), _locked(folder):
+                self._mend(_LOST)
         if self._seen is None and not create:
             raise AccessError(f"There is no list of paired phones: {self.path} does not exist.")
         if self._seen is None:
@@ -116,7 +118,7 @@ class AccessStore:
 
     @property
     def paired(self) -> tuple[Paired, ...]:
-        """Everyone who is paired, the oldest first."""
+        """All paired phones and scripts, the oldest first."""
         self.refresh()
         return self._content.paired
 
@@ -127,17 +129,17 @@ class AccessStore:
         return list(filter(None, map(name_of, self._content.strange)))
 
     def who(self, credential: str) -> Paired | None:
-        """Return the phone or script of this credential, or None if no entry matches."""
+        """Return the phone or script of this credential, or `None` if no entry matches."""
         self.refresh()
         session = tokens.session_of(self._content.secret, credential)
         return next((one for one in (*self._content.paired, *self._waiting()) if one.id == session), None)
 
     def credential(self, paired: Paired) -> str:
-        """Return what this phone or script shows to be let in."""
+        """Return the credential of this phone or script."""
         return tokens.credential(self._content.secret, paired.id)
 
     def is_pin(self, text: str) -> bool:
-        """Tell whether this is the PIN, in a time that does not depend on how much of it is right."""
+        """Return whether this is the PIN, in a time independent of its correct digits."""
         return hmac.compare_digest(text.encode(errors="surrogatepass"), self.pin.encode())
 
     def invitation(self, now: float, by: str = BY_TERMINAL) -> str:
@@ -151,7 +153,7 @@ class AccessStore:
         return tokens.invitation(self._content.secret, self._content.round, by, now + INVITATION_S)
 
     def invited(self, text: str, now: float) -> tokens.Invitation | None:
-        """Return the invitation of a token; None if it is void, expired or used up."""
+        """Return the invitation of a token; `None` if it is void, expired or used up."""
         self.refresh()
         found = tokens.read_invitation(self._content.secret, self._content.round, text, now)
         phones = (*self._content.paired, *self._waiting())
@@ -170,7 +172,7 @@ class AccessStore:
             AccessError: too many are paired, or the file could not be written.
         """
         self.refresh()
-        with self._telling("written"):
+        with self._explaining("written"):
             check_writable(self.path.parent)
         if len(self._content.paired) >= MOST_PAIRED:
             raise _too_many()
@@ -203,7 +205,7 @@ class AccessStore:
         return self._newcomers.present(self._content.round, self._clock())
 
     def pair(self, name: str, kind: Kind = "phone") -> Paired:
-        """Let a phone or a script in for good, and return it; a second one of the same name gets a number.
+        """Add a phone or a script to the file, and return it; a second one of the same name gets a number.
 
         Raises:
             AccessError: too many are paired, or the file cannot be written.
@@ -212,12 +214,12 @@ class AccessStore:
         return self._change(lambda content: _with(content, new)).paired[-1]
 
     def revoke(self, name: str | None, with_invited: bool = False) -> tuple[list[str], list[str]]:
-        """Remove the entries of this name (None: all entries), and end all invitations and all newcomers.
+        """Remove the entries of a name, and end all invitations and all newcomers.
 
-        A name that is not in the list may be that of a newcomer, whom only the server's memory holds.
+        A name that is not in the list may be that of a newcomer, which only the server's memory holds.
 
         Args:
-            name: the exact name, else a name that looks the same.
+            name: the exact name, else a name that looks the same; all entries if `None`.
             with_invited: also remove all phones that they invited, directly or through others.
 
         Returns:
@@ -253,19 +255,19 @@ class AccessStore:
         return {other for other in names if look_alike(other) == look_alike(name)}
 
     def new_pin(self) -> str:
-        """Make a new PIN, which ends all invitations; who is paired stays so. Returns it."""
+        """Make a new PIN and return it. It ends all invitations; paired phones and scripts stay paired."""
         return self._change(
             lambda content: dataclasses.replace(content, pin=tokens.new_pin(), round=tokens.new_id())
         ).pin
 
     def set_speed_cap(self, speed: float) -> None:
-        """Keep the owner's cap, a share of `max_speed` in [0.05, 1]; what is kept already is not written again."""
+        """Keep the owner's cap, a share of `max_speed` in [0.05, 1]; an unchanged cap is not written again."""
         if speed != self.speed_cap:
             self._change(lambda content: dataclasses.replace(content, speed_cap=speed))
 
     def _change(self, change: Callable[[Content], Content]) -> Content:
-        """Read, change and replace the file, with nobody else in between."""
-        with self._telling("written"), _locked(self.path.parent):
+        """Read, change and replace the file, under the lock."""
+        with self._explaining("written"), _locked(self.path.parent):
             with contextlib.suppress(AccessError):  # the content in memory stays valid
                 self._mend("All that picar knew is in a new file.")
             changed = change(self._content)
@@ -275,7 +277,7 @@ class AccessStore:
         return self._content
 
     def _mend(self, consequence: str) -> None:
-        """Read the file under the lock; rename and log a file that cannot be understood."""
+        """Read the file under the lock; rename and log an unreadable file."""
         try:
             self._read()
         except _Unreadable as error:
@@ -284,19 +286,15 @@ class AccessStore:
             log.warning("%s Its new name is %s. %s", error, other.name, consequence)
 
     def _read(self) -> None:
-        """Read the file if it is there and another one than before."""
-        try:
+        """Read the file if it exists and has changed."""
+        with self._explaining("read"), contextlib.suppress(FileNotFoundError):
             found = self.path.lstat()
             stamp = (found.st_ino, found.st_mtime_ns, found.st_size)
             if stamp != self._seen:
                 self._fault = self._parse()
-                self._seen = stamp  # not before: what could not be read for a moment is read the next time
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise self._problem("read", error) from None
-        if self._fault:
-            raise _Unreadable(f"{self.path} cannot be read as the list of paired phones: {self._fault}.")
+                self._seen = stamp  # not before: a reading that failed for a moment is repeated
+            if self._fault:
+                raise _Unreadable(f"{self.path} cannot be read as the list of paired phones: {self._fault}.")
 
     def _parse(self) -> str:
         """Take the content of the file, else return a description of the fault."""
@@ -311,29 +309,22 @@ class AccessStore:
         return ""
 
     @contextlib.contextmanager
-    def _telling(self, what: str) -> Iterator[None]:
+    def _explaining(self, verb: str) -> Iterator[None]:
+        """Translate an OSError into a sentence with a fix."""
         try:
             yield
         except OSError as error:
-            raise self._problem(what, error) from None
-
-    def _problem(self, what: str, error: OSError) -> AccessError:
-        if error.errno in (errno.EACCES, errno.EPERM):
-            why = "Use sudo, or make it yours."
-        elif error.errno == errno.ENOSPC:
-            why = "Free some room on the disk."
-        elif error.errno == errno.EISDIR:
-            return AccessError(
-                f"{error.filename} is a folder, and picar writes a file of this name. Rename the folder."
-            )
-        else:
-            why = "Name another folder in $STATE_DIRECTORY."
-        return AccessError(f"{self.path} cannot be {what} ({error.strerror}). {why}")
+            if error.errno == errno.EISDIR:
+                raise AccessError(
+                    f"{error.filename} is a folder, and picar writes a file of this name. Rename the folder."
+                ) from None
+            fix = _FIXES.get(error.errno or 0, "Name another folder in $STATE_DIRECTORY.")
+            raise AccessError(f"{self.path} cannot be {verb} ({error.strerror}). {fix}") from None
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing; the kernel drops this lock with its owner."""
+    """Lock the folder against other writers; the kernel drops the lock of a process that ends."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         for _ in range(_LOCK_TRIES):
@@ -341,7 +332,7 @@ def _locked(folder: Path) -> Iterator[None]:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                time.sleep(_LOCK_PAUSE_S)  # the other one writes a kilobyte
+                time.sleep(_LOCK_PAUSE_S)  # the other process writes a kilobyte
         else:
             raise AccessError("Another picar is writing the list of paired phones. Try again.")
         yield
@@ -350,7 +341,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _checked(content: Content) -> str:
-    """Return the text of a content that can be read again."""
+    """Return the text of a content, if it can be read again."""
     try:
         text = content.text()
         Content.parse(text)

@@ -1,4 +1,4 @@
-"""An admitted client, and the pairing modes that decide who must show a credential."""
+"""An admitted client, and the pairing modes: which clients must show a credential."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pairing = Literal["on", "local", "off"]
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """An admitted client: `session` identifies its browser, `name` is its entry in the list, None if it is not paired."""
+    """An admitted client: `session` identifies its browser; `name` is its entry in the list, `None` if it is not paired."""
 
     session: str
     name: str | None = None
