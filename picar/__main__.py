@@ -17,23 +17,23 @@ def main() -> int:
 
     command = sys.argv[1:2]
     if command == ["pins-low"]:
-        ignore_signals()  # from its first line: systemd sends SIGTERM to one that starts slowly
+        ignore_signals()  # from the first line: systemd sends SIGTERM to a process that starts slowly
     else:
-        catch_signals(
-            lambda: os._exit(0 if command == ["serve"] else 130)
-        )  # nothing has begun that must be ended
+        catch_signals(lambda: os._exit(0 if command == ["serve"] else 130))  # nothing has started yet
     from picar.commands import run
 
     return run()
 
 
 def _mend_streams() -> None:
-    """Make the three streams usable: closed ones are nowhere, and no character is too odd to be printed."""
+    """Make the three streams usable: open closed ones to nowhere, and escape characters that cannot be printed."""
     for fd in range(3):
         try:
             os.fstat(fd)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number is this one
+            os.set_inheritable(
+                os.open(os.devnull, os.O_RDWR), True
+            )  # it takes the lowest free number: this one
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

@@ -1,11 +1,8 @@
-"""Every error that picar raises on purpose: a sentence a person can act on, and an exit code.
-
-Errors are also the builtin that fits, so that code which knows nothing of picar can catch them.
-"""
+"""Errors that picar raises on purpose: a sentence with a remedy, and an exit code. Each one is also a fitting builtin error."""
 
 
 class PicarError(Exception):
-    """Anything that ends picar with one sentence instead of a traceback."""
+    """An error that ends picar with one sentence instead of a traceback."""
 
     exit_code = 1
 
@@ -21,13 +18,13 @@ class ConfigError(PicarError, ValueError):
 
 
 class UsageError(PicarError, ValueError):
-    """The command line asks for what does not go together."""
+    """Options of the command line contradict each other."""
 
     exit_code = 2
 
 
 class FileError(PicarError, OSError):
-    """A file that somebody asked for cannot be written."""
+    """A requested file cannot be written."""
 
 
 class BackendError(PicarError, RuntimeError):
@@ -47,15 +44,15 @@ class ChannelError(PicarError, ConnectionError):
 
 
 class ServeError(PicarError, OSError):
-    """The server cannot listen where it was told to."""
+    """The server cannot listen at its configured address."""
 
 
 class AccessError(PicarError, RuntimeError):
-    """The list of who may drive cannot be read, written or added to."""
+    """The list of paired phones cannot be read or changed."""
 
 
 class TooManyPaired(AccessError):
-    """There is no room for another phone."""
+    """The list of paired phones is full."""
 
 
 class PowerError(PicarError, RuntimeError):

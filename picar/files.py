@@ -32,7 +32,7 @@ _OTHER_KINDS = {stat.S_IFDIR: "it is a folder", stat.S_IFLNK: "it is a link"}
 
 
 def folder_in_memory() -> Path | None:
-    """Return a folder that is not on the SD card: systemd's runtime directory, or the user's; None without either."""
+    """Return a folder that is not on the SD card: systemd's runtime directory, or the user's; `None` without either."""
     given = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
     users = os.environ.get("XDG_RUNTIME_DIR")
     if given:

@@ -1,7 +1,7 @@
-"""The log: one short line for each thing that happened, and never more than a person can read.
+"""The log: one short line for each event, and never more lines than a person can read.
 
-What strangers send ends up in messages of Tornado's: it must not forge a line, talk to the terminal, or
-fill a disk. And no line is worth waiting for: while the server waits to write one, it watches nothing.
+Tornado's messages contain text from strangers, which must not forge a line, control the terminal, or fill a disk.
+Logging never waits: a server that waits to write a line watches nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from picar.linewriter import say
 
 MAX_CHARACTERS = 300
-BURST = 50  # lines of a logger in any WINDOW_S; what is CRITICAL always passes
+BURST = 50  # lines of a logger in any WINDOW_S; CRITICAL lines always pass
 WINDOW_S = 10.0
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
@@ -27,12 +27,12 @@ def to_stderr() -> None:
     handler.addFilter(_name_shortage)
     handler.addFilter(Calm())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for name in ("tornado.access", "tornado.general"):  # each bad request of anybody is no news
+    for name in ("tornado.access", "tornado.general"):  # bad requests are not worth a line
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _name_shortage(record: logging.LogRecord) -> bool:
-    """Say what the machine ran out of, instead of where in Tornado it did: a traceback mends nothing there."""
+    """Name the exhausted resource instead of logging a traceback through Tornado."""
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, MemoryError):
         record.msg, record.args, record.exc_info = "out of memory", (), None
@@ -43,7 +43,7 @@ def _name_shortage(record: logging.LogRecord) -> bool:
 
 class _Handler(logging.Handler):
     def handle(self, record: logging.LogRecord) -> bool:
-        """Write a line; one that there is no memory for must not end what goes on without it."""
+        """Write a line; drop it if there is no memory for it."""
         try:
             return bool(super().handle(record))
         except MemoryError:
@@ -54,7 +54,7 @@ class _Handler(logging.Handler):
 
 
 class _OneLine(logging.Formatter):
-    """Escapes control characters and cuts the message; a traceback of ours stays whole."""
+    """Escapes control characters and shortens the message; a traceback stays whole."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base class's name
         text = record.message
@@ -65,9 +65,9 @@ class _OneLine(logging.Formatter):
 
 
 class Calm(logging.Filter):
-    """Lets so many lines of each logger pass in each window, and then says how many it left out.
+    """Limits the lines of each logger in each window, and then logs the number of lines that were left out.
 
-    Of each: what Tornado says of strangers must not hide why the car stopped.
+    Loggers are limited apart, so that Tornado's lines about strangers do not hide why the car stopped.
 
     Args:
         clock: seconds, monotonic.
@@ -79,7 +79,7 @@ class Calm(logging.Filter):
         self._windows: dict[str, _Window] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether the line may pass."""
+        """Return whether the line may pass."""
         now = self._clock()
         window = self._windows.setdefault(record.name, _Window(now))
         if now - window.since >= WINDOW_S:

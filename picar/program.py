@@ -1,8 +1,4 @@
-"""How this program is called, so that a command in a message works as it is printed.
-
-After `scripts/run`, `picar` is not on the PATH: the command is then `.venv/bin/picar`. The list of the service's car
-belongs to another user: there it is `sudo picar pair`.
-"""
+"""The command lines in messages, which work as printed: `picar`, `.venv/bin/picar` after `scripts/run`, or with `sudo`."""
 
 from __future__ import annotations
 
@@ -22,8 +18,8 @@ def command(arguments: str, *, sudo: bool | None = None) -> str:
     """Return the command line with these arguments for a person to type, like `.venv/bin/picar pair --list`.
 
     Args:
-        arguments: what follows the program's name, quoted where needed.
-        sudo: whether root must run it; where None, `pair` does if root or the service runs now.
+        arguments: of the program, quoted where needed.
+        sudo: whether root must run it; if `None`, this is so for `pair` when root or the service runs now.
     """
     if sudo is None:
         sudo = arguments.startswith("pair") and _needs_root()
@@ -34,7 +30,7 @@ def command(arguments: str, *, sudo: bool | None = None) -> str:
 def program() -> str:
     """Return the shortest name of this program that works in a shell: `picar`, else its path.
 
-    It is looked up once, and in `serve` before anything moves: a disk that hangs must not hold up a message later.
+    `serve` looks it up before anything moves, so that a disk that hangs delays no later message.
     """
     script = Path(sys.argv[0])
     if script.name != _NAME:  # python -m picar

@@ -12,12 +12,12 @@ _LEFT: tuple[int | str, ...] = (  # odd numbers, from the end with the SD card; 
 _RIGHT: tuple[int | str, ...] = (  # even numbers
     "5V", "5V", "GND", 14, 15, 18, "GND", 23, 24, "GND", 25, 8, 7, 1, "GND", 12, "GND", 16, 20, 21,
 )  # fmt: skip
-GROUND = 39  # of eight; the last one of its row is the easiest to find
+GROUND = 39  # of eight ground pins; the last one of its row is the easiest to find
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderPin:
-    """One pin. `bcm` is None for power and ground."""
+    """One pin. `bcm` is `None` for power and ground."""
 
     number: int
     name: str
@@ -34,16 +34,16 @@ class HeaderPin:
         return self.number % 2 == 1
 
 
-def _pin(number: int, what: int | str) -> HeaderPin:
-    if isinstance(what, int):
-        return HeaderPin(number, f"GPIO {what}", what)
-    return HeaderPin(number, what, None)
+def _pin(number: int, bcm_or_name: int | str) -> HeaderPin:
+    if isinstance(bcm_or_name, int):
+        return HeaderPin(number, f"GPIO {bcm_or_name}", bcm_or_name)
+    return HeaderPin(number, bcm_or_name, None)
 
 
 PINS = tuple(
-    _pin(2 * row + side, what)
+    _pin(2 * row + side, bcm_or_name)
     for row, pair in enumerate(zip(_LEFT, _RIGHT, strict=True))
-    for side, what in enumerate(pair, start=1)
+    for side, bcm_or_name in enumerate(pair, start=1)
 )
 NUMBERS = frozenset(pin.bcm for pin in PINS if pin.bcm is not None)  # BCM
 _BY_BCM = {pin.bcm: pin for pin in PINS if pin.bcm is not None}
@@ -55,7 +55,7 @@ def pin_of(bcm: int) -> HeaderPin:
 
 
 def raspberry_pi_model(path: Path = Path("/", MODEL_FILE)) -> str | None:
-    """Return the name of the model, or None on any other machine."""
+    """Return the name of the model, or `None` on any other machine."""
     try:
         model = path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
     except OSError:

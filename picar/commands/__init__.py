@@ -1,7 +1,6 @@
 """The command line: the list of the commands, and their exit codes.
 
-A command has one file here. It imports the modules that it needs when it runs, so that `pins-low` starts fast and
-without Tornado.
+Each command has its file here, and imports its modules when it runs, so that `pins-low` starts fast and without Tornado.
 """
 
 from __future__ import annotations
@@ -49,13 +48,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except PicarError as error:
         print(f"picar: {error}", file=sys.stderr)
         return error.exit_code
-    except MemoryError:  # the event loop's own: the pins are low by now, and systemd starts a new one
+    except MemoryError:  # of the event loop: the pins are low by now, and systemd restarts picar
         say("picar: out of memory. End other programs, or give this machine more memory or swap.")
         return 1
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python tries again at its end
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # otherwise Python flushes again at its end
         if error.errno == errno.EPIPE:
             return 0  # `picar … | head` is no failure
         print("picar: there is no room for the output. Send it somewhere else.", file=sys.stderr)
@@ -64,7 +65,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser with the commands that these arguments name; with all commands where they name none."""
+    """Return the parser, with only the command that the arguments name, or with all commands."""
     parser = argparse.ArgumentParser(
         prog="picar", description="A WiFi remote-control car that stops when the link is lost."
     )

@@ -1,4 +1,4 @@
-"""`picar pair`, and what `serve` says about pairing: PIN, address, QR code; who is paired, and tokens for scripts."""
+"""`picar pair`: PIN, address and QR code (`serve` prints them too), the list of paired phones, tokens for scripts."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from picar.network import addresses
 from picar.program import command, program
 
 _OFF = (
-    "Pairing is off: whoever reaches the car may drive it. That is for a car on its own hotspot;\n"
-    'elsewhere write pairing = "on" under [access] in its configuration.'
+    "Pairing is off: every device that reaches the car may drive it. Use this only on the car's own hotspot;\n"
+    'otherwise write pairing = "on" under [access] in its configuration.'
 )
 _ORIGINS = {
     BY_PIN: "  (with the PIN)",
@@ -43,18 +43,20 @@ def add_to(commands: Commands) -> None:
         "--config", metavar="FILE", help="the configuration of the car; default as for serve"
     )
     pairing.add_argument(
-        "--port", metavar="N", type=int, help="the car's port, where a running car cannot be found by itself"
+        "--port", metavar="N", type=int, help="the car's port, if picar cannot find the running car"
     )
     doing = pairing.add_mutually_exclusive_group()
     doing.add_argument("--token", metavar="NAME", help="make a token for a script, and print it")
-    doing.add_argument("--list", action="store_true", help="name the phones and scripts that are paired")
-    doing.add_argument(
-        "--revoke", metavar="NAME", help="let this phone or script in no more; all: none of them"
-    )
+    doing.add_argument("--list", action="store_true", help="list the paired phones and scripts")
+    doing.add_argument("--revoke", metavar="NAME", help="remove this phone or script; all: every one")
     pairing.add_argument(
-        "--with-invited", action="store_true", help="with --revoke: also those whom they invited, and so on"
+        "--with-invited",
+        action="store_true",
+        help="with --revoke: also the phones that they invited, and so on",
     )
-    doing.add_argument("--new-pin", action="store_true", help="make another PIN; who is paired stays so")
+    doing.add_argument(
+        "--new-pin", action="store_true", help="make a new PIN; paired phones and scripts stay paired"
+    )
 
 
 def pair(options: argparse.Namespace) -> int:
@@ -68,12 +70,12 @@ def pair(options: argparse.Namespace) -> int:
 def greeting(
     store: AccessStore, pairing: Pairing, host: str, port: int, *, in_journal: bool = False
 ) -> Iterator[str]:
-    """Yield what `serve` and `pair` print for those who want to drive: each address, the PIN, a QR code for a phone.
+    """Yield the lines for new drivers: each address, the PIN, a QR code for a phone.
 
     Args:
-        store: the PIN, and what signs the QR code.
-        pairing: whom to ask for the PIN.
-        host: what the server listens on.
+        store: holds the PIN, and signs the QR code.
+        pairing: the pairing mode.
+        host: the server's configured address.
         port: its TCP port.
         in_journal: leave out PIN and QR code: a journal is kept, and sent with reports of faults.
     """
@@ -97,7 +99,7 @@ def _for_a_phone(store: AccessStore, pairing: Pairing, url: str, port: int) -> I
     asks = pairing != "off"
     drawing = _drawing(addresses.pairing_link(url, store.invitation(time.monotonic())) if asks else url)
     scan = "scan this, or " if drawing else ""
-    yield f"\nOn a phone in the same network, {scan}type {url}{' and then the PIN' if asks else ''}\n"
+    yield f"\nOn a phone on the same network, {scan}type {url}{' and then the PIN' if asks else ''}\n"
     yield from drawing
     if drawing and asks:
         again = "pair" if folder_in_memory() else f"pair --port {port}"  # else it finds no running picar
@@ -112,14 +114,14 @@ def _no_phone(host: str, present: addresses.Present) -> str:
 
 
 def lines(options: argparse.Namespace) -> Iterator[str]:
-    """Yield what `picar pair` prints.
+    """Yield the output of `picar pair`.
 
     Raises:
-        AccessError: the list cannot be read or written, or nobody has that name.
+        AccessError: the list cannot be read or written, or has no such name.
     """
     serving = running(folder_in_memory())
     changes = options.list or options.new_pin or options.revoke is not None or options.token is not None
-    # Root's files come first: afterwards root is another user, who may not even read the program's own.
+    # Before `become_owner`: the owner may not be able to read root's files, nor even the program's own.
     settings = None if serving or changes else config.load(config.find_file(options.config))
     program()
     folder = Path(serving.state) if serving else resting()
@@ -138,11 +140,11 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
         yield _token(store, options.token)
     else:
         everybody = command(f"pair --revoke {EVERYBODY}")
-        yield f"The new PIN is {store.new_pin()}. Who is paired stays so; to remove them too: {everybody}"
+        yield f"The new PIN is {store.new_pin()}. Paired phones and scripts stay paired. To remove them too: {everybody}"
 
 
 def _resting(store: AccessStore, settings: Config, port: int | None) -> Iterator[str]:
-    """Yield the PIN of a car that was not found running; its address only where somebody names the port."""
+    """Yield the PIN of a car that was not found running; its address only with its port."""
     pairing = pairing_of(settings)
     if port is not None:
         yield from greeting(store, pairing, settings.server.host, port)
@@ -172,15 +174,15 @@ def _open(folder: Path, create: bool) -> AccessStore:
 
 def _list(store: AccessStore) -> Iterator[str]:
     if not store.paired:
-        yield "Nobody is paired."
+        yield "No phone or script is paired."
     for one in store.paired:
         yield f"  {one.kind:<7} {one.name}{_origin(store, one)}"
     for name in store.strange:
-        yield f"  {'unknown':<7} {name if is_printable(name) else repr(name)}  (of another version of picar; lets nobody in)"
+        yield f"  {'unknown':<7} {name if is_printable(name) else repr(name)}  (of another version of picar; gives no access)"
 
 
 def _origin(store: AccessStore, one: Paired) -> str:
-    """Return how somebody came in, as far as the list says so."""
+    """Return how an entry was paired, if the list records it."""
     if one.by in _ORIGINS:
         return _ORIGINS[one.by]
     inviters = [other.name for other in store.paired if other.id == one.by]
@@ -191,32 +193,32 @@ def _revoke(store: AccessStore, name: str, with_invited: bool) -> Iterator[str]:
     removed, invited = store.revoke(None if name == EVERYBODY else name, with_invited)
     if not removed and name != EVERYBODY:
         raise AccessError(
-            f"Nobody named {name!r} is on the list. Invitations, and phones that paired within the last minute, "
-            f"were ended all the same. See: {command('pair --list')}"
+            f"The list has no {name!r}. All invitations have ended, and phones that paired within the last minute are "
+            f"removed. See: {command('pair --list')}"
         )
     names = ", ".join(name if is_printable(name) else repr(name) for name in removed)
     yield f"Removed: {len(removed)}{f' ({names})' if names else ''}. Their connections close within a second."
-    yield "All invitations have ended: QR codes from before pair no phone any more."
+    yield "All invitations have ended: earlier QR codes pair no phone."
     if invited:
-        yield f"Still paired are those whom {name} invited. To remove them too:"
+        yield f"The phones that {name} invited are still paired. To remove them too:"
         yield from (f"  {command(f'pair --revoke {shlex.quote(one)}')}" for one in invited)
-    yield f"Whoever knows the PIN can pair again. To change the PIN too: {command('pair --new-pin')}"
+    yield f"A person with the PIN can pair again. To change the PIN too: {command('pair --new-pin')}"
 
 
 def _token(store: AccessStore, name: str) -> str:
     if not name or name != tidy_name(name):
         raise AccessError(
-            f"{name!r} is no name for a script. A name has 1 to {NAME_CHARACTERS} printable characters, and at most {NAME_BYTES} bytes."
+            f"{name!r} cannot be the name of a script. A name has 1 to {NAME_CHARACTERS} printable characters, and at most {NAME_BYTES} bytes."
         )
     if any(look_alike(one.name) == look_alike(name) for one in store.paired):
         raise AccessError(
-            f"There is one named {name!r} already. Take another name, or: {command(f'pair --revoke {shlex.quote(name)}')}"
+            f"{name!r} is paired already. Take another name, or: {command(f'pair --revoke {shlex.quote(name)}')}"
         )
     return store.credential(store.pair(name, "script"))
 
 
 def _drawing(text: str) -> list[str]:
-    """Return the lines of a QR code as this terminal can show it, none where it cannot."""
+    """Return the lines of a QR code for this terminal; empty if it can show none."""
     try:
         "█▀▄".encode(sys.stdout.encoding or "ascii")
         lines = list(addresses.qr_code(text))

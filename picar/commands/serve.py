@@ -71,7 +71,7 @@ def serve(options: argparse.Namespace) -> int:
     make_room(settings.server.max_clients)
     tracing = TraceFile(options.pin_trace) if options.pin_trace else None
     if tracing:
-        tracing.open()  # held open: in an emergency nothing may be left to fail but the pins
+        tracing.open()  # before an emergency, which must depend on the pins alone
     sockets = listen(settings.server)
     flight = FlightRecorder("server")
     notes = [flight.pin, tracing.trace.line] if tracing else [flight.pin]
@@ -111,7 +111,7 @@ def serve(options: argparse.Namespace) -> int:
     port = sockets[0].getsockname()[1]
     serving = Serving(os.getpid(), settings.server.host, port, str(store.path.parent), gate.pairing)
     announced = announce(serving, folder_in_memory())
-    with contextlib.suppress(OSError):  # a full disk or a reader that has gone is no reason not to drive
+    with contextlib.suppress(OSError):  # the car drives also with a full disk or a closed output
         _greet(settings, backend, gate, port)
     try:
         return asyncio.run(server.run())

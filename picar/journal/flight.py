@@ -1,7 +1,7 @@
-"""The flight recorder: what both processes did in the last minute, in memory that both see.
+"""The flight recorder: notes of both processes about the last minute, in shared memory.
 
-Each process writes a ring of its own and can read the other's, also after that one's death: the survivor
-can tell. Slots have a fixed size; a note allocates nothing that stays, waits for nobody, and writes to no disk.
+Each process writes its own ring and can read the other's, also after the other's death. Slots have a fixed size; a
+note keeps no allocated memory, never waits, and writes to no disk.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _SLOTS: dict[Process, tuple[int, int]] = {
     "motor": (12288, 96),
 }  # a minute at 30 commands/s
 _HEADER = 64
-_GOODBYE = 0  # the server's byte: it was told to end
-_COUNTS: dict[Process, int] = {"server": 8, "motor": 16}  # how many notes there were, in the header
+_GOODBYE = 0  # a byte that the server sets at a regular end
+_COUNTS: dict[Process, int] = {"server": 8, "motor": 16}  # positions in the header of the number of notes
 _COUNT = struct.Struct("<Q")
 _SIZE = _HEADER + sum(slots * size for slots, size in _SLOTS.values())
 
@@ -38,8 +38,8 @@ class FlightRecorder:
     """One process's view of the shared memory.
 
     Args:
-        by: the process that notes here.
-        fd: the other process's, inherited; a new recorder without one.
+        by: this process.
+        fd: of an inherited recorder; a new one if `None`.
     """
 
     def __init__(self, by: Process, fd: int | None = None) -> None:
@@ -51,7 +51,7 @@ class FlightRecorder:
         self._n = 0
 
     def note(self, members: str) -> None:
-        """Write down what happened, as the members of a JSON object; too much for a slot is cut to a hint."""
+        """Write a note, given as the members of a JSON object; one that exceeds its slot is replaced by its length."""
         head = f'{{"t":{time.monotonic():.6f},"by":"{self._by}",'
         line = f"{head}{members}}}\n".encode()
         if len(line) > self._size:
@@ -62,16 +62,16 @@ class FlightRecorder:
         _COUNT.pack_into(self._memory, _COUNTS[self._by], self._n)
 
     def pin(self, pin: int, op: str, value: float) -> None:
-        """Write down a pin write."""
+        """Note a pin write."""
         self.note(f'"pin":{pin},"op":"{op}","value":{value:.4g}')
 
     def goodbye(self) -> None:
-        """The server says that its end is no fault."""
+        """Mark the end of the server as regular."""
         self._memory[_GOODBYE] = 1
 
     @property
     def said_goodbye(self) -> bool:
-        """Whether the server was told to end."""
+        """Whether the server ended regularly."""
         return self._memory[_GOODBYE] == 1
 
     def recent(self) -> Iterator[bytes]:
@@ -84,17 +84,17 @@ class FlightRecorder:
         slots, size = _SLOTS[by]
         start = _HEADER + (0 if by == "server" else _bytes_of("server"))
         (count,) = _COUNT.unpack_from(self._memory, _COUNTS[by])
-        for n in range(max(0, count - slots + 1), count):  # the oldest may be being overwritten
+        for n in range(max(0, count - slots + 1), count):  # the oldest slot may be half overwritten
             at = start + n % slots * size
             line, end, _ = self._memory[at : at + size].partition(b"\n")
-            with contextlib.suppress(ValueError):  # a slot that is being written at this moment
+            with contextlib.suppress(ValueError):  # a slot that is half written
                 yield float(line[5 : line.index(b",")]), line + end
 
     def save(self, why: str, folder: Path | None) -> Path | None:
         """Write the last minute to a folder in memory, and keep the newest few there.
 
         Returns:
-            The file; None without a folder, or when it could not be written: it must not matter then.
+            The file; `None` without a folder, or if it cannot be written, which stops nothing else.
         """
         if folder is None:
             return None

@@ -1,4 +1,4 @@
-"""Under which addresses this machine can be reached, found without sending a packet."""
+"""Addresses at which this machine can be reached, found without sending a packet; URLs and QR codes of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-import segno  # at once: neither after root has become somebody else, nor while somebody drives
+import segno  # at import: later root may have become another user, or the car may drive
 
 EVERYWHERE = "all"  # as `host`: every address of this machine, IPv4 and IPv6
 _SIOCGIFADDR = 0xC0206921 if sys.platform == "darwin" else 0x8915
@@ -41,7 +41,7 @@ def _ipv4() -> Iterator[tuple[str, str]]:
 
 
 def _ipv6() -> list[tuple[str, str]]:
-    """Return global and unique local addresses, the temporary ones (RFC 8981) last: those change every day."""
+    """Return global and unique local addresses; temporary ones (RFC 8981), which change daily, come last."""
     try:
         lines = _IPV6.read_text(encoding="ascii").splitlines()
     except OSError:
@@ -59,7 +59,7 @@ def reachable(host: str, present: Present) -> list[str]:
     """Return the addresses at which a server bound to `host` answers, the phone's first.
 
     Args:
-        host: what the server listens on.
+        host: the server's configured address.
         present: from `interfaces`.
     """
     versions = _versions(host)
@@ -79,13 +79,13 @@ def for_a_phone(host: str, present: Present) -> str | None:
 
 
 def url(address: str, port: int) -> str:
-    """Return the page's URL at an address; port 80 needs no saying."""
+    """Return the page's URL at an address, without the default port 80."""
     name = f"[{address}]" if ":" in address else address
     return f"http://{name}" if port == 80 else f"http://{name}:{port}"
 
 
 def qr_code(text: str) -> Iterable[str]:
-    """Yield the lines of a QR code in half blocks, light on dark, as terminals are."""
+    """Yield the lines of a QR code in half blocks, light on dark like a terminal."""
     rows = _modules(text)
     if len(rows) % 2:
         rows.append([False] * len(rows[0]))
@@ -97,10 +97,10 @@ def qr_code(text: str) -> Iterable[str]:
 def qr_code_in_colours(text: str, columns: int) -> list[str]:
     """Return a QR code in spaces on white and black (ECMA-48 §8.3.117), for a terminal without half blocks.
 
-    Two columns make a square. A drawing in letters does not do: phones read it only when it is blurred.
+    Two columns make a square. Phones read a drawing in letters only if it is blurred.
 
     Returns:
-        The lines; none where they would be wider than so many columns.
+        The lines; empty if they would be wider than `columns`.
     """
     rows = _modules(text)
     if 2 * len(rows[0]) > columns:
@@ -119,7 +119,7 @@ def _modules(text: str) -> list[list[bool]]:
 
 
 def pairing_link(url: str, token: str) -> str:
-    """Return what a pairing QR code holds. The token is in the fragment, which no server, log or link preview gets."""
+    """Return the text of a pairing QR code. The token is in the fragment, which no server, log or link preview receives."""
     return f"{url}/#pair={token}"
 
 
@@ -129,7 +129,7 @@ def qr_image(text: str) -> str:
 
 
 def _versions(host: str) -> set[int]:
-    """Return the IP versions that a server bound to `host` has at every address, none where it has one address."""
+    """Return the IP versions of a server at every address; empty for a server at one address."""
     if host == EVERYWHERE:
         return {4, 6}
     try:

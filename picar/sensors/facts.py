@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from picar.sensors.host import SINCE_BOOT, THROTTLED, Host, wifi_dbm
 
-Facts: TypeAlias = Mapping[str, Any]  # by the facts' names, in the table's order; `None` is unknown
+Facts: TypeAlias = Mapping[str, Any]  # by names in the table's order; `None` is unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Fact:
         kind: bool, int or float.
         read: returns the value after `Host.refresh`.
         unit: as people read it; "" for yes or no.
-        device_class: Home Assistant's, of a binary sensor for yes or no; "" if it has none.
+        device_class: Home Assistant's, of a binary sensor for yes or no; "" without one.
         least: lowest valid value.
         most: highest valid value.
         warn: a warning from this value on.

@@ -1,9 +1,9 @@
-"""Switching this machine off, or starting it again: asked of logind over D-Bus, and of nobody else.
+"""Switching this machine off or starting it again, through logind over D-Bus.
 
 Laws:
-- Only where picar runs as the service that `scripts/install` made. A laptop that somebody tries it on is never
-  switched off: started by hand, a desktop's user may do that without being asked.
-- picar has no right of its own to do it. A polkit rule gives the service's user these actions, and logind decides.
+- Only picar's service, as `scripts/install` makes it, may do this. A program started by hand on a laptop has its user's
+  right to switch it off without a question, so it never uses that right.
+- picar has no such right of its own: a polkit rule allows the service's user these actions, and logind decides.
 
 See org.freedesktop.login1(5).
 """
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 Action = Literal["off", "reboot"]
 METHODS: dict[Action, str] = {"off": "PowerOff", "reboot": "Reboot"}
 ASK_AGAIN_S = 60.0
-ANSWER_TIMEOUT_S = 5.0  # D-Bus may have to start polkit first, and a small Pi takes its time
+ANSWER_TIMEOUT_S = 5.0  # D-Bus may have to start polkit first, which is slow on a small Pi
 _POLL_S = 0.01
 _LOGIND = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
 NOT_THE_SERVICE = (
@@ -40,11 +40,11 @@ _NO_RIGHT = (
 
 
 def runs_as_service(env: Mapping[str, str] = os.environ, cgroup: str | None = None) -> bool:
-    """Tell whether systemd started this process for picar's own unit.
+    """Return whether systemd started this process for picar's own unit.
 
     Args:
-        env: what systemd says to what it starts; a terminal hands a part of it on, so it is not enough.
-        cgroup: the text of `/proc/self/cgroup`, read where it is None; systemd puts each unit into a group of its name.
+        env: systemd's variables; not sufficient, because a terminal passes on some of them.
+        cgroup: the text of `/proc/self/cgroup`, read if `None`: systemd puts each unit into a group of its name.
     """
     if cgroup is None:
         try:
@@ -56,25 +56,20 @@ def runs_as_service(env: Mapping[str, str] = os.environ, cgroup: str | None = No
 
 
 class Power:
-    """This machine's switch.
+    """This machine's power switch.
 
     Args:
-        is_service: whether picar runs as the service here; without that nothing is ever asked of logind.
-        busctl: the program that speaks D-Bus.
+        is_service: whether picar runs as the service here; if not, logind is never called.
+        busctl: the D-Bus client program.
     """
 
     def __init__(self, is_service: bool, busctl: str = "busctl") -> None:
-        self._is_service, self._busctl = is_service, busctl
+        self.is_service, self._busctl = is_service, busctl
         self._looking, self._one_at_a_time = asyncio.Lock(), asyncio.Lock()
         self._available, self._ask_again_at = False, 0.0
 
-    @property
-    def is_service(self) -> bool:
-        """Whether there is anything to ask here."""
-        return self._is_service
-
     async def is_available(self) -> bool:
-        """Tell whether all of it could be done. Somebody may drive meanwhile, so logind is not asked each time."""
+        """Return whether all actions are possible; the answer is kept for a minute, to spare a car that drives."""
         async with self._looking:
             if asyncio.get_running_loop().time() >= self._ask_again_at:
                 self._available = await self._ask_for_all()
@@ -86,39 +81,39 @@ class Power:
             for action in METHODS:
                 await self.check(action)
         except PowerError as error:
-            if self._is_service:
+            if self.is_service:
                 log.info("the page offers no switch: %s", error)
             return False
         return True
 
     async def check(self, action: Action) -> None:
-        """See that this could be done now.
+        """Check that this action is possible now.
 
         Raises:
-            PowerError: it could not; says why.
+            PowerError: it is not; the message is the reason.
         """
-        if not self._is_service:
+        if not self.is_service:
             raise PowerError(NOT_THE_SERVICE)
         answer = await self._call(f"Can{METHODS[action]}")
         if answer != 's "yes"':
             raise PowerError(_NO_RIGHT)
 
     async def do(self, action: Action) -> None:
-        """Do it. systemd then ends every program, this one included.
+        """Do it. systemd then ends every program, also this one.
 
         Raises:
-            PowerError: logind refuses, or somebody else's update must not be interrupted; says why.
+            PowerError: logind refuses, for example during an update of the system; the message is the reason.
         """
-        if not self._is_service:
+        if not self.is_service:
             raise PowerError(NOT_THE_SERVICE)
         await self._call(METHODS[action], "b", "false")
 
     async def _call(self, method: str, *arguments: str) -> str:
-        """Call a method of logind's, and return its answer as busctl prints it. The loop turns on meanwhile."""
+        """Call a method of logind, and return its answer as busctl prints it. The event loop continues meanwhile."""
         async with self._one_at_a_time:
             process = self._start(method, *arguments)
             try:
-                # Not asyncio's own subprocess: Python 3.11 waits for it in a thread.
+                # Python 3.11 waits in a thread for asyncio's own subprocesses, so this polls.
                 give_up_at = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
                 while process.poll() is None:
                     if asyncio.get_running_loop().time() > give_up_at:

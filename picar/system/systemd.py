@@ -1,7 +1,4 @@
-"""What the system and this process say to each other: signals from it, sd_notify to it.
-
-See sd_notify(3) and sd_watchdog_enabled(3). Without systemd nothing is said.
-"""
+"""Signals from the system, and notifications to systemd: sd_notify(3), sd_watchdog_enabled(3). Without systemd, none is sent."""
 
 from __future__ import annotations
 
@@ -13,12 +10,12 @@ from pathlib import Path
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _OOM_SCORE = Path("/proc/self/oom_score_adj")
-_OOM_SCORE_ADJ = 500  # of 1000: before the motor process and the machine's other programs
-_FEEDS = 3  # in each interval of the watchdog: asked every 0.5 s, it is then fed every second of two
+_OOM_SCORE_ADJ = 500  # of 1000: higher than the motor process and the machine's other programs
+_FEEDS = 3  # in each interval of the watchdog
 
 
 def catch_signals(on_signal: Callable[[], None]) -> None:
-    """Call `on_signal` for every signal that asks to end; a hang-up that nohup ignores stays ignored."""
+    """Call `on_signal` for every signal that ends a process; a hang-up that nohup ignores stays ignored."""
     for number in _ENDING:
         if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
             continue
@@ -26,14 +23,14 @@ def catch_signals(on_signal: Callable[[], None]) -> None:
 
 
 def ignore_signals() -> None:
-    """The end is near: a second signal changes nothing any more."""
+    """Ignore all signals from now on: the process is ending."""
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 
 def notify(text: str) -> None:
-    """Tell systemd `text`, one assignment a line. Neither raises nor waits: the car goes on without it."""
-    import socket  # here, because the motor process needs the signals and not this
+    """Send `text` to systemd, one assignment a line. Neither raises nor waits: the car drives without it."""
+    import socket  # here, because the motor process does not need it
 
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
@@ -46,7 +43,7 @@ def notify(text: str) -> None:
 
 
 def writes_to_journal(fd: int, env: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether this descriptor is systemd's journal (JOURNAL_STREAM in systemd.exec(5))."""
+    """Return whether this descriptor is systemd's journal (JOURNAL_STREAM in systemd.exec(5))."""
     with contextlib.suppress(OSError):
         found = os.fstat(fd)
         return env.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
@@ -54,10 +51,10 @@ def writes_to_journal(fd: int, env: Mapping[str, str] = os.environ) -> bool:
 
 
 def be_killed_first() -> None:
-    """Make the kernel end this process before the motor process when memory runs out: that one then makes the pins low.
+    """Make the kernel end this process before the motor process when memory runs out, so that the pins go low.
 
-    To be called when the motor process has started: it keeps what both inherited, for example from a unit. Raising the
-    value needs no right; where there is no such file, nothing changes (proc_pid_oom_score_adj(5)).
+    Call this after the start of the motor process, which keeps the inherited value. Raising the value needs no right;
+    without such a file, nothing changes (proc_pid_oom_score_adj(5)).
     """
     with contextlib.suppress(OSError):
         own = int(_OOM_SCORE.read_text())
@@ -65,10 +62,10 @@ def be_killed_first() -> None:
 
 
 class Watchdog:
-    """Systemd's watchdog over this process; nothing where it watches none, or another.
+    """Systemd's watchdog over this process; does nothing if systemd watches no process or another one.
 
     Args:
-        env: where systemd says how long it waits (WATCHDOG_USEC), and whom it watches (WATCHDOG_PID).
+        env: holds the interval (WATCHDOG_USEC) and the watched process (WATCHDOG_PID).
     """
 
     def __init__(self, env: Mapping[str, str] = os.environ) -> None:
@@ -78,7 +75,7 @@ class Watchdog:
         self._due_at = 0.0 if ours else float("inf")
 
     def feed(self, now: float) -> None:
-        """Say that all is well, when it is time to. Call it at least twice an interval, `now` monotonic."""
+        """Notify systemd when it is due. Call this at least twice in each interval; `now` is monotonic."""
         if now >= self._due_at:
             self._due_at = now + self._pause_s
             notify("WATCHDOG=1")

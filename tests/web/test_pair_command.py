@@ -152,7 +152,7 @@ async def test_commands_that_it_prints_work_as_they_are_printed() -> None:
         command = nobody.err.strip().rpartition("See: ")[2]
         assert command.startswith((".venv/bin/", "picar ", "/", "~/"))
         done = await run(["/bin/sh", "-c", command], env)
-        assert (done.code, done.out) == (0, "Nobody is paired.\n")
+        assert (done.code, done.out) == (0, "No phone or script is paired.\n")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin1", "cp437", "utf-8"])
@@ -276,7 +276,7 @@ def test_where_the_service_rests_its_list_is_meant_and_no_other(
     assert "Ben" in capsys.readouterr().out
     monkeypatch.setattr("os.geteuid", lambda: 0)  # sudo is for the service
     assert cli.run(["pair", "--list"]) == 0
-    assert "Nobody" in capsys.readouterr().out
+    assert "No phone or script is paired." in capsys.readouterr().out
 
 
 def test_nobody_is_named_as_everybody(

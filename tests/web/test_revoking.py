@@ -118,7 +118,7 @@ async def test_a_phone_that_has_just_paired_is_revoked_by_a_name_that_is_not_on_
         eve = cookie_of(await house.ask("POST", "/api/v1/pair", {"pin": house.pin, "name": "eve"}))
         said = await house.cli("pair", "--revoke", "eve")
         assert (said.code, said.out) == (1, "")
-        assert "Nobody named 'eve' is on the list. Invitations, and phones that paired within" in said.err
+        assert "The list has no 'eve'. All invitations have ended, and phones that paired within" in said.err
         assert (await house.ask("GET", "/api/v1/state", headers=eve)).code == "not_paired"
         assert house.names() == []
 
