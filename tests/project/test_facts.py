@@ -1,9 +1,10 @@
-"""The table of facts, the schema, and the documents have the same facts."""
+"""The table of facts, the schema, the documents and the page's table have the same facts, units and warnings."""
 
 from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,45 @@ def test_a_value_out_of_its_range_is_unknown(
 ) -> None:
     fact = Fact("fact_c", int, lambda _host: value, "°C", least=least, most=most)
     assert fact.value(Host(Tree(tmp_path))) == (value if valid else None)
+
+
+@cache
+def page() -> dict[str, dict[str, Any]]:
+    """Return the rows of the page's table by the facts' names."""
+    text = (ROOT / "static/js/hud/facts.js").read_text(encoding="utf-8")
+    rows = re.findall(r"^  \{ (name: .*) \},", text, re.M)
+    parsed = [json.loads("{" + re.sub(r"(\w+):", r'"\1":', row) + "}") for row in rows]
+    return {row["name"]: row for row in parsed}
+
+
+def test_the_page_has_the_facts_of_the_table_and_no_others() -> None:
+    seen = {row["seen"] for row in page().values() if "seen" in row}
+    assert page().keys() | seen == UNKNOWN.keys()
+    assert not page().keys() & seen
+
+
+def test_the_page_warns_at_the_levels_of_the_table() -> None:
+    facts = {fact.name: fact for fact in FACTS}
+    for name, row in page().items():
+        fact = facts[name]
+        assert row["unit"] == fact.unit
+        if fact.kind is bool:
+            assert fact.bad is True
+            assert "seen" not in row or facts[row["seen"]].warn is True
+        else:
+            assert (row.get("warn"), row.get("bad")) == (fact.warn, fact.bad)
+            assert row.get("low", False) == fact.low
+
+
+def test_the_manual_of_the_displays_names_the_facts_as_the_page_does_and_their_warnings() -> None:
+    words = json.loads((ROOT / "static/i18n/en.json").read_text(encoding="utf-8"))
+    text = (ROOT / "docs/hud.md").read_text(encoding="utf-8")
+    _, _, rest = text.partition("| Fact | Warning |")
+    table = dict(re.findall(r"^\| (.*?) \| (.*?) ?\|", rest.partition("\n\n")[0], re.M))
+    table.pop("---", None)
+    shown = {words[f"health.{row['health']}"]: row for row in page().values() if "health" in row}
+    assert list(table) == list(shown), "also in this order"
+    for name, row in shown.items():
+        for level in (row[key] for key in ("warn", "bad") if key in row):
+            space = "" if row["unit"] == "%" else " "
+            assert f"{level}{space}{row['unit']}".replace("-", "\u2212") in table[name]

@@ -19,8 +19,6 @@ export const FACTS = [
   { name: "wifi_dbm", unit: "dBm", health: "wifi", warn: -70, low: true },
   { name: "cpu_percent", unit: "%", health: "cpu", warn: 90 },
   { name: "uptime_s", unit: "s", health: "uptime" },
-  { name: "battery_v", unit: "V" },
-  { name: "battery_percent", unit: "%" },
 ];
 
 const known = (value) => value !== null && value !== undefined;
