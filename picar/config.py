@@ -341,6 +341,17 @@ def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str]
         problems.append(f"{place} = {toml(entry.value)} is not {rule}. {fix}")
 
 
+def high_at_power_on(terminal: str, number: int) -> str:
+    """Return a warning without full stop if this pin is not low at power-on, else an empty text.
+
+    Sources: BCM2835 ARM Peripherals p. 102; GPIO 14 and 15 are the serial port.
+    """
+    if number > 8 and number not in (14, 15):
+        return ""
+    why = "pulsed by the serial port" if number > 8 else "pulled up"
+    return f"{terminal} = {number}: this pin is {why} at power-on, so a motor may run before picar does"
+
+
 def _shared_pins(wiring: L298NConfig, entries: list[_Entry], accepted: Mapping[str, Any]) -> list[str]:
     given = {e.key for e in entries if e.section == "l298n"}
     users: dict[int, list[str]] = {}
@@ -367,14 +378,10 @@ def _unnamed_terminals(wiring: L298NConfig, named: set[str]) -> Iterable[str]:
 
 
 def _pin_warnings(wiring: L298NConfig) -> Iterable[str]:
-    """Name pins that are not low at power-on (BCM2835 ARM Peripherals p. 102; GPIO 14 is the UART)."""
+    """Warn of pins that are not low at power-on."""
     for terminal, number in wiring.wired().items():
-        if number <= 8 or number in (14, 15):
-            why = "pulsed by the serial port" if number > 8 else "pulled up"
-            yield (
-                f"[l298n] {terminal} = {number}: this pin is {why} at power-on, so a motor may run before "
-                f"picar does. Use one of GPIO 9 to 13 or 16 to 27."
-            )
+        if warning := high_at_power_on(terminal, number):
+            yield f"[l298n] {warning}. Use one of GPIO 9 to 13 or 16 to 27."
 
 
 def _known(word: str, known: Iterable[str]) -> str:

@@ -17,8 +17,7 @@ def add_to(commands: Commands) -> None:
 def doctor(options: argparse.Namespace) -> int:
     """Say what is wrong with this machine, and the exact fix."""
     from picar.doctor import examine
-    from picar.doctor.findings import as_json, is_well, report
-    from picar.doctor.machine import this_machine
+    from picar.doctor.machine import as_json, is_well, report, this_machine
 
     findings = list(examine(this_machine(), options.config))
     print(as_json(findings) if options.json else "\n".join(report(findings)))

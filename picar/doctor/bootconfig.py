@@ -1,4 +1,4 @@
-"""What config.txt asks of the header's pins: buses, overlays, and levels at boot.
+"""The lines of config.txt that use pins of the header: buses, overlays, and levels at boot.
 
 Sources: Raspberry Pi's documentation of config.txt, and the parameters in `overlays/README` of its kernel.
 It reads the file, not the kernel: a line that was added since the last boot counts already.
@@ -44,7 +44,7 @@ _NAMES_A_PIN = re.compile(r"(.*pin\d?|.*gpio|.*interrupt|i2c_gpio_sda|i2c_gpio_s
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A line of config.txt that wants a pin. `harm` says what happens to a motor that hangs on it."""
+    """A line of config.txt that uses a pin. `drives_high` is true if a motor on this pin runs at boot."""
 
     pin: int
     line: str
@@ -65,12 +65,12 @@ def lines(text: str, model: str | None) -> list[str]:
 
 
 def uses(active: list[str]) -> list[Use]:
-    """Return every pin that these lines ask for."""
+    """Return every pin that these lines use."""
     return [use for line in active for use in _uses_of(line)]
 
 
 def has_parameter(active: list[str], name: str) -> bool:
-    """Tell whether a `dtparam` is on at the end."""
+    """Return whether a `dtparam` is on after the last line."""
     state = False
     for line in active:
         key, _, value = line.partition("=")
@@ -81,7 +81,7 @@ def has_parameter(active: list[str], name: str) -> bool:
 
 
 def _applies(condition: str, model: str) -> bool:
-    """Tell whether a section holds; of a condition that is not the model's, say yes: it may."""
+    """Return whether a section holds for this model; a condition other than a model may hold, so yes."""
     if condition in _MODELS:
         return re.search(_MODELS[condition], model) is not None
     return condition != "none"

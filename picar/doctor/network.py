@@ -1,4 +1,4 @@
-"""The port, and the WiFi that the driver's commands come over."""
+"""The port, the car's name, and the WiFi that carries the driver's commands."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import time
 from collections.abc import Iterator
 
 from picar.config import ServerConfig
-from picar.doctor.findings import Finding
-from picar.doctor.machine import Machine
+from picar.doctor.machine import Finding, Machine
 from picar.errors import ServeError
 from picar.files import UNIT_FILE
 from picar.network import addresses
@@ -27,7 +26,7 @@ _CLOSER = (
 
 
 def port(machine: Machine, server: ServerConfig) -> Finding:
-    """Try to listen as `picar serve` would."""
+    """Try to listen as `picar serve` does."""
     where = "" if server.host == addresses.EVERYWHERE else f"{server.host} "
     try:
         sockets = machine.listen(server)
@@ -59,7 +58,7 @@ def _refused(machine: Machine, server: ServerConfig, error: ServeError) -> Findi
 
 
 def _picar_answers(server: ServerConfig) -> bool:
-    """Ask whoever listens there for its health; only picar speaks of a motor process."""
+    """Request `/healthz` from the server on that port; only picar's answer names a motor process."""
     host = _LOOPBACK.get(server.host, server.host)
     give_up_at = time.monotonic() + _PATIENCE_S
     told = b""
@@ -77,7 +76,7 @@ def _picar_answers(server: ServerConfig) -> bool:
 
 
 def name(machine: Machine, server: ServerConfig) -> Finding:
-    """Find out whether a phone can find the car by its name, without anybody typing numbers."""
+    """Examine whether a phone can find the car by its name instead of its IP address."""
     host = (machine.text("etc/hostname") or "").split(".")[0]
     answer = machine.ask("systemctl", "is-active", "avahi-daemon")
     if host and answer and answer.out == "active":
@@ -87,7 +86,7 @@ def name(machine: Machine, server: ServerConfig) -> Finding:
 
 
 def wifi(machine: Machine, model: str | None) -> Iterator[Finding]:
-    """Look at each WiFi interface: blocked, asleep, weak."""
+    """Examine each WiFi interface: blocked, asleep, weak."""
     if any(_blocked(machine, path) for path in machine.find("sys/class/rfkill/rfkill*/type")):
         fix = "sudo raspi-config nonint do_wifi_country GB (your own country), then: sudo rfkill unblock wifi"
         yield Finding("wifi", "problem", "switched off: no country was chosen, or somebody blocked it", fix)
@@ -107,7 +106,7 @@ def _blocked(machine: Machine, path: str) -> bool:
 
 
 def _power_save(machine: Machine, name: str) -> Finding:
-    """Find out whether the radio sleeps: that adds 50 to 300 ms, so the car stops for no reason that is seen."""
+    """Examine whether the radio sleeps: that delays commands by 50 to 300 ms, and the car stops without a visible reason."""
     connection = _nmcli(machine, "GENERAL.CONNECTION", "device", "show", name)
     answer = machine.ask("iw", "dev", name, "get", "power_save")
     told = answer.out.rpartition(":")[2].strip() if answer and answer.code == 0 else ""
@@ -150,6 +149,6 @@ def _dbm(machine: Machine, name: str) -> int | None:
 
 
 def _nmcli(machine: Machine, field: str, *what: str) -> str:
-    """Return one field from NetworkManager, empty where it has none."""
+    """Return one field from NetworkManager, empty if it is not set."""
     answer = machine.ask("nmcli", "-g", field, *what)
     return answer.out.splitlines()[0].strip() if answer and answer.code == 0 and answer.out else ""

@@ -7,8 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from picar.doctor.findings import Finding, report
-from picar.doctor.machine import Answer, Machine, run
+from picar.doctor.machine import Answer, Finding, Machine, report, run
 from tests.doctor.trees import listen_nowhere
 
 

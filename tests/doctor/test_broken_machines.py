@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from picar.doctor.findings import Finding, is_well
-from picar.doctor.machine import Answer
+from picar.doctor.machine import Answer, Finding, is_well
 from tests.doctor.trees import NOT_INSTALLED, PI_5, SERVICE_UP, WELL_CONFIG, Case, laptop, refuse
 
 CONFIG_TXT = "boot/firmware/config.txt"

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from picar.doctor import examine
-from picar.doctor.findings import Finding
-from picar.doctor.machine import Answer, Machine
+from picar.doctor.machine import Answer, Finding, Machine
 from tests.doctor.trees import PI_5, listen_nowhere
 from tests.support.header import ADVICE, FakeHeader
 from tests.support.product import ALL_PINS

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from picar.config import ServerConfig
 from picar.doctor import examine
-from picar.doctor.findings import Finding
-from picar.doctor.machine import Answer, Machine
+from picar.doctor.machine import Answer, Finding, Machine
 from picar.errors import ServeError
 
 PI_5 = "Raspberry Pi 5 Model B Rev 1.0"

@@ -7,7 +7,7 @@ import sys
 import time
 import types
 
-from picar.motor.pins import chips
+from picar.motor.pins import library
 from tests.fakes.board import Board
 
 SET_PULL_DOWN = 64
@@ -49,7 +49,7 @@ def _label(device: str) -> str:
     raise FileNotFoundError(2, "No such file or directory", device)
 
 
-chips.label = _label
+library.label = _label
 
 
 class _Chip:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from picar.motor.pins import chips
+from picar.motor.pins import library
 from tests.support.header import FAKES, FakeHeader
 
 _FAKED = (
@@ -33,7 +33,7 @@ def install_fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
 
     monkeypatch.syspath_prepend(FAKES)
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.setattr(chips, "label", chips.label)  # put back what the fake lgpio replaces
+    monkeypatch.setattr(library, "label", library.label)  # put back what the fake lgpio replaces
     _forget()
     yield install
     _forget()

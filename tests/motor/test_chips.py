@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from picar.errors import BackendError
-from picar.motor.pins import chips
+from picar.motor.pins import library
 
 PI_5 = {0: "pinctrl-rp1", 10: "gpio-brcmstb@107d508500"}
 PI_5_BEFORE_2024 = {0: "gpio-brcmstb@107d508500", 4: "pinctrl-rp1"}
@@ -27,7 +27,7 @@ def told(monkeypatch: pytest.MonkeyPatch, labels: dict[int, str | None]) -> None
             raise PermissionError(device)
         return found
 
-    monkeypatch.setattr(chips, "label", label)
+    monkeypatch.setattr(library, "label", label)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_the_header_s_chip_is_found_by_its_label(
     monkeypatch: pytest.MonkeyPatch, labels: dict[int, str | None], number: int
 ) -> None:
     told(monkeypatch, labels)
-    assert chips.header_chip() == number
+    assert library.header_chip() == number
 
 
 def test_the_first_chip_that_may_not_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,13 +45,13 @@ def test_the_first_chip_that_may_not_be_used_is_named(monkeypatch: pytest.Monkey
     with pytest.raises(
         BackendError, match=r"no permission for /dev/gpiochip1\. (Join the group|Root may not)"
     ):
-        chips.header_chip()
+        library.header_chip()
 
 
 def test_a_machine_without_the_header_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     told(monkeypatch, {0: "gpio-mockup-A"})
     with pytest.raises(BackendError, match="no GPIO chip of a Raspberry Pi is here"):
-        chips.header_chip()
+        library.header_chip()
 
 
 def test_a_label_is_read_from_the_kernel_s_structure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_a_label_is_read_from_the_kernel_s_structure(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr("fcntl.ioctl", ioctl)
     before = len(list(Path("/proc/self/fd").iterdir()))
-    assert chips.label(os.devnull) == "pinctrl-bcm2835"
+    assert library.label(os.devnull) == "pinctrl-bcm2835"
     assert asked == [(2 << 30 | 68 << 16 | 0xB4 << 8 | 0x01, 68)], "_IOR(0xB4, 0x01, struct gpiochip_info)"
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
@@ -71,4 +71,4 @@ def test_a_label_is_read_from_the_kernel_s_structure(monkeypatch: pytest.MonkeyP
 def test_what_is_no_chip_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "gpiochip0").touch()
     with pytest.raises(OSError, match="ioctl"):
-        chips.label(str(tmp_path / "gpiochip0"))
+        library.label(str(tmp_path / "gpiochip0"))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from picar.errors import BackendError
-from picar.motor.pins import lock
-from picar.motor.pins.lock import PinsLock
+from picar.motor.pins import library
+from picar.motor.pins.library import PinsLock
 
 
 def test_a_library_may_be_imported_in_a_folder_that_this_user_may_not_read(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_library_may_be_imported_in_a_folder_that_this_user_may_not_read(tmp_p
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The lock where there is no chip."""
-    monkeypatch.setattr(lock, "_DEVICE", tmp_path / "none")
+    monkeypatch.setattr(library, "_LOCK_DEVICE", tmp_path / "none")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     return tmp_path / "picar-pins.lock"
 

@@ -11,7 +11,7 @@ import pytest
 
 from picar.errors import BackendError
 from picar.motor import pins
-from picar.motor.pins.lock import may_use
+from picar.motor.pins.library import may_use
 from picar.motor.pins.mock import MockPins
 from picar.motor.pins.sim import SimPins
 from picar.raspberrypi import raspberry_pi_model

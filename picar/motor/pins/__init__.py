@@ -55,28 +55,28 @@ class Circuit(Protocol):
 
 Opener = Callable[[Circuit], Pins]
 
-_REAL = ("lgpio", "gpiozero", "rpigpio")
-_AUTO = ("lgpio", "rpigpio")  # on a Pi, the first that works
+REAL = ("lgpio", "rpigpio", "gpiozero")
+AUTO = REAL[:2]  # on a Pi, the first that works
 
 
 def backend(name: str) -> Opener:
     """Import a backend's module, and its library with it, and return the function that opens its pins.
 
     Raises:
-        BackendError: its library is missing or broken; the sentence says what to install.
+        BackendError: its library is missing or broken; the sentence names the package to install.
     """
     return cast("Opener", _module(name).open_pins)
 
 
 def choose(name: str, model: str | None) -> str:
-    """Return the backend to use: `name` itself, or what `auto` means on this machine.
+    """Return the backend to use: `name` itself, or the choice of `auto` on this machine.
 
     Args:
         name: from the configuration.
         model: of the Raspberry Pi, None elsewhere.
 
     Raises:
-        BackendError: it cannot work here. On a Pi `auto` never falls back to a simulated car: it would be a lie.
+        BackendError: it cannot work here. On a Pi `auto` never falls back to a simulated car.
     """
     if name == "auto":
         return _first_that_works(model) if model else "sim"
@@ -89,7 +89,7 @@ def choose(name: str, model: str | None) -> str:
 
 def _first_that_works(model: str) -> str:
     refusals = []
-    for name in _AUTO:
+    for name in AUTO:
         try:
             _check(name)
         except BackendError as error:
@@ -103,9 +103,9 @@ def _first_that_works(model: str) -> str:
 
 
 def _check(name: str) -> None:
-    """Raise `BackendError` where a backend cannot work; no pin is claimed."""
+    """Raise `BackendError` if a backend cannot work; claim no pin."""
     module = _module(name)
-    if name in _REAL:
+    if name in REAL:
         module.check()
 
 

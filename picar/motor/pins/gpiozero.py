@@ -19,8 +19,7 @@ from typing import Any
 
 from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins, try_all
-from picar.motor.pins.library import importing, private_work_dir, refusal
-from picar.motor.pins.lock import PinsLock
+from picar.motor.pins.library import PinsLock, importing, private_work_dir, refusal
 
 with importing("python3-gpiozero"):
     from gpiozero import Device, PinFactoryFallback

@@ -13,9 +13,7 @@ from collections.abc import Iterable
 from picar.errors import BackendError
 from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins, try_all
-from picar.motor.pins.chips import header_chip
-from picar.motor.pins.library import importing, refusal
-from picar.motor.pins.lock import PinsLock
+from picar.motor.pins.library import PinsLock, header_chip, importing, refusal
 
 with importing("python3-lgpio"):
     import lgpio

@@ -1,47 +1,87 @@
-"""The GPIO libraries: which are there, and whether picar's choice really drives the motor pins."""
+"""The motor pins: those that are in use elsewhere or high before picar runs, and the library that drives them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from picar.config import Config
-from picar.doctor.findings import Finding
-from picar.doctor.machine import Machine
+from picar.config import SECTIONS, Config, high_at_power_on
+from picar.doctor import bootconfig
+from picar.doctor.bootconfig import Use
+from picar.doctor.machine import Finding, Machine
 from picar.files import UNIT_FILE
-from picar.motor.boards import board_of
+from picar.motor.boards import Board
+from picar.motor.pins import AUTO, REAL
 from picar.program import command
 
-LIBRARIES = ("lgpio", "rpigpio", "gpiozero")
-_AUTO = ("lgpio", "rpigpio")  # as `picar.motor.pins` takes them
+WELL = Finding("wiring", "ok", "no motor pin is pulled up at power-on or used by something else")
+_GOOD = (25, 17, 27, 22, 23, 24, 26, 16, 20, 21, 19, 18, 13, 12)  # low at power-on, and not of a common bus
 _NO_CHIP = "update the kernel: sudo apt full-upgrade && sudo reboot"
 
 
-def libraries(machine: Machine, model: str | None, settings: Config, may_claim: bool) -> Iterator[Finding]:
-    """Try each library without a pin, and the one that picar takes with the motor pins.
+def hazards(machine: Machine, model: str | None, board: Board) -> Iterator[Finding]:
+    """Examine each motor pin.
 
     Args:
-        machine: where.
+        machine: its config.txt is read.
         model: of the Raspberry Pi, None elsewhere.
-        settings: the backend, and where the configuration is.
-        may_claim: whether the motor pins may be driven low: not when something else uses one.
+        board: the motor board.
+    """
+    active = bootconfig.lines(machine.text(*bootconfig.PATHS) or "", model)
+    users = {use.pin: use for use in bootconfig.uses(active)}
+    file = next((f"/{path}" for path in bootconfig.PATHS if machine.has(path)), "config.txt")
+    terminals, section = board.terminals(), board.config.board
+    free = [pin for pin in _GOOD if pin not in users and pin not in terminals.values()]
+    for terminal, number in terminals.items():
+        fixes = []
+        if free and section in SECTIONS:  # the pins of a board without a section are fixed
+            fixes = [f"move its wire to GPIO {free[0]} and set {terminal} = {free[0]} under [{section}]"]
+        if number in users:
+            fixes.append(f"delete that line from {file}, and reboot")
+            yield Finding(
+                "wiring", "problem", f"{terminal} = {number}: {_harm(users[number])}", "; or ".join(fixes)
+            )
+        elif warning := high_at_power_on(terminal, number):
+            yield Finding("wiring", "warning", warning, "".join(fixes))
+        else:
+            continue
+        free = free[1:]
+
+
+def _harm(use: Use) -> str:
+    if use.drives_high:
+        return f"the line {use.line} makes this pin high at boot: a motor runs before picar does"
+    return f"this pin is used by {use.by} ({use.line})"
+
+
+def libraries(
+    machine: Machine, model: str | None, settings: Config, board: Board, may_claim: bool
+) -> Iterator[Finding]:
+    """Try each library without a pin, and the one that picar uses with the motor pins.
+
+    Args:
+        machine: the machine to try them on.
+        model: of the Raspberry Pi, None elsewhere.
+        settings: the backend, and the path of the configuration.
+        board: the motor board.
+        may_claim: whether the motor pins may be driven low: not if another device uses one.
     """
     wanted = settings.motors.backend
     if wanted in ("sim", "mock") or (wanted == "auto" and model is None):
         yield _no_pins(wanted, model)
         return
-    order = _AUTO if wanted == "auto" else (wanted,)
-    why_not = {name: _try(machine, name) for name in dict.fromkeys((*order, *(LIBRARIES if model else ())))}
+    order = AUTO if wanted == "auto" else (wanted,)
+    why_not = {name: _try(machine, name) for name in dict.fromkeys((*order, *(REAL if model else ())))}
     chosen = next((name for name in order if not why_not[name]), None)
     for name, why in why_not.items():
         yield _library(machine, name, why, needed=chosen is None and name == order[0])
     if chosen is None:
-        yield _none(wanted, model)
+        yield _without_library(wanted, model)
     elif not may_claim:
         yield Finding(
             "pins", "warning", f"{chosen} works; not tried with the motor pins, because of the problems above"
         )
     else:
-        yield _claim(machine, chosen, settings)
+        yield _claim(machine, chosen, settings, board)
 
 
 def _no_pins(wanted: str, model: str | None) -> Finding:
@@ -60,12 +100,10 @@ def _try(machine: Machine, name: str) -> str:
         return f"{machine.interpreter} cannot be started."
     if answer.code is None:
         return "it does not answer. Restart the Pi: sudo reboot"
+    if answer.code in (0, 1):
+        return answer.err if answer.code else ""
     last = answer.err.strip().splitlines()[-1:] or ["it ended without a word."]
-    return (
-        ""
-        if answer.code == 0
-        else (answer.err if answer.code == 1 else f"it crashes ({answer.code}): {last[0]}")
-    )
+    return f"it crashes ({answer.code}): {last[0]}"
 
 
 def _library(machine: Machine, name: str, why: str, needed: bool) -> Finding:
@@ -79,7 +117,7 @@ def _library(machine: Machine, name: str, why: str, needed: bool) -> Finding:
     return Finding(name, "problem", message.rstrip("."), fix or _NO_CHIP)
 
 
-def _none(wanted: str, model: str | None) -> Finding:
+def _without_library(wanted: str, model: str | None) -> Finding:
     if model is None:
         message, fix = f"{wanted} cannot be used here", 'write backend = "auto" under [motors]'
     else:
@@ -89,11 +127,11 @@ def _none(wanted: str, model: str | None) -> Finding:
     )
 
 
-def _claim(machine: Machine, chosen: str, settings: Config) -> Finding:
-    """Drive the motor pins low, unless another picar has them: that is its lock's business."""
+def _claim(machine: Machine, chosen: str, settings: Config, board: Board) -> Finding:
+    """Drive the motor pins low; the lock of a running picar prevents it."""
     config = () if settings.source == "defaults" else ("--config", settings.source)
     answer = machine.ask(machine.interpreter, "-m", "picar", "pins-low", "--pins", chosen, *config)
-    numbers = ", ".join(str(pin) for pin in sorted(set(board_of(settings).terminals().values())))
+    numbers = ", ".join(str(pin) for pin in sorted(set(board.terminals().values())))
     if answer is not None and answer.code == 0:
         return Finding("pins", "ok", f"{chosen} drives GPIO {numbers} (now low)")
     if answer is None or answer.code is None:

@@ -1,4 +1,4 @@
-"""The Raspberry Pi itself: model, system, what the kernel does with pins, watchdog, power."""
+"""The machine and its system: model, operating system, behaviour of the pins, watchdog, power, service, clock."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import shlex
 from collections.abc import Iterator
 
 from picar.doctor import bootconfig
-from picar.doctor.findings import Finding
-from picar.doctor.machine import Machine
+from picar.doctor.machine import Finding, Machine
 from picar.sensors.host import SINCE_BOOT, THROTTLED, UNDER_VOLTAGE, Sources, throttle_bits, voltage_is_low
 
 _PARAMETERS = "sys/module/pinctrl_*/parameters/persist_gpio_outputs"
 _SHORT_HEADER = re.compile(r"Raspberry Pi Model [AB] Rev")  # the first ones: 26 pins
 _WATCHDOG_FILE = "/etc/systemd/system.conf.d/watchdog.conf"
+_PROPERTIES = ("LoadState", "ActiveState", "SubState", "UnitFileState", "NRestarts", "Result")
+_LOG = "journalctl -u picar -n 20 --no-pager"
+_MANY_RESTARTS = 3
 _MORE_POWER = (
     "give the Pi a supply of its own (5 V, 3 A; 5 A for a Pi 5) with a short thick cable, the motors another; "
     "a lower accel under [drive] draws less at once"
@@ -22,7 +24,7 @@ _MORE_POWER = (
 
 
 def model(name: str | None) -> Finding:
-    """Say what machine this is."""
+    """Return the model."""
     if name is None:
         return Finding("machine", "ok", f"{platform.system()} on {platform.machine()}, no Raspberry Pi")
     if _SHORT_HEADER.match(name):
@@ -32,7 +34,7 @@ def model(name: str | None) -> Finding:
 
 
 def system(machine: Machine, name: str | None) -> Finding:
-    """Look at the operating system."""
+    """Examine the operating system."""
     text = machine.text("etc/os-release", "usr/lib/os-release")
     if text is None:
         return Finding("system", "ok", f"{platform.system()} {platform.release()}")
@@ -54,7 +56,7 @@ def system(machine: Machine, name: str | None) -> Finding:
 
 
 def what_a_pi_needs() -> Finding:
-    """Say what a Pi would need."""
+    """Return the list of everything that a Pi would need."""
     return Finding(
         "on a Pi",
         "ok",
@@ -66,7 +68,7 @@ def what_a_pi_needs() -> Finding:
 
 
 def strict_gpiod(machine: Machine, name: str) -> Finding:
-    """Find out whether pins fall when the program that drove them is gone (raspberrypi/linux PR 6117)."""
+    """Examine whether pins fall when the program that drove them is gone (raspberrypi/linux PR 6117)."""
     state = machine.text(*machine.find(_PARAMETERS))
     wanted = bootconfig.has_parameter(
         bootconfig.lines(machine.text(*bootconfig.PATHS) or "", name), "strict_gpiod"
@@ -89,7 +91,7 @@ def strict_gpiod(machine: Machine, name: str) -> Finding:
 
 
 def watchdog(machine: Machine) -> Finding:
-    """Find out whether a Pi whose kernel hangs is restarted."""
+    """Examine whether a Pi whose kernel hangs is restarted."""
     if not machine.find("dev/watchdog*"):
         return Finding(
             "watchdog",
@@ -112,7 +114,7 @@ def watchdog(machine: Machine) -> Finding:
 
 
 def power(machine: Machine) -> Finding:
-    """Look for under-voltage, now and since the last start: why a Pi resets when its motors start."""
+    """Examine under-voltage, now and since the last start: it resets a Pi when its motors start."""
     sources = Sources.of(machine)
     bits = _told_by_vcgencmd(machine)
     bits = throttle_bits(machine, sources) if bits is None else bits
@@ -136,7 +138,7 @@ def power(machine: Machine) -> Finding:
 def _way_to_read_power(machine: Machine) -> str:
     if machine.ask("vcgencmd", "get_throttled") is None:
         return "sudo apt install raspi-utils, which has vcgencmd"
-    if machine.is_root:  # no group keeps root out
+    if machine.is_root:  # root needs no group
         return "start the kernel of Raspberry Pi OS; in a container, allow it /dev/vcio"
     return "sudo usermod -aG video $USER, then log in again"
 
@@ -152,3 +154,55 @@ def _told_by_vcgencmd(machine: Machine) -> int | None:
     answer = machine.ask("vcgencmd", "get_throttled")
     found = re.search(r"throttled=0x([0-9a-fA-F]+)", answer.out) if answer and answer.code == 0 else None
     return int(found[1], 16) if found else None
+
+
+def service(machine: Machine) -> Finding:
+    """Examine the state of the service in systemd."""
+    if not machine.has("run/systemd/system"):
+        return Finding("service", "ok", "not looked at: this machine does not run systemd")
+    answer = machine.ask("systemctl", "show", "picar", *(f"--property={name}" for name in _PROPERTIES))
+    if answer is None or answer.code != 0:
+        return Finding("service", "warning", "systemctl does not answer", "systemctl status picar")
+    state = dict(line.partition("=")[::2] for line in answer.out.splitlines())
+    if state.get("LoadState") == "not-found":
+        return Finding(
+            "service", "ok", "not installed; sudo scripts/install makes the car start with the machine"
+        )
+    return _installed(state)
+
+
+def _installed(state: dict[str, str]) -> Finding:
+    active, enabled = state.get("ActiveState"), state.get("UnitFileState")
+    restarts = state.get("NRestarts", "0")
+    if state.get("LoadState") == "masked":
+        return Finding("service", "problem", "it is masked: it cannot start", "sudo systemctl unmask picar")
+    if active == "failed" or state.get("SubState") == "auto-restart":
+        why = state.get("Result", "unknown")
+        return Finding(
+            "service", "problem", f"it does not run ({why}, restarted {restarts} times)", f"read why: {_LOG}"
+        )
+    if active != "active":
+        return Finding("service", "warning", f"installed, and {active}", "sudo systemctl enable --now picar")
+    if enabled not in ("enabled", "enabled-runtime"):
+        return Finding(
+            "service", "warning", "runs, but does not start with the machine", "sudo systemctl enable picar"
+        )
+    if restarts.isdecimal() and int(restarts) >= _MANY_RESTARTS:
+        return Finding(
+            "service", "warning", f"runs, and had to be restarted {restarts} times", f"read why: {_LOG}"
+        )
+    return Finding("service", "ok", "runs, and starts with the machine")
+
+
+def clock(machine: Machine) -> Finding:
+    """Examine whether the clock is set. It matters for the times in the log only; driving does not use it."""
+    answer = machine.ask("timedatectl", "show", "--property=NTPSynchronized", "--value")
+    told = answer.out if answer and answer.code == 0 else ""
+    if told == "yes" or machine.has("run/systemd/timesync/synchronized"):
+        return Finding("clock", "ok", "set by the network")
+    if told == "no":
+        message = "not set by the network: the times in the log may be wrong (the car does not mind)"
+        return Finding(
+            "clock", "warning", message, "connect to the Internet once, then: sudo timedatectl set-ntp true"
+        )
+    return Finding("clock", "ok", "whether it is set cannot be seen here; only the times in the log are its")
