@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from picar.errors import ConfigError
 from picar.options import EnablePin, option, options_of, pin, toml
@@ -28,7 +28,7 @@ PairingName = Literal["auto", "on", "local", "off"]
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """Where the page is served."""
+    """The address of the page, and the limits of its connections."""
 
     host: str = option(
         "all",
@@ -37,85 +37,85 @@ class ServerConfig:
     )
     port: int = option(8000, "TCP port; 0 takes any free one.", lo=0, hi=65535)
     name: str = option("picar", "The car's name, shown on the page.")
-    allowed_hosts: tuple[str, ...] = option((), "More host names under which browsers may open the page.")
-    max_clients: int = option(1200, "Most connections at a time.", lo=10, hi=10000)
+    allowed_hosts: tuple[str, ...] = option((), "Further host names under which browsers may open the page.")
+    max_clients: int = option(1200, "Maximum number of connections.", lo=10, hi=10000)
     max_clients_per_address: int = option(
-        32, "Most connections from one address, this machine's own excepted.", lo=4, hi=10000
+        32, "Maximum number of connections from one address, except from this machine.", lo=4, hi=10000
     )
 
 
 @dataclass(frozen=True, slots=True)
 class AccessConfig:
-    """Who may drive."""
+    """Pairing of new browsers."""
 
     pairing: PairingName = option(
         "auto",
-        "Whom to ask for the PIN: everyone (on), everyone but this machine itself (local), nobody (off, for a car on its "
-        "own hotspot); auto is on on a Pi and local elsewhere.",
+        "Browsers that need the PIN: all (on), all but those of this machine (local), or no browser (off, for a car on its own "
+        "hotspot). auto is on on a Pi and local elsewhere.",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """How long silence may last, and who keeps the wheel."""
+    """Timeouts of the driver's commands, and of the wheel."""
 
     command_timeout_s: float = option(
         0.5,
-        "Without a fresh command for so long the car stops; counted from what the driver last saw.",
+        "Time without a fresh command after which the car stops, counted from the state that the driver saw last.",
         unit="s",
         lo=0.2,
         hi=1.0,
     )
     rearm_s: float = option(
         1.0,
-        "After a failsafe a fresh command within this time drives on; later the stick must be let go first.",
+        "Time after a failsafe in which a fresh command drives on; later the stick must return to neutral first.",
         unit="s",
         lo=0.0,
         hi=3.0,
     )
     idle_s: float = option(
         5.0,
-        "After so long without a non-zero command the wheel goes to the next who asks.",
+        "Time without a non-zero command after which the wheel goes to the oldest request.",
         unit="s",
         lo=0.2,
         hi=600.0,
     )
     grace_s: float = option(
-        2.0, "So long the wheel is kept for a driver whose page reloads.", unit="s", lo=0.0, hi=30.0
+        2.0, "Time for which the wheel is kept for a driver who reloads the page.", unit="s", lo=0.0, hi=30.0
     )
 
 
 @dataclass(frozen=True, slots=True)
 class DriveConfig:
-    """From sticks to wheel speeds. Speeds are shares of full power."""
+    """The way from sticks to wheel speeds. Speeds are shares of full power."""
 
     max_speed: float = option(1.0, "Fastest wheel speed.", lo=0.1, hi=1.0)
-    accel: float = option(2.5, "Most a wheel may speed up in a second.", unit="per s", lo=0.2, hi=20.0)
-    decel: float = option(6.0, "Most a wheel may slow down in a second.", unit="per s", lo=1.0, hi=50.0)
+    accel: float = option(2.5, "Maximum acceleration of a wheel per second.", unit="per s", lo=0.2, hi=20.0)
+    decel: float = option(6.0, "Maximum deceleration of a wheel per second.", unit="per s", lo=1.0, hi=50.0)
     deadband: float = option(0.05, "Stick travel around the middle that counts as neutral.", lo=0.01, hi=0.3)
     expo: float = option(0.3, "0 is linear; towards 1 the stick is softer around the middle.", lo=0.0, hi=1.0)
     reverse_pause_s: float = option(
-        0.1, "Rest at zero between forward and reverse; it spares the gears.", unit="s", lo=0.1, hi=2.0
+        0.1, "Pause at zero between forward and reverse; it spares the gears.", unit="s", lo=0.1, hi=2.0
     )
 
 
 @dataclass(frozen=True, slots=True)
 class MotorsConfig:
-    """How the pins make the motors turn."""
+    """The library of the pins, and the signal for the motors."""
 
     backend: BackendName = option(
-        "auto", "Which library sets the pins; auto takes the best on a Pi and the simulator elsewhere."
+        "auto", "Library that sets the pins; auto uses the best on a Pi and the simulator elsewhere."
     )
     pwm_hz: int = option(200, "PWM frequency of the motors.", unit="Hz", lo=20, hi=2000)
     min_duty: float = option(0.25, "Duty cycle at which the motors just begin to turn.", lo=0.0, hi=0.8)
     brake_hold_s: float = option(
-        0.3, "How long STOP brakes before the wheels roll free.", unit="s", lo=0.0, hi=0.3
+        0.3, "Time for which STOP brakes before the wheels roll freely.", unit="s", lo=0.0, hi=0.3
     )
 
 
 @dataclass(frozen=True, slots=True)
 class L298NConfig:
-    """Which pins go to the L298N board: ENA, IN1, IN2 is the left side.
+    """The pins of the L298N board: ENA, IN1, IN2 are the left side.
 
     A pin is a BCM number (`12`), or a text: `"GPIO12"`, or its place on the header, `"BOARD32"`. ENA and ENB may share one pin.
     """
@@ -142,13 +142,18 @@ class L298NConfig:
 class SideConfig:
     """One side's motor."""
 
-    invert: bool = option(False, "The motor turns the wrong way round.")
-    trim: float = option(1.0, "Slow this side down until the car drives straight.", lo=0.5, hi=1.0)
+    invert: bool = option(False, "Set it if the motor turns the wrong way.")
+    trim: float = option(
+        1.0,
+        "Share of its speed that this side keeps; lower it on the faster side until the car drives straight.",
+        lo=0.5,
+        hi=1.0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All sections; `source` says where it came from, `warnings` what is legal but unwise."""
+    """All sections. `source` is the file; `warnings` are about legal but unwise values."""
 
     server: ServerConfig = field(default_factory=ServerConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
@@ -164,20 +169,15 @@ class Config:
 
 
 SECTIONS: dict[str, type] = {
-    "server": ServerConfig,
-    "access": AccessConfig,
-    "session": SessionConfig,
-    "drive": DriveConfig,
-    "motors": MotorsConfig,
-    "l298n": L298NConfig,
-    "left": SideConfig,
-    "right": SideConfig,
+    name: kind
+    for name, kind in get_type_hints(Config).items()
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind)
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One value that somebody gave, and where."""
+    """One given value and its origin."""
 
     origin: str
     section: str
@@ -186,7 +186,7 @@ class _Entry:
 
 
 def find_file(flag: str | None, env: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the file to read: `--config`, else $PICAR_CONFIG, else /etc/picar/picar.toml, else none."""
+    """Return the file to read: `--config`, else $PICAR_CONFIG, else /etc/picar/picar.toml if it exists."""
     if flag or env.get("PICAR_CONFIG"):
         return Path(flag or env["PICAR_CONFIG"])
     return SYSTEM_FILE if SYSTEM_FILE.exists() else None
@@ -200,9 +200,9 @@ def load(
     """Read, merge and check the configuration.
 
     Args:
-        path: the TOML file, or None for defaults.
-        env: where `PICAR_SECTION__KEY` overrides are looked up.
-        flags: values from the command line by (section, key), None where not given; the last word.
+        path: the TOML file; without one, the defaults.
+        env: the environment with the `PICAR_SECTION__KEY` overrides.
+        flags: values from the command line by (section, key), None if not given; they win.
 
     Raises:
         ConfigError: with all problems at once, each naming origin, key, value, rule and fix.
@@ -243,7 +243,7 @@ def as_toml(config: Config, remarks: Mapping[tuple[str, str], str] | None = None
 
     Args:
         config: the configuration.
-        remarks: what to say behind a value, by (section, key).
+        remarks: comments behind a value, by (section, key).
     """
     said = {place: f"  # {remark}" for place, remark in (remarks or {}).items()}
     blocks = []
@@ -327,7 +327,7 @@ def _env_value(section: str, key: str, text: str) -> Any:
 
 
 def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str]) -> None:
-    """Put the entry's value where it belongs, or note what is wrong with it."""
+    """Add the value of an entry to `values`, or a problem to `problems`."""
     options = options_of(SECTIONS[entry.section])
     place = f"{entry.origin}: [{entry.section}] {entry.key}"
     declared = options.get(entry.key)
@@ -370,7 +370,7 @@ def _shared_pins(wiring: L298NConfig, entries: list[_Entry], accepted: Mapping[s
 
 
 def _unnamed_terminals(wiring: L298NConfig, named: set[str]) -> Iterable[str]:
-    """Warn of default pins that fill up a wiring of which some terminals are given."""
+    """Warn of default pins that complete a wiring with some given terminals."""
     rest = {terminal: number for terminal, number in wiring.wired().items() if terminal not in named}
     if rest and not named.isdisjoint(TERMINALS):
         pins = ", ".join(f"{terminal} = {number}" for terminal, number in rest.items())

@@ -1,6 +1,6 @@
-"""What one option is: its declaration, its check, and the sentence that says what it wants.
+"""One option: its declaration, its check, and the sentence about its valid values.
 
-Used by `config.py` alone; it knows no option by name.
+`config.py` declares the options; this file names no option.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _HOST_NAME = re.compile(r"[\w.-]+")  # letters of any alphabet: browsers send th
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One declared option. `check` turns a TOML value into the value the program uses."""
+    """One declared option. `check` converts a TOML value into the value for the program."""
 
     name: str
     type: Any
@@ -38,7 +38,7 @@ class Option:
         """Return the value to use.
 
         Raises:
-            ValueError: the value has the wrong type or is out of range; `rule` says what is right.
+            ValueError: the value has the wrong type or is out of range; the text is `rule`.
         """
         if self.unit == "BCM":
             value = _bcm(value)
@@ -76,7 +76,7 @@ class Option:
 
     @property
     def rule(self) -> str:
-        """What a good value is, in words."""
+        """The valid values, in words."""
         if self.unit == "BCM":
             jumper = ' or "jumper"' if self.type == EnablePin else ""
             return f"a BCM pin number of the 40-pin header, 0 to 27{jumper}"
@@ -130,8 +130,10 @@ def toml(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "[" + ", ".join(toml(v) for v in value) + "]"
     if isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # the one that JSON lets pass
+        return json.dumps(value, ensure_ascii=False).replace(
+            "\x7f", "\\u007f"
+        )  # JSON permits it, TOML does not
     try:
         return str(value)
-    except ValueError:  # more digits than Python likes to print
+    except ValueError:  # more digits than Python prints
         return f"a number of {value.bit_length()} bits"

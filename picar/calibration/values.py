@@ -1,6 +1,6 @@
-"""What calibrating finds out about two motors: six options of the configuration, as one value.
+"""The calibration of the two motors: six options of the configuration, as one value.
 
-The page measures them, the motor process follows them at once, `overlay.py` keeps them beside the configuration.
+The page measures them, the motor process follows them at once, `store.py` keeps them beside the configuration.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PLACES = {  # in the order of the sections
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The six values; `PLACES` says which option each is, and that option's range holds."""
+    """The six values. `PLACES` names the option of each; the range of that option holds."""
 
     swap: bool
     left_invert: bool
@@ -35,7 +35,7 @@ class Calibration:
 
     @classmethod
     def of(cls, config: Config) -> Calibration:
-        """Return what a configuration says."""
+        """Return the calibration of a configuration."""
         return cls(**{name: getattr(getattr(config, s), key) for name, (s, key) in PLACES.items()})
 
     def applied_to(self, config: Config) -> Config:
@@ -48,16 +48,16 @@ class Calibration:
 
     @property
     def motor_trims(self) -> tuple[float, float]:
-        """The trims of the motor on OUT1 and OUT2, and of the one on OUT3 and OUT4."""
+        """The trims of the first and of the second motor of the board."""
         return (self.right_trim, self.left_trim) if self.swap else (self.left_trim, self.right_trim)
 
     def is_faster_than(self, other: Calibration) -> bool:
-        """Tell whether a motor may turn faster than with another one, at the same stick."""
+        """Return whether a motor may turn faster than with the other calibration, at the same stick."""
         ours, theirs = (self.min_duty, *self.motor_trims), (other.min_duty, *other.motor_trims)
         return any(mine > yours for mine, yours in zip(ours, theirs, strict=True))
 
     def toml(self) -> str:
-        """Return the lines that say the same in picar.toml."""
+        """Return the lines for picar.toml."""
         sections: dict[str, list[str]] = {}
         for name, (section, key) in PLACES.items():
             sections.setdefault(section, []).append(f"{key} = {toml(getattr(self, name))}\n")

@@ -82,7 +82,7 @@ def emergency(settings: Config, backend: str, notes: Sequence[Note]) -> Callable
     board, open_backend = board_of(settings), pins.backend(backend)
 
     def open_pins() -> pins.Pins:
-        opened = open_backend(board)
+        opened = open_backend(board.motors)
         for note in notes:
             opened = TracedPins(opened, note)
         return opened

@@ -16,7 +16,7 @@ def add_to(commands: Commands) -> None:
 
 
 def check_config(options: argparse.Namespace) -> int:
-    """Say whether the configuration is good, and what it comes to."""
+    """Check the configuration, and print all options with their values."""
     from picar.access.locations import resting
     from picar.calibration.store import Overlay
     from picar.calibration.values import PLACES

@@ -25,7 +25,7 @@ def add_to(commands: Commands) -> None:
 
 
 def pins_low(options: argparse.Namespace) -> int:
-    """Drive every motor pin low, whoever left it high."""
+    """Drive every motor pin low."""
     settings = load(options)
     backend = choose_backend(settings)
     # The lines stay in the pipe until the pins are low: before that, no process is started and no file opened.
@@ -34,7 +34,7 @@ def pins_low(options: argparse.Namespace) -> int:
         emergency(settings, backend, [tracing.trace.line] if tracing else [])()
     except Exception:
         if tracing:
-            with contextlib.suppress(PicarError):  # the pins' own failure is the one to be told
+            with contextlib.suppress(PicarError):  # the error of the pins matters more
                 tracing.save()
         raise
     if tracing:

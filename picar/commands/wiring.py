@@ -1,6 +1,6 @@
 """`picar wiring`: the drawing in the terminal or in a file, and a configuration for a tutorial's wiring.
 
-A part of the roof: it reads the configuration and writes files, so that `picar.wiring` need not.
+It reads the configuration and writes the files; `picar.wiring` does neither.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from picar.commands.common import Commands, add
 from picar.errors import FileError, UsageError
 from picar.program import command
 from picar.wiring import svg, text
-from picar.wiring.plan import PRESETS, Plan, Preset, as_toml, plan
+from picar.wiring.plan import PRESETS, Plan, Preset, as_toml, plan, plan_of
 from picar.wiring.text import WORDS
 
-_OURS = "<svg "  # how a file begins that may be drawn anew
+_OURS = "<svg "  # the first characters of a file that may be overwritten
 
 
 def add_to(commands: Commands) -> None:
@@ -46,7 +46,7 @@ def wiring(options: argparse.Namespace) -> int:
 
 
 def output(options: argparse.Namespace) -> str:
-    """Do what is asked for, and return what to print.
+    """Carry out the options, and return the text to print.
 
     Args:
         options: `config`, `svg`, `lang`, `preset` and `write`, as on the command line.
@@ -86,7 +86,7 @@ def _configured(flag: str | None) -> Plan:
     settings = config.load(config.find_file(flag))
     calibrated = Overlay.configured(resting(), settings).read()
     settings = calibrated.applied_to(settings) if calibrated else settings
-    return plan(settings.l298n, settings.left, settings.right)
+    return plan_of(settings)
 
 
 def _in_the_terminal(drawn: Plan) -> str:
@@ -99,7 +99,7 @@ def _in_the_terminal(drawn: Plan) -> str:
 
 
 def _draw(drawn: Plan, language: str, file: Path) -> str:
-    """Write the drawing; an older one is drawn anew, any other file is left alone."""
+    """Write the drawing; replace an older drawing, and refuse to replace any other file."""
     drawing = svg.drawing(drawn, WORDS[language], alone=True) + "\n"
     try:
         if _is_not_ours(file):

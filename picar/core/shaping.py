@@ -1,8 +1,8 @@
 """From stick positions to wheel speeds to duty cycles: deadband, expo, mix, desaturate, trim.
 
-A jog turns one motor alone by a duty cycle as it is; that is for calibrating what this file corrects.
+A jog turns one motor alone with a duty cycle that is not corrected; it is for calibrating these corrections.
 
-Pure arithmetic on numbers in [-1, 1]. Ramps and states are `drive.py`'s, pins are `l298n.py`'s.
+Pure arithmetic on numbers in [-1, 1]. Ramps and states are in `drive.py`, pins in `motor/boards/`.
 
 Laws: no output leaves [-1, 1]; mirrored sticks give mirrored wheels; a mix that does not fit is
 scaled as a whole, so that the car keeps its turn (as ArduPilot's skid steering does) instead of clipping.
@@ -26,7 +26,7 @@ class Wheels(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sticks:
-    """What the driver wants: throttle (+ forward) and steering (+ right), both in [-1, 1]."""
+    """The sticks of a driver: throttle (+ forward) and steering (+ right), both in [-1, 1]."""
 
     throttle: float
     steering: float
@@ -34,7 +34,7 @@ class Sticks:
 
 @dataclass(frozen=True, slots=True)
 class Tank:
-    """What the driver wants with two sticks, one for each side, both in [-1, 1]."""
+    """Two sticks of a driver, one for each side, both in [-1, 1]."""
 
     left: float
     right: float
@@ -61,7 +61,7 @@ NEUTRAL = Sticks(0.0, 0.0)
 
 
 def is_neutral(wanted: Wanted, deadband: float) -> bool:
-    """Tell whether both axes are inside the deadband; a jog has none, for its smallest duty cycle reaches a pin."""
+    """Return whether both axes are inside the deadband. A jog has no deadband: its smallest duty cycle reaches a pin."""
     if isinstance(wanted, Jog):
         return wanted.duty == 0.0
     a, b = (wanted.throttle, wanted.steering) if isinstance(wanted, Sticks) else (wanted.left, wanted.right)
@@ -94,10 +94,10 @@ def arcade_mix(throttle: float, steering: float) -> Wheels:
 
 
 def jog_duties(jog: Jog, limit: float, min_duty: float) -> Wheels:
-    """Return the duty cycles of a jog, which is not faster than a stick may be.
+    """Return the duty cycles of a jog, limited to the speed that a stick may reach.
 
     Args:
-        jog: what is asked for.
+        jog: the jog of the driver.
         limit: the highest speed of a wheel that the owner and the voltage allow, in (0, 1].
         min_duty: see `duty_cycle`.
     """
@@ -107,7 +107,7 @@ def jog_duties(jog: Jog, limit: float, min_duty: float) -> Wheels:
 
 
 def wheel_speeds(wanted: Sticks | Tank, deadband: float, expo: float, limit: float) -> Wheels:
-    """Return the wheel speeds that the sticks ask for.
+    """Return the wheel speeds for these sticks.
 
     Args:
         wanted: raw sticks.

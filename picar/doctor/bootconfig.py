@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 PATHS = ("boot/firmware/config.txt", "boot/config.txt")  # since Bookworm, and before
 
-_MODELS = {  # the filter in brackets, and what the model's name then contains
+_MODELS = {  # the filter in brackets, and a pattern for the name of the model
     "pi0": "Zero", "pi0w": "Zero W", "pi02": "Zero 2", "pi1": "Pi Model", "pi2": "Pi 2 ", "pi3": "(Pi|Module) 3",
     "pi3+": "Pi 3 .*Plus", "pi4": "(Pi|Module) 4", "pi400": "Pi 400", "pi5": "(Pi|Module) 5", "pi500": "Pi 500",
     "cm1": "Compute Module Rev", "cm3": "Module 3", "cm3+": "Module 3 Plus", "cm4": "Module 4 ", "cm4s": "Module 4S",

@@ -53,7 +53,6 @@ class Ask(Protocol):
 
     def __call__(self, *command: str) -> Answer | None:
         """Return its answer, or None if there is no such program."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """Start the motor process: `python -m picar.motor`, with its order as the first line of the input.
 
-The roof of the motor process: it builds the objects and knows their classes, as `cli.py` does for the
-server. Nobody starts this by hand.
+It builds the objects of the motor process, as `commands/serve.py` does for the server. Only the server starts it.
 """
 
 from __future__ import annotations
@@ -25,7 +24,9 @@ from picar.system.systemd import ignore_signals
 def main() -> int:
     """Claim the pins, run the loop, leave the pins low. Returns the exit code."""
     status = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library's print must not end up among the frames
+    os.dup2(
+        sys.stderr.fileno(), sys.stdout.fileno()
+    )  # the print of a library must not end up among the frames
     commands = sys.stdin.fileno()
     line = _first_line(commands)
     if not line:
@@ -43,10 +44,10 @@ def main() -> int:
     for work in (loop.run, ignore_signals, bridge.close):
         try:
             code = max(code, work() or 0)
-        except Exception as error:  # the task's boundary: whatever it raises becomes a sentence and a 1
+        except Exception as error:  # the task's boundary: each error becomes a sentence and a 1
             code = 1
             failures.append(f"{type(error).__name__}: {error}")
-    for failure in failures:  # only now, because to say it may take time
+    for failure in failures:  # only now, because printing may take time
         say(f"picar motor: {failure}")
     if code or not flight.said_goodbye:
         flight.save("the server is gone" if code == 0 else "the motor process failed", folder_in_memory())
@@ -58,7 +59,7 @@ def main() -> int:
 def _build(
     order: Order, flight: FlightRecorder, trace: PinTrace | None, commands: int, status: int
 ) -> tuple[MotorLoop, Bridge]:
-    backend = pins.backend(order.backend)(board_of(order.config))
+    backend = pins.backend(order.backend)(board_of(order.config).motors)
     world = getattr(backend, "car", None)
     traced: pins.Pins = TracedPins(backend, flight.pin)
     if trace:

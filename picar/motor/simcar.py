@@ -1,7 +1,7 @@
 """A small car of two driven sides on a floor with walls: motors with a dead zone and lag, exact-arc motion.
 
-Only what makes a laptop drive feel like the real thing; the differences between the two motors are
-there so that trimming has something to mend. Time is an argument.
+Only the effects that a driver feels on a laptop. The two motors differ, so that there is something to trim.
+Time is an argument.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ WALLS = (
     (1.0, -1.6, 1.2, -0.8),
     (-1.9, 0.9, -1.0, 1.1),
 )
-REACH_M = 0.14  # from the middle of the car to what bumps
+REACH_M = 0.14  # from the middle of the car to its bumper
 MISMATCH_SEED = 7  # makes the right motor a little weaker, as in every box of parts
 
 
 class _Motor:
-    """One side: wheel speed in m/s, first-order lag towards what its power asks for."""
+    """One side: wheel speed in m/s, with a first-order lag to the speed of its power."""
 
     __slots__ = ("_strength", "braking", "power", "speed")
 
@@ -51,7 +51,7 @@ class _Motor:
 
 
 class SimCar:
-    """The car: `power` changes what the motors get, `advance` lets time pass, `pose` tells where it is."""
+    """The car: `power` changes the supply of the motors, `advance` lets time pass, `pose` is its place."""
 
     def __init__(self, seed: int = MISMATCH_SEED) -> None:
         rng = random.Random(seed)  # noqa: S311 - a weak motor is no secret

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from picar.config import L298NConfig, SideConfig
+from picar.config import Config, L298NConfig, SideConfig
 from picar.options import toml
 from picar.raspberrypi import GROUND, PINS, HeaderPin, pin_of
 
@@ -48,7 +48,7 @@ class Plan:
 
 
 def plan(wiring: L298NConfig, left: SideConfig | None = None, right: SideConfig | None = None) -> Plan:
-    """Return the plan of a configuration.
+    """Return the plan of a wiring.
 
     Args:
         wiring: the pins.
@@ -69,6 +69,11 @@ def plan(wiring: L298NConfig, left: SideConfig | None = None, right: SideConfig 
         if terminal.startswith("EN") or bridge_is_jumpered:
             resistors.append(terminal)
     return Plan(tuple(wires), PINS[GROUND - 1], jumpers, tuple(resistors), sides)
+
+
+def plan_of(config: Config) -> Plan:
+    """Return the plan of a configuration."""
+    return plan(config.l298n, config.left, config.right)
 
 
 def _role(terminal: str, inverted: bool) -> str:

@@ -29,19 +29,15 @@ class Bridge(Protocol):
 
     def apply(self, output: Output) -> None:
         """Drive the motors as this output requires."""
-        ...
 
     def calibrate(self, calibration: Calibration) -> None:
         """Follow another calibration; to be called at rest only."""
-        ...
 
     def low(self) -> None:
-        """Bring the board to rest, whatever was written before."""
-        ...
+        """Bring the board to rest; trust no remembered value."""
 
     def close(self) -> None:
         """Bring the board to rest and close the backend."""
-        ...
 
 
 class Board(ABC):

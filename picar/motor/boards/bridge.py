@@ -7,13 +7,14 @@ Laws:
 - The standby lines go high after the motors are set, and low before they are released.
 - A pin is written only when its value changes, except by `low`, which ignores the remembered values.
 - While a speed cap is in force, no motor gets a higher duty cycle than the configured calibration gives at that
-  speed, whatever calibration is in force.
+  speed, whichever calibration is in force.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from picar.calibration.values import Calibration
 from picar.core.shaping import duty_cycle
@@ -45,23 +46,24 @@ class Line:
         self.value = value
 
 
-class Channel(Protocol):
+class Channel(ABC):
     """The lines of one motor and their truth table. `enables` go low before `inputs`."""
 
-    enables: list[Line]
-    inputs: list[Line]
+    def __init__(self, enables: Sequence[Line], inputs: Sequence[Line]) -> None:
+        self.enables, self.inputs = enables, inputs
 
+    @abstractmethod
     def turn(self, duty: float, forward: bool) -> None:
         """Drive the motor with a duty cycle in (0, 1]."""
-        ...
 
+    @abstractmethod
     def brake(self) -> None:
         """Short-circuit the motor, if the board can."""
-        ...
 
     def coast(self) -> None:
-        """Release the motor; its lines are low."""
-        ...
+        """Release the motor: all its lines are low."""
+        for line in (*self.enables, *self.inputs):
+            line.set(0)
 
 
 class TwoMotors:
@@ -113,7 +115,7 @@ class TwoMotors:
         self._min_duty = calibration.min_duty
 
     def low(self) -> None:
-        """Write every pin low: standby lines, enables, inputs, whatever was written before.
+        """Write every pin low: standby lines, enables, inputs; trust no remembered value.
 
         Raises:
             The first failure, after all pins were tried.

@@ -36,13 +36,15 @@ class L298N(Board):
         return self.config.l298n.wired()
 
     def claim(self, pins: Pins, configured: Calibration | None = None) -> TwoMotors:
-        """Claim the pins, low: PWM on EN, or on the INs of a bridge whose EN is jumpered or shared."""
+        """Claim the pins, low: PWM on EN, or on the INs where EN is jumpered or shared."""
         wiring, hz = self.config.l298n, self.config.motors.pwm_hz
 
         def channel(enable: int | str, in1: int, in2: int) -> Channel:
             if isinstance(enable, str) or wiring.shares_enable:
-                return _JumperChannel(pins, in1, in2, hz)
-            return _EnabledChannel(pins, enable, in1, in2, hz)
+                return _JumperChannel([], [Line(pins.pwm(pin, hz)) for pin in (in1, in2)])
+            return _EnabledChannel(
+                [Line(pins.pwm(enable, hz))], [Line(pins.output(pin)) for pin in (in1, in2)]
+            )
 
         shared = [Line(pins.output(int(wiring.ena)))] if wiring.shares_enable else []
         a = channel(wiring.ena, wiring.in1, wiring.in2)
@@ -55,50 +57,33 @@ class L298N(Board):
         return _supply(levels, w.ena, w.in1, w.in2), _supply(levels, w.enb, w.in3, w.in4)
 
 
-class _EnabledChannel:
+class _EnabledChannel(Channel):
     """A bridge with PWM on its EN pin."""
 
-    def __init__(self, pins: Pins, enable: int, in1: int, in2: int, hz: int) -> None:
-        self._enable = Line(pins.pwm(enable, hz))
-        self._in1, self._in2 = Line(pins.output(in1)), Line(pins.output(in2))
-        self.enables, self.inputs = [self._enable], [self._in1, self._in2]
-
     def turn(self, duty: float, forward: bool) -> None:
-        high, low = (self._in1, self._in2) if forward else (self._in2, self._in1)
+        (enable,), (high, low) = self.enables, self.inputs if forward else reversed(self.inputs)
         if (high.value, low.value) != (1, 0):
-            self._enable.set(0)
+            enable.set(0)
             low.set(0)
             high.set(1)
-        self._enable.set(duty)
+        enable.set(duty)
 
     def brake(self) -> None:
-        if (self._in1.value, self._in2.value) != (0, 0):
+        if any(line.value != 0 for line in self.inputs):
             self.coast()
-        self._enable.set(1)
-
-    def coast(self) -> None:
-        for line in (*self.enables, *self.inputs):
-            line.set(0)
+        self.enables[0].set(1)
 
 
-class _JumperChannel:
-    """A bridge whose EN is jumpered high, or shared with the other bridge, with PWM on its IN pins."""
-
-    def __init__(self, pins: Pins, in1: int, in2: int, hz: int) -> None:
-        self._in1, self._in2 = Line(pins.pwm(in1, hz)), Line(pins.pwm(in2, hz))
-        self.enables: list[Line] = []
-        self.inputs = [self._in1, self._in2]
+class _JumperChannel(Channel):
+    """A bridge with PWM on its IN pins, because its EN is jumpered high or shared with the other bridge."""
 
     def turn(self, duty: float, forward: bool) -> None:
-        high, low = (self._in1, self._in2) if forward else (self._in2, self._in1)
+        high, low = self.inputs if forward else reversed(self.inputs)
         low.set(0)
         high.set(duty)
 
-    def coast(self) -> None:
-        for line in self.inputs:
-            line.set(0)
-
-    brake = coast
+    def brake(self) -> None:
+        self.coast()
 
 
 def _supply(levels: Mapping[int, float], enable: int | str, forward: int, reverse: int) -> Supply:

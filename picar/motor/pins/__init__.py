@@ -1,7 +1,7 @@
 """The seam between a motor board and a GPIO library: the duties of a backend, and the choice of one.
 
-Each library has one module, named like the backend, with `open_pins(board)`. Only that module imports the
-library, and only when it is needed.
+Each library has one module, named like the backend, with `open_pins(circuit)`. Only that module imports the
+library, and only when it is needed. The circuit is the motor board behind the pins, for the simulator.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ class Pin(Protocol):
 
     def set(self, value: float) -> None:
         """Set a level (0 or 1) on an output, a duty cycle in [0, 1] on a PWM pin."""
-        ...
 
 
 class Pins(Protocol):
@@ -31,28 +30,18 @@ class Pins(Protocol):
 
     def output(self, bcm: int) -> Pin:
         """Claim a pin for levels."""
-        ...
 
     def pwm(self, bcm: int, hz: int) -> Pin:
         """Claim a pin for a duty cycle at `hz`."""
-        ...
 
     def close(self) -> None:
         """Drive every claimed pin low and leave it an output: a floating enable may run the motor."""
-        ...
 
 
 Supply = tuple[float, float]  # of one motor: power in [-1, 1], and the share of the time that it is braked
 
 
-class Circuit(Protocol):
-    """The motor board behind the pins, for the simulator."""
-
-    def motors(self, levels: Mapping[int, float]) -> tuple[Supply, Supply]:
-        """Return the supply of the left and of the right motor at these levels, by BCM number."""
-        ...
-
-
+Circuit = Callable[[Mapping[int, float]], tuple[Supply, Supply]]  # level by BCM number; supply of both motors
 Opener = Callable[[Circuit], Pins]
 
 REAL = ("lgpio", "rpigpio", "gpiozero")

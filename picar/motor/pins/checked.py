@@ -1,12 +1,13 @@
-"""What every backend has in common: misuse is refused before the library sees it.
+"""The common part of every backend: misuse is refused before the library is called.
 
-Libraries differ in what they let through: NaN and frequencies below zero, a pin that was never claimed,
-a second claim that does nothing. Here all of it is an error.
+Libraries permit different misuse: NaN and frequencies below zero, a pin that was never claimed, a second claim
+without effect. Here each is an error.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -40,7 +41,7 @@ class CheckedPins(ABC):
         return _Pwm(self, bcm, hz)
 
     def close(self) -> None:
-        """Drive every claimed pin low, leave it an output, and refuse everything from now on."""
+        """Drive every claimed pin low, leave it an output, and refuse all later calls."""
         if not self.closed:
             self.closed = True
             self.finish(self._claimed)
@@ -59,7 +60,16 @@ class CheckedPins(ABC):
 
     @abstractmethod
     def finish(self, claimed: Iterable[int]) -> None:
-        """Drive these pins low, as outputs, and let go of the library."""
+        """Drive these pins low, as outputs, and close the library."""
+
+    def drive_low_twice(self, claimed: Iterable[int], period_s: float) -> None:
+        """Drive these pins low, and again after the longest period: a library's thread ends its wave late."""
+        pins = list(claimed)
+        try:
+            try_all(lambda bcm: self.pulse(bcm, 0, 0.0), pins)
+        finally:
+            time.sleep(period_s)
+            try_all(lambda bcm: self.write(bcm, 0), pins)
 
     def _admit(self, bcm: int) -> None:
         self.expect_open(bcm)
@@ -69,7 +79,7 @@ class CheckedPins(ABC):
             raise PinError(f"GPIO {bcm} is claimed already")
         try:
             self.claim(bcm)
-        except Exception as error:  # whatever a library raises
+        except Exception as error:  # of any library
             raise refusal(error, f"GPIO {bcm}", f"GPIO {bcm} cannot be claimed: {error}") from error
         self._claimed.append(bcm)
 
@@ -106,7 +116,7 @@ class _Pwm:
 
 
 def try_all(action: Callable[[T], object], items: Iterable[T]) -> None:
-    """Do it to every item, also after one failed, and raise the first failure at the end."""
+    """Apply the action to every item, also after a failure, and raise the first failure at the end."""
     failure: Exception | None = None
     for item in items:
         try:

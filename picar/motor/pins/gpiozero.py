@@ -1,4 +1,4 @@
-"""Pins through gpiozero, for whatever its factories reach; `GPIOZERO_PIN_FACTORY` names one.
+"""Pins through gpiozero, with any of its pin factories; `GPIOZERO_PIN_FACTORY` names one.
 
 It uses gpiozero's pins, not its devices (source of gpiozero 2.0.1.post3):
 - A device that is closed or collected, and every device at the end, leaves its pin a floating input.
@@ -12,13 +12,12 @@ It uses gpiozero's pins, not its devices (source of gpiozero 2.0.1.post3):
 from __future__ import annotations
 
 import functools
-import time
 import warnings
 from collections.abc import Iterable
 from typing import Any
 
 from picar.motor.pins import Circuit
-from picar.motor.pins.checked import CheckedPins, try_all
+from picar.motor.pins.checked import CheckedPins
 from picar.motor.pins.library import PinsLock, importing, private_work_dir, refusal
 
 with importing("python3-gpiozero"):
@@ -60,15 +59,10 @@ class GpiozeroPins(CheckedPins):
 
     def finish(self, claimed: Iterable[int]) -> None:
         """Drive the pins low, and once more when every wave has ended."""
-        pins = list(claimed)
         try:
-            try_all(lambda bcm: self.pulse(bcm, 0, 0.0), pins)
+            self.drive_low_twice(claimed, self._period_s)
         finally:
-            time.sleep(self._period_s)  # RPi.GPIO underneath ends a wave in its own time
-            try:
-                try_all(lambda bcm: self.write(bcm, 0), pins)
-            finally:
-                self._lock.release()
+            self._lock.release()
 
 
 def check() -> None:
@@ -76,7 +70,7 @@ def check() -> None:
     _factory()
 
 
-def open_pins(_board: Circuit) -> GpiozeroPins:
+def open_pins(_circuit: Circuit) -> GpiozeroPins:
     """Open the backend."""
     return GpiozeroPins()
 
@@ -88,7 +82,7 @@ def _factory() -> Any:
         with private_work_dir(), warnings.catch_warnings():
             warnings.simplefilter("error", PinFactoryFallback)
             Device.ensure_pin_factory()
-    except Exception as error:  # of whatever library the factory loads
+    except Exception as error:  # of the library that the factory loads
         sentence = (
             f"its pin factory cannot be used ({error}). Install python3-lgpio, "
             "or name one that works in the environment: GPIOZERO_PIN_FACTORY=rpigpio"

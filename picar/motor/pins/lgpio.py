@@ -78,6 +78,6 @@ def check() -> None:
     header_chip()
 
 
-def open_pins(_board: Circuit) -> LgpioPins:
+def open_pins(_circuit: Circuit) -> LgpioPins:
     """Open the backend."""
     return LgpioPins()

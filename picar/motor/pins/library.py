@@ -1,4 +1,4 @@
-"""What the backends need of the machine: the chip of the header, a lock, an import, and a sentence for each error."""
+"""The common part of the GPIO libraries: the header's chip, a lock, an import, and a sentence for each error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TEMPORARY = (os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0], "/dev/shm")
 
 
 def header_chip() -> int:
-    """Return the number of the GPIO chip whose lines are on the header.
+    """Return the number of the GPIO chip with the lines of the header.
 
     The number differs between models and kernels; the label does not. It is read from the kernel, because lgpio takes
     100 ms to close each chip that it has opened.

@@ -59,6 +59,6 @@ class MockPins(CheckedPins):
         self.writes.append(Write(self._clock(), bcm, op, value))
 
 
-def open_pins(_board: Circuit) -> MockPins:
+def open_pins(_circuit: Circuit) -> MockPins:
     """Open the backend."""
     return MockPins()

@@ -13,12 +13,11 @@ Its traps (source of RPi.GPIO 0.7.1 and rpi-lgpio 0.6):
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
 from picar.motor.pins import Circuit
-from picar.motor.pins.checked import CheckedPins, try_all
+from picar.motor.pins.checked import CheckedPins
 from picar.motor.pins.library import PinsLock, importing, refusal
 
 with importing("python3-rpi-lgpio"):
@@ -61,15 +60,10 @@ class RPiGPIOPins(CheckedPins):
 
     def finish(self, claimed: Iterable[int]) -> None:
         """Drive the pins low, and once more when every wave has ended."""
-        pins = list(claimed)
         try:
-            try_all(lambda bcm: self.pulse(bcm, 0, 0.0), pins)
+            self.drive_low_twice(claimed, self._period_s)
         finally:
-            time.sleep(self._period_s)
-            try:
-                try_all(lambda bcm: self.write(bcm, 0), pins)
-            finally:
-                self._lock.release()
+            self._lock.release()
 
 
 def check() -> None:
@@ -82,6 +76,6 @@ def check() -> None:
         raise refusal(error) from None
 
 
-def open_pins(_board: Circuit) -> RPiGPIOPins:
+def open_pins(_circuit: Circuit) -> RPiGPIOPins:
     """Open the backend."""
     return RPiGPIOPins()

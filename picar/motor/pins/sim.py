@@ -15,24 +15,24 @@ from picar.motor.simcar import SimCar
 
 
 class SimPins(MockPins):
-    """A backend whose pins move `car`.
+    """A backend that moves `car`.
 
     Args:
-        board: the motor board between the pins and the motors.
+        circuit: the motor board between the pins and the motors.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, board: Circuit, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, circuit: Circuit, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
-        self._board = board
+        self._circuit = circuit
         self.car = SimCar()
 
     def record(self, bcm: int, op: str, value: float) -> None:
         """Change a pin's level, and with it the supply of the motors."""
         super().record(bcm, op, value)
-        self.car.power(*self._board.motors(self.levels), self._clock())
+        self.car.power(*self._circuit(self.levels), self._clock())
 
 
-def open_pins(board: Circuit) -> SimPins:
+def open_pins(circuit: Circuit) -> SimPins:
     """Open the backend."""
-    return SimPins(board)
+    return SimPins(circuit)

@@ -1,7 +1,7 @@
-"""Note every pin write, for any backend: one JSON line each in `--pin-trace FILE`, or wherever else.
+"""Record every pin write of any backend, as one JSON line in `--pin-trace FILE` or by another function.
 
 Law: a pin write never waits for a file. The lines go into a pipe; at its other end is a process that touches no pin
-(`picar/linewriter.py`), and what the pipe does not take is lost.
+(`picar/linewriter.py`). A line that does not fit into the pipe is lost.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ class PinTrace:
         self._lost = 0
 
     def line(self, pin: int, op: str, value: float) -> None:
-        """Send one line with the time; one that the pipe does not take is counted."""
+        """Send one line with the time; count it as lost if the pipe is full."""
         sent = self._send(f'{{"t":{time.monotonic():.6f},"pin":{pin},"op":"{op}","value":{value:.6g}}}\n')
         self._lost = 0 if sent else self._lost + 1
 
     def close(self) -> None:
-        """Send how many lines were lost at last, and close the descriptor. To be called when the pins are low."""
+        """Send the count of the lines lost last, and close the descriptor. To be called when the pins are low."""
         if self._lost and not self._send(""):
             say(f"picar: the pin trace lacks {self._lost} lines: nothing read them")
         os.close(self.fd)
         self.fd = -1  # a late line must not end up in another file
 
     def _send(self, line: str) -> bool:
-        """Write a line, after the count of those lost before it. Returns False where the pipe does not take both."""
+        """Write a line, after the count of the lines lost before it. Returns False if both do not fit into the pipe."""
         lost = f"lost {self._lost}\n" if self._lost else ""
         try:
             os.write(self.fd, f"{lost}{line}".encode())  # below PIPE_BUF: as a whole or not at all
-        except OSError:  # full, or its reader is gone
+        except OSError:  # full, or without a reader
             return False
         return True
 
@@ -68,7 +68,7 @@ class TraceFile:
     """The pipe, and the process that copies it into a file.
 
     Args:
-        path: where to; made when missing.
+        path: of the file; created if missing.
     """
 
     def __init__(self, path: str) -> None:
@@ -76,7 +76,7 @@ class TraceFile:
         self._reading, writing = os.pipe()
         os.set_blocking(writing, False)
         if _F_SETPIPE_SZ is not None:
-            with contextlib.suppress(OSError):  # this user has many pipes
+            with contextlib.suppress(OSError):  # the limit of this user's pipes
                 fcntl.fcntl(writing, _F_SETPIPE_SZ, _PIPE_BYTES)
         self.trace = PinTrace(writing)
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,7 +92,7 @@ class TraceFile:
         Raises:
             PicarError: it cannot, or does not in time.
         """
-        import subprocess  # here, because it takes time: pins-low has none before the pins are low
+        import subprocess  # here, because it takes time that `pins-low` needs for the pins
 
         try:
             self._process = subprocess.Popen(
@@ -120,7 +120,7 @@ class TraceFile:
                 self._process.wait(END_TIMEOUT_S)
 
     def save(self) -> None:
-        """Copy into the file what is in the pipe, and close both.
+        """Copy the content of the pipe into the file, and close both.
 
         Raises:
             PicarError: as `open`.
@@ -140,11 +140,11 @@ class TraceFile:
 
 
 class TracedPins:
-    """A backend that passes everything on and writes it down.
+    """A backend that passes each call to another one and records the writes.
 
     Args:
         pins: the backend that does the work.
-        note: is told the pin, the op and the value of each write that was done.
+        note: receives the pin, the op and the value of each write, after it.
     """
 
     def __init__(self, pins: Pins, note: Note) -> None:

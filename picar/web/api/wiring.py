@@ -9,7 +9,7 @@ from picar.car.hub import Hub
 from picar.config import Config
 from picar.web.handler import Handler, Refused, Route
 from picar.wiring.page import page, style
-from picar.wiring.plan import Plan, plan
+from picar.wiring.plan import Plan, plan_of
 from picar.wiring.svg import drawing
 from picar.wiring.text import LANGUAGES, WORDS, language
 
@@ -18,7 +18,7 @@ _POLICY_OF_THE_DRAWING = "default-src 'none'; style-src 'unsafe-inline'; frame-a
 
 
 class Drawings:
-    """What is sent, drawn once for each language: on a small Pi that takes longer than a command may wait.
+    """The page and the drawing, each made once for a language: on a small Pi that takes longer than a command may wait.
 
     Args:
         config: returns the configuration to draw; calibrating changes it.
@@ -26,35 +26,32 @@ class Drawings:
 
     def __init__(self, config: Callable[[], Config]) -> None:
         self._config = config
-        self._shown: tuple[object, ...] = ()
+        self._plan: Plan | None = None
         self._drawn: dict[tuple[str, str], str] = {}
 
     def get(self, kind: str, spoken: str) -> str:
         """Return the page (an empty kind), the drawing (`.svg`) or the style (`.css`)."""
-        config = self._config()
-        shown = (config.l298n, config.left, config.right)
-        if shown != self._shown:
-            self._shown, self._drawn = shown, {}
+        plan = plan_of(self._config())
+        if plan != self._plan:
+            self._plan, self._drawn = plan, {}
         key = (kind, spoken)
         if key not in self._drawn:
-            self._drawn[key] = self._draw(plan(config.l298n, config.left, config.right), kind, spoken)
+            self._drawn[key] = self._draw(plan, kind, spoken)
         return self._drawn[key]
 
     def _draw(self, plan: Plan, kind: str, spoken: str) -> str:
         if kind == ".css":
             return style()
-        if kind == ".svg":
-            return drawing(plan, WORDS[spoken], alone=True)
-        return page(plan, spoken)
+        return drawing(plan, WORDS[spoken], alone=True) if kind == ".svg" else page(plan, spoken)
 
 
 class Wiring(Handler):
-    """The page and its files. They show what the configuration says, nothing that the car does."""
+    """The page and its files. They show the configuration, and no state of the car."""
 
     public = True
 
     def initialize(self, drawings: Drawings) -> None:
-        """Take what is sent."""
+        """Keep the drawings."""
         self._drawings = drawings
 
     def get(self, kind: str) -> None:
