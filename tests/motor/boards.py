@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from picar.config import Config, L298NConfig, MotorsConfig, SideConfig
+from picar.core.drive import BRAKE, COAST, Output
 from picar.motor.boards.bridge import TwoMotors
 from picar.motor.boards.l298n import L298N
 from picar.motor.pins.mock import MockPins
@@ -19,6 +20,8 @@ WIRINGS = {
     "right jumper": RIGHT_JUMPER,
     "one EN pin": SHARED,
 }
+# Both wheels at half speed; with the minimum duty of 0.25 that is 0.625.
+OUTPUTS = {"coast": COAST, "forward": Output(0.5, 0.5), "reverse": Output(-0.5, -0.5), "brake": BRAKE}
 
 
 class WatchedPins(MockPins):
