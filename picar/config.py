@@ -68,17 +68,13 @@ class SessionConfig:
     )
     rearm_s: float = option(
         1.0,
-        "Time after a failsafe in which a fresh command drives on; later the stick must return to neutral first.",
+        "Longest failsafe after which the car drives on without a neutral stick.",
         unit="s",
         lo=0.0,
         hi=3.0,
     )
     idle_s: float = option(
-        5.0,
-        "Time without a non-zero command after which the wheel goes to the oldest request.",
-        unit="s",
-        lo=0.2,
-        hi=600.0,
+        5.0, "Time at neutral after which the oldest request gets the wheel.", unit="s", lo=0.2, hi=600.0
     )
     grace_s: float = option(
         2.0, "Time for which the wheel is kept for a driver who reloads the page.", unit="s", lo=0.0, hi=30.0

@@ -46,12 +46,8 @@ def system(machine: Machine, name: str | None) -> Finding:
         fix = "write a new SD card with Raspberry Pi Imager: Raspberry Pi OS (Bookworm or newer)"
         return Finding("system", "problem" if name else "warning", f"{told}: older than picar supports", fix)
     if name and not debian:
-        return Finding(
-            "system",
-            "warning",
-            f"{told}: picar was made for Raspberry Pi OS",
-            "if the pins do not work, use that",
-        )
+        message, fix = f"{told}: picar was made for Raspberry Pi OS", "if the pins do not work, use that"
+        return Finding("system", "warning", message, fix)
     return Finding("system", "ok", told)
 
 
@@ -82,23 +78,16 @@ def strict_gpiod(machine: Machine, name: str) -> Finding:
             "strict_gpiod", "ok", "set in config.txt; whether the kernel knows it cannot be seen here"
         )
     file = next((f"/{path}" for path in bootconfig.PATHS if machine.has(path)), f"/{bootconfig.PATHS[0]}")
-    return Finding(
-        "strict_gpiod",
-        "warning",
-        "off: a pin stays as it was when both of picar's processes are killed at once",
-        rf"printf '\n[all]\ndtparam=strict_gpiod\n' | sudo tee -a {file} && sudo reboot",
-    )
+    message = "off: a pin stays as it was when both of picar's processes are killed at once"
+    fix = rf"printf '\n[all]\ndtparam=strict_gpiod\n' | sudo tee -a {file} && sudo reboot"
+    return Finding("strict_gpiod", "warning", message, fix)
 
 
 def watchdog(machine: Machine) -> Finding:
     """Examine whether a Pi whose kernel hangs is restarted."""
     if not machine.find("dev/watchdog*"):
-        return Finding(
-            "watchdog",
-            "warning",
-            "this machine has none: a kernel that hangs hangs for good",
-            "pull its plug when it does",
-        )
+        message = "this machine has none: a kernel that hangs hangs for good"
+        return Finding("watchdog", "warning", message, "pull its plug when it does")
     answer = machine.ask("systemctl", "show", "--property=RuntimeWatchdogUSec", "--value")
     told = answer.out if answer and answer.code == 0 else ""
     if told and told not in ("0", "infinity"):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
 from http import HTTPStatus
 
 from picar.car.hub import Hub
-from picar.config import Config
 from picar.web.handler import Handler, Refused, Route
 from picar.wiring.page import page, style
 from picar.wiring.plan import Plan, plan_of
@@ -17,32 +16,15 @@ _TYPES = {"": "text/html", ".svg": "image/svg+xml", ".css": "text/css"}
 _POLICY_OF_THE_DRAWING = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
-class Drawings:
-    """The page and the drawing, each made once for a language: on a small Pi that takes longer than a command may wait.
+@functools.lru_cache(maxsize=2 * len(_TYPES) * len(LANGUAGES))
+def _drawn(plan: Plan, kind: str, spoken: str) -> str:
+    """Return the page (an empty kind), the drawing (`.svg`) or the style (`.css`).
 
-    Args:
-        config: returns the configuration to draw; calibrating changes it.
+    Each is made once: on a small Pi that takes longer than a command may wait.
     """
-
-    def __init__(self, config: Callable[[], Config]) -> None:
-        self._config = config
-        self._plan: Plan | None = None
-        self._drawn: dict[tuple[str, str], str] = {}
-
-    def get(self, kind: str, spoken: str) -> str:
-        """Return the page (an empty kind), the drawing (`.svg`) or the style (`.css`)."""
-        plan = plan_of(self._config())
-        if plan != self._plan:
-            self._plan, self._drawn = plan, {}
-        key = (kind, spoken)
-        if key not in self._drawn:
-            self._drawn[key] = self._draw(plan, kind, spoken)
-        return self._drawn[key]
-
-    def _draw(self, plan: Plan, kind: str, spoken: str) -> str:
-        if kind == ".css":
-            return style()
-        return drawing(plan, WORDS[spoken], alone=True) if kind == ".svg" else page(plan, spoken)
+    if kind == ".css":
+        return style()
+    return drawing(plan, WORDS[spoken], alone=True) if kind == ".svg" else page(plan, spoken)
 
 
 class Wiring(Handler):
@@ -50,9 +32,9 @@ class Wiring(Handler):
 
     public = True
 
-    def initialize(self, drawings: Drawings) -> None:
-        """Keep the drawings."""
-        self._drawings = drawings
+    def initialize(self, hub: Hub) -> None:
+        """Keep the hub: calibrating changes its configuration."""
+        self._hub = hub
 
     def get(self, kind: str) -> None:
         """Send one of them, in the language that `lang` names, else in the one that the browser prefers."""
@@ -66,11 +48,11 @@ class Wiring(Handler):
         self.set_header("Vary", "Accept-Language")
         if kind == ".svg":  # opened by itself it has its style inside; no script may run in it
             self.set_header("Content-Security-Policy", _POLICY_OF_THE_DRAWING)
-        self.write(self._drawings.get(kind, language(accepted, *wanted)))
+        self.write(_drawn(plan_of(self._hub.config), kind, language(accepted, *wanted)))
 
     head = get
 
 
 def routes(hub: Hub) -> list[Route]:
     """Return the addresses of the drawings."""
-    return [(r"/wiring(|\.svg|\.css)", Wiring, {"drawings": Drawings(lambda: hub.config)})]
+    return [(r"/wiring(|\.svg|\.css)", Wiring, {"hub": hub})]
