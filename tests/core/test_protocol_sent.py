@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 from picar.core import protocol
@@ -10,25 +12,15 @@ from picar.core.drive import Refusal
 from picar.core.protocol import CarState
 from picar.core.shaping import Sticks
 
-CODES = {
-    "bad_message",
-    "unknown_type",
-    "bad_value",
-    "stale",
-    "out_of_order",
-    "not_driver",
-    "not_neutral",
-    "stopped",
-    "too_fast",
-    "moving",
-    "not_saved",
-}
+MANUAL = Path(__file__).parents[2] / "docs" / "protocol.md"
 
 
-def test_the_codes_are_those_of_the_protocol_each_with_a_sentence() -> None:
-    assert {str(code) for code in protocol.MESSAGES} == CODES
-    assert {str(refusal) for refusal in Refusal} <= CODES
-    for code in CODES - {"bad_message", "unknown_type", "bad_value"}:
+def test_the_codes_are_those_of_the_manual_each_with_a_sentence() -> None:
+    _, _, table = MANUAL.read_text(encoding="utf-8").partition("| Code | Cause |")
+    codes = set(re.findall(r"^\| `(\w+)` \|", table.partition("\n\n")[0], re.MULTILINE))
+    assert {str(code) for code in protocol.MESSAGES} == codes
+    assert {str(refusal) for refusal in Refusal} <= codes
+    for code in codes - {"bad_message", "unknown_type", "bad_value"}:
         error = json.loads(protocol.error(code))
         assert error.keys() == {"type", "code", "message"}
         assert (error["type"], error["code"]) == ("error", code)
