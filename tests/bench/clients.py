@@ -24,7 +24,7 @@ ZEROS = bytes(4)  # a mask, which RFC 6455 wants of a client
 
 
 class Driver(Protocol):
-    """What the rounds ask of a client."""
+    """A client, as the rounds use it."""
 
     answers: list[float]
 
@@ -35,7 +35,7 @@ class Driver(Protocol):
 
 
 class Commander(WebSocket):
-    """A WebSocket that commands go to, without waiting for any to be sent."""
+    """A WebSocket that sends commands without waiting."""
 
     answers: list[float]
 
@@ -51,7 +51,7 @@ class Commander(WebSocket):
         return now
 
     def flood(self, texts: Sequence[str]) -> float:
-        """Send messages back to back, one write each, framed beforehand so that this is not what is measured."""
+        """Send messages back to back, one write each; they are framed before the clock starts."""
         frames = [frame(text.encode(), mask=ZEROS) for text in texts]
         now = time.monotonic()
         for each in frames:

@@ -1,4 +1,4 @@
-"""The client's session: what it sends is what the car reads, and what the car sends is what it keeps."""
+"""The client's session: the car reads each of its messages, and it keeps hello, state and refusals of the car."""
 
 from __future__ import annotations
 

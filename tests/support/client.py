@@ -191,7 +191,7 @@ class Client(WebSocket):
         self._holding = asyncio.create_task(repeat())
 
     async def let_go(self, zero: bool = True) -> None:
-        """Let go of what is held; with `zero` the car receives neutral."""
+        """Release the held sticks or jog; with `zero` the car receives neutral."""
         if self._holding:
             self._holding.cancel()
             await asyncio.gather(self._holding, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A WebSocket client without an event loop, for Hypothesis, which has none: it sends, and looks what has come."""
+"""A WebSocket client without an event loop, for Hypothesis and for malformed frames: it sends, and reads when asked."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Peer:
         self.send_bytes(frame(json.dumps(message).encode()))
 
     def send_bytes(self, data: bytes) -> None:
-        """Send bytes as they are; a connection that has ended takes none."""
+        """Send bytes unchanged; after the end of the connection they are dropped."""
         try:
             self._socket.sendall(data)
         except OSError:
@@ -95,7 +95,7 @@ class Peer:
         self._socket.close()
 
     def pump(self, wait_s: float = 0.0) -> None:
-        """Take what has come."""
+        """Read the frames that have arrived."""
         if self.closed:
             return
         while select.select([self._socket], [], [], wait_s)[0]:
@@ -112,7 +112,7 @@ class Peer:
                 self._read_frames()
 
     def until(self, condition: Any) -> None:
-        """Take what comes until the condition holds."""
+        """Read until the condition holds."""
         give_up_at = time.monotonic() + DEADLINE_S
         while not condition():
             assert time.monotonic() < give_up_at, (self.errors, self.states[-1:])
