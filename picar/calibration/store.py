@@ -1,7 +1,7 @@
-"""The calibration that the page made, kept in the state directory until it is reset: it counts instead of the configuration's.
+"""The calibration made on the page, kept in the state directory until it is reset: it overrides the configuration's.
 
-A file of TOML, so that a person can read it and copy it into picar.toml. Written when somebody calibrates, at standstill,
-and at no other time.
+A file of TOML, so that a person can read it and copy it into picar.toml. It is written when the car is calibrated, at
+standstill, and at no other time.
 
 The backends `sim` and `mock` have files of their own: their calibration must never reach a real motor.
 
@@ -51,15 +51,15 @@ class Overlay:
 
     @classmethod
     def configured(cls, folder: Path, config: Config) -> Overlay:
-        """Return that of the car which a configuration would drive on this machine."""
+        """Return the file of the car that a configuration would drive on this machine."""
         backend = config.motors.backend
         return cls(folder, "sim" if backend == "auto" and raspberry_pi_model() is None else backend)
 
     def read(self) -> Calibration | None:
-        """Return the calibration, or None.
+        """Return the calibration, None without a file.
 
         Raises:
-            ConfigError: the file cannot be read, or holds something else.
+            ConfigError: the file cannot be read, or holds no calibration.
         """
         try:
             return self._read()
@@ -172,13 +172,13 @@ class Overlay:
             ) from None
 
 
-class Tuning:
-    """What the motors are told.
+class CurrentCalibration:
+    """The calibration in force: the page's, or the configuration's.
 
     Args:
-        configured: what the configuration says.
-        overlay: the file for what the page says.
-        calibrated: what that file said at the start, None for nothing.
+        configured: the configuration's calibration.
+        overlay: the file for the page's calibration.
+        calibrated: the calibration in that file at the start, or None.
     """
 
     def __init__(self, configured: Calibration, overlay: Overlay, calibrated: Calibration | None) -> None:
@@ -187,19 +187,19 @@ class Tuning:
 
     @property
     def configured(self) -> Calibration:
-        """What the configuration says."""
+        """The configuration's calibration."""
         return self._configured
 
     @property
     def current(self) -> Calibration:
-        """What counts."""
+        """The calibration in force."""
         return self._calibrated or self._configured
 
     def change(self, calibration: Calibration | None) -> str | None:
-        """Note what the motor process follows from now on; None is the configuration's.
+        """Keep the calibration that the motor process follows from now on; None is the configuration's.
 
         Returns:
-            Why it will be forgotten at the end, None when it is kept.
+            None, or the sentence that says why it counts only until picar ends.
         """
         if self._saved and calibration == self._calibrated:
             return None  # the page repeats itself until it sees the answer

@@ -1,126 +1,106 @@
-"""The connections, and which of them gets a state when.
+"""The order in which the clients receive the states.
 
 Laws:
-- No client is waited for: one that has not taken the last state yet gets the next one instead, and one that takes none
-  for some seconds is hung up on.
-- The driver comes first. All others get theirs in slices, between which the driver's messages are read.
-- A state is built once for all who get it at about the same time, and framed once for the driver, for those who ask for
-  the wheel, and for all others.
+- No client is waited for: a client that has not taken the last state yet receives the next one instead, and a client
+  that takes no state for some seconds is dropped.
+- The driver comes first. All other clients receive their states in slices, and the driver's messages are read between
+  the slices.
+- A state is built once for all clients that receive it at about the same time, with one `View` for each role: the
+  driver, the clients that ask for the wheel, and all other clients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
-from picar.access.visitor import Visitor
-from picar.car.seat import TICK_S, Wire, text_frame
-from picar.core import protocol
-from picar.core.link import Link, RateCap
+from picar.car.seat import TICK_S, Seat, View
+from picar.core.protocol import CarState
 
-RESTING_TICK_S = 0.2  # everybody else's, always
-SLICE = 16  # states sent in one go: a third of a millisecond on a laptop
-DEAF_S = 5.0  # so long without taking a state: it is gone, or its link does not carry us
-_SLACK_S = 0.01  # a timer that fires a little early has fired
-
-
-@dataclass(slots=True, eq=False)
-class Client:
-    """One connection. `served_at` is when its newest state was due, `deaf_since` when it first took none."""
-
-    id: str
-    visitor: Visitor
-    wire: Wire
-    link: Link
-    rate: RateCap = field(default_factory=RateCap)
-    strikes: int = 0
-    served_at: float = float("-inf")
-    deaf_since: float | None = None
+RESTING_TICK_S = 0.2  # between the states of all other clients, always
+SLICE = 16  # states sent without a pause: a third of a millisecond on a laptop
+DEAF_S = 5.0  # so long without taking a state: the client has gone, or its link is broken
+_SLACK_S = 0.01  # a timer may fire so much too early
 
 
 class Audience:
-    """Everyone who is connected, in the order of their newest state, the one who waits longest first.
+    """All clients, in the order of their newest state: the client that has waited longest is the first.
 
     Args:
         timeout_s: age at which a command is stale.
         build: returns the state for a tick and the time.
         draw_tick: returns a random tick.
-        asks: tells whether a client asks for the wheel.
+        asks: returns whether a client asks for the wheel.
     """
 
     def __init__(
         self,
         timeout_s: float,
-        build: Callable[[int, float], protocol.CarState],
+        build: Callable[[int, float], CarState],
         draw_tick: Callable[[], int],
         asks: Callable[[str], bool],
     ) -> None:
         self._timeout_s = timeout_s
         self._build, self._draw_tick, self._asks = build, draw_tick, asks
-        self._clients: dict[str, Client] = {}
-        self._joined = 0
-        self._state: protocol.CarState
-        self._frames: dict[tuple[str, bool], bytes] = {}
+        self._seats: dict[str, Seat] = {}
+        self._state: CarState
+        self._views: dict[tuple[str, bool], View] = {}
         self._built_at = self._news_at = float("-inf")
         self.tick = draw_tick()
 
     def __len__(self) -> int:
-        return len(self._clients)
+        return len(self._seats)
 
-    def __iter__(self) -> Iterator[Client]:
-        return iter(list(self._clients.values()))
+    def __iter__(self) -> Iterator[Seat]:
+        return iter(list(self._seats.values()))
 
-    def find(self, client: str | None) -> Client | None:
-        """Return the client of this name, None where there is none."""
-        return self._clients.get(client) if client else None
+    def find(self, client: str | None) -> Seat | None:
+        """Return the seat of this client, or None."""
+        return self._seats.get(client) if client else None
 
-    def add(self, visitor: Visitor, wire: Wire) -> Client:
-        """Note a new connection."""
-        self._joined += 1
-        client = Client(f"c{self._joined}", visitor, wire, Link(self._timeout_s))
-        self._clients[client.id] = client
-        return client
+    def add(self, seat: Seat) -> None:
+        """Add a new client."""
+        self._seats[seat.id] = seat
 
-    def remove(self, client: Client) -> None:
-        """Forget a connection."""
-        self._clients.pop(client.id, None)
+    def remove(self, seat: Seat) -> None:
+        """Remove a client."""
+        self._seats.pop(seat.id, None)
 
-    def welcome(self, client: Client, driver: str | None, now: float) -> None:
+    def welcome(self, seat: Seat, driver: str | None, now: float) -> None:
         """Send a new client its first state."""
         self._rebuild(now)
-        self._send(client, driver, now)
+        self._send(seat, driver, now)
 
     def news(self, now: float) -> None:
-        """Something has changed that everybody wants to know: a state is due for all."""
+        """Make a new state due for all clients at once."""
         self._news_at = now
 
     def serve(self, driver: str | None, driving: bool, since: float, now: float) -> bool:
-        """Send what is due: the driver's state, and a slice of the others'.
+        """Send the states that are due: the driver's, and a slice of the others.
 
         Args:
             driver: the client that has the wheel.
-            driving: whether someone drives or anything moves.
+            driving: whether a client drives or anything moves.
             since: when this round of states began.
             now: the time.
 
         Returns:
             Whether more is due.
         """
-        mine = self.find(driver)
-        if mine and self._is_due(mine, self._driver_period(driving), since):
+        first = self.find(driver)
+        if first and self._is_due(first, self._driver_period(driving), since):
             self._rebuild(now)
-            self._send(mine, driver, since)
+            self._send(first, driver, since)
         for _ in range(SLICE):
-            client = next(iter(self._clients.values()), None)
-            if client is None or not self._is_due(client, RESTING_TICK_S, since):
+            seat = next(iter(self._seats.values()), None)
+            if seat is None or not self._is_due(seat, RESTING_TICK_S, since):
                 return False
             if now - self._built_at > TICK_S or self._built_at < self._news_at:
                 self._rebuild(now)
-            self._send(client, driver, since)
+            self._send(seat, driver, since)
         return True
 
-    def _is_due(self, client: Client, period_s: float, now: float) -> bool:
-        return now >= client.served_at + period_s - _SLACK_S or client.served_at < self._news_at
+    def _is_due(self, seat: Seat, period_s: float, now: float) -> bool:
+        return now >= seat.served_at + period_s - _SLACK_S or seat.served_at < self._news_at
 
     def _driver_period(self, driving: bool) -> float:
         # A driver at rest must still hold a tick that is good for a first command.
@@ -128,24 +108,24 @@ class Audience:
 
     def _rebuild(self, now: float) -> None:
         self.tick = self._draw_tick()
-        self._state, self._frames = self._build(self.tick, now), {}
+        self._state, self._views = self._build(self.tick, now), {}
         self._built_at = now
 
-    def _frame(self, client: Client, driver: str | None) -> bytes:
-        """Return the newest state as this client gets it."""
-        role = ("driver", False) if client.id == driver else ("spectator", self._asks(client.id))
-        if role not in self._frames:
-            self._frames[role] = text_frame(protocol.state(self._state, *role))
-        return self._frames[role]
+    def _view(self, seat: Seat, driver: str | None) -> View:
+        """Return the newest state for this client's role."""
+        role = ("driver", False) if seat.id == driver else ("spectator", self._asks(seat.id))
+        if role not in self._views:
+            self._views[role] = View(self._state, *role)
+        return self._views[role]
 
-    def _send(self, client: Client, driver: str | None, now: float) -> None:
-        """Send the newest state; the tick is as old as that, and not as its sending."""
-        self._clients[client.id] = self._clients.pop(client.id, client)  # to the end of the line
-        client.served_at = now
-        if client.wire.pass_on(self._frame(client, driver)):
-            client.link.sent(self.tick, self._built_at)
-            client.deaf_since = None
-        elif client.deaf_since is None:
-            client.deaf_since = now
-        elif now - client.deaf_since > DEAF_S:
-            client.wire.drop()
+    def _send(self, seat: Seat, driver: str | None, now: float) -> None:
+        """Send the newest state; the age of its tick counts from its building, not from its sending."""
+        self._seats[seat.id] = self._seats.pop(seat.id, seat)  # to the end of the line
+        seat.served_at = now
+        if seat.peer.show(self._view(seat, driver)):
+            seat.link.sent(self.tick, self._built_at)
+            seat.deaf_since = None
+        elif seat.deaf_since is None:
+            seat.deaf_since = now
+        elif now - seat.deaf_since > DEAF_S:
+            seat.peer.drop()

@@ -1,12 +1,12 @@
-"""The middle of the server: messages in, commands to the motor process, states back to everyone.
+"""The center of the server: messages of the seats in, commands to the motor process, states back to all clients.
 
-It asks `link` whether a message is fresh and `arbiter` who drives, and leaves the rest to the motor
-process. It knows neither Tornado nor pins.
+`arbiter` decides which client drives, `seat` whether a message is fresh, `limits` how fast the car may be, and the motor
+process does the rest. No Tornado, no pins, no text of a protocol.
 
 Laws:
 - A command is on its way to the motor process before anything else is done with it.
-- Nothing here repeats a command: only the driver's own message does, so silence stays silence.
-- When the wheel changes hands, the motor process hears of it before the new driver does.
+- The hub never repeats a command: only a driver's own message becomes one, so silence stays silence.
+- When the wheel changes hands, the motor process receives the release before the new driver is announced.
 """
 
 from __future__ import annotations
@@ -15,33 +15,32 @@ import functools
 import logging
 import secrets
 import time
-from collections import deque
 from collections.abc import Callable, Container
-from typing import Any, NamedTuple
+from typing import Any
 
 from picar.access.names import shortened
 from picar.access.visitor import Visitor
-from picar.calibration.store import Tuning
+from picar.calibration.store import CurrentCalibration
 from picar.calibration.values import Calibration
-from picar.car.audience import RESTING_TICK_S, Audience, Client
-from picar.car.limits import Condition
-from picar.car.seat import TICK_S, Wire, hello
+from picar.car.audience import RESTING_TICK_S, Audience
+from picar.car.limits import Limits
+from picar.car.seat import TICK_S, Peer, Seat, hello
 from picar.config import Config
 from picar.core import protocol
 from picar.core.arbiter import Arbiter
-from picar.core.drive import Reason, Refusal
+from picar.core.drive import Reason
+from picar.core.link import Link
 from picar.core.protocol import CarState, ProtocolError
-from picar.core.shaping import Sticks, is_neutral
+from picar.core.shaping import Sticks, Wanted, is_neutral
 from picar.journal.notes import Notebook
-from picar.motor.channel import Channel
+from picar.motor.channel import Channel, Settle
 from picar.motor.pipe import Status
 from picar.sensors.facts import Facts
 
 log = logging.getLogger(__name__)
 
-DRIVING_S = 1.0  # so long after a command somebody counts as driving
-LISTED = 5  # of those who ask for the wheel, the first are in each state, with their names
-STRIKES = 3  # unreadable messages in a row
+DRIVING_S = 1.0  # after the newest command: so long its sender counts as driving
+LISTED = 5  # each state lists the first clients that ask for the wheel, with their names
 ALONE_PULSE_S = 0.5
 _CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
@@ -51,31 +50,16 @@ def _draw_tick() -> int:
     return secrets.randbits(protocol.TICK_BITS)
 
 
-class _Command(NamedTuple):
-    """A command that the motor process has not answered yet; `seq` is None for all but drives.
-
-    `then` is called when it was carried out.
-    """
-
-    number: int
-    client: Client
-    seq: int | None = None
-    sent_at: float = 0.0
-    neutral: bool = True
-    then: Callable[[], None] | None = None
-
-
 class Hub:
     """The state of the server.
 
     Args:
         config: the configuration.
         backend: name of the backend, for the page.
-        channel: the way to the motor process; hand its statuses to `on_status`.
-        status: the motor process's first status.
-        tuning: the calibration that it was started with, and the file for others.
-        note: writes down what happens, as the members of a JSON object.
-        speed_cap: the owner's, which the motor process was started with.
+        channel: the way to the motor process, started; pass its statuses to `on_status`.
+        calibration: the calibration with which it was started, and the file for another one.
+        note: writes the members of a JSON object to the flight recorder.
+        speed_cap: the owner's cap, with which the motor process was started.
         clock: seconds, monotonic.
         draw_tick: returns an unpredictable tick.
     """
@@ -85,27 +69,24 @@ class Hub:
         config: Config,
         backend: str,
         channel: Channel,
-        status: Status,
-        tuning: Tuning,
+        calibration: CurrentCalibration,
         note: Callable[[str], None] = lambda _members: None,
         speed_cap: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         draw_tick: Callable[[], int] = _draw_tick,
     ) -> None:
+        self._config, self._backend, self._channel = config, backend, channel
         self._draw_tick = draw_tick
-        self._config, self._backend, self._notes = config, backend, Notebook(note)
-        self._channel, self._status, self._clock = channel, status, clock
-        self.tuning = tuning
+        self.now, self.notes, self.calibration = clock, Notebook(note), calibration
         self._timeout_s = config.session.command_timeout_s
-        self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s, lambda: self.stands_still)
+        self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s, lambda: channel.stands_still)
         self._audience = Audience(self._timeout_s, self._build_state, draw_tick, self._arbiter.asks)
-        self._driver: str | None = None  # as everybody was told
-        self._unanswered: deque[_Command] = deque()
+        self._limits = Limits(channel.cap, speed_cap)
+        self._seats = 0
+        self._driver: str | None = None  # as announced to all clients
         self._commanded_at = float("-inf")
         self._acted_on = float("-inf")  # when the state was sent that the newest command answers
         self._pulsed_at = float("-inf")
-        self._speed_cap = self._kept_cap = speed_cap
-        self._condition = Condition()
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
     @property
@@ -115,261 +96,196 @@ class Hub:
 
     @property
     def speed_cap(self) -> float:
-        """The owner's cap that is in force, a share of `max_speed` in [0.05, 1]."""
-        return self._speed_cap
+        """The owner's cap in force, a share of `max_speed` in [0.05, 1]."""
+        return self._limits.owner
 
     @property
     def is_watched(self) -> bool:
-        """Whether anybody is connected."""
+        """Whether a client is connected."""
         return len(self._audience) > 0
 
     @property
-    def stands_still(self) -> bool:
-        """Whether no wheel turns, and no command is on its way that could turn one."""
-        return not self._status.moving and not self._unanswered
+    def sent(self) -> int:
+        """The number of the newest command to the motor process."""
+        return self._channel.sent
 
-    def join(self, visitor: Visitor, wire: Wire) -> Client:
-        """Welcome a connection: a hello, then a state."""
-        now = self._clock()
-        client = self._audience.add(visitor, wire)
-        self._arbiter.joined(client.id, visitor.session, now)
-        wire.send(hello(client.id, self._config, self._backend))
-        self._audience.welcome(client, self._arbiter.driver, now)
+    def seat(self, visitor: Visitor, peer: Peer) -> Seat:
+        """Welcome a client: a hello, then a state."""
+        now = self.now()
+        self._seats += 1
+        seat = Seat(f"c{self._seats}", visitor, peer, Link(self._timeout_s), self)
+        self._audience.add(seat)
+        self._arbiter.joined(seat.id, visitor.session, now)
+        peer.hello(hello(seat.id, self._config, self._backend))
+        self._audience.welcome(seat, self._arbiter.driver, now)
         self._note_driver(now)
         self.wake()
-        return client
+        return seat
 
-    def leave(self, client: Client) -> None:
-        """Forget a connection; without its driver the car rolls out at once."""
-        now = self._clock()
-        if self._arbiter.may_drive(client.id):
+    def leave(self, seat: Seat) -> None:
+        """Forget a client; without its driver the car rolls out at once."""
+        now = self.now()
+        if self._arbiter.may_drive(seat.id):
             self._channel.release(Reason.DRIVER_GONE)
-            log.info("driver %s has gone", client.id)
-        self._audience.remove(client)
-        self._arbiter.left(client.id, now)
+            log.info("driver %s has gone", seat.id)
+        self._audience.remove(seat)
+        self._arbiter.left(seat.id, now)
         self._note_driver(now)
 
-    def receive(self, client: Client, text: str | bytes) -> None:
-        """Handle one message of a client."""
-        try:
-            message = protocol.parse(text)
-            client.strikes = 0
-            refusal = self._handle(client, message)
-        except ProtocolError as error:
-            self._complain(client, error)
-        else:
-            now = self._clock()
-            if refusal:
-                client.wire.send(protocol.error(refusal))
-                self._notes.refused(client.id, text, refusal, now)
-            else:
-                drives = isinstance(message, protocol.Drive)
-                self._notes.accepted(client.id, text, self._channel.sent, drives, now)
+    def may_drive(self, client: str) -> bool:
+        """Return whether commands of this client count."""
+        return self._arbiter.may_drive(client)
+
+    def drive(self, client: str, wanted: Wanted, sent_at: float, settle: Settle) -> None:
+        """Send a driver's sticks to the motor process.
+
+        Args:
+            client: the driver.
+            wanted: the sticks.
+            sent_at: when the state was sent that they answer; their deadline counts from then.
+            settle: receives the motor process's answer.
+        """
+        followed = functools.partial(self._followed, client, wanted, sent_at, settle)
+        self._channel.drive(wanted, sent_at + self._timeout_s, followed)
 
     def stop(self) -> int:
-        """Stop the car, whoever asks. Returns the command's number."""
+        """Stop the car, for every client. Returns the command's number."""
         number = self._channel.stop()
-        if self._status.state != "stopped":  # the others change nothing, and may be many
-            self._notes.stop(number)
+        if self._channel.status.state != "stopped":  # another stop changes nothing, and there may be many
+            self.notes.stop(number)
         self.wake()
         return number
 
-    def cap(self, speed: float, kept: bool = False) -> None:
-        """Set the owner's speed cap; a cap that is in force already changes nothing.
+    def act(self, seat: Seat, message: protocol.Message, sent_at: float, now: float) -> str | None:
+        """Act on a message that is neither stop nor drive. Returns the code of a refusal.
 
         Args:
-            speed: a share of `max_speed` in [0.05, 1].
-            kept: whether it is on the disk.
+            seat: the client, which drives unless the message is a take or a release.
+            message: the message.
+            sent_at: when the state was sent that it answers.
+            now: the time.
         """
-        if kept:
-            self._kept_cap = speed
-        if speed == self._speed_cap:
-            return
-        self._speed_cap = speed
-        self._channel.cap(min(speed, self._condition.speed_cap))
-        log.info("speed cap: %g", speed)
-        self._tell_everyone(self._clock())
+        deadline = sent_at + self._timeout_s
+        match message:
+            case protocol.Take():
+                self._arbiter.take(seat.id, seat.visitor.session, now)
+            case protocol.Release():
+                if not self._arbiter.release(seat.id, now):
+                    return "not_driver"
+            case protocol.Grant(client=other):
+                _named(self._arbiter.grant(seat.id, other, now))
+            case protocol.Deny(client=other):
+                _named(self._arbiter.deny(seat.id, other))
+            case protocol.Reset():
+                self._channel.reset(sent_at, deadline, seat.settle)
+            case protocol.Limit(speed=speed):
+                self._channel.limit(speed, deadline, seat.settle)
+            case protocol.Calibrate(calibration=wanted):
+                values = wanted or self.calibration.configured
+                if self.speed_cap < 1.0 and values.is_faster_than(self.calibration.current):
+                    raise ProtocolError("bad_value", _CAPPED)
+                self._channel.calibrate(values, deadline, functools.partial(self._calibrated, seat, wanted))
+            case _:
+                raise AssertionError(message)
+        self._note_driver(now)
+        return None
+
+    def cap(self, speed: float, kept: bool = False) -> None:
+        """Set the owner's speed cap, a share of `max_speed` in [0.05, 1]; `kept`: whether it is on the disk."""
+        if self._limits.put_owner(speed, kept):
+            self._tell_everyone(self.now())
 
     def on_kept_cap(self, speed: float) -> None:
-        """Take the owner's cap that is on the disk: where another process has changed it, it counts here too."""
-        if speed != self._kept_cap:
-            self.cap(speed, kept=True)
+        """Follow the owner's cap on the disk, which another process may change."""
+        if self._limits.follow_kept_owner(speed):
+            self._tell_everyone(self.now())
 
     def on_host(self, host: Facts) -> None:
-        """Take how the machine is now; a low voltage makes the car slow."""
-        now = self._clock()
-        if self._condition.take(host, self.stands_still, now):
-            self._channel.cap(min(self._speed_cap, self._condition.speed_cap))
-            self._notes.power_cap(self._condition.speed_cap)
+        """Take a reading of the machine; a low voltage makes the car slow."""
+        now = self.now()
+        if self._limits.take(host, self._channel.stands_still, now):
+            self.notes.power_cap(self._limits.supply)
             self._tell_everyone(now)
 
     def keep_only(self, sessions: Container[str]) -> None:
-        """Send those home who came in as paired and are not among these any more."""
-        for client in self._audience:
-            if client.visitor.name is not None and client.visitor.session not in sessions:
-                log.info("%s is no longer paired", client.visitor.name)
-                self._arbiter.release(
-                    client.id, self._clock()
-                )  # at once: no grace for one who may not come back
-                client.wire.close(CLOSED_UNPAIRED, "not paired any more")
+        """Disconnect paired clients whose session is not in this list."""
+        for seat in self._audience:
+            if seat.visitor.name is not None and seat.visitor.session not in sessions:
+                log.info("%s is no longer paired", seat.visitor.name)
+                self._arbiter.release(seat.id, self.now())  # at once, without the grace for a reload
+                seat.peer.close(CLOSED_UNPAIRED, "not paired any more")
 
-    def answered(self, number: int) -> bool:
-        """Tell whether the motor process has handled this command."""
-        return self._status.n >= number
-
-    def on_status(self, status: Status) -> None:
-        """Take a status of the motor process: settle what it answers, and tell everybody of a new state."""
-        before, self._status = self._status, status
-        now = self._clock()
-        refused = dict(status.refused)
-        while self._unanswered and self._unanswered[0].number <= status.n:
-            command = self._unanswered.popleft()
-            self._settle(command, refused.get(command.number), now)
+    def on_status(self, before: Status, status: Status) -> None:
+        """Take a status of the motor process, after the commands that it answers were settled."""
+        now = self.now()
         if status.state != before.state:
             log.info("%s -> %s (%s)", before.state, status.state, status.reason or "driver")
-            self._notes.state(status.state)
+            self.notes.state(status.state)
             self._tell_everyone(now)
         if before.moving and not status.moving:  # the wheel may be waiting for that
             self._arbiter.tick(now)
             self._note_driver(now)
 
     def pulse(self) -> float:
-        """Let time pass: watch the motor process, move the wheel on; `serve` then sends what is due.
+        """Let time pass: check the motor process, pass the wheel on; `serve` then sends the states that are due.
 
         Returns:
             Seconds until the next call.
         """
         self._channel.check()
-        now = self._clock()
+        now = self.now()
         self._arbiter.tick(now)
         self._note_driver(now)
         self._pulsed_at = now
         if self._driving(now):
             return TICK_S
-        return RESTING_TICK_S if len(self._audience) else ALONE_PULSE_S
+        return RESTING_TICK_S if self.is_watched else ALONE_PULSE_S
 
     def serve(self) -> bool:
-        """Send some of what is due since the last pulse. Returns whether to call again, after a look at the sockets."""
-        now = self._clock()
+        """Send some of the states due since the last pulse. Returns whether to call again after reading the sockets."""
+        now = self.now()
         return self._audience.serve(self._arbiter.driver, self._driving(now), self._pulsed_at, now)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the newest state, for somebody who is no client. Its tick was sent to no connection."""
-        return protocol.state_fields(self._build_state(self._draw_tick(), self._clock()), "spectator")
+        """Return the newest state as a JSON object, for a request over HTTP. No client was sent its tick."""
+        return protocol.state_fields(self._build_state(self._draw_tick(), self.now()), "spectator")
 
     def close(self) -> None:
-        """Send everybody home."""
-        for client in self._audience:
-            client.wire.close(1001, "picar is shutting down")
+        """Disconnect all clients."""
+        for seat in self._audience:
+            seat.peer.close(1001, "picar is shutting down")
 
-    def _handle(self, client: Client, message: protocol.Message) -> str | None:
-        """Act on a message. Returns the code of a refusal."""
-        if isinstance(message, protocol.Stop):
-            self.stop()
-            return None
-        now = self._clock()
-        if not client.rate.allows(now):
-            return "too_fast"
-        if isinstance(message, protocol.Drive):
-            return self._drive(client, message, now)
-        refusal = self._ask(client, message, now)
-        self._note_driver(now)
-        return refusal
-
-    def _drive(self, client: Client, message: protocol.Drive, now: float) -> str | None:
-        if not self._arbiter.may_drive(client.id):
-            return "not_driver"
-        if not client.link.in_order(message.seq):
-            return "out_of_order"
-        sent_at = client.link.sent_at(message.tick, now)
-        if sent_at is None:
-            return Refusal.STALE
-        number = self._channel.drive(message.wanted, sent_at + self._timeout_s)
-        client.link.accept(message.seq)
-        neutral = is_neutral(message.wanted, self._config.drive.deadband)
-        self._unanswered.append(_Command(number, client, message.seq, sent_at, neutral))
-        return None
-
-    def _ask(self, client: Client, message: protocol.Message, now: float) -> str | None:
-        """Act on everything that is neither stop nor drive. Returns the code of a refusal."""
-        if isinstance(message, protocol.Release):
-            return None if self._arbiter.release(client.id, now) else "not_driver"
-        if not self._arbiter.may_drive(client.id) and not isinstance(message, protocol.Take):
-            return "not_driver"
-        match message:
-            case protocol.Deny(client=other):
-                return _named(self._arbiter.deny(client.id, other))
-            case (
-                protocol.Take(tick)
-                | protocol.Grant(tick=tick)
-                | protocol.Reset(tick)
-                | protocol.Limit(tick=tick)
-                | protocol.Calibrate(tick=tick)
-            ):
-                sent_at = client.link.sent_at(tick, now)
-                return Refusal.STALE if sent_at is None else self._ask_fresh(client, message, sent_at, now)
-            case _:
-                raise AssertionError(message)
-
-    def _ask_fresh(self, client: Client, message: protocol.Message, sent_at: float, now: float) -> str | None:
-        match message:
-            case protocol.Take():
-                self._arbiter.take(client.id, client.visitor.session, now)
-            case protocol.Grant(client=other):
-                return _named(self._arbiter.grant(client.id, other, now))
-            case protocol.Reset():
-                number = self._channel.reset(sent_at, sent_at + self._timeout_s)
-                self._unanswered.append(_Command(number, client))
-            case protocol.Limit(speed=speed):
-                number = self._channel.limit(speed, sent_at + self._timeout_s)
-                self._unanswered.append(_Command(number, client))
-            case protocol.Calibrate(calibration=wanted):
-                values = wanted or self.tuning.configured
-                if self._speed_cap < 1.0 and values.is_faster_than(self.tuning.current):
-                    raise ProtocolError("bad_value", _CAPPED)
-                number = self._channel.calibrate(values, sent_at + self._timeout_s)
-                done = functools.partial(self._calibrated, client, wanted)
-                self._unanswered.append(_Command(number, client, then=done))
-        return None
-
-    def _calibrated(self, client: Client, calibration: Calibration | None) -> None:
-        """The motor process follows it: keep it for the next start, while the car stands."""
-        problem = self.tuning.change(calibration)
-        self._config = self.tuning.current.applied_to(self._config)
-        if problem:
-            client.wire.send(protocol.error("not_saved", problem))
-
-    def _settle(self, command: _Command, refusal: str | None, now: float) -> None:
-        """Note the motor process's answer to a command, and pass a refusal on."""
-        if command.seq is not None:
-            command.client.link.settle(command.seq, refused=refusal is not None)
+    def _followed(
+        self, client: str, wanted: Wanted, sent_at: float, settle: Settle, refusal: str | None
+    ) -> None:
+        """Record that the motor process follows these sticks, unless it refuses them."""
+        settle(refusal)
         if refusal is not None:
-            command.client.wire.send(protocol.error(refusal))
-        elif command.seq is not None:
-            woken = not self._driving(now)
-            self._commanded_at, self._acted_on = now, command.sent_at
-            if not command.neutral and self._arbiter.may_drive(command.client.id):
-                self._arbiter.active(now)
-            if woken:
-                self.wake()
-        elif command.then:
-            command.then()
+            return
+        now = self.now()
+        woken = not self._driving(now)
+        self._commanded_at, self._acted_on = now, sent_at
+        if self._arbiter.may_drive(client) and not is_neutral(wanted, self._config.drive.deadband):
+            self._arbiter.active(now)
+        if woken:
+            self.wake()
 
-    def _complain(self, client: Client, error: ProtocolError) -> None:
-        now = self._clock()
-        in_time = client.rate.allows(now)
-        client.wire.send(protocol.error(error.code, str(error)) if in_time else protocol.error("too_fast"))
-        self._notes.unreadable(client.id, error.code, now)
-        client.strikes = client.strikes + 1 if error.code == "bad_message" else 0
-        if client.strikes >= STRIKES:
-            client.wire.close(1008, "three unreadable messages in a row")
+    def _calibrated(self, seat: Seat, calibration: Calibration | None, refusal: str | None) -> None:
+        """Keep the calibration that the motor process follows for the next start, while the car stands."""
+        seat.settle(refusal)
+        if refusal is not None:
+            return
+        problem = self.calibration.change(calibration)
+        self._config = self.calibration.current.applied_to(self._config)
+        if problem:
+            seat.peer.refuse("not_saved", problem)
 
     def _note_driver(self, now: float) -> None:
-        """When the wheel has changed hands: the motor process forgets the old driver, then all are told."""
+        """When the wheel has changed hands, release the old driver in the motor process, then announce the new one."""
         driver = self._arbiter.driver
         if driver != self._driver:
             log.info("driver: %s", driver or "nobody")
-            self._notes.driver(driver or "")
+            self.notes.driver(driver or "")
             if self._driver is not None:
                 self._channel.release(Reason.RELEASED)
             self._driver = driver
@@ -377,16 +293,16 @@ class Hub:
             self._tell_everyone(now)
 
     def _tell_everyone(self, now: float) -> None:
-        self._pulsed_at = now  # what is served from now on is not older than the news
+        self._pulsed_at = now  # the states from now on are not older than the news
         self._audience.news(now)
         self.wake()
 
     def _driving(self, now: float) -> bool:
-        """Tell whether someone drives or anything moves; holding the wheel alone is not driving."""
-        return self._status.moving or now - self._commanded_at < DRIVING_S
+        """Return whether a client drives or anything moves; holding the wheel alone is not driving."""
+        return self._channel.status.moving or now - self._commanded_at < DRIVING_S
 
     def _build_state(self, tick: int, now: float) -> CarState:
-        status = self._status
+        status = self._channel.status
         commanded = now - self._commanded_at < DRIVING_S
         driver = self._audience.find(self._arbiter.driver)
         line = self._arbiter.requests
@@ -398,21 +314,20 @@ class Hub:
             wanted=Sticks(*status.wanted),
             applied=status.applied,
             speed_limit=status.speed_limit,
-            speed_cap=self._speed_cap,
+            speed_cap=self.speed_cap,
             age_s=now - self._acted_on if commanded else None,
             stale=driver.link.stale if driver else 0,
             reason=status.reason,
             requests=line[:LISTED],
             requests_total=len(line),
-            names={c.id: shortened(c.visitor.name) for c in shown if c and c.visitor.name},
+            names={s.id: shortened(s.visitor.name) for s in shown if s and s.visitor.name},
             clients=len(self._audience),
             pose=status.pose,
-            host=self._condition.facts,
+            host=self._limits.facts,
         )
 
 
-def _named(done: bool) -> str | None:
-    """A grant or a refusal names a client that asks for the wheel."""
+def _named(done: bool) -> None:
+    """Refuse a grant or a deny that names no client in the line for the wheel."""
     if not done:
         raise ProtocolError("bad_value", "this client does not ask for the wheel")
-    return None

@@ -1,31 +1,82 @@
-"""How the machine is, as the state says it, and what that does to the speed."""
+"""The caps on the car's speed: the lowest of all sources, forward and in reverse.
+
+Laws:
+- A source that changes sets its own caps alone. The caps in force are the minimum of all sources.
+- The motor process receives one command when the caps in force change, and no other.
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
-from picar.core.powercap import GOOD_S, PowerCap
+from picar.core.limits import GOOD_S, SupplyCap
 from picar.sensors.facts import UNKNOWN, Facts
 
 log = logging.getLogger(__name__)
 
 
-class Condition:
-    """The newest facts: `facts` is the member `host` of a state."""
+class Limits:
+    """The caps of all sources, shares of `max_speed` in (0, 1].
 
-    def __init__(self) -> None:
-        self._cap = PowerCap()
-        self._host: Facts | None = None
-        self.facts: dict[str, float | None] = {}
-        self.take(UNKNOWN, standing=True, now=0.0)
+    `facts` is the member `host` of a state: the newest reading of the machine, with the cap for a low supply voltage.
+
+    Args:
+        send: sends the caps in force, forward and in reverse, to the motor process.
+        owner: the owner's cap, with which the motor process was started.
+    """
+
+    def __init__(self, send: Callable[[float, float], object], owner: float = 1.0) -> None:
+        self._send = send
+        self._sources = {"owner": (owner, owner)}
+        self.forward = self.reverse = owner
+        self._kept_owner = owner
+        self._supply = SupplyCap()
+        self._host = UNKNOWN
+        self.facts = self._facts()
 
     @property
-    def speed_cap(self) -> float:
-        """The cap that a low voltage puts beside the owner's, a share of `max_speed` in (0, 1]."""
-        return self._cap.speed
+    def owner(self) -> float:
+        """The owner's cap."""
+        return self._sources["owner"][0]
+
+    @property
+    def supply(self) -> float:
+        """The cap for a low supply voltage."""
+        return self._supply.speed
+
+    def put(self, source: str, forward: float, reverse: float) -> None:
+        """Set the caps of one source; 1 lifts them."""
+        self._sources[source] = (forward, reverse)
+        in_force = [min(caps) for caps in zip(*self._sources.values(), strict=True)]
+        if in_force != [self.forward, self.reverse]:
+            self.forward, self.reverse = in_force
+            self._send(self.forward, self.reverse)
+
+    def put_owner(self, speed: float, kept: bool = False) -> bool:
+        """Set the owner's cap in both directions.
+
+        Args:
+            speed: a share of `max_speed` in [0.05, 1].
+            kept: whether it is on the disk.
+
+        Returns:
+            Whether it has changed.
+        """
+        if kept:
+            self._kept_owner = speed
+        if speed == self.owner:
+            return False
+        self.put("owner", speed, speed)
+        log.info("speed cap: %g", speed)
+        return True
+
+    def follow_kept_owner(self, speed: float) -> bool:
+        """Set the owner's cap that is on the disk, if it has changed there: another process may write it."""
+        return speed != self._kept_owner and self.put_owner(speed, kept=True)
 
     def take(self, host: Facts, standing: bool, now: float) -> bool:
-        """Take a reading, which may be the one from before.
+        """Take a reading of the machine; it may be the same object as before.
 
         Args:
             host: the reading.
@@ -33,19 +84,25 @@ class Condition:
             now: the time in seconds, monotonic.
 
         Returns:
-            Whether `speed_cap` has changed.
+            Whether the cap for a low supply voltage has changed.
         """
         if host is self._host:
             return False
         self._host, low = host, host["under_voltage"]
-        changed = self._cap.update(low, standing, now)
-        self.facts = {**host, "power_cap": self._cap.speed}
-        if changed and low:
+        changed = self._supply.update(low, standing, now)
+        self.facts = self._facts()
+        if not changed:
+            return False
+        self.put("supply", self.supply, self.supply)
+        if low:
             log.warning(
                 "low voltage: speed cap %g until it has been good for %g s and the car stands",
-                self._cap.speed,
+                self.supply,
                 GOOD_S,
             )
-        elif changed:
+        else:
             log.info("the voltage is good again: its speed cap is off")
-        return changed
+        return True
+
+    def _facts(self) -> dict[str, float | None]:
+        return {**self._host, "power_cap": self.supply}

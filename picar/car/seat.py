@@ -1,53 +1,211 @@
-"""One client's connection as the hub sees it: the first message to it, and the frame that many connections share."""
+"""One client's place at the car: its messages go in here, and a `Peer` carries the answers to the client.
+
+A protocol other than picar.v1 is one file: it takes a seat with `hub.seat(visitor, peer)`, calls `do` with messages of
+`core/protocol.py`, and implements `Peer`.
+
+Laws:
+- A command is on its way to the motor process before anything else is done with it.
+- A stop is never refused, not even above the message rate.
+- The first reason to refuse a drive command counts: too many messages, not the driver, a `seq` out of order, a stale
+  tick. The same order holds for the other messages, which have no `seq`.
+- A refused message changes nothing.
+"""
 
 from __future__ import annotations
 
-import struct
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from picar import __version__
+from picar.access.visitor import Visitor
 from picar.config import Config
 from picar.core import protocol
-from picar.core.link import RATE_PER_S
-from picar.core.shaping import JOG_DUTY
+from picar.core.drive import Refusal
+from picar.core.link import RATE_PER_S, Link, RateCap
+from picar.core.protocol import CarState, Deny, Drive, Hello, Message, ProtocolError, Release, Stop, Take
+from picar.core.shaping import JOG_DUTY, Wanted
+from picar.journal.notes import Notebook
+from picar.motor.channel import Settle
 from picar.motor.simcar import WALLS
 
-TICK_S = 0.05  # between the driver's states while somebody drives
+TICK_S = 0.05  # between the driver's states while a client drives
+STRIKES = 3  # unreadable messages in a row
 
 
-class Wire(Protocol):
-    """One connection. Nothing here waits for it."""
+class View:
+    """A state as the clients of one role receive it, encoded once for all of them.
 
-    def send(self, text: str) -> bool:
-        """Send, unless what was sent before is still on its way. Returns whether it was sent."""
+    Args:
+        state: the state.
+        you: "driver" or "spectator".
+        waiting: whether the client asks for the wheel.
+    """
+
+    def __init__(self, state: CarState, you: str, waiting: bool) -> None:
+        self.state, self.you, self.waiting = state, you, waiting
+        self._encoded: dict[Callable[[View], bytes], bytes] = {}
+
+    def encoded(self, encode: Callable[[View], bytes]) -> bytes:
+        """Return this view in the bytes of one protocol; `encode` is called for the first client alone."""
+        if encode not in self._encoded:
+            self._encoded[encode] = encode(self)
+        return self._encoded[encode]
+
+
+class Peer(Protocol):
+    """A client's connection, in any protocol. No call waits for the client."""
+
+    def hello(self, hello: Hello) -> None:
+        """Send the facts about this car and this client; the first message."""
         ...
 
-    def pass_on(self, frame: bytes) -> bool:
-        """Send a frame of `text_frame`, on the same terms."""
+    def show(self, view: View) -> bool:
+        """Send a state, unless an earlier message is still on its way. Returns whether it was sent."""
         ...
 
-    def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Close the connection."""
+    def refuse(self, code: str, sentence: str | None = None) -> None:
+        """Report a refused message, with a sentence or the one that belongs to the code."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection; `code` is a close code of RFC 6455 §7.4."""
         ...
 
     def drop(self) -> None:
-        """Hang up without a word, on one that does not listen."""
+        """Close the connection of a client that no longer reads, without a message."""
         ...
 
 
-def text_frame(text: str) -> bytes:
-    """Return a server's whole text frame (RFC 6455 §5.2), made once for all who get it."""
-    payload = text.encode()
-    size = len(payload)
-    if size < 126:
-        return struct.pack("!BB", 0x81, size) + payload
-    if size < 1 << 16:
-        return struct.pack("!BBH", 0x81, 126, size) + payload
-    return struct.pack("!BBQ", 0x81, 127, size) + payload
+class Car(Protocol):
+    """The hub, as a seat uses it."""
+
+    notes: Notebook
+
+    @property
+    def sent(self) -> int:
+        """The number of the newest command to the motor process."""
+        ...
+
+    def now(self) -> float:
+        """Return the time in seconds, monotonic."""
+        ...
+
+    def stop(self) -> int:
+        """Stop the car."""
+        ...
+
+    def may_drive(self, client: str) -> bool:
+        """Return whether commands of this client count."""
+        ...
+
+    def drive(self, client: str, wanted: Wanted, sent_at: float, settle: Settle) -> None:
+        """Send sticks to the motor process; `sent_at` is the time of the state that they answer."""
+        ...
+
+    def act(self, seat: Seat, message: Message, sent_at: float, now: float) -> str | None:
+        """Act on a message that is neither stop nor drive. Returns the code of a refusal."""
+        ...
+
+    def leave(self, seat: Seat) -> None:
+        """Forget a client."""
+        ...
 
 
-def hello(client: str, config: Config, backend: str) -> str:
-    """Return the hello for a client. A simulated car tells where its walls are."""
+@dataclass(slots=True, eq=False)
+class Seat:
+    """One client. `served_at` is when its newest state was due, `deaf_since` when its peer first took no state."""
+
+    id: str
+    visitor: Visitor
+    peer: Peer
+    link: Link
+    car: Car
+    rate: RateCap = field(default_factory=RateCap)
+    strikes: int = 0
+    served_at: float = float("-inf")
+    deaf_since: float | None = None
+
+    def receive(self, text: str | bytes) -> None:
+        """Act on one message of picar.v1."""
+        try:
+            message = protocol.parse(text)
+        except ProtocolError as error:
+            self._complain(error)
+        else:
+            self.strikes = 0
+            self.do(message, text)
+
+    def do(self, message: Message, text: str | bytes | None = None) -> None:
+        """Act on one message; refuse it through the peer. `text` is the message as JSON, for the flight recorder."""
+        try:
+            refusal = self._act(message)
+        except ProtocolError as error:
+            self._complain(error)
+            return
+        if refusal:
+            self.peer.refuse(refusal)
+            self.car.notes.refused(self.id, text, refusal, self.car.now())
+        else:
+            drives = isinstance(message, Drive)
+            self.car.notes.accepted(self.id, text, self.car.sent, drives, self.car.now())
+
+    def leave(self) -> None:
+        """Give up the seat; without its driver the car rolls out at once."""
+        self.car.leave(self)
+
+    def settle(self, refusal: str | None) -> None:
+        """Pass the motor process's refusal of a message on."""
+        if refusal is not None:
+            self.peer.refuse(refusal)
+
+    def _act(self, message: Message) -> str | None:
+        """Act on a message. Returns the code of a refusal."""
+        if isinstance(message, Stop):
+            self.car.stop()
+            return None
+        now = self.car.now()
+        if not self.rate.allows(now):
+            return "too_fast"
+        if not isinstance(message, Release | Take) and not self.car.may_drive(self.id):
+            return "not_driver"
+        if isinstance(message, Drive):
+            return self._drive(message, now)
+        if isinstance(message, Release | Deny):
+            return self.car.act(self, message, now, now)
+        sent_at = self.link.sent_at(message.tick, now)
+        return Refusal.STALE if sent_at is None else self.car.act(self, message, sent_at, now)
+
+    def _drive(self, message: Drive, now: float) -> str | None:
+        if not self.link.in_order(message.seq):
+            return "out_of_order"
+        sent_at = self.link.sent_at(message.tick, now)
+        if sent_at is None:
+            return Refusal.STALE
+        self.car.drive(self.id, message.wanted, sent_at, functools.partial(self._settle_drive, message.seq))
+        self.link.accept(message.seq)
+        return None
+
+    def _settle_drive(self, seq: int, refusal: str | None) -> None:
+        self.link.settle(seq, refused=refusal is not None)
+        self.settle(refusal)
+
+    def _complain(self, error: ProtocolError) -> None:
+        """Refuse a message that cannot be read, and close the connection at the third in a row."""
+        now = self.car.now()
+        if self.rate.allows(now):
+            self.peer.refuse(error.code, str(error))
+        else:
+            self.peer.refuse("too_fast")
+        self.car.notes.unreadable(self.id, error.code, now)
+        self.strikes = self.strikes + 1 if error.code == "bad_message" else 0
+        if self.strikes >= STRIKES:
+            self.peer.close(1008, "three unreadable messages in a row")
+
+
+def hello(client: str, config: Config, backend: str) -> Hello:
+    """Return the hello for a client. For a simulated car it has the walls too."""
     limits = {
         "max_speed": config.drive.max_speed,
         "deadband": config.drive.deadband,
@@ -58,4 +216,4 @@ def hello(client: str, config: Config, backend: str) -> str:
     car: dict[str, Any] = {"name": config.server.name, "backend": backend, "version": __version__}
     if backend == "sim":
         car["walls"] = WALLS
-    return protocol.hello(client, car, config.session.command_timeout_s, TICK_S, limits)
+    return Hello(client, car, config.session.command_timeout_s, TICK_S, limits)

@@ -43,7 +43,7 @@ def serve(options: argparse.Namespace) -> int:
     from picar.access.locations import Serving, announce, state_directory, withdraw
     from picar.access.store import AccessStore
     from picar.access.visitor import pairing_of
-    from picar.calibration.store import Overlay, Tuning
+    from picar.calibration.store import CurrentCalibration, Overlay
     from picar.calibration.values import Calibration
     from picar.car.hub import Hub
     from picar.files import folder_in_memory
@@ -67,7 +67,7 @@ def serve(options: argparse.Namespace) -> int:
     store = AccessStore(state_directory(), serving=True)
     overlay = Overlay(store.path.parent, backend)
     calibrated, speed_cap = overlay.start(), store.speed_cap
-    tuning = Tuning(Calibration.of(settings), overlay, calibrated)
+    calibration = CurrentCalibration(Calibration.of(settings), overlay, calibrated)
     make_room(settings.server.max_clients)
     tracing = TraceFile(options.pin_trace) if options.pin_trace else None
     if tracing:
@@ -78,7 +78,7 @@ def serve(options: argparse.Namespace) -> int:
     pins_low = emergency(settings, backend, notes)
     trace = tracing.trace.fd if tracing else None
     order = Order.of(settings, backend, trace, flight.fd, speed_cap, calibrated)
-    settings = tuning.current.applied_to(settings)
+    settings = calibration.current.applied_to(settings)
     channel = Channel(order, pins_low)
     server: Server | None = None
     told_to_end = False
@@ -95,13 +95,13 @@ def serve(options: argparse.Namespace) -> int:
 
     catch_signals(end)
     try:
-        status = channel.start()
+        channel.start()
     except PicarError:
         if told_to_end:
             return 0
         raise
     be_killed_first()
-    hub = Hub(settings, backend, channel, status, tuning, flight.note, speed_cap)
+    hub = Hub(settings, backend, channel, calibration, flight.note, speed_cap)
     gate = Gate(store, pairing_of(settings))
     watch = HostWatch(functools.partial(read_facts, host.Host(host.Tree(host.ROOT))))
     server = Server(hub, channel, sockets, settings.server, flight, gate, watch)

@@ -1,14 +1,18 @@
-"""When may the wheels turn, and how fast: the state machine, the deadline and the slew limiter.
+"""When the wheels may turn, and how fast: the state machine, the deadline, the caps and the slew limiter.
 
-It turns commands and the passing of time into an `Output`; it does not know pins, pipes or clocks.
+Commands and the passing of time go in, an `Output` comes out. Pins, pipes and clocks are elsewhere.
 
 Laws:
 - Only `command` with a deadline still ahead makes a wheel turn, and only until that deadline.
-- Wheels turn in `armed` alone; `stopped` brakes for `brake_hold_s`, then coasts like all the others.
+- Wheels turn in `armed` alone; `stopped` brakes for `brake_hold_s`, then coasts like all other states.
 - Leaving `armed` puts both wheels to zero in the same call; what follows ramps up from zero.
-- A wheel rests at zero for `reverse_pause_s` before it turns the other way, whatever happened between.
+- A wheel rests at zero for `reverse_pause_s` before it turns the other way, in every case.
 - A refused call changes nothing.
-- Sticks and jogs do not mix: the wheels rest between them, for the one are speeds and the other duty cycles.
+- Sticks and jogs do not mix: the wheels rest between them, because sticks are speeds and jogs are duty cycles.
+- Each direction has a cap. The mean of the wheels is the direction; a turn on the spot has the higher of both caps, so
+  that a car in front of an obstacle can turn away. The targets of the wheels obey the cap of the direction that is asked
+  for and that of the direction in which the car still moves. `Output.cap` is the cap of the direction in which the car
+  moves: it holds at once, also while the ramps still run down.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ TICK_S = 0.02  # 50 Hz: a ramp step too small to feel
 
 
 class State(StrEnum):
-    """Where the car is; see the table in docs/protocol.md."""
+    """The state of the car; see the table in docs/protocol.md."""
 
     DISARMED = "disarmed"
     ARMED = "armed"
@@ -43,7 +47,7 @@ class State(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why the car is not armed. Stable words, translated by the page."""
+    """The reason why the car is not armed. Stable words; the page translates them."""
 
     STARTED = "started"
     RELEASED = "released"
@@ -54,7 +58,7 @@ class Reason(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a command was refused. Stable words, part of the protocol."""
+    """The reason why a command was refused. Stable words, part of the protocol."""
 
     STALE = "stale"
     NOT_NEUTRAL = "not_neutral"
@@ -64,10 +68,10 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What the bridge shall do now: turn the wheels at these speeds, or hold them by braking.
+    """The instruction to the board: turn the wheels at these speeds, or hold them by braking.
 
-    `raw`: they are duty cycles, of a jog. `cap`: while a speed cap is in force, no motor may turn faster than the
-    configuration lets it at this speed; a share of full power, 1 where no cap is in force.
+    `raw`: the speeds are duty cycles of a jog. `cap`: while a cap is in force, the highest speed of a motor, measured by
+    the configured calibration; 1 without a cap.
     """
 
     left: float = 0.0
@@ -124,8 +128,8 @@ class Drive:
         limits: shaping and slew of the `[drive]` section.
         rearm_s: after a failsafe, how long a fresh command may re-arm by itself.
         brake_hold_s: how long a stop brakes.
-        speed_cap: the owner's, above every driver's limit; a share of `max_speed` in (0, 1].
-        min_duty: of the motors as configured, which says how far a jog may go under that cap.
+        speed_cap: the cap at the start in both directions, a share of `max_speed` in (0, 1].
+        min_duty: of the motors as configured; it determines the highest duty cycle of a jog under a cap.
 
     All times are seconds of one monotonic clock and never run backwards from call to call.
     """
@@ -151,14 +155,14 @@ class Drive:
         self.reason: Reason | None = Reason.STARTED
         self._speed_limit = 1.0
         self._raw = False  # the ramps hold duty cycles, of a jog
-        self.speed_cap = speed_cap
+        self._forward_cap = self._reverse_cap = speed_cap
         self._min_duty = min_duty
 
     def command(self, wanted: Wanted, deadline: float, now: float) -> Refusal | None:
         """Take the driver's newest sticks, to be followed until `deadline` at the latest.
 
         Returns:
-            None when accepted, else why not; then nothing has changed.
+            None when accepted, else the reason; then nothing has changed.
         """
         self._meet_deadlines(now)
         refusal = self._refusal(wanted, deadline, now)
@@ -205,16 +209,20 @@ class Drive:
         self._speed_limit = speed
         return None
 
+    def cap(self, forward: float, reverse: float) -> None:
+        """Set the caps above every driver's limit, shares of `max_speed` in (0, 1]."""
+        self._forward_cap, self._reverse_cap = forward, reverse
+
     @property
     def speed_limit(self) -> float:
-        """The share of `max_speed` that a full stick means: the driver's limit, or the owner's cap where that is lower."""
-        return min(self._speed_limit, self.speed_cap)
+        """The share of `max_speed` that a full stick means: the driver's limit, or the higher cap where that is lower."""
+        return min(self._speed_limit, self._cap_of(0.0, 0.0))
 
     def tick(self, now: float) -> Output:
         """Let time pass: meet the deadline, move the ramps, end the brake.
 
         Returns:
-            What the bridge shall do from now on.
+            The output from now on.
         """
         self._meet_deadlines(now)
         if self.state is State.ARMED and now < self._deadline:
@@ -222,15 +230,12 @@ class Drive:
         return self.output(now)
 
     def output(self, now: float) -> Output:
-        """Return what the bridge shall do, without letting time pass."""
+        """Return the output, without letting time pass."""
         if self.state is State.ARMED:
-            raw = self._raw and any(self.applied)
-            return Output(self._left.speed, self._right.speed, raw=raw, cap=self._cap)
+            applied = self.applied
+            raw, cap = self._raw and any(applied), self._cap_of(*applied)
+            return Output(*applied, raw=raw, cap=cap * self._limits.max_speed if cap < 1.0 else 1.0)
         return BRAKE if self.state is State.STOPPED and now < self._until else COAST
-
-    @property
-    def _cap(self) -> float:
-        return self.speed_cap * self._limits.max_speed if self.speed_cap < 1.0 else 1.0
 
     @property
     def wanted(self) -> Sticks:
@@ -245,7 +250,7 @@ class Drive:
 
     @property
     def moving(self) -> bool:
-        """Whether a wheel turns, or is asked to; a stick that rests inside the deadband asks for nothing."""
+        """Whether a wheel turns or shall turn; a stick inside the deadband is at rest."""
         return any(self.applied) or not is_neutral(self._wanted, self._limits.deadband)
 
     def next_event(self, now: float) -> float:
@@ -291,12 +296,24 @@ class Drive:
             self._updated_at = now
 
     def _follow(self, now: float) -> None:
-        limits = self._limits
-        if isinstance(self._wanted, Jog):
-            target = jog_duties(self._wanted, self.speed_cap * limits.max_speed, self._min_duty)
-        else:
-            most = self.speed_limit * limits.max_speed
-            target = wheel_speeds(self._wanted, limits.deadband, limits.expo, most)
+        limits, target = self._limits, self._target()
         dt, self._updated_at = now - self._updated_at, now
         self._left.follow(target.left, dt, now, limits)
         self._right.follow(target.right, dt, now, limits)
+
+    def _target(self) -> Wheels:
+        """Return the speeds that the wheels shall reach under the caps; of a jog, the duty cycles."""
+        limits, wanted = self._limits, self._wanted
+        cap = self._cap_of(*self.applied)
+        if isinstance(wanted, Jog):
+            cap = min(cap, self._cap_of(wanted.duty, 0.0))
+            return jog_duties(wanted, cap * limits.max_speed, self._min_duty)
+        asked = wheel_speeds(wanted, limits.deadband, limits.expo, 1.0)
+        most = min(self._speed_limit, cap, self._cap_of(*asked)) * limits.max_speed
+        return Wheels(asked.left * most, asked.right * most)
+
+    def _cap_of(self, left: float, right: float) -> float:
+        """Return the cap of the direction in which wheels with these speeds move the car."""
+        if left + right == 0.0:
+            return max(self._forward_cap, self._reverse_cap)
+        return self._forward_cap if left + right > 0.0 else self._reverse_cap

@@ -1,14 +1,15 @@
-"""The WebSocket protocol picar.v1: JSON text to frozen messages and back. The only place that knows key names.
+"""The WebSocket protocol picar.v1: JSON text to frozen messages and back. The only place with key names.
 
-What a message may do is decided elsewhere; here it is only well formed or not. Described for clients in
-docs/protocol.md.
+A message is well formed or not; whether a client may send it is decided elsewhere. docs/protocol.md describes the
+protocol for clients.
 
-Laws: `parse` returns a message or raises ProtocolError, whatever the text; every number that leaves it is
-finite and in its range.
+Laws: `parse` returns a message or raises ProtocolError for every text; every number that it returns is finite and in its
+range.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -118,7 +119,7 @@ Message = Drive | Take | Release | Grant | Deny | Stop | Reset | Limit | Calibra
 
 @dataclass(frozen=True, slots=True)
 class CarState:
-    """What a state message says to everyone; `you` and `waiting` are added for each client.
+    """The content of a state message that is the same for all clients; `you` and `waiting` are added for each role.
 
     `requests` holds the first in line, `requests_total` counts all of them.
     """
@@ -139,6 +140,17 @@ class CarState:
     clients: int
     pose: tuple[float, float, float] | None
     host: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The content of a hello. `car` has name, backend and version; `limits` the numbers that a client must know."""
+
+    client: str
+    car: dict[str, Any]
+    command_timeout_s: float
+    tick_s: float
+    limits: dict[str, float]
 
 
 def parse(text: str | bytes) -> Message:
@@ -168,21 +180,14 @@ def parse(text: str | bytes) -> Message:
     return build(fields)
 
 
-def hello(client: str, car: dict[str, Any], timeout_s: float, tick_s: float, limits: dict[str, float]) -> str:
-    """Return the first message a client gets. `car` has name, backend and version."""
-    return _text(
-        type="hello",
-        protocol=VERSION,
-        client=client,
-        car=car,
-        command_timeout_s=timeout_s,
-        tick_s=tick_s,
-        limits=limits,
-    )
+def hello(hello: Hello) -> str:
+    """Return a hello message."""
+    fields = {f.name: getattr(hello, f.name) for f in dataclasses.fields(hello)}
+    return _text(type="hello", protocol=VERSION, **fields)
 
 
 def state_fields(state: CarState, you: str, waiting: bool = False) -> dict[str, Any]:
-    """Return a state message as a JSON object. `you` is "driver" or "spectator"; `waiting` tells whether it asks."""
+    """Return a state message as a JSON object. `you` is "driver" or "spectator"; `waiting`: whether the client asks for the wheel."""
     fields: dict[str, Any] = {
         "type": "state",
         "tick": state.tick,
@@ -213,7 +218,7 @@ def state(state: CarState, you: str, waiting: bool = False) -> str:
 
 
 def error(code: str, message: str | None = None) -> str:
-    """Return an error message; without a sentence of its own it says what the code means."""
+    """Return an error message, with a sentence or the one that belongs to the code."""
     return _text(type="error", code=str(code), message=message or MESSAGES[code])
 
 

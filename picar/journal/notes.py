@@ -1,7 +1,7 @@
-"""What the hub notes in the flight recorder, without letting strangers crowd out the driver.
+"""The hub's notes in the flight recorder, in which strangers cannot crowd out the driver.
 
-Law: sticks that were accepted are always noted, for they come from the driver alone and at a capped rate. Of all
-other messages there is room for some a second.
+Law: accepted sticks are always noted, because they come from the driver alone and at a capped rate. Of all other
+messages, some per second are noted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Notebook:
     """Writes notes as the members of a JSON object.
 
     Args:
-        note: writes one down.
+        note: writes a note to the flight recorder.
     """
 
     def __init__(self, note: Callable[[str], None]) -> None:
@@ -25,35 +25,35 @@ class Notebook:
         self._left_out = 0
 
     def driver(self, client: str) -> None:
-        """Note who has the wheel now, empty for nobody."""
+        """Note the new driver, empty for a free wheel."""
         self._note(f'"driver":"{client}"')
 
     def state(self, state: str) -> None:
-        """Note what the motor process said."""
+        """Note the new state of the motor process."""
         self._note(f'"state":"{state}"')
 
     def stop(self, number: int) -> None:
-        """Note that a stop was sent on."""
+        """Note that a stop was sent to the motor process."""
         self._note(f'"stop":{number}')
 
     def power_cap(self, speed: float) -> None:
         """Note that a low voltage changed the speed cap."""
         self._note(f'"power_cap":{speed:g}')
 
-    def accepted(self, client: str, text: str | bytes, number: int, drives: bool, now: float) -> None:
-        """Note a message, and the newest command to the motor process; `drives`: it was sticks."""
+    def accepted(self, client: str, text: str | bytes | None, number: int, drives: bool, now: float) -> None:
+        """Note a message and the number of the newest command; `drives`: whether the message was sticks."""
         members = f'"client":"{client}","got":{_quoted(text)},"n":{number}'
         if drives:
             self._note(members)
         else:
             self._if_room(members, now)
 
-    def refused(self, client: str, text: str | bytes, code: str, now: float) -> None:
-        """Note a message that was refused, and why."""
+    def refused(self, client: str, text: str | bytes | None, code: str, now: float) -> None:
+        """Note a message that was refused, with the code."""
         self._if_room(f'"client":"{client}","got":{_quoted(text)},"refused":"{code}"', now)
 
     def unreadable(self, client: str, code: str, now: float) -> None:
-        """Note a message that is none."""
+        """Note a message that cannot be read."""
         self._if_room(f'"client":"{client}","refused":"{code}"', now)
 
     def _if_room(self, members: str, now: float) -> None:
@@ -69,7 +69,7 @@ class Notebook:
         self._note(members)
 
 
-def _quoted(text: str | bytes) -> str:
-    """Return a message, which was read as JSON, or null where it would be long, or spoil a line."""
+def _quoted(text: str | bytes | None) -> str:
+    """Return a message that is JSON, or null if it is long or would break the line."""
     good = isinstance(text, str) and len(text) <= NOTED_CHARACTERS and text.isprintable()
     return str(text) if good else "null"

@@ -1,17 +1,20 @@
-"""The server's end of the motor process: start it, send commands, watch it, and act when it is gone.
+"""The server's end of the motor process: start it, send commands, settle its answers, watch it, and act when it is dead.
 
-It never blocks on the pipe. It judges by what it hears: while anything moves or a command waits for its
-answer, half a second of silence is a hang, and a hung motor process is killed.
+It never blocks on the pipe. While anything moves or a command waits for its answer, half a second of silence is a hang,
+and a hung motor process is killed.
 
 Laws:
 - Only a motor process that had reported ready is followed by an emergency: before that, the pins may be
   another picar's.
 - Before the pins are touched from here, the motor process is dead and reaped.
 - Its exit with 0 after this end closed the pipe is no death; any other end is.
+- Commands are settled in their order, each before the callback of the status that answers it.
+- A waiter is released by an answer, by its timeout, or by the end of the motor process. Nothing polls.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -19,6 +22,7 @@ import select
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +32,7 @@ from picar.core.drive import Reason
 from picar.core.shaping import Wanted
 from picar.errors import BackendError, ChannelError
 from picar.motor import pipe
-from picar.motor.pipe import Order
+from picar.motor.pipe import Order, Status
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +41,19 @@ SILENCE_S = 0.5
 RESTING_SILENCE_S = 2.0
 EXIT_TIMEOUT_S = 1.5  # at rest; the motor process gives up by itself after 1 s
 REAP_S = 0.01  # between a process's end-of-file and its exit code
-PIPE_BYTES = 1 << 20  # room for a flood of commands; the kernel gives 64 KiB unasked
+PIPE_BYTES = 1 << 20  # room for a flood of commands; the kernel's default is 64 KiB
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
+_SILENT = Status(0, "", None, (0.0, 0.0), (0.0, 0.0), 1.0, False, [], None)  # before the first status
+Settle = Callable[
+    [str | None], None
+]  # called once with the code of a refusal, None for a command that was followed
 
 
 class Channel:
     """One motor process.
 
     Args:
-        order: what it shall build; the motor process inherits its descriptors.
+        order: the configuration of the motor process, which inherits the descriptors in it.
         pins_low: drives the pins low from this process; for the emergency.
         clock: seconds, monotonic; the same clock as the motor process's.
     """
@@ -59,26 +67,25 @@ class Channel:
         self._order = order
         self._pins_low = pins_low
         self._clock = clock
-        self._on_status: Callable[[pipe.Status], None] = lambda _status: None
+        self._on_status: Callable[[Status, Status], None] = lambda _before, _status: None
         self._on_death: Callable[[str], None] = lambda _why: None
         self._process: subprocess.Popen[bytes] | None = None
         self._commands = self._status = -1
         self._unread = b""
         self._backlog = bytearray()  # commands that did not fit the pipe
-        self._sent = self._answered = 0
+        self._sent = 0
+        self._unsettled: deque[tuple[int, Settle]] = deque()
+        self._change: asyncio.Future[None] | None = None  # done at the next status, or at the end
         self._waiting_since = 0.0  # when the oldest unanswered command was sent, or the pipe last moved
         self._heard_at = 0.0
-        self._moving = False
+        self.status = _SILENT
         self.ready = self.dead = self._over = False
 
-    def start(self) -> pipe.Status:
-        """Start the motor process and wait until its pins are claimed.
-
-        Returns:
-            Its first status.
+    def start(self) -> None:
+        """Start the motor process and wait until its pins are claimed and `status` is its first status.
 
         Raises:
-            BackendError: it says that it cannot use the pins.
+            BackendError: it cannot use the pins.
             ChannelError: it ended or hung before it was ready.
         """
         commands_in, self._commands = os.pipe()
@@ -104,10 +111,15 @@ class Channel:
             os.close(commands_in)
             os.close(status_out)
         self._write(self._order.encode())
-        return self._wait_until_ready()
+        self._wait_until_ready()
 
-    def attach(self, on_status: Callable[[pipe.Status], None], on_death: Callable[[str], None]) -> None:
-        """Call `on_status` with each status, and `on_death` once with the reason, after the pins were driven low."""
+    def attach(self, on_status: Callable[[Status, Status], None], on_death: Callable[[str], None]) -> None:
+        """Set the two callbacks.
+
+        Args:
+            on_status: called with the status before and the new one, after the commands that it answers were settled.
+            on_death: called once with the reason, after the pins were driven low.
+        """
         self._on_status, self._on_death = on_status, on_death
 
     def fileno(self) -> int:
@@ -126,43 +138,56 @@ class Channel:
 
     @property
     def silence_s(self) -> float:
-        """Seconds since the motor process was last heard of."""
+        """Seconds since the newest status."""
         return self._clock() - self._heard_at
 
+    @property
+    def stands_still(self) -> bool:
+        """Whether no wheel turns, and no command of a driver is on its way. Stops, releases and caps turn no wheel."""
+        return not self.status.moving and not self._unsettled
+
     def fresh(self) -> bool:
-        """Tell whether the motor process is alive and was heard of lately."""
+        """Return whether the motor process is alive and not silent."""
         return self.ready and not self._over and self.silence_s < RESTING_SILENCE_S
 
-    def drive(self, wanted: Wanted, deadline: float) -> int:
-        """Send sticks. Returns the command's number, which comes back in a status."""
-        return self._send(pipe.drive(self._sent + 1, wanted, deadline))
+    def drive(self, wanted: Wanted, deadline: float, settle: Settle) -> None:
+        """Send sticks."""
+        self._ask(pipe.drive(self._sent + 1, wanted, deadline), settle)
+
+    def reset(self, seen_at: float, deadline: float, settle: Settle) -> None:
+        """Send a reset for the stop that was seen at `seen_at`."""
+        self._ask(pipe.reset(self._sent + 1, seen_at, deadline), settle)
+
+    def limit(self, speed: float, deadline: float, settle: Settle) -> None:
+        """Send a driver's speed limit."""
+        self._ask(pipe.limit(self._sent + 1, speed, deadline), settle)
+
+    def calibrate(self, calibration: Calibration, deadline: float, settle: Settle) -> None:
+        """Send a calibration."""
+        self._ask(pipe.calibrate(self._sent + 1, calibration, deadline), settle)
 
     def stop(self) -> int:
-        """Send a stop."""
+        """Send a stop. Returns the command's number, for `answer`."""
         return self._send(pipe.stop(self._sent + 1))
 
-    def reset(self, seen_at: float, deadline: float) -> int:
-        """Send a reset for the stop that was seen at `seen_at`."""
-        return self._send(pipe.reset(self._sent + 1, seen_at, deadline))
-
     def release(self, reason: Reason) -> int:
-        """Say that the driver has changed or gone."""
+        """Report that the driver has changed or left."""
         return self._send(pipe.release(self._sent + 1, reason))
 
-    def limit(self, speed: float, deadline: float) -> int:
-        """Send a speed limit."""
-        return self._send(pipe.limit(self._sent + 1, speed, deadline))
+    def cap(self, forward: float, reverse: float) -> int:
+        """Send the speed caps of both directions, shares of `max_speed` in (0, 1]."""
+        return self._send(pipe.cap(self._sent + 1, forward, reverse))
 
-    def calibrate(self, calibration: Calibration, deadline: float) -> int:
-        """Send a calibration."""
-        return self._send(pipe.calibrate(self._sent + 1, calibration, deadline))
+    async def answer(self, number: int, timeout_s: float) -> bool:
+        """Wait until the motor process has handled a command. Returns whether it has, in time."""
+        return await self._until(lambda: self.status.n >= number, timeout_s)
 
-    def cap(self, speed: float) -> int:
-        """Send the owner's speed cap."""
-        return self._send(pipe.cap(self._sent + 1, speed))
+    async def standstill(self, timeout_s: float) -> bool:
+        """Wait until the car stands still. Returns whether it does at this moment."""
+        return await self._until(lambda: self.stands_still, timeout_s)
 
     def read(self) -> None:
-        """Take what the motor process has said; notice its end."""
+        """Read the statuses of the motor process, or its end of file."""
         while not self._over and self._status >= 0:
             try:
                 data = os.read(self._status, 65536)
@@ -174,13 +199,13 @@ class Channel:
             self._heard_at = self._clock()
             *lines, self._unread = (self._unread + data).split(b"\n")
             for line in lines:
-                self._heard(line)
+                self._take(line)
             self._flush()
 
     def check(self) -> None:
-        """Judge the silence; to be called every 50 ms while anything moves.
+        """Kill a motor process that is silent for too long; call this every 50 ms while anything moves.
 
-        Reads before it condemns: a watcher that overslept itself must not take its own absence for the other's.
+        It reads before it judges, because the statuses of a time in which this process itself hung are still in the pipe.
         """
         if self._over or not self.ready:
             return
@@ -197,17 +222,34 @@ class Channel:
             os.close(fd)
 
     def close(self) -> None:
-        """Cut, and wait for the end; what is not a clean end becomes an emergency."""
+        """Cut, and wait for the end; an end that is not clean becomes an emergency."""
         self.cut()
         if self._process is not None and not self._over:
             try:
-                self._finish(self._process.wait(SILENCE_S if self._moving else EXIT_TIMEOUT_S))
+                self._finish(self._process.wait(SILENCE_S if self.status.moving else EXIT_TIMEOUT_S))
             except subprocess.TimeoutExpired:
-                self._die("motor process does not leave")
+                self._die("motor process does not end")
         self._close_status()
 
+    async def _until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait for a condition, looked at after each status. Returns whether it is met, also at a timeout."""
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + timeout_s
+        while not condition() and not self._over and (left_s := give_up_at - loop.time()) > 0.0:
+            self._change = self._change or loop.create_future()
+            await asyncio.wait([self._change], timeout=left_s)
+        return condition()
+
+    def _wake_waiters(self) -> None:
+        change, self._change = self._change, None
+        if change is not None:
+            change.set_result(None)
+
+    def _ask(self, frame: bytes, settle: Settle) -> None:
+        self._unsettled.append((self._send(frame), settle))
+
     def _send(self, frame: bytes) -> int:
-        if self._answered == self._sent:
+        if self.status.n == self._sent:
             self._waiting_since = self._clock()
         self._sent += 1
         self._write(frame)
@@ -227,32 +269,36 @@ class Channel:
                 return  # the reader is gone; `read` meets its end-of-file
             del self._backlog[:written]
 
-    def _heard(self, line: bytes) -> None:
+    def _take(self, line: bytes) -> None:
+        """Take a status: settle the commands that it answers, in their order, then pass it on."""
         status = pipe.parse_status(line)
         if isinstance(status, str):
             raise BackendError(status)
-        if status.n > self._answered:
-            self._answered, self._waiting_since = status.n, self._heard_at
-        self._moving = status.moving
-        self._on_status(status)
+        before, self.status = self.status, status
+        if status.n > before.n:
+            self._waiting_since = self._heard_at
+        refused = dict(status.refused)
+        while self._unsettled and self._unsettled[0][0] <= status.n:
+            number, settle = self._unsettled.popleft()
+            settle(refused.get(number))
+        self._on_status(before, status)
+        self._wake_waiters()
 
     def _silence(self) -> str:
-        """Return what is wrong with the motor process's silence, empty when nothing is."""
+        """Return the sentence about a silence that is too long, empty otherwise."""
         now = self._clock()
-        if self._moving and now - self._heard_at > SILENCE_S:
+        if self.status.moving and now - self._heard_at > SILENCE_S:
             return f"motor process silent for {SILENCE_S:g} s while driving"
-        if self._answered < self._sent and now - self._waiting_since > SILENCE_S:
+        if self.status.n < self._sent and now - self._waiting_since > SILENCE_S:
             return f"motor process has not answered a command for {SILENCE_S:g} s"
         if now - self._heard_at > RESTING_SILENCE_S:
             return f"motor process silent for {RESTING_SILENCE_S:g} s"
         return ""
 
-    def _wait_until_ready(self) -> pipe.Status:
-        first: list[pipe.Status] = []
-        self._on_status = first.append
+    def _wait_until_ready(self) -> None:
         give_up_at = self._clock() + START_TIMEOUT_S
         try:
-            while not first:
+            while self.status is _SILENT:
                 readable, _, _ = select.select([self._status], [], [], max(0.0, give_up_at - self._clock()))
                 self.read()
                 if self._over or not readable:
@@ -265,7 +311,6 @@ class Channel:
             self._close_status()
             raise
         self.ready = True
-        return first[0]
 
     def _ended(self) -> None:
         self._finish(self._reap(REAP_S if self._commands >= 0 else EXIT_TIMEOUT_S))
@@ -275,9 +320,10 @@ class Channel:
         if code or self._commands >= 0:
             self._die(f"motor process ended with {_end(code)}")
         self._over = True
+        self._wake_waiters()
 
     def _die(self, why: str) -> None:
-        """The emergency: nobody else will make these pins low."""
+        """The emergency: no other process makes these pins low."""
         if self._over:
             return
         self.dead = self._over = True
@@ -290,6 +336,7 @@ class Channel:
                 log.exception("%s, and the pins could not be driven low from the server", why)
             else:
                 log.critical("%s: pins low", why)
+        self._wake_waiters()
         self._on_death(why)
 
     def _kill(self) -> int:
@@ -299,7 +346,7 @@ class Channel:
         return self._reap(EXIT_TIMEOUT_S)
 
     def _reap(self, timeout_s: float) -> int:
-        """Return the exit code, 1 where it does not end in time."""
+        """Return the exit code, 1 if it does not end in time."""
         try:
             return self._process.wait(timeout_s) if self._process else 0
         except subprocess.TimeoutExpired:
@@ -312,7 +359,7 @@ class Channel:
 
 
 def _python_path() -> str:
-    """Let the motor process find this picar, and nothing that lies in the current folder by chance."""
+    """Return a search path with this picar and without the current folder."""
     here = str(Path(picar.__file__).parents[1])
     return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
 

@@ -160,7 +160,7 @@ class MotorLoop:
         elif kind == "calibrate":
             return self._calibrate(*rest, now=now)
         elif kind == "cap":
-            (self._drive.speed_cap,) = rest
+            self._drive.cap(*rest)
         else:
             raise ValueError(f"no such frame: {kind}")
         return None

@@ -54,9 +54,9 @@ def limit(n: int, speed: float, deadline: float) -> bytes:
     return _line("limit", n, deadline, speed)
 
 
-def cap(n: int, speed: float) -> bytes:
-    """Set the owner's speed cap; it has no deadline, for it must come true whenever it arrives."""
-    return _line("cap", n, speed)
+def cap(n: int, forward: float, reverse: float) -> bytes:
+    """Set the caps of both directions. Without a deadline: a late cap counts too."""
+    return _line("cap", n, forward, reverse)
 
 
 def calibrate(n: int, calibration: Calibration, deadline: float) -> bytes:

@@ -1,19 +1,20 @@
-"""`/ws`: one browser or script, as a client of the hub."""
+"""`/ws`: the protocol picar.v1 over WebSocket. A connection takes a seat at the hub and is its peer."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
+import struct
 from http import HTTPStatus
 from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
-from picar.car.audience import Client
 from picar.car.hub import Hub
-from picar.car.seat import text_frame
+from picar.car.seat import Seat, View
+from picar.core import protocol
 from picar.core.protocol import MAX_BYTES, SUBPROTOCOL
 from picar.web.connection_limits import Crowd
 from picar.web.fairness import PatientProtocol
@@ -21,7 +22,7 @@ from picar.web.handler import Handler, Refused
 
 log = logging.getLogger(__name__)
 
-SEND_BYTES = 16 * 1024  # what the kernel may keep for one that does not read; it would take megabytes
+SEND_BYTES = 16 * 1024  # the kernel's buffer for a client that does not read; the default is megabytes
 _NO_UPGRADE = (
     "This WebSocket arrived without its Upgrade header. A proxy in front of the car must pass on Upgrade and Connection; "
     "docs/access.md has the lines."
@@ -30,12 +31,12 @@ _NO_CONNECTION = "The Connection header must name Upgrade. A proxy has to pass o
 
 
 class DriveSocket(Handler, WebSocketHandler):
-    """A `Wire` of the hub."""
+    """A `Peer` of the hub."""
 
     def initialize(self, hub: Hub, crowd: Crowd) -> None:
-        """Take the hub to talk to, and where connections are counted."""
+        """Take the hub, and the counter of the connections."""
         self._hub, self._crowd = hub, crowd
-        self._client: Client | None = None
+        self._seat: Seat | None = None
         self._stream: IOStream | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
@@ -58,35 +59,31 @@ class DriveSocket(Handler, WebSocketHandler):
         await super().get(*args, **kwargs)
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
-        """Speak the protocol that lets others have their turn."""
-        protocol = super().get_websocket_protocol()
-        return (
-            PatientProtocol(self, False, protocol.params)
-            if isinstance(protocol, WebSocketProtocol13)
-            else None
-        )
+        """Return the protocol that lets other connections have their turn."""
+        usual = super().get_websocket_protocol()
+        return PatientProtocol(self, False, usual.params) if isinstance(usual, WebSocketProtocol13) else None
 
     def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's signature
-        """Leave it to `prepare`, which has checked already."""
+        """Accept: `prepare` has checked the origin."""
         return True
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        """Speak picar.v1 to those who ask for it."""
+        """Return picar.v1 if the client offers it."""
         return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
 
     def open(self, *_args: Any, **_kwargs: Any) -> None:
-        """Join."""
+        """Take a seat."""
         assert self.visitor is not None
         self.set_nodelay(True)  # else Nagle holds a second small message for 40 ms
         self._stream = self._open_stream()
         if self._stream is not None:
             self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
             self._crowd.became_socket(self._stream, self.request.remote_ip or "")
-        self._client = self._hub.join(self.visitor, self)
+        self._seat = self._hub.seat(self.visitor, self)
 
     def on_message(self, message: str | bytes) -> None:
-        """Hand a message on."""
-        if self._client is None:
+        """Pass a message on."""
+        if self._seat is None:
             return
         if (
             len(message) * 4 > MAX_BYTES
@@ -94,35 +91,43 @@ class DriveSocket(Handler, WebSocketHandler):
         ):
             self.close(1009, f"a message has at most {MAX_BYTES} bytes")
             return
-        self._hub.receive(self._client, message)
+        self._seat.receive(message)
 
     def on_close(self) -> None:
-        """Leave."""
-        client, self._client = self._client, None
-        if client is not None:
-            self._hub.leave(client)
+        """Give up the seat."""
+        seat, self._seat = self._seat, None
+        if seat is not None:
+            seat.leave()
         stream, self._stream = self._stream, None
         if stream is not None:
             self._crowd.left(stream)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Close, and listen no longer."""
+        """Close, and ignore the messages from now on."""
         super().close(code, reason)
         self.on_close()
 
     def drop(self) -> None:
-        """Hang up without a word."""
+        """Close the connection without a close frame."""
         stream = self._open_stream()
         self.on_close()
         if stream is not None:
             stream.close()
 
-    def send(self, text: str) -> bool:
-        """Send, unless what was sent before is still on its way. Returns whether it was sent."""
-        return self.pass_on(text_frame(text))
+    def hello(self, hello: protocol.Hello) -> None:
+        """Send the facts about this car and this client."""
+        self._send(text_frame(protocol.hello(hello)))
 
-    def pass_on(self, frame: bytes) -> bool:
-        """Send a whole frame, on the same terms. Tornado would frame a text anew for each of a thousand clients."""
+    def show(self, view: View) -> bool:
+        """Send a state, unless an earlier message is still on its way. Returns whether it was sent."""
+        return self._send(view.encoded(_state_frame))
+
+    def refuse(self, code: str, sentence: str | None = None) -> None:
+        """Report a refused message."""
+        self._send(text_frame(protocol.error(code, sentence)))
+
+    def _send(self, frame: bytes) -> bool:
+        """Send a whole frame on these terms. Tornado would frame the same text for each of a thousand clients."""
         stream = self._open_stream()
         if stream is None or stream.writing():
             return False
@@ -140,6 +145,21 @@ class DriveSocket(Handler, WebSocketHandler):
         return stream
 
 
+def text_frame(text: str) -> bytes:
+    """Return a server's whole text frame (RFC 6455 §5.2)."""
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        return struct.pack("!BB", 0x81, size) + payload
+    if size < 1 << 16:
+        return struct.pack("!BBH", 0x81, 126, size) + payload
+    return struct.pack("!BBQ", 0x81, 127, size) + payload
+
+
+def _state_frame(view: View) -> bytes:
+    return text_frame(protocol.state(view.state, view.you, view.waiting))
+
+
 def _not_websocket(sentence: str) -> Refused:
     """Return the 426, with the headers that it must have (RFC 9110 §15.5.22, RFC 6455 §4.4)."""
     offer = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
@@ -147,6 +167,6 @@ def _not_websocket(sentence: str) -> Refused:
 
 
 def _forget(sent: asyncio.Future[None]) -> None:
-    """Take note of a failed write, so that nobody warns of it: `on_close` says what matters."""
+    """Retrieve the exception of a failed write, so that asyncio logs no warning; `on_close` handles the end."""
     if not sent.cancelled() and not isinstance(sent.exception(), StreamClosedError | None):
         log.warning("a state could not be sent: %s", sent.exception())

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from picar.calibration.values import Calibration
 from picar.client.session import Refusal, Session
 from picar.core import protocol
+from picar.core.protocol import Hello
 from picar.core.shaping import Jog, Sticks, Tank
 
 TICK = 2914067533
 CALIBRATION = Calibration(True, False, False, 1.0, 0.9, 0.25)
-HELLO = protocol.hello("c1", {"name": "picar"}, 0.5, 0.05, {"max_speed": 1.0})
+HELLO = protocol.hello(Hello("c1", {"name": "picar"}, 0.5, 0.05, {"max_speed": 1.0}))
 
 
 def state(tick: int = TICK, you: str = "driver") -> str:

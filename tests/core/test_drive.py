@@ -314,12 +314,12 @@ def test_the_speed_limit_is_a_share_of_the_configured_speed() -> None:
 
 def test_no_driver_s_limit_is_above_the_owner_s_cap() -> None:
     drive, now = cruising()
-    drive.speed_cap = 0.3
+    drive.cap(0.3, 0.3)
     assert drive.limit(1.0, now + 0.1, now) is None
     assert drive.speed_limit == 0.3
     drive.tick(now + 0.4)
     assert drive.applied == pytest.approx((0.3, 0.3))
-    drive.speed_cap = 1.0
+    drive.cap(1.0, 1.0)
     assert drive.speed_limit == 1.0
 
 

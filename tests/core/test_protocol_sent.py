@@ -9,7 +9,7 @@ from typing import Any
 
 from picar.core import protocol
 from picar.core.drive import Refusal
-from picar.core.protocol import CarState
+from picar.core.protocol import CarState, Hello
 from picar.core.shaping import Sticks
 
 MANUAL = Path(__file__).parents[2] / "docs" / "protocol.md"
@@ -29,7 +29,7 @@ def test_the_codes_are_those_of_the_manual_each_with_a_sentence() -> None:
 
 def test_a_hello_is_written_as_agreed() -> None:
     car = {"name": "picar", "backend": "sim", "version": "0"}
-    hello = json.loads(protocol.hello("c1", car, 0.5, 0.05, {"max_speed": 1.0}))
+    hello = json.loads(protocol.hello(Hello("c1", car, 0.5, 0.05, {"max_speed": 1.0})))
     assert hello == {
         "type": "hello",
         "protocol": 1,

@@ -1,127 +1,25 @@
-"""The server's end of a real motor process: its death, its silence, its refusal to start, its clean end."""
+"""The server's end of a real motor process: commands and their answers, its refusal to start, its clean end."""
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import os
+import asyncio
 import select
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from picar.config import Config, DriveConfig
 from picar.core.drive import Reason
 from picar.core.shaping import NEUTRAL, Sticks
-from picar.errors import BackendError, ChannelError
-from picar.motor import channel as channel_module
-from picar.motor.channel import Channel
-from picar.motor.pipe import Order, Status
-from tests.motor.rig import AHEAD, DEADLINE_S, ROOT, Trace, wait_until
+from picar.errors import BackendError
+from tests.motor.channel_rig import Rig, alive, open_descriptors, rig, trace
+from tests.motor.rig import AHEAD, DEADLINE_S, Trace, wait_until
 from tests.support.header import FakeHeader
 
-QUICK = Config(drive=DriveConfig(accel=20.0))
-
-
-class Clock:
-    """The machine's clock, and how far this process has slept past it."""
-
-    def __init__(self) -> None:
-        self.overslept_s = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self.overslept_s
-
-
-class Rig:
-    """A channel, what it heard, and what it did about it."""
-
-    def __init__(self, trace: Trace, backend: str = "mock") -> None:
-        self.trace = trace
-        self.clock = Clock()
-        self.statuses: list[Status] = []
-        self.lows: list[bool] = []  # for each emergency: whether the motor process was gone by then
-        self.deaths = 0
-        self.pins_fail = False
-        order = Order.of(QUICK, backend, self.trace.fd)
-        self.channel = Channel(order, self._pins_low, self.clock)
-
-    def start(self) -> None:
-        self.statuses.append(self.channel.start())
-        self.channel.attach(self.statuses.append, self._died)
-
-    def _pins_low(self) -> None:
-        self.lows.append(not alive(self.channel.pid))
-        assert self.deaths == 0
-        if self.pins_fail:
-            raise OSError(5, "no pin answers")
-
-    def _died(self, why: str) -> None:
-        self.deaths += 1
-
-    def pump(self, condition: Callable[[], bool], what: str) -> None:
-        """Watch the motor process, as the server does, until a condition is met."""
-        give_up_at = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < give_up_at, f"waited in vain for {what}; {self.statuses[-1:]}"
-            select.select([self.channel.fileno()] if not self.deaths else [], [], [], 0.02)
-            self.channel.check()
-
-    def answer(self, n: int) -> Status:
-        self.pump(lambda: self.statuses[-1].n >= n, f"the answer to {n}")
-        return next(status for status in self.statuses if status.n >= n)
-
-    def drive(self, wanted: Sticks, life: float) -> int:
-        return self.channel.drive(wanted, time.monotonic() + life)
-
-    def at_full_speed(self) -> None:
-        """Drive with a deadline far away, so that it is not what stops the car."""
-        self.answer(self.drive(NEUTRAL, 0.5))
-        self.drive(AHEAD, 60.0)
-        self.pump(lambda: tuple(self.statuses[-1].applied) == (1.0, 1.0), "full speed")
-        assert self.trace.driving()
-
-    def kill(self, number: signal.Signals) -> None:
-        assert self.channel.pid is not None
-        os.kill(self.channel.pid, number)
-
-
-def alive(pid: int | None) -> bool:
-    """Tell whether a process exists, be it as a zombie."""
-    assert pid is not None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def open_descriptors() -> int:
-    return len(list(Path("/dev/fd").iterdir()))
-
-
-@pytest.fixture
-def trace() -> Iterator[Trace]:
-    """A pin trace that is read from its pipe."""
-    with contextlib.closing(Trace()) as trace:
-        yield trace
-
-
-@pytest.fixture
-def rig(trace: Trace) -> Iterator[Rig]:
-    """A started motor process."""
-    rig = Rig(trace)
-    rig.start()
-    yield rig
-    if alive(rig.channel.pid):
-        rig.kill(signal.SIGCONT)
-    rig.channel.close()
-    assert not alive(rig.channel.pid)
+__all__ = ["rig", "trace"]
 
 
 def test_after_the_start_the_pins_are_claimed_and_low(rig: Rig) -> None:
@@ -137,100 +35,17 @@ def test_every_kind_of_command_comes_through_and_is_numbered(rig: Rig) -> None:
     numbers = [
         rig.drive(NEUTRAL, 10.0),
         rig.drive(AHEAD, 10.0),
-        rig.channel.limit(0.5, now() + 10.0),
+        rig.ask(rig.channel.limit, 0.5, now() + 10.0),
         rig.channel.release(Reason.RELEASED),
         rig.channel.stop(),
     ]
     assert numbers == [1, 2, 3, 4, 5]
     status = rig.answer(5)
     assert (status.state, status.speed_limit) == ("stopped", 0.5)
-    n = rig.channel.reset(now(), now() + 10.0)
+    n = rig.ask(rig.channel.reset, now(), now() + 10.0)
     assert rig.answer(n).state == "disarmed"
     refused = rig.drive(AHEAD, 10.0)
     assert rig.answer(refused).refused[-1][0] == refused
-
-
-def test_an_end_by_sigkill_is_followed_by_one_emergency(rig: Rig) -> None:
-    rig.at_full_speed()
-    rig.kill(signal.SIGKILL)
-    rig.pump(lambda: rig.deaths > 0, "its death to be noticed")
-    assert rig.lows == [True]
-    assert not rig.channel.fresh()
-    for _ in range(3):
-        rig.channel.read()
-        rig.channel.check()
-    rig.channel.close()
-    assert (len(rig.lows), rig.deaths) == (1, 1)
-
-
-def test_an_end_is_noticed_by_reading_alone(rig: Rig) -> None:
-    rig.kill(signal.SIGKILL)
-    select.select([rig.channel.fileno()], [], [], DEADLINE_S)
-    rig.channel.read()
-    assert (rig.lows, rig.deaths) == ([True], 1)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGSEGV], ids=lambda n: n.name)
-def test_any_end_that_was_not_asked_for_is_a_death(rig: Rig, number: signal.Signals) -> None:
-    rig.at_full_speed()
-    rig.kill(number)
-    rig.pump(lambda: rig.deaths > 0, "its death to be noticed")
-    assert rig.lows == [True]
-
-
-def test_half_a_second_of_silence_while_driving_is_a_death(rig: Rig) -> None:
-    rig.at_full_speed()
-    stopped_at = time.monotonic()
-    rig.kill(signal.SIGSTOP)
-    rig.pump(lambda: rig.deaths > 0, "the silence to be judged")
-    assert 0.4 < time.monotonic() - stopped_at < 5.0
-    assert (rig.lows, rig.deaths) == ([True], 1)
-
-
-def test_half_a_second_without_an_answer_is_a_death_at_rest_too(rig: Rig) -> None:
-    rig.kill(signal.SIGSTOP)
-    sent_at = time.monotonic()
-    rig.drive(NEUTRAL, 0.5)
-    rig.pump(lambda: rig.deaths > 0, "the silence to be judged")
-    assert 0.5 <= time.monotonic() - sent_at < 5.0
-    assert rig.lows == [True]
-
-
-def test_a_rest_is_silent_longer_before_it_is_a_death(rig: Rig) -> None:
-    rig.kill(signal.SIGSTOP)
-    stopped_at = time.monotonic()
-    rig.pump(lambda: rig.deaths > 0, "the silence to be judged")
-    assert 1.4 < time.monotonic() - stopped_at < 8.0
-    assert rig.lows == [True]
-
-
-@pytest.mark.parametrize("driving", [True, False])
-def test_a_motor_process_that_beats_is_left_alone(rig: Rig, driving: bool) -> None:
-    if driving:
-        rig.at_full_speed()
-    end = time.monotonic() + 1.2
-    rig.pump(lambda: time.monotonic() > end, "the time to pass")
-    assert rig.channel.fresh()
-    assert (rig.lows, rig.deaths) == ([], 0)
-
-
-def test_a_watcher_that_overslept_reads_before_it_judges(rig: Rig) -> None:
-    rig.at_full_speed()
-    select.select([rig.channel.fileno()], [], [], DEADLINE_S)
-    rig.clock.overslept_s = 60.0
-    rig.channel.check()
-    assert (rig.lows, rig.deaths) == ([], 0)
-
-
-def test_pins_that_cannot_be_lowered_are_told_and_the_server_still_hears_of_the_death(
-    rig: Rig, caplog: pytest.LogCaptureFixture
-) -> None:
-    rig.pins_fail = True
-    rig.kill(signal.SIGKILL)
-    with caplog.at_level(logging.CRITICAL - 10):
-        rig.pump(lambda: rig.deaths > 0, "its death to be noticed")
-    assert "the pins could not be driven low from the server" in caplog.text
-    assert rig.lows == [True]
 
 
 def test_a_clean_close_is_no_death(trace: Trace) -> None:
@@ -247,17 +62,6 @@ def test_a_clean_close_is_no_death(trace: Trace) -> None:
     rig.channel.check()
     assert (rig.lows, rig.deaths) == ([], 0)
     assert open_descriptors() == before
-
-
-def test_after_a_death_a_close_leaves_nothing_open(trace: Trace) -> None:
-    before = open_descriptors()
-    rig = Rig(trace)
-    rig.start()
-    rig.kill(signal.SIGKILL)
-    rig.pump(lambda: rig.deaths > 0, "its death to be noticed")
-    rig.channel.close()
-    assert open_descriptors() == before
-    assert rig.deaths == 1
 
 
 def test_a_channel_that_was_never_started_may_be_closed(trace: Trace) -> None:
@@ -298,19 +102,6 @@ def test_a_command_after_the_cut_goes_nowhere(rig: Rig) -> None:
     assert rig.deaths == 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=lambda n: n.name)
-def test_any_other_end_after_the_cut_is_a_death(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
-) -> None:
-    monkeypatch.setattr(channel_module, "EXIT_TIMEOUT_S", 0.3)
-    rig.at_full_speed()
-    rig.kill(signal.SIGSTOP)
-    rig.channel.cut()
-    rig.kill(how)
-    rig.channel.close()
-    assert (rig.lows, rig.deaths) == ([True], 1)
-
-
 def test_the_end_of_file_comes_though_another_child_lives(rig: Rig) -> None:
     with subprocess.Popen(["sleep", "60"], close_fds=False) as other:
         rig.channel.cut()
@@ -324,7 +115,7 @@ def test_a_flood_never_blocks_and_is_answered_in_its_order(rig: Rig) -> None:
     count = 40_000  # more than the pipe takes
     deadline = time.monotonic() + 60.0
     for n in range(count - 1):
-        rig.channel.drive(Sticks((-1.0) ** n, 0.0), deadline)
+        rig.ask(rig.channel.drive, Sticks((-1.0) ** n, 0.0), deadline)
     rig.channel.stop()
     rig.kill(signal.SIGCONT)
     status = rig.answer(count)
@@ -333,6 +124,8 @@ def test_a_flood_never_blocks_and_is_answered_in_its_order(rig: Rig) -> None:
     assert answers == sorted(answers)
     refused = [n for status in rig.statuses for n, _ in status.refused]  # but those that did not fit the pipe
     assert refused == sorted(set(refused))
+    assert [n for n, _ in rig.settled] == list(range(1, count)), "each once, in its order"
+    assert [n for n, refusal in rig.settled if refusal] == refused
     assert rig.deaths == 0
 
 
@@ -349,45 +142,6 @@ def test_a_backend_without_its_library_is_an_error_with_its_sentence(
     assert open_descriptors() == before
 
 
-def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
-    """Let a fake be started instead of the motor process."""
-    script = folder / "python"
-    script.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m tests.motor.fake_motor {mode}\n'
-    )
-    script.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(script))
-
-
-@pytest.mark.parametrize("mode", ["dies", "hangs"])
-def test_before_it_was_ready_its_end_touches_no_pin(
-    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
-) -> None:
-    stand_in(tmp_path, monkeypatch, mode)
-    monkeypatch.setattr(channel_module, "START_TIMEOUT_S", DEADLINE_S if mode == "dies" else 0.3)
-    before = open_descriptors()
-    rig = Rig(trace)
-    with pytest.raises(ChannelError, match=r"did not get ready.*Start picar again\."):
-        rig.start()
-    rig.channel.close()
-    assert (rig.lows, rig.deaths) == ([], 0)
-    assert not alive(rig.channel.pid)
-    assert open_descriptors() == before
-
-
-def test_a_pipe_that_stays_full_is_a_death_though_it_talks(
-    trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stand_in(tmp_path, monkeypatch, "talks")
-    rig = Rig(trace)
-    rig.start()
-    with contextlib.closing(rig.channel):
-        for _ in range(40_000):
-            rig.drive(AHEAD, 60.0)
-        rig.pump(lambda: rig.deaths > 0, "a full pipe to be judged")
-        assert rig.lows == [True]
-
-
 def test_the_folder_it_is_started_in_cannot_change_what_is_started(
     trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,3 +152,98 @@ def test_the_folder_it_is_started_in_cannot_change_what_is_started(
     rig.start()
     rig.channel.close()
     assert (rig.lows, rig.deaths) == ([], 0)
+
+
+@pytest.fixture
+async def pumped(rig: Rig) -> AsyncIterator[Rig]:
+    """A started motor process that the event loop reads and watches, as the server's does."""
+    loop = asyncio.get_running_loop()
+    rig.at_full_speed()
+    loop.add_reader(rig.channel.fileno(), rig.channel.read)
+    yield rig
+    loop.remove_reader(rig.channel.fileno())
+
+
+async def test_an_answer_is_awaited_and_its_command_is_settled_by_then(pumped: Rig) -> None:
+    n = pumped.drive(NEUTRAL, 10.0)
+    assert await pumped.channel.answer(n, DEADLINE_S)
+    assert pumped.channel.status.n >= n
+    assert pumped.settled[-1:] == [(n, None)]
+    assert await pumped.channel.answer(n, 0.0), "an answer that is here already needs no time"
+    stop = pumped.channel.stop()
+    assert await pumped.channel.answer(stop, DEADLINE_S)
+    assert pumped.channel.status.state == "stopped"
+    refused = pumped.drive(AHEAD, 10.0)
+    assert await pumped.channel.answer(refused, DEADLINE_S)
+    assert pumped.settled[-1:] == [(refused, "stopped")]
+
+
+async def test_a_status_is_passed_on_after_the_commands_that_it_answers(pumped: Rig) -> None:
+    order: list[object] = []
+    pumped.channel.attach(lambda _before, status: order.append(status.n), lambda _why: None)
+    n = pumped.channel.sent + 1
+    pumped.channel.drive(NEUTRAL, time.monotonic() + 10.0, lambda _refusal: order.append("settled"))
+    assert await pumped.channel.answer(n, DEADLINE_S)
+    before = [status for status in order[: order.index("settled")] if isinstance(status, int)]
+    assert all(status < n for status in before)
+    assert order[order.index("settled") + 1] == n
+
+
+async def test_a_standstill_is_awaited_through_ramp_and_brake(pumped: Rig) -> None:
+    assert not pumped.channel.stands_still
+    assert not await pumped.channel.standstill(0.05)
+    pumped.channel.stop()
+    assert await pumped.channel.standstill(DEADLINE_S)
+    assert pumped.channel.stands_still
+    assert pumped.trace.low()
+
+
+async def test_only_a_driver_s_command_is_a_reason_not_to_stand_still(pumped: Rig) -> None:
+    pumped.channel.stop()
+    assert await pumped.channel.standstill(DEADLINE_S)
+    pumped.kill(signal.SIGSTOP)
+    for _ in range(100):
+        pumped.channel.stop()
+        pumped.channel.release(Reason.RELEASED)
+        pumped.channel.cap(0.5, 0.5)
+    assert pumped.channel.stands_still
+    n = pumped.drive(NEUTRAL, 10.0)
+    assert not pumped.channel.stands_still
+    pumped.kill(signal.SIGCONT)
+    assert await pumped.channel.answer(n, DEADLINE_S)
+    assert pumped.channel.stands_still
+
+
+async def test_a_waiter_that_gives_up_or_is_cancelled_leaves_nothing_behind(pumped: Rig) -> None:
+    never = pumped.channel.sent + 1000
+    began = time.monotonic()
+    assert not await pumped.channel.answer(never, 0.2)
+    assert time.monotonic() - began >= 0.2
+    waiters = [asyncio.create_task(pumped.channel.answer(never, 60.0)) for _ in range(50)]
+    await asyncio.sleep(0)
+    for waiter in waiters[:25]:
+        waiter.cancel()
+    await asyncio.sleep(0)
+    change = pumped.channel._change
+    assert change is not None
+    assert len(change._callbacks or []) == 25
+    for waiter in waiters:
+        waiter.cancel()
+    await asyncio.gather(*waiters, return_exceptions=True)
+    assert not change._callbacks
+    assert await pumped.channel.answer(pumped.channel.stop(), DEADLINE_S), (
+        "the others still get their answers"
+    )
+
+
+@pytest.mark.parametrize("how", ["death", "close"])
+async def test_the_end_of_the_motor_process_releases_all_waiters(pumped: Rig, how: str) -> None:
+    never = pumped.channel.sent + 1000
+    waiters = [asyncio.create_task(pumped.channel.answer(never, 60.0)) for _ in range(3)]
+    await asyncio.sleep(0)
+    if how == "death":
+        pumped.kill(signal.SIGKILL)
+    else:
+        pumped.channel.cut()
+    assert await asyncio.wait_for(asyncio.gather(*waiters), DEADLINE_S) == [False] * 3
+    assert not await pumped.channel.answer(never, 60.0), "and nobody waits for a dead process"

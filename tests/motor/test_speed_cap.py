@@ -44,7 +44,7 @@ class Car:
         self.config = config
         self.configured = Calibration.of(config)
         self.calibrated: Calibration | None = None
-        self.cap = 1.0
+        self.caps = (1.0, 1.0)
         self.now = 100.0
         self._n = 0
         self._commands, self._commands_end = os.pipe()
@@ -56,9 +56,10 @@ class Car:
         os.close(self._commands_end)
 
     def start(self) -> None:
-        order = Order.of(self.config, "mock", None, None, self.cap, self.calibrated)
+        order = Order.of(self.config, "mock", None, None, min(self.caps), self.calibrated)
         self.pins = MockPins()
         self.drive, bridge = assemble(Order.parse(order.encode()), self.pins)
+        self.caps = (min(self.caps),) * 2
         self.loop = MotorLoop(self.drive, bridge, None, self._commands, -1, clock=lambda: self.now)
 
     def send(self, frame: bytes) -> None:
@@ -70,7 +71,7 @@ class Car:
     def tick(self) -> None:
         self.loop._act(self.now)
         self.now += TICK_S
-        if self.cap < 1.0:
+        if self.cap() < 1.0:
             assert all(duty <= most + 1e-9 for duty, most in zip(self.duties(), self.most(), strict=True))
 
     def number(self) -> int:
@@ -84,9 +85,15 @@ class Car:
     def rest(self) -> None:
         self.hold(NEUTRAL, 7)  # also over the pause before the other direction
 
-    def set_cap(self, cap: float) -> None:
-        self.cap = cap
-        self.send(pipe.cap(self.number(), cap))
+    def set_cap(self, forward: float, reverse: float | None = None) -> None:
+        self.caps = (forward, forward if reverse is None else reverse)
+        self.send(pipe.cap(self.number(), *self.caps))
+
+    def cap(self) -> float:
+        """Return the cap of the direction in which the wheels move the car."""
+        direction = sum(self.drive.applied)
+        forward, reverse = self.caps
+        return max(self.caps) if direction == 0.0 else forward if direction > 0.0 else reverse
 
     def limit(self, speed: float) -> None:
         self.send(pipe.limit(self.number(), speed, self.now + TIMEOUT_S))
@@ -118,7 +125,7 @@ class Car:
         """Return what picar.toml gives them at the cap, in its own arithmetic."""
         left, right = self.config.left.trim, self.config.right.trim
         trims = (right, left) if self.config.l298n.swap else (left, right)
-        least, speed = self.config.motors.min_duty, self.cap * self.config.drive.max_speed
+        least, speed = self.config.motors.min_duty, self.cap() * self.config.drive.max_speed
         return (least + (1 - least) * speed * trims[0], least + (1 - least) * speed * trims[1])
 
 
@@ -150,6 +157,18 @@ def test_a_cap_that_comes_while_a_strong_motor_runs_counts_at_once() -> None:
         assert toy.duties() == (1.0, 1.0)
         toy.set_cap(0.2)
         assert toy.duties() == pytest.approx((0.4, 0.4))
+
+
+def test_each_direction_has_its_own_cap_whatever_the_motors_were_calibrated_to() -> None:
+    with car() as toy:
+        toy.calibrate(STRONG)
+        toy.set_cap(0.1, 1.0)
+        toy.hold(AHEAD)
+        assert toy.duties() == pytest.approx((0.325, 0.325))
+        toy.hold(Sticks(0.0, 1.0), 20)
+        assert toy.duties() == (1.0, 1.0), "it may turn away"
+        toy.hold(Sticks(-1.0, 0.0), 20)
+        assert toy.duties() == (1.0, 1.0)
 
 
 def test_a_calibration_that_is_taken_back_gives_no_more_than_the_configuration_at_the_cap() -> None:
@@ -217,7 +236,7 @@ wanted = st.one_of(
     st.builds(Jog, st.sampled_from(["left", "right"]), st.floats(-JOG_DUTY, JOG_DUTY)),
 )
 events = st.one_of(
-    st.tuples(st.just("cap"), shares),
+    st.tuples(st.just("cap"), st.tuples(shares, shares) | shares.map(lambda cap: (cap, cap))),
     st.tuples(st.just("calibrate"), calibrations),
     st.tuples(st.just("calibrate"), st.none()),
     st.tuples(st.just("limit"), shares),
@@ -228,8 +247,8 @@ events = st.one_of(
 
 def happen(toy: Car, kind: str, value: object) -> None:
     match kind, value:
-        case "cap", float(cap):
-            toy.set_cap(cap)
+        case "cap", (float(forward), float(reverse)):
+            toy.set_cap(forward, reverse)
         case "limit", float(speed):
             toy.limit(speed)
         case "calibrate", Calibration() | None:

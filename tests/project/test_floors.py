@@ -33,7 +33,12 @@ FLOORS = (
 )
 ROOF = len(FLOORS) - 1
 PURE = {"core", "wiring"}
-WITH_EVENT_LOOP = {"system", "car", "web", "commands"}
+WITH_EVENT_LOOP = {
+    "system",
+    "motor",
+    "web",
+    "commands",
+}  # the motor process itself loads no event loop: see below
 # A folder here may not import from these, although they are below it or beside it.
 NEVER = {
     "wiring": {"calibration", "network", "system"},

@@ -32,10 +32,10 @@ FILES = {
 _PICAR = """
 import os, pathlib, sys
 from picar.sensors import host
-from picar.core import powercap
+from picar.core import limits
 host.ROOT = pathlib.Path({root!r})
 host._READ_FLAGS &= ~os.O_NONBLOCK
-powercap.GOOD_S = {good_s}
+limits.GOOD_S = {good_s}
 from picar.__main__ import main
 sys.exit(main())
 """

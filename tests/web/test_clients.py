@@ -1,16 +1,20 @@
-"""Who gets a state when: the driver first, the others in slices, the deaf not at all."""
+"""The order of the states: the driver first, the others in slices, the deaf not at all; and the seats of the clients."""
 
 from __future__ import annotations
 
 import json
 import random
 from collections.abc import Callable
+from typing import Any, cast
 
 from picar.access.visitor import Visitor
-from picar.car.audience import DEAF_S, RESTING_TICK_S, SLICE, Audience, Client
-from picar.car.seat import TICK_S, text_frame
-from picar.core.protocol import CarState
+from picar.car.audience import DEAF_S, RESTING_TICK_S, SLICE, Audience
+from picar.car.seat import TICK_S, Seat, View
+from picar.core import protocol
+from picar.core.link import Link
+from picar.core.protocol import CarState, Hello
 from picar.core.shaping import Sticks
+from picar.web.websocket import text_frame
 
 NOW = 100.0
 TIMEOUT_S = 0.5
@@ -18,30 +22,40 @@ DRAWN = random.Random(0)
 
 
 class Ear:
-    """A wire that remembers, and may be full."""
+    """A peer that remembers, and may be full."""
 
     def __init__(self) -> None:
-        self.heard: list[bytes] = []
+        self.heard: list[View] = []
         self.full = self.dropped = False
 
-    def send(self, text: str) -> bool:
-        return self.pass_on(text_frame(text))
+    def hello(self, hello: Hello) -> None:
+        raise AssertionError
 
-    def pass_on(self, frame: bytes) -> bool:
+    def show(self, view: View) -> bool:
         if not self.full:
-            self.heard.append(frame)
+            self.heard.append(view)
         return not self.full
 
-    def close(self, code: int | None = None, reason: str | None = None) -> None:
+    def refuse(self, code: str, sentence: str | None = None) -> None:
+        raise AssertionError
+
+    def close(self, code: int, reason: str) -> None:
         raise AssertionError
 
     def drop(self) -> None:
         self.dropped = True
 
-    def newest(self) -> dict[str, object]:
-        frame = self.heard[-1]
-        message: dict[str, object] = json.loads(frame[frame.index(b"{") :])
+    def newest(self) -> dict[str, Any]:
+        view = self.heard[-1]
+        message: dict[str, Any] = json.loads(protocol.state(view.state, view.you, view.waiting))
         return message
+
+
+def seated(audience: Audience, client: str, ear: Ear) -> Seat:
+    """Add a client whose messages nobody reads."""
+    seat = Seat(client, Visitor("s"), ear, Link(TIMEOUT_S), cast(Any, None))
+    audience.add(seat)
+    return seat
 
 
 class Stage:
@@ -54,10 +68,10 @@ class Stage:
             TIMEOUT_S, self._build, lambda: DRAWN.getrandbits(32), self.line.__contains__
         )
         self.ears: list[Ear] = []
-        self.clients: list[Client] = []
+        self.clients: list[Seat] = []
         for n in range(1 + spectators):
             ear = Ear()
-            client = self.audience.add(Visitor(f"s{n}"), ear)
+            client = seated(self.audience, f"c{n + 1}", ear)
             self.audience.welcome(client, None, NOW)
             self.ears.append(ear)
             self.clients.append(client)
@@ -90,7 +104,7 @@ class Stage:
 def test_all_hear_a_first_state_when_they_come() -> None:
     stage = Stage(0)
     ear = Ear()
-    stage.audience.welcome(stage.audience.add(Visitor("s"), ear), None, NOW)
+    stage.audience.welcome(seated(stage.audience, "c2", ear), None, NOW)
     assert ear.newest()["clients"] == 2
 
 
@@ -124,7 +138,7 @@ def test_ticks_are_drawn_and_not_counted() -> None:
     ticks = iter(drawn)
     audience = Audience(TIMEOUT_S, Stage(0)._build, lambda: next(ticks), {"c1"}.__contains__)
     ear = Ear()
-    client = audience.add(Visitor("s"), ear)
+    client = seated(audience, "c1", ear)
     for n in range(4):
         audience.welcome(client, None, NOW + n * 0.1)
         assert ear.newest()["tick"] == drawn[n + 1]
@@ -138,6 +152,28 @@ def test_a_state_is_built_once_for_a_crowd() -> None:
     stage = Stage(100)
     stage.round(NOW + RESTING_TICK_S)
     assert stage.built == 1
+    assert len({id(ear.heard[-1]) for ear in stage.ears}) == 2
+
+
+def test_a_view_is_encoded_once_for_each_protocol_whoever_has_it() -> None:
+    stage = Stage(100)
+    stage.round(NOW + RESTING_TICK_S)
+    encoded: list[str] = []
+
+    def one(view: View) -> bytes:
+        encoded.append(f"one {view.you}")
+        return text_frame(protocol.state(view.state, view.you, view.waiting))
+
+    def other(view: View) -> bytes:
+        encoded.append(f"other {view.you}")
+        return view.state.state.encode()
+
+    frames = {id(ear.heard[-1].encoded(one)) for ear in stage.ears}
+    assert {ear.heard[-1].encoded(other) for ear in stage.ears} == {b"armed"}
+    assert (len(frames), sorted(encoded)) == (
+        2,
+        ["one driver", "one spectator", "other driver", "other spectator"],
+    )
 
 
 def test_a_tick_is_as_old_as_its_state_however_late_it_is_sent() -> None:

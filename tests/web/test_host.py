@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from picar.core.powercap import LOW_SPEED
+from picar.core.limits import LOW_SPEED
 from picar.sensors.facts import FACTS, UNKNOWN, Facts
 from picar.sensors.watch import PERIOD_S, STALE_S, HostWatch
 from tests.support.client import Client

@@ -263,7 +263,7 @@ async def test_it_is_served_to_everybody_as_it_is(house: Household) -> None:
 
 
 def test_every_route_is_described_and_no_other() -> None:
-    hub = SimpleNamespace(tuning=None, config=Config())
+    hub = SimpleNamespace(calibration=None, config=Config())
     table = application(cast(Any, hub), cast(Any, None), ServerConfig(), *(cast(Any, None),) * 3, 0)
     rules = cast(Any, table.wildcard_router).rules
     routes = {

@@ -46,9 +46,9 @@ def routes(
     return [
         (r"/api/v1/openapi.json", Description, {}),
         *access.routes(gate, guard, config, port),
-        *calibration.routes(hub.tuning),
+        *calibration.routes(hub.calibration),
         *car.routes(hub, channel, gate, guard),
         *journal.routes(flight),
-        *power.routes(hub),
+        *power.routes(hub, channel),
         *wiring.routes(hub),
     ]

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from picar.calibration.store import Tuning
+from picar.calibration.store import CurrentCalibration
 from picar.web.handler import Handler, Route
 
 
 class CalibrationHandler(Handler):
     """`GET /api/v1/calibration`."""
 
-    def initialize(self, tuning: Tuning) -> None:
-        """Take the calibration to tell of."""
-        self._tuning = tuning
+    def initialize(self, current: CurrentCalibration) -> None:
+        """Take the calibration in force."""
+        self._current = current
 
     def get(self) -> None:
         """Answer."""
-        self.write(self._tuning.snapshot())
+        self.write(self._current.snapshot())
 
     head = get
 
 
-def routes(tuning: Tuning) -> list[Route]:
+def routes(current: CurrentCalibration) -> list[Route]:
     """Return the address of the calibration."""
-    return [(r"/api/v1/calibration", CalibrationHandler, {"tuning": tuning})]
+    return [(r"/api/v1/calibration", CalibrationHandler, {"current": current})]

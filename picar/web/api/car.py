@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from http import HTTPStatus
 
 from tornado.web import stream_request_body
@@ -16,7 +15,6 @@ from picar.web.auth import Gate
 from picar.web.handler import Handler, JsonHandler, Refused, Route, bad_request
 
 ANSWER_TIMEOUT_S = 0.5
-_ANSWER_POLL_S = 0.005
 
 
 class Health(Handler):
@@ -25,11 +23,11 @@ class Health(Handler):
     public = True
 
     def initialize(self, channel: Channel) -> None:
-        """Take the motor process to ask about."""
+        """Take the motor process."""
         self._channel = channel
 
     def get(self) -> None:
-        """Say how the car is."""
+        """Send the age of the motor process's newest status."""
         if not self._channel.fresh():
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -47,7 +45,7 @@ class State(Handler):
     """`GET /api/v1/state`: the newest state."""
 
     def initialize(self, hub: Hub) -> None:
-        """Take the hub to ask."""
+        """Take the hub."""
         self._hub = hub
 
     def get(self) -> None:
@@ -63,9 +61,9 @@ class Stop(Handler):
 
     at_once = True
 
-    def initialize(self, hub: Hub) -> None:
-        """Take the hub to tell."""
-        self._hub = hub
+    def initialize(self, hub: Hub, channel: Channel) -> None:
+        """Take the hub and the motor process."""
+        self._hub, self._channel = hub, channel
 
     async def prepare(self) -> None:
         """Stop the car."""
@@ -74,23 +72,23 @@ class Stop(Handler):
             self._number = self._hub.stop()
 
     def data_received(self, chunk: bytes) -> None:
-        """Let the body pass unread."""
+        """Ignore the body."""
 
     async def post(self) -> None:
-        """Answer when the motor process has."""
-        await answer_of(self._hub, self._number)
+        """Answer after the motor process."""
+        await wait_for_answer(self._channel, self._number)
         self.write(self._hub.snapshot())
 
 
 class SpeedCap(JsonHandler):
-    """`POST /api/v1/speed-cap`: the owner's cap, which anyone may lower and only the PIN raises."""
+    """`POST /api/v1/speed-cap`: the owner's cap. Every paired client may lower it; raising it takes the PIN."""
 
     def initialize(self, gate: Gate, guard: PinGuard, hub: Hub) -> None:
-        """Take whom to ask and whom to tell."""
+        """Take the list of the paired, the guard of the PIN, and the hub."""
         self._gate, self._guard, self._hub = gate, guard, hub
 
     def post(self) -> None:
-        """Set it, for good."""
+        """Set it, also for the next start."""
         body = self.asked(speed=(int, float), pin=(str,))
         speed = body.get("speed", 0.0)
         if not LEAST_SPEED <= speed <= 1.0:
@@ -103,27 +101,23 @@ class SpeedCap(JsonHandler):
                 )
             check_pin(self, self._gate, self._guard, body["pin"])
         else:
-            self._hub.cap(float(speed))  # at once, whatever the disk says
+            self._hub.cap(float(speed))  # at once: the disk may be slow or full
         with saving():
             self._gate.store.set_speed_cap(float(speed))
         self._hub.cap(float(speed), kept=True)
         self.write({"speed_cap": float(speed)})
 
 
-async def answer_of(hub: Hub, number: int) -> None:
+async def wait_for_answer(channel: Channel, number: int) -> None:
     """Wait until the motor process has handled this command.
 
     Raises:
         Refused: it takes longer than `ANSWER_TIMEOUT_S`.
     """
-    loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + ANSWER_TIMEOUT_S
-    while not hub.answered(number):
-        if loop.time() > give_up_at:
-            raise Refused(
-                HTTPStatus.SERVICE_UNAVAILABLE, "motor_silent", "The motor process has not answered yet."
-            )
-        await asyncio.sleep(_ANSWER_POLL_S)
+    if not await channel.answer(number, ANSWER_TIMEOUT_S):
+        raise Refused(
+            HTTPStatus.SERVICE_UNAVAILABLE, "motor_silent", "The motor process has not answered yet."
+        )
 
 
 def routes(hub: Hub, channel: Channel, gate: Gate, guard: PinGuard) -> list[Route]:
@@ -131,6 +125,6 @@ def routes(hub: Hub, channel: Channel, gate: Gate, guard: PinGuard) -> list[Rout
     return [
         (r"/healthz", Health, {"channel": channel}),
         (r"/api/v1/state", State, {"hub": hub}),
-        (r"/api/v1/stop", Stop, {"hub": hub}),
+        (r"/api/v1/stop", Stop, {"hub": hub, "channel": channel}),
         (r"/api/v1/speed-cap", SpeedCap, {"gate": gate, "guard": guard, "hub": hub}),
     ]

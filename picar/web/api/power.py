@@ -1,30 +1,29 @@
-"""The switch: a headless machine that is unplugged while it writes loses its SD card one day."""
+"""Switching the machine off: pulling the plug of a machine that writes can destroy its SD card."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from http import HTTPStatus
 
 from picar.car.hub import Hub
 from picar.errors import PowerError
+from picar.motor.channel import Channel
 from picar.system.logind import METHODS, Action, Power, runs_as_service
-from picar.web.api.car import answer_of
+from picar.web.api.car import wait_for_answer
 from picar.web.handler import JsonHandler, Refused, Route
 
 log = logging.getLogger(__name__)
 
 _ACTIONS: dict[str, Action] = {"off": "off", "reboot": "reboot"}
-_PINS_LOW_S = 1.0  # from the end of the brake until this process has heard of it, on a busy Pi
-_POLL_S = 0.01
+_PINS_LOW_S = 1.0  # from the end of the brake until its status arrives, on a busy Pi
 
 
 class PowerSwitch(JsonHandler):
     """`GET /api/v1/power`: whether the machine can be switched off from here; `POST`: do it, or start it again."""
 
-    def initialize(self, hub: Hub, power: Power) -> None:
-        """Take the car and its machine's switch."""
-        self._hub, self._power = hub, power
+    def initialize(self, hub: Hub, channel: Channel, power: Power) -> None:
+        """Take the car, its motor process and its machine's switch."""
+        self._hub, self._channel, self._power = hub, channel, power
 
     async def get(self) -> None:
         """Answer."""
@@ -49,18 +48,14 @@ class PowerSwitch(JsonHandler):
         self.write({"action": action})
 
     async def _hold_still(self) -> None:
-        """Stop the car, which stands, and wait until every pin is low: a stop brakes first, and that is with pins high."""
-        self._see_that_it_stands()  # again: logind was asked since
-        await answer_of(self._hub, self._hub.stop())
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self._hub.config.motors.brake_hold_s + _PINS_LOW_S
-        while not self._hub.stands_still:
-            if loop.time() > give_up_at:
-                self._see_that_it_stands()
-            await asyncio.sleep(_POLL_S)
+        """Stop the car, which stands, and wait until every pin is low: a stop begins with the brake, and its pins are high."""
+        self._see_that_it_stands()  # again: the request to logind took some time
+        await wait_for_answer(self._channel, self._hub.stop())
+        await self._channel.standstill(self._hub.config.motors.brake_hold_s + _PINS_LOW_S)
+        self._see_that_it_stands()
 
     def _see_that_it_stands(self) -> None:
-        if not self._hub.stands_still:
+        if not self._channel.stands_still:
             raise Refused(HTTPStatus.CONFLICT, "moving", "The car moves. Let it come to a standstill first.")
 
     def _action(self) -> Action:
@@ -77,6 +72,8 @@ def _not_available(power: Power, error: PowerError) -> Refused:
     return Refused(HTTPStatus.NOT_IMPLEMENTED, "not_available", str(error))
 
 
-def routes(hub: Hub) -> list[Route]:
+def routes(hub: Hub, channel: Channel) -> list[Route]:
     """Return the address of the power switch."""
-    return [(r"/api/v1/power", PowerSwitch, {"hub": hub, "power": Power(runs_as_service())})]
+    return [
+        (r"/api/v1/power", PowerSwitch, {"hub": hub, "channel": channel, "power": Power(runs_as_service())})
+    ]

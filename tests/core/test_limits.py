@@ -5,20 +5,20 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picar.core.powercap import GOOD_S, LOW_SPEED, PowerCap
+from picar.core.limits import GOOD_S, LOW_SPEED, SupplyCap
 
 NOW = 1000.0
 
 
-def lowered() -> PowerCap:
-    cap = PowerCap()
+def lowered() -> SupplyCap:
+    cap = SupplyCap()
     assert cap.update(low=True, standing=False, now=NOW)
     assert cap.speed == LOW_SPEED
     return cap
 
 
 def test_what_is_good_or_unknown_changes_nothing() -> None:
-    cap = PowerCap()
+    cap = SupplyCap()
     for now, low in enumerate((None, False, None, False)):
         assert not cap.update(low, standing=False, now=NOW + now)
     assert cap.speed == 1.0
@@ -57,7 +57,7 @@ def test_a_dip_or_a_reading_that_is_missing_begins_the_wait_anew() -> None:
 def test_whatever_comes_it_never_rises_while_driving_nor_right_after_low_voltage(
     readings: list[tuple[bool | None, bool, float]],
 ) -> None:
-    cap, now, good_since = PowerCap(), NOW, NOW
+    cap, now, good_since = SupplyCap(), NOW, NOW
     for low, standing, pause in readings:
         now += pause
         before = cap.speed

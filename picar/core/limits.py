@@ -1,10 +1,10 @@
-"""Low voltage makes the car slow: a second speed cap, beside the owner's.
+"""A low supply voltage lowers the speed cap, so that the motors draw less current.
 
-Motors that start or stall draw the most current and pull the supply down with them, until the computer resets
-and the car is gone. Half the speed draws less. Telling whether the voltage is low is not done here.
+Motors that start or stall draw the most current. They pull the supply voltage down until the computer resets and the car
+is out of control. At half the speed they draw less. The voltage itself is read in `sensors/host.py`.
 
-Law: the cap falls at once, and rises only at a standstill and after `GOOD_S` of good voltage without a break;
-what is unknown is not good. So a car that is held at full throttle does not surge by itself.
+Law: the cap falls at once. It rises only at standstill, and after `GOOD_S` of good voltage without a break; an unknown
+voltage is not good. So a car at full throttle never speeds up by itself.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ LOW_SPEED = 0.5  # a share of max_speed
 GOOD_S = 10.0
 
 
-class PowerCap:
-    """The cap that is in force: `speed`, a share of `max_speed` in (0, 1]."""
+class SupplyCap:
+    """The cap in force: `speed`, a share of `max_speed` in (0, 1]."""
 
     def __init__(self) -> None:
         self.speed = 1.0
