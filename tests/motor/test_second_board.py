@@ -90,7 +90,7 @@ def test_an_order_for_it_drives_its_pins_with_trim_inversion_and_speed_cap() -> 
     pins = MockPins()
     drive, bridge = assemble(order, pins)
     assert {write.pin for write in pins.writes} == {EN, *LEFT, *RIGHT}
-    assert drive.speed_cap == 0.5
+    assert drive.speed_limit == 0.5
     bridge.apply(Output(1.0, 1.0))
     assert written(pins) == [(9, 0.625), (25, 1.0), (EN, 1)]
     bridge.apply(Output(1.0, 1.0, cap=0.5))
