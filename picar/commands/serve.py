@@ -56,7 +56,7 @@ def serve(options: argparse.Namespace) -> int:
     from picar.sensors.watch import HostWatch
     from picar.system.systemd import be_killed_first, catch_signals, ignore_signals
     from picar.web.auth import Gate
-    from picar.web.connection_limits import make_room
+    from picar.web.connection_limits import raise_file_limit
     from picar.web.server import Server, listen
 
     log.to_stderr()
@@ -68,7 +68,7 @@ def serve(options: argparse.Namespace) -> int:
     overlay = Overlay(store.path.parent, backend)
     calibrated, speed_cap = overlay.start(), store.speed_cap
     calibration = CurrentCalibration(Calibration.of(settings), overlay, calibrated)
-    make_room(settings.server.max_clients)
+    raise_file_limit(settings.server.max_clients)
     tracing = TraceFile(options.pin_trace) if options.pin_trace else None
     if tracing:
         tracing.open()  # before an emergency, which must depend on the pins alone
@@ -105,7 +105,7 @@ def serve(options: argparse.Namespace) -> int:
     gate = Gate(store, pairing_of(settings))
     watch = HostWatch(functools.partial(read_facts, host.Host(host.Tree(host.ROOT))))
     server = Server(hub, channel, sockets, settings.server, flight, gate, watch)
-    channel.attach(hub.on_status, server.broke)
+    channel.attach(hub.on_status, server.fail)
     if told_to_end:
         server.end()
     port = sockets[0].getsockname()[1]

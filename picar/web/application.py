@@ -25,8 +25,8 @@ from picar.motor.channel import Channel
 from picar.web import api, site, websocket
 from picar.web.allowed_hosts import AllowedHosts
 from picar.web.auth import Gate
-from picar.web.connection_limits import Crowd
-from picar.web.fairness import Turns
+from picar.web.connection_limits import ConnectionLimits
+from picar.web.fairness import FairQueues
 from picar.web.handler import SeldomLog
 
 SOCKET_BYTES = 64 * 1024  # Tornado cuts the line above this; `DriveSocket` closes properly far below
@@ -60,20 +60,20 @@ def application(
     config: ServerConfig,
     flight: FlightRecorder,
     gate: Gate,
-    crowd: Crowd,
+    limits: ConnectionLimits,
     port: int,
 ) -> CarApplication:
     """Return the application: the page, the WebSocket, and the routes of `api`."""
     return CarApplication(
         [
             *site.routes(),
-            (r"/ws", websocket.DriveSocket, {"hub": hub, "crowd": crowd}),
+            (r"/ws", websocket.DriveSocket, {"hub": hub, "limits": limits}),
             *api.routes(hub, channel, config, flight, gate, port),
         ],
         default_handler_class=site.NotFound,
         allowed_hosts=AllowedHosts(socket.gethostname, config.allowed_hosts),
         gate=gate,
-        turns=Turns(),
+        turns=FairQueues(),
         seldom_log=SeldomLog(),
         websocket_max_message_size=SOCKET_BYTES,
         websocket_ping_interval=PING_S,

@@ -22,7 +22,7 @@ from picar.access.store import AccessStore
 from picar.access.visitor import Pairing, Visitor
 from picar.network.addresses import is_loopback
 from picar.web.allowed_hosts import split_host
-from picar.web.heads import field
+from picar.web.request_heads import field_values
 
 ANONYMOUS_COOKIE = "picar_session"  # says only that two connections are the same browser
 _BEARER = "bearer "
@@ -110,14 +110,14 @@ class Gate:
         headers = request.headers
         return self._whose(headers.get("Authorization", ""), headers.get_list("Cookie"))
 
-    def goes_first(self, head: bytes, ip: str) -> bool:
+    def has_priority(self, head: bytes, ip: str) -> bool:
         """Return whether a head that is not parsed yet goes before those of strangers.
 
         Where pairing is `local`, all of this machine's heads do: the whole of them decides later who is admitted.
         """
         if self.pairing == "off" or (self.pairing == "local" and is_loopback(ip)):
             return True
-        authorization, cookies = field(head, "Authorization"), field(head, "Cookie")
+        authorization, cookies = field_values(head, "Authorization"), field_values(head, "Cookie")
         return self._whose("".join(authorization[:1]), cookies) is not None
 
     def _whose(self, authorization: str, cookies: Iterable[str]) -> Paired | None:

@@ -1,14 +1,13 @@
-"""How many connections there may be: in all, from one address, and never the last free descriptors.
+"""Connection limits: in total and per network, with file descriptors in reserve.
 
 Laws:
-- One address cannot keep the others out.
-- A connection waits in the lobby until its first head is whole. There it costs a descriptor and no more, and counts
-  nowhere else.
-- Where the lobby or the car is full, or a network has all that it gets, a newcomer takes the place of the oldest
-  connection there that is no WebSocket; those whose whole head has come pay last, 64 at most, and an address that has
-  more than its share pays first. Only who may come in has a WebSocket, so strangers keep nobody out either. A home is one
-  network to IPv6, and may be one address behind a router.
-- In an emergency there are descriptors left for the pins.
+- One address cannot keep other addresses out.
+- A connection is pending until its first request head is complete. It then costs one descriptor, and counts nowhere else.
+- At a limit, a new connection replaces the oldest one there that is not a WebSocket. The newest 64 that have sent a whole
+  head are replaced last; of the others, an address that has more than half of them loses one first. Only admitted
+  visitors have WebSockets, so strangers cannot keep visitors out either.
+- An IPv6 /64 network counts as one address: a home has one. Behind a router, a home may be one IPv4 address.
+- In an emergency there are free descriptors for the pins.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import logging
 import resource
 import socket
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -31,208 +29,203 @@ from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, StreamClosedError
 
-from picar.web.fairness import Turns
-from picar.web.heads import HEAD_BYTES, HeadStream, has_end, refusal
+from picar.web.fairness import FairQueues, RateLimitedLog
+from picar.web.request_heads import HEAD_BYTES, HeadStream, has_end, refusal
 
 log = logging.getLogger(__name__)
 
-SPARE_DESCRIPTORS = (12, 32)  # at least, at most; never for strangers: in an emergency, lgpio takes 8
-OUR_DESCRIPTORS = 64  # of the process itself, generously
-REFUSED_S = 1.0  # for a refused connection to say what it wants and be told why not
-MOST_REFUSALS = 16  # at a time; the others are hung up on
-PLACES = (
-    1024  # in the lobby: two seconds of newcomers, one every 2 ms; a slow phone needs less for its request
-)
-PROTECTED = 64
-WARN_S = 1.0
+SPARE_DESCRIPTORS = (12, 32)  # minimum and maximum; never for clients: in an emergency, lgpio needs 8
+OWN_DESCRIPTORS = 64  # of the process itself; a generous estimate
+REFUSAL_S = 1.0  # for a refused connection to send its head and receive the answer
+MAX_REFUSALS = 16  # at a time; further connections are closed without an answer
+MAX_PENDING = 1024  # two seconds of connections every 2 ms; a slow phone sends its request in less
+PROTECTED = 64  # connections with a whole head that are replaced last
 
 
-class Crowd:
-    """Counts connections by address.
+class ConnectionLimits:
+    """Counts connections in total and per network, and closes old ones for new ones.
 
     Args:
-        total: the most connections.
-        per_address: the most from one address; loopback is exempt, for a tunnel's clients all come from there.
+        total: maximum number of connections.
+        per_address: maximum from one address; loopback is exempt, since all clients of a tunnel arrive from there.
     """
 
     def __init__(self, total: int, per_address: int) -> None:
         self._total, self.per_address = total, per_address
-        self._http: dict[IOStream, tuple[str, str]] = {}  # network and address; the oldest first
-        self._sockets: dict[IOStream, tuple[str, str]] = {}
-        self._heard: dict[IOStream, None] = {}
+        self._http: dict[IOStream, tuple[str, str]] = {}  # network and address; oldest first
+        self._websockets: dict[IOStream, tuple[str, str]] = {}
+        self._protected: dict[IOStream, None] = {}
         self._by_network: Counter[str] = Counter()
 
     def refusal(self, ip: str) -> str:
-        """Return why this address gets no connection, empty where it gets one. It may cost the oldest stranger's."""
+        """Return why this address gets no connection, or an empty string after making room for one."""
         network = network_of(ip)
         if network and self._by_network[network] >= self.per_address:
-            why = f"There are {self.per_address} connections from your address, and that is the most."
-            return "" if self._makes_room(network) else why
-        if len(self._http) + len(self._sockets) < self._total or self._makes_room():
+            if self._close_oldest(network):
+                return ""
+            return f"Your address already has {self.per_address} connections, the maximum. Close one of them."
+        if len(self._http) + len(self._websockets) < self._total or self._close_oldest():
             return ""
-        return f"{self._total} are connected, and that is the most."
+        return f"The car already has {self._total} connections, the maximum. Close one, or try again later."
 
-    def _makes_room(self, network: str | None = None) -> bool:
+    def _close_oldest(self, network: str | None = None) -> bool:
         """Close the oldest plain-HTTP connection (of this network, if given). Return whether one was closed.
 
-        Those whose whole head has come pay last. Of the others, an address that has more than half of them pays first.
+        Protected connections are closed last. Of the others, an address that has more than half of them loses one first.
         """
-        there = [(stream, ip) for stream, (its, ip) in self._http.items() if network in (None, its)]
-        if not there:
+        present = [(stream, ip) for stream, (its, ip) in self._http.items() if network in (None, its)]
+        if not present:
             return False
-        payers = [(stream, ip) for stream, ip in there if stream not in self._heard] or there
-        most, count = Counter(ip for _, ip in payers).most_common(1)[0]
-        oldest = next(stream for stream, ip in payers if ip == most or 2 * count <= len(payers))
-        self.left(oldest)
+        unprotected = [(stream, ip) for stream, ip in present if stream not in self._protected] or present
+        most, count = Counter(ip for _, ip in unprotected).most_common(1)[0]
+        oldest = next(stream for stream, ip in unprotected if ip == most or 2 * count <= len(unprotected))
+        self.remove(oldest)
         oldest.close()
         return True
 
-    def came(self, stream: IOStream, ip: str) -> None:
-        """Note a connection."""
-        self._note(self._http, stream, ip)
+    def add(self, stream: IOStream, ip: str) -> None:
+        """Count an HTTP connection."""
+        self._count(self._http, stream, ip)
 
-    def heard(self, stream: IOStream) -> None:
-        """Note that a whole head has come. The newest `PROTECTED` of these connections make room last."""
+    def protect(self, stream: IOStream) -> None:
+        """Protect an HTTP connection that has sent a whole head, as one of the newest `PROTECTED`."""
         if stream not in self._http:
             return
-        self._heard.pop(stream, None)
-        self._heard[stream] = None
-        if len(self._heard) > PROTECTED:
-            del self._heard[next(iter(self._heard))]
+        self._protected.pop(stream, None)
+        self._protected[stream] = None
+        if len(self._protected) > PROTECTED:
+            del self._protected[next(iter(self._protected))]
 
-    def became_socket(self, stream: IOStream, ip: str) -> None:
-        """Note that a connection is a WebSocket from now on."""
-        self.left(stream)
-        self._note(self._sockets, stream, ip)
+    def upgrade(self, stream: IOStream, ip: str) -> None:
+        """Count an HTTP connection as a WebSocket from now on."""
+        self.remove(stream)
+        self._count(self._websockets, stream, ip)
 
-    def left_http(self, stream: IOStream) -> None:
-        """Note that a connection is no HTTP connection any more; it may be a WebSocket."""
-        if stream not in self._sockets:
-            self.left(stream)
+    def remove_http(self, stream: IOStream) -> None:
+        """Remove a connection that has ended as HTTP, unless it is a WebSocket now."""
+        if stream not in self._websockets:
+            self.remove(stream)
 
-    def _note(self, kind: dict[IOStream, tuple[str, str]], stream: IOStream, ip: str) -> None:
+    def _count(self, kind: dict[IOStream, tuple[str, str]], stream: IOStream, ip: str) -> None:
         network = network_of(ip)
         kind[stream] = network, ip
         self._by_network[network] += 1
 
-    def left(self, stream: IOStream) -> None:
-        """Note the end of a connection."""
-        self._heard.pop(stream, None)
-        for kind in (self._http, self._sockets):
-            place = kind.pop(stream, None)
-            if place is not None:
-                network, _ = place
-                self._by_network[network] -= 1
-                if not self._by_network[network]:
-                    del self._by_network[network]
+    def remove(self, stream: IOStream) -> None:
+        """Remove a connection that has ended; a second call does nothing."""
+        self._protected.pop(stream, None)
+        place = self._http.pop(stream, None) or self._websockets.pop(stream, None)
+        if place:
+            network, _ = place
+            self._by_network[network] -= 1
+            if not self._by_network[network]:
+                del self._by_network[network]
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
-    """A place in the lobby: of whom, until when, what to call with a whole head, and how many bytes were looked at."""
-
+class _Pending:
     network: str
     ip: str
     timer: asyncio.TimerHandle
-    ready: Callable[[bytes], None]
-    seen: int = 0
+    on_head: Callable[[bytes], None]
+    seen: int = 0  # bytes that were searched for the end of the head
 
 
-class Lobby:
-    """Connections whose first head is not whole yet. It is left in the kernel, and no object of Tornado's is made for it.
+class PendingConnections:
+    """Connections whose first head is not complete. The kernel keeps their bytes; Tornado has no object for them.
 
     Args:
-        places: the most connections.
-        per_address: the most from one address; loopback is exempt.
-        idle_s: how long one may wait.
+        total: maximum number of connections.
+        per_address: maximum from one address; loopback is exempt.
+        idle_s: seconds after which a pending connection is closed.
     """
 
-    def __init__(self, places: int, per_address: int, idle_s: float) -> None:
-        self._places, self._per_address, self._idle_s = places, per_address, idle_s
-        self._all: dict[IOStream, _Place] = {}
-        self._networks: dict[str, dict[IOStream, None]] = {}  # the oldest first
+    def __init__(self, total: int, per_address: int, idle_s: float) -> None:
+        self._total, self._per_address, self._idle_s = total, per_address, idle_s
+        self._all: dict[IOStream, _Pending] = {}
+        self._networks: dict[str, dict[IOStream, None]] = {}  # oldest first
         self._addresses: dict[str, dict[IOStream, None]] = {}
-        self._turns = Turns()
+        self._queues = FairQueues()
         self._tasks = Tasks()
 
-    def wait(self, stream: IOStream, ip: str, ready: Callable[[bytes], None]) -> None:
-        """Have a connection wait. It may take the place of an older one.
+    def add(self, stream: IOStream, ip: str, on_head: Callable[[bytes], None]) -> None:
+        """Add a connection; at a limit, close an older one.
 
         Args:
-            stream: on which nothing was read.
-            ip: of the other end.
-            ready: is called once, with a whole head, or with all that is there where no whole one can come; the
-                connection is in the lobby until it is asked to `leave`.
+            stream: the connection, of which nothing was read.
+            ip: its remote address.
+            on_head: called once, with a whole head, or with all bytes if no whole one can arrive. The connection stays
+                pending until `remove`.
         """
         network = network_of(ip)
         same = self._addresses.get(ip, {})
         if network and len(same) >= self._per_address:
-            self._hang_up(next(iter(same)))
-        elif len(self._all) >= self._places:
-            self.make_room()
+            self._close(next(iter(same)))
+        elif len(self._all) >= self._total:
+            self.close_oldest()
         loop = asyncio.get_running_loop()
-        self._all[stream] = _Place(network, ip, loop.call_later(self._idle_s, self._hang_up, stream), ready)
+        self._all[stream] = _Pending(network, ip, loop.call_later(self._idle_s, self._close, stream), on_head)
         for groups, name in ((self._networks, network), (self._addresses, ip)):
             groups.setdefault(name, {})[stream] = None
-        loop.add_reader(stream.socket, self._look, stream)
+        loop.add_reader(stream.socket, self._search, stream)
 
-    def make_room(self) -> bool:
-        """Close the oldest connection of the network that has most. Return whether there was one."""
+    def close_oldest(self) -> bool:
+        """Close the oldest connection of the network that has most. Return whether one was closed."""
         if not self._all:
             return False
-        fullest = max(self._networks, key=lambda network: len(self._networks[network]))
-        self._hang_up(next(iter(self._networks[fullest])))
+        fullest = max(self._networks.values(), key=len)
+        self._close(next(iter(fullest)))
         return True
 
-    def leave(self, stream: IOStream) -> bool:
-        """Take a connection out. Return whether it was there still."""
-        place = self._all.pop(stream, None)
-        if place is None:
+    def remove(self, stream: IOStream) -> bool:
+        """Remove a connection without closing it. Return whether it was pending."""
+        pending = self._all.pop(stream, None)
+        if pending is None:
             return False
-        place.timer.cancel()
-        for groups, name in ((self._networks, place.network), (self._addresses, place.ip)):
+        pending.timer.cancel()
+        for groups, name in ((self._networks, pending.network), (self._addresses, pending.ip)):
             del groups[name][stream]
             if not groups[name]:
                 del groups[name]
         asyncio.get_running_loop().remove_reader(stream.socket)
         return True
 
-    def _look(self, stream: IOStream) -> None:
-        """Look at what has come, each byte once, and let the kernel call again only when there is more."""
+    def _search(self, stream: IOStream) -> None:
+        """Search the received bytes, each once, for the end of the head; the kernel reports only further bytes."""
         asyncio.get_running_loop().remove_reader(stream.socket)
-        place = self._all[stream]
+        pending = self._all[stream]
         try:
             head = stream.socket.recv(HEAD_BYTES + 1, socket.MSG_PEEK)
         except OSError:
             head = b""
         if not head:
-            self._hang_up(stream)
-        elif len(head) in (place.seen, HEAD_BYTES + 1) or has_end(head, place.seen):
-            _wake_at(stream, 1)
-            place.ready(head)
+            self._close(stream)
+        elif len(head) in (pending.seen, HEAD_BYTES + 1) or has_end(head, pending.seen):
+            _set_low_water_mark(stream, 1)
+            pending.on_head(head)
         else:
-            place.seen = len(head)
-            _wake_at(stream, len(head) + 1)
-            self._tasks.start(self._listen_on(stream))
+            pending.seen = len(head)
+            _set_low_water_mark(stream, len(head) + 1)
+            self._tasks.start(self._search_again(stream))
 
-    async def _listen_on(self, stream: IOStream) -> None:
-        await self._turns.wait(False)
+    async def _search_again(self, stream: IOStream) -> None:
+        await self._queues.wait(False)
         if stream in self._all:
-            asyncio.get_running_loop().add_reader(stream.socket, self._look, stream)
+            asyncio.get_running_loop().add_reader(stream.socket, self._search, stream)
 
-    def _hang_up(self, stream: IOStream) -> None:
-        self.leave(stream)
+    def _close(self, stream: IOStream) -> None:
+        self.remove(stream)
         stream.close()
 
 
-def _wake_at(stream: IOStream, size: int) -> None:
-    """Have a connection count as readable from so many bytes on, or where its other end has closed."""
+def _set_low_water_mark(stream: IOStream, size: int) -> None:
+    """Make a connection readable from this many bytes on, or when its remote end has closed."""
     with contextlib.suppress(OSError):
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
 
 class Tasks:
-    """Tasks that are kept until they end; the loop alone would forget them."""
+    """Keeps running tasks: the event loop alone holds weak references."""
 
     def __init__(self) -> None:
         self._all: set[asyncio.Task[None]] = set()
@@ -244,98 +237,100 @@ class Tasks:
         task.add_done_callback(self._all.discard)
 
 
-class CrowdedServer(HTTPServer):
-    """An HTTP server that says no before it is too late."""
+class LimitedServer(HTTPServer):
+    """An HTTP server with connection limits."""
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
-        """Take the `crowd` to count in and who `goes_first`, and look up how many files this process may open."""
-        self._crowd: Crowd = kwargs.pop("crowd")
-        self._goes_first: Callable[[bytes, str], bool] = kwargs.pop("goes_first")
-        self._turns = Turns()
-        self._lobby = Lobby(PLACES, self._crowd.per_address, kwargs["idle_connection_timeout"])
+        """Take the `limits` and the function `has_priority` (of head and address); the rest is Tornado's."""
+        self._limits: ConnectionLimits = kwargs.pop("limits")
+        self._has_priority: Callable[[bytes, str], bool] = kwargs.pop("has_priority")
+        idle_s = kwargs["idle_connection_timeout"]
         super().initialize(*args, **kwargs)
+        self._pending = PendingConnections(MAX_PENDING, self._limits.per_address, idle_s)
+        self._queues = FairQueues()
         self._tasks = Tasks()
         self._refusals = 0
-        self._warned_at = -WARN_S
+        self._log = RateLimitedLog(log)
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         least, most = SPARE_DESCRIPTORS
-        endless = limit == resource.RLIM_INFINITY
-        self._full_at = sys.maxsize if endless else limit - max(least, min(most, limit // 8))
+        unlimited = limit == resource.RLIM_INFINITY
+        self._full_at = sys.maxsize if unlimited else limit - max(least, min(most, limit // 8))
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Take a connection into the lobby; its descriptor is the lowest that was free, so it tells how many are open."""
+        """Add a connection to the pending ones. Its descriptor was the lowest free one, so it shows how many are open."""
         if stream.socket.fileno() >= self._full_at:
-            now = time.monotonic()
-            if now - self._warned_at >= WARN_S:
-                self._warned_at = now
-                log.warning("too many connections; hung up on one")
-            if not self._lobby.make_room():
+            self._log.warning("too many connections; closed one")
+            if not self._pending.close_oldest():
                 stream.close()
                 return
-            stream = _moved_down(stream)  # where it is, it would be one of the spare ones
-        self._lobby.wait(
-            stream, address[0], lambda head: self._tasks.start(self._take_in(stream, address, head))
+            stream = _on_lowest_descriptor(stream)  # its present one is a spare one
+        self._pending.add(
+            stream, address[0], lambda head: self._tasks.start(self._accept(stream, address, head))
         )
 
     def on_close(self, server_conn: object) -> None:
-        """Forget a connection; a WebSocket ends being an HTTP connection when it begins."""
+        """Remove a connection from the limits. Tornado calls this also when a connection becomes a WebSocket."""
         super().on_close(server_conn)
         assert isinstance(server_conn, HTTP1ServerConnection)
-        self._crowd.left_http(server_conn.stream)
+        self._limits.remove_http(server_conn.stream)
 
-    async def _take_in(self, stream: IOStream, address: tuple[Any, ...], head: bytes) -> None:
-        """Take a connection out of the lobby in its turn, or say why not."""
+    async def _accept(self, pending: IOStream, address: tuple[Any, ...], head: bytes) -> None:
+        """Pass a pending connection to Tornado in its turn, or refuse it."""
         ip = address[0]
-        await self._turns.wait(self._goes_first(head, ip))
-        if not self._lobby.leave(stream):
+        await self._queues.wait(self._has_priority(head, ip))
+        if not self._pending.remove(pending):
             return
-        mine = HeadStream(stream.socket, lambda head: self._turn(mine, head, ip), stream.max_buffer_size)
-        if why := self._crowd.refusal(ip):
-            await self._refuse(mine, why)
+        stream = HeadStream(
+            pending.socket, lambda head: self._wait_for_turn(stream, head, ip), pending.max_buffer_size
+        )
+        if reason := self._limits.refusal(ip):
+            await self._refuse(stream, reason)
             return
-        self._crowd.came(mine, ip)
+        self._limits.add(stream, ip)
         if has_end(head):
-            self._crowd.heard(mine)
-        super().handle_stream(mine, address)
+            self._limits.protect(stream)
+        super().handle_stream(stream, address)
 
-    async def _turn(self, stream: HeadStream, head: bytes, ip: str) -> None:
+    async def _wait_for_turn(self, stream: HeadStream, head: bytes, ip: str) -> None:
         if head:
-            self._crowd.heard(stream)
-        await self._turns.wait(bool(head) and self._goes_first(head, ip))
+            self._limits.protect(stream)
+        await self._queues.wait(bool(head) and self._has_priority(head, ip))
 
-    async def _refuse(self, stream: HeadStream, why: str) -> None:
-        """Read a request's head to its end, since an answer to what was not read may be lost, and refuse it."""
-        if self._refusals < MOST_REFUSALS:
+    async def _refuse(self, stream: HeadStream, reason: str) -> None:
+        """Read a request head to its end, since the client may lose an answer to an unread request, and refuse it."""
+        if self._refusals < MAX_REFUSALS:
             self._refusals += 1
             with contextlib.suppress(StreamClosedError, TimeoutError):
-                async with asyncio.timeout(REFUSED_S):
+                async with asyncio.timeout(REFUSAL_S):
                     head = await stream.read_until_regex(b"")
                     more = "Retry-After: 10\r\n"
-                    await stream.write(refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too_many", why, head, more))
+                    await stream.write(
+                        refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too_many", reason, head, more)
+                    )
             self._refusals -= 1
         stream.close()
 
 
-def _moved_down(stream: IOStream) -> IOStream:
-    """Return a connection on the lowest free descriptor; the one that it had is closed."""
+def _on_lowest_descriptor(stream: IOStream) -> IOStream:
+    """Return the same connection on the lowest free descriptor, and close the present one."""
     lower = IOStream(stream.socket.dup(), max_buffer_size=stream.max_buffer_size)
     stream.close()
     return lower
 
 
-def make_room(total: int) -> None:
-    """Raise this process's limit of open files towards what so many connections need."""
+def raise_file_limit(connections: int) -> None:
+    """Raise this process's limit of open files, as far as allowed, for this many connections."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = total + PLACES + OUR_DESCRIPTORS + SPARE_DESCRIPTORS[1]
+    wanted = connections + MAX_PENDING + OWN_DESCRIPTORS + SPARE_DESCRIPTORS[1]
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    with contextlib.suppress(OSError, ValueError):  # then with what there is
+    with contextlib.suppress(OSError, ValueError):  # picar then runs with the present limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def network_of(ip: str) -> str:
-    """Return what counts as one address: all of IPv4, the network of IPv6; empty for loopback."""
+    """Return the unit of counting: an IPv4 address, the /64 network of an IPv6 address, or empty for loopback."""
     address = ipaddress.ip_address(ip.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None) or address
     if mapped.is_loopback:

@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001 - Chinese has its own punctuation
-"""The small page that a browser shows in place of a JSON error, and the rule that selects these requests.
+"""The body of an error: JSON, or a small page for a browser that opens an address.
 
-The scripts of the car's page read the JSON instead. The page contains no script and no style: it links the
-style sheet of `/wiring`. If the car refuses the style sheet too, the browser shows its default colours.
+The page contains no script and no style: it links the style sheet of `/wiring`. If the car refuses the style sheet too,
+the browser shows its default colours.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from html import escape
 from http import HTTPStatus
+
+from tornado.escape import json_encode
 
 _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)  # RFC 9110 §12.4.2
 _CHINESE = {
@@ -55,6 +57,14 @@ def prefers_page(headers: Mapping[str, str]) -> bool:
     page = accepted.get("text/html", 0.0)
     navigates = headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
     return navigates and page > 0.0 and page >= accepted.get("application/json", 0.0)
+
+
+def error_body(headers: Mapping[str, str], status: int, code: str, sentence: str) -> tuple[str, bytes]:
+    """Return the Content-Type and the body of an error, as these request headers prefer it."""
+    if prefers_page(headers):
+        return "text/html; charset=utf-8", error_page(status, code, sentence)
+    body = json_encode({"error": {"code": code, "message": sentence}})
+    return "application/json; charset=UTF-8", body.encode()
 
 
 def error_page(status: int, code: str, sentence: str) -> bytes:

@@ -1,101 +1,123 @@
-"""Who is served in which turn of the event loop, so that no crowd comes between the driver and the car.
+"""Fairness: a crowd of clients must not delay the driver's commands.
 
-A turn reads every socket that has something and only then looks again: thirty requests at once would be answered in one
-go, and the driver's next command would wait for all of them, on a small Pi longer than it is good for.
+Tornado handles everything that has arrived in one iteration of the event loop: thirty requests at once would delay the
+driver's next command by all their work, on a small Pi longer than is safe. A turn is one iteration.
 
 Laws:
-- In a turn one connection is taken, one packet or whole head of a request goes on, and one request is answered, of those
-  who may come in and of strangers'.
-- In a turn one frame of each WebSocket is handled, however many have come.
-- Who may come in does not wait behind strangers.
+- In a turn one connection is accepted. Of admitted visitors and of strangers, one packet or whole request head each is
+  passed on, and one request each is answered.
+- In a turn one frame of each WebSocket is handled, however many have arrived.
+- Admitted visitors do not wait behind strangers.
+- Requests of strangers cause at most one line of a log per second.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import select
 import socket
+import time
 from collections.abc import Iterable
 from typing import Any
 
 from tornado.websocket import WebSocketProtocol13
 
 
-class Turns:
-    """The two lines in which requests wait."""
+class FairQueues:
+    """A queue for admitted visitors and one for strangers; each releases one request per turn."""
 
     def __init__(self) -> None:
-        self._lines = {True: asyncio.Lock(), False: asyncio.Lock()}
+        self._locks = {True: asyncio.Lock(), False: asyncio.Lock()}
 
-    async def wait(self, may_come_in: bool) -> None:
+    async def wait(self, admitted: bool) -> None:
         """Wait for a turn; first come, first served."""
-        async with self._lines[may_come_in]:
+        async with self._locks[admitted]:
             await asyncio.sleep(0)
 
 
-class Doorway(socket.socket):
-    """A listening socket that gives one connection in a turn, to a caller that would take all: Tornado takes 128.
+class FairListener(socket.socket):
+    """A listening socket that accepts one connection per turn; Tornado would accept up to 128.
 
-    Doorways that are opened together share the turns: IPv4 and IPv6 take every second one where both have connections.
+    The listeners of one server share the turns: IPv4 and IPv6 alternate while both have connections.
     """
 
-    @classmethod
-    def of(cls, sockets: Iterable[socket.socket]) -> list[Doorway]:
-        """Take over the listening sockets of one server, and make them non-blocking."""
-        doorways = [cls(fileno=listening.detach()) for listening in sockets]
-        shared = _Shared(doorways)
-        for doorway in doorways:
-            doorway.setblocking(False)
-            doorway._shared = shared
-        return doorways
+    _schedule: _Schedule
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._shared = _Shared([self])
+    @classmethod
+    def take_over(cls, sockets: Iterable[socket.socket]) -> list[FairListener]:
+        """Replace the listening sockets of one server, and make them non-blocking."""
+        listeners = [cls(fileno=plain.detach()) for plain in sockets]
+        schedule = _Schedule(listeners)
+        for listener in listeners:
+            listener.setblocking(False)
+            listener._schedule = schedule
+        return listeners
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Return a connection.
 
         Raises:
-            BlockingIOError: there is none, or the turn is over, or another doorway's: this one is asked again in the next.
+            BlockingIOError: there is no connection, or this listener must wait; the loop calls again in the next turn.
         """
-        if self._shared.taken or self._shared.is_for_another(self):
+        if not self._schedule.allows(self):
             raise BlockingIOError
         connection = super().accept()
-        self._shared.take(self)
+        self._schedule.accepted(self)
         return connection
 
 
-class _Shared:
-    """The turn of the event loop, as the doorways of one server share it."""
+class _Schedule:
+    """Selects the listener that may accept in this turn."""
 
-    def __init__(self, doorways: list[Doorway]) -> None:
-        self._doorways = doorways
-        self._last: Doorway | None = None
-        self.taken = False
+    def __init__(self, listeners: list[FairListener]) -> None:
+        self._listeners = listeners
+        self._last: FairListener | None = None
+        self._turn_used = False
 
-    def is_for_another(self, doorway: Doorway) -> bool:
-        """Tell whether this doorway had the last connection, and another one has a connection that waits."""
-        if doorway is not self._last or len(self._doorways) == 1:
+    def allows(self, listener: FairListener) -> bool:
+        """Return False if this turn is used, or if this listener accepted last and another one has a connection."""
+        if self._turn_used:
             return False
+        if listener is not self._last:
+            return True
         others = select.poll()
-        for other in self._doorways:
-            if other is not doorway:
+        for other in self._listeners:
+            if other is not listener:
                 others.register(other, select.POLLIN)
-        return bool(others.poll(0))
+        return not others.poll(0)
 
-    def take(self, doorway: Doorway) -> None:
-        """Let no doorway give another connection before the loop has looked at all sockets again."""
-        self._last, self.taken = doorway, True
+    def accepted(self, listener: FairListener) -> None:
+        """End the turn of all listeners until the loop has polled all sockets again."""
+        self._last, self._turn_used = listener, True
         asyncio.get_running_loop().call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
-        self.taken = False
+        self._turn_used = False
 
 
-class PatientProtocol(WebSocketProtocol13):
-    """A WebSocket that leaves the loop to others after each frame; frames that are here already would be read without."""
+class FairWebSocketProtocol(WebSocketProtocol13):
+    """A WebSocket that yields to the event loop after each frame; Tornado reads all buffered frames without a pause."""
 
     async def _receive_frame(self) -> None:
         await super()._receive_frame()
         await asyncio.sleep(0)
+
+
+class RateLimitedLog:
+    """Logs at most one warning per second.
+
+    Args:
+        log: the logger that gets the warnings.
+    """
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._next_at = 0.0
+
+    def warning(self, message: str, *args: object) -> None:
+        """Log a warning, or drop it if the last one is less than a second old."""
+        now = time.monotonic()
+        if now >= self._next_at:
+            self._next_at = now + 1.0
+            self._log.warning(message, *args)

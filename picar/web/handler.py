@@ -22,7 +22,7 @@ from picar.errors import AccessError
 from picar.web.allowed_hosts import AllowedHosts, same_origin, split_host
 from picar.web.auth import Gate
 from picar.web.errorpage import error_page, prefers_page
-from picar.web.fairness import Turns
+from picar.web.fairness import FairQueues
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class Handler(RequestHandler):
 
     async def wait_for_turn(self) -> None:
         """Let the driver's messages be read first, and those who came before."""
-        turns: Turns = self.settings["turns"]
+        turns: FairQueues = self.settings["turns"]
         await turns.wait(self.visitor is not None)
 
     def _admit_or_refuse(self) -> None:

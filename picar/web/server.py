@@ -21,8 +21,8 @@ from picar.sensors.watch import HostWatch
 from picar.system.systemd import Watchdog, notify
 from picar.web.application import SOCKET_BYTES, application
 from picar.web.auth import Gate
-from picar.web.connection_limits import Crowd, CrowdedServer
-from picar.web.fairness import Doorway
+from picar.web.connection_limits import ConnectionLimits, LimitedServer
+from picar.web.fairness import FairListener
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def listen(config: ServerConfig) -> list[socket.socket]:
         ServeError: the port is busy or not ours to take, or the address is not this machine's.
     """
     try:
-        return [*Doorway.of(_bound(config))]
+        return [*FairListener.take_over(_bound(config))]
     except (socket.gaierror, ValueError):  # a name that is none is a UnicodeError, which is a ValueError
         raise ServeError(
             f"Host {config.host}: no such address. Use {EVERYWHERE} for every address, or one of this machine's."
@@ -108,12 +108,12 @@ class Server:
     ) -> None:
         self._hub, self._channel, self._flight, self._gate = hub, channel, flight, gate
         self._watch = watch
-        crowd = Crowd(config.max_clients, config.max_clients_per_address)
+        limits = ConnectionLimits(config.max_clients, config.max_clients_per_address)
         port = sockets[0].getsockname()[1]
-        self._http = CrowdedServer(
-            application(hub, channel, config, flight, gate, crowd, port),
-            crowd=crowd,
-            goes_first=gate.goes_first,
+        self._http = LimitedServer(
+            application(hub, channel, config, flight, gate, limits, port),
+            limits=limits,
+            has_priority=gate.has_priority,
             max_buffer_size=2 * SOCKET_BYTES,
             max_body_size=BODY_BYTES,
             body_timeout=BODY_S,

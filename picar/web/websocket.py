@@ -16,8 +16,8 @@ from picar.car.hub import Hub
 from picar.car.seat import Seat, View
 from picar.core import protocol
 from picar.core.protocol import MAX_BYTES, SUBPROTOCOL
-from picar.web.connection_limits import Crowd
-from picar.web.fairness import PatientProtocol
+from picar.web.connection_limits import ConnectionLimits
+from picar.web.fairness import FairWebSocketProtocol
 from picar.web.handler import Handler, Refused
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,9 @@ _NO_CONNECTION = "The Connection header must name Upgrade. A proxy has to pass o
 class DriveSocket(Handler, WebSocketHandler):
     """A `Peer` of the hub."""
 
-    def initialize(self, hub: Hub, crowd: Crowd) -> None:
-        """Take the hub, and the counter of the connections."""
-        self._hub, self._crowd = hub, crowd
+    def initialize(self, hub: Hub, limits: ConnectionLimits) -> None:
+        """Take the hub, and the connection limits."""
+        self._hub, self._limits = hub, limits
         self._seat: Seat | None = None
         self._stream: IOStream | None = None
 
@@ -44,7 +44,7 @@ class DriveSocket(Handler, WebSocketHandler):
         headers = self.request.headers
         if headers.get("Upgrade", "").lower() != "websocket":
             if "Upgrade" not in headers and "Sec-WebSocket-Key" in headers:
-                self.warn_seldom(_NO_UPGRADE)
+                self.log_refusal(_NO_UPGRADE)
                 raise _not_websocket(_NO_UPGRADE)
             raise _not_websocket("This address speaks WebSocket only; the page is at /.")
         if headers.get("Sec-WebSocket-Version") != "13":
@@ -52,7 +52,7 @@ class DriveSocket(Handler, WebSocketHandler):
                 "This address speaks version 13 of WebSocket, and the request asks for another."
             )
         if "upgrade" not in (option.strip().lower() for option in headers.get("Connection", "").split(",")):
-            self.warn_seldom(_NO_CONNECTION)
+            self.log_refusal(_NO_CONNECTION)
             raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", _NO_CONNECTION)
         if not headers.get("Sec-WebSocket-Key"):
             raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", "The header Sec-WebSocket-Key is missing.")
@@ -61,7 +61,11 @@ class DriveSocket(Handler, WebSocketHandler):
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         """Return the protocol that lets other connections have their turn."""
         usual = super().get_websocket_protocol()
-        return PatientProtocol(self, False, usual.params) if isinstance(usual, WebSocketProtocol13) else None
+        return (
+            FairWebSocketProtocol(self, False, usual.params)
+            if isinstance(usual, WebSocketProtocol13)
+            else None
+        )
 
     def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's signature
         """Accept: `prepare` has checked the origin."""
@@ -78,7 +82,7 @@ class DriveSocket(Handler, WebSocketHandler):
         self._stream = self._open_stream()
         if self._stream is not None:
             self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
-            self._crowd.became_socket(self._stream, self.request.remote_ip or "")
+            self._limits.upgrade(self._stream, self.request.remote_ip or "")
         self._seat = self._hub.seat(self.visitor, self)
 
     def on_message(self, message: str | bytes) -> None:
@@ -100,7 +104,7 @@ class DriveSocket(Handler, WebSocketHandler):
             seat.leave()
         stream, self._stream = self._stream, None
         if stream is not None:
-            self._crowd.left(stream)
+            self._limits.remove(stream)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Close, and ignore the messages from now on."""

@@ -15,7 +15,7 @@ import pytest
 from tornado.iostream import IOStream
 
 from picar.car.audience import DEAF_S
-from picar.web.connection_limits import Crowd
+from picar.web.connection_limits import ConnectionLimits
 from picar.web.server import IDLE_S
 from tests.support.client import Client
 from tests.support.household import Household
@@ -106,52 +106,52 @@ async def house() -> AsyncIterator[Household]:
     ],
 )
 async def test_one_address_has_so_many_connections_and_no_more(ip: str, neighbour: str, other: str) -> None:
-    crowd = Crowd(total=100, per_address=4)
+    limits = ConnectionLimits(total=100, per_address=4)
     mine = streams(4)
     for stream in mine[:3]:
-        assert crowd.refusal(ip) == ""
-        crowd.came(stream, ip)
-    crowd.became_socket(mine[0], ip)
-    crowd.left_http(mine[0])  # as Tornado tells of an upgrade
-    crowd.came(mine[3], neighbour)
+        assert limits.refusal(ip) == ""
+        limits.add(stream, ip)
+    limits.upgrade(mine[0], ip)
+    limits.remove_http(mine[0])  # Tornado's call after an upgrade
+    limits.add(mine[3], neighbour)
     for stream in mine[1:]:
-        crowd.became_socket(stream, ip)
-    assert "4 connections from your address" in crowd.refusal(ip)
-    assert crowd.refusal(neighbour)
-    assert crowd.refusal(other) == ""
-    crowd.left(mine[0])
-    crowd.left(mine[0])  # once more changes nothing
-    assert crowd.refusal(ip) == ""
+        limits.upgrade(stream, ip)
+    assert "already has 4 connections" in limits.refusal(ip)
+    assert limits.refusal(neighbour)
+    assert limits.refusal(other) == ""
+    limits.remove(mine[0])
+    limits.remove(mine[0])  # once more changes nothing
+    assert limits.refusal(ip) == ""
     for stream in mine:
-        crowd.left(stream)
+        limits.remove(stream)
         stream.close()
-    assert not crowd._by_network
-    assert not crowd._http
-    assert not crowd._sockets
+    assert not limits._by_network
+    assert not limits._http
+    assert not limits._websockets
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "127.9.9.9"])
 async def test_a_tunnel_s_clients_are_not_one_address(ip: str) -> None:
-    crowd = Crowd(total=100, per_address=4)
+    limits = ConnectionLimits(total=100, per_address=4)
     for stream in streams(50):
-        assert crowd.refusal(ip) == ""
-        crowd.came(stream, ip)
+        assert limits.refusal(ip) == ""
+        limits.add(stream, ip)
         stream.close()
 
 
 async def test_in_a_full_car_the_oldest_stranger_makes_room_and_no_socket_ever() -> None:
-    crowd = Crowd(total=3, per_address=4)
+    limits = ConnectionLimits(total=3, per_address=4)
     phone, first, second = streams(3)
     for stream in (phone, first, second):
-        crowd.came(stream, "192.0.2.1")
-    crowd.became_socket(phone, "192.0.2.1")
-    assert crowd.refusal("192.0.2.2") == ""
+        limits.add(stream, "192.0.2.1")
+    limits.upgrade(phone, "192.0.2.1")
+    assert limits.refusal("192.0.2.2") == ""
     assert (phone.closed(), first.closed(), second.closed()) == (False, True, False)
-    crowd.became_socket(second, "192.0.2.1")
+    limits.upgrade(second, "192.0.2.1")
     (third,) = streams(1)
-    crowd.came(third, "192.0.2.2")
-    crowd.became_socket(third, "192.0.2.2")
-    assert "3 are connected" in crowd.refusal("192.0.2.3")
+    limits.add(third, "192.0.2.2")
+    limits.upgrade(third, "192.0.2.2")
+    assert "already has 3 connections" in limits.refusal("192.0.2.3")
     assert not phone.closed()
     for stream in (phone, second, third):
         stream.close()
@@ -172,7 +172,7 @@ async def test_strangers_displace_strangers_and_never_who_is_inside(house: House
         await phone.until(lambda s: s["clients"] == 10)
         answer = await ask(house.address, "GET", "/")
         assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "too_many", "10")
-        assert "10 are connected" in answer.json["error"]["message"]
+        assert "already has 10 connections" in answer.json["error"]["message"]
         refused = await ask(house.address, "GET", "/ws", UPGRADE | mia)
         assert (refused.status, refused.code) == (503, "too_many")
         for _, writer in strangers:

@@ -14,7 +14,7 @@ import pytest
 from tornado.iostream import IOStream, StreamClosedError
 
 from picar.web.auth import find_cookie
-from picar.web.heads import HEAD_BYTES, HEAD_LINES, HEARD_BYTES, HeadStream, field
+from picar.web.request_heads import DRAIN_BYTES, HEAD_BYTES, HEAD_LINES, HeadStream, field_values
 from tests.support.household import Household
 from tests.support.raw import Answer, ask, read_answer
 from tests.support.tornados import LINES, Tornados, tornados
@@ -73,7 +73,7 @@ async def answers(car: Household, packets: list[bytes], count: int = 1) -> list[
     [
         (of_bytes(HEAD_BYTES), 200),
         (of_bytes(HEAD_BYTES + 1), 431),
-        (of_bytes(HEARD_BYTES), 431),
+        (of_bytes(DRAIN_BYTES), 431),
         (of_lines(HEAD_LINES), 200),
         (of_lines(HEAD_LINES + 1), 431),
     ],
@@ -168,7 +168,7 @@ async def test_a_head_that_never_ends_is_given_up_after_64_kb() -> None:
     async with stream([]) as (here, there):
         reading = asyncio.ensure_future(here.read_until_regex(b""))
         other = IOStream(there)
-        sending = other.write(b"x" * (HEARD_BYTES + 100_000))
+        sending = other.write(b"x" * (DRAIN_BYTES + 100_000))
         with pytest.raises(StreamClosedError):
             await reading
         assert (await other.read_until(b"\r\n")).startswith(b"HTTP/1.1 431 ")
@@ -212,8 +212,8 @@ def test_one_cookie_is_found_among_others(lines_of_cookies: list[str], value: st
 
 def test_a_field_is_found_in_a_head_that_is_not_parsed() -> None:
     head = b"GET /?\r\nCookie: a \r\nX-Cookie: b\r\nX: Cookie: c\r\ncOOKIE:d\r\n\r\n"
-    assert field(head, "Cookie") == ["a", "d"]
-    assert field(b"Cookie: a\r\n\r\n", "Cookie") == []
+    assert field_values(head, "Cookie") == ["a", "d"]
+    assert field_values(b"Cookie: a\r\n\r\n", "Cookie") == []
 
 
 async def test_a_paired_phone_s_head_goes_before_those_of_strangers_who_came_first(car: Household) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from picar.web.heads import HeadStream
+from picar.web.request_heads import HeadStream
 from tests.support.client import Client
 from tests.support.product import Product
 from tests.support.raw import read_answer

@@ -13,7 +13,7 @@ import pytest
 from tornado.iostream import IOStream
 from tornado.web import Application, RequestHandler
 
-from picar.web.connection_limits import Crowd, CrowdedServer, Lobby
+from picar.web.connection_limits import ConnectionLimits, LimitedServer, PendingConnections
 from tests.support.waiting import until
 
 TOTAL, PER_ADDRESS = 1200, 32
@@ -33,10 +33,10 @@ class Hall:
     """A server to which each connection comes from the address that a test gives it."""
 
     def __init__(self) -> None:
-        self.server = CrowdedServer(
+        self.server = LimitedServer(
             Application([("/", Page)]),
-            crowd=Crowd(TOTAL, PER_ADDRESS),
-            goes_first=lambda _head, _ip: False,
+            limits=ConnectionLimits(TOTAL, PER_ADDRESS),
+            has_priority=lambda _head, _ip: False,
             max_buffer_size=128 * 1024,
             idle_connection_timeout=20.0,
         )
@@ -62,7 +62,7 @@ async def hall() -> AsyncIterator[Hall]:
     yield one
     one.close()
     await one.server.close_all_connections()
-    while one.server._lobby.make_room():
+    while one.server._pending.close_oldest():
         pass
 
 
@@ -108,10 +108,10 @@ async def test_a_slow_phone_gets_in(phone: str, neighbours: list[str], says: byt
 
 
 class Clients:
-    """Connections that wait in a lobby of four places, two for each address."""
+    """Four pending connections at most, two for each address."""
 
     def __init__(self, idle_s: float = 20.0) -> None:
-        self.lobby = Lobby(places=4, per_address=2, idle_s=idle_s)
+        self.pending = PendingConnections(total=4, per_address=2, idle_s=idle_s)
         self.spoke: list[bytes] = []
         self.others: list[socket.socket] = []
 
@@ -121,7 +121,7 @@ class Clients:
             here, there = socket.socketpair()
             streams.append(IOStream(here))
             self.others.append(there)
-            self.lobby.wait(streams[-1], ip, self.spoke.append)
+            self.pending.add(streams[-1], ip, self.spoke.append)
         return streams
 
 
@@ -129,7 +129,7 @@ class Clients:
 async def clients() -> AsyncIterator[Clients]:
     found = Clients()
     yield found
-    while found.lobby.make_room():
+    while found.pending.close_oldest():
         pass
     for one in found.others:
         one.close()
@@ -139,26 +139,28 @@ def closed(streams: list[IOStream]) -> list[bool]:
     return [stream.closed() for stream in streams]
 
 
-async def test_an_address_that_has_its_share_of_the_lobby_gives_up_its_own_oldest(clients: Clients) -> None:
+async def test_an_address_at_its_limit_of_pending_connections_loses_its_own_oldest(clients: Clients) -> None:
     streams = clients.come("192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.2")
     assert closed(streams) == [False, True, False, False]
 
 
-async def test_in_a_full_lobby_the_network_with_most_gives_up_its_oldest(clients: Clients) -> None:
+async def test_at_the_limit_of_pending_connections_the_network_with_most_loses_its_oldest(
+    clients: Clients,
+) -> None:
     streams = clients.come("192.0.2.1", "2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.2")
     assert closed(streams) == [False, True, False, False, False]
 
 
-async def test_loopback_has_as_much_of_the_lobby_as_there_is(clients: Clients) -> None:
+async def test_loopback_may_have_all_pending_connections(clients: Clients) -> None:
     assert closed(clients.come(*["127.0.0.1"] * 5)) == [True, False, False, False, False]
 
 
-async def test_a_connection_is_ready_with_a_whole_head_and_keeps_its_place_until_it_leaves() -> None:
+async def test_a_connection_reports_its_whole_head_and_is_pending_until_it_is_removed() -> None:
     clients = Clients()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         there = socket.create_connection(listening.getsockname())
         here = IOStream(listening.accept()[0])
-    clients.lobby.wait(here, "192.0.2.1", clients.spoke.append)
+    clients.pending.add(here, "192.0.2.1", clients.spoke.append)
     for byte in HEAD[:-1]:
         there.send(bytes([byte]))
         for _ in range(10):
@@ -167,16 +169,16 @@ async def test_a_connection_is_ready_with_a_whole_head_and_keeps_its_place_until
     there.send(HEAD[-1:])
     await until(lambda: clients.spoke, "a whole head")
     assert clients.spoke == [HEAD]
-    assert clients.lobby.leave(here)
-    assert not clients.lobby.leave(here)
-    assert not clients.lobby.make_room()
+    assert clients.pending.remove(here)
+    assert not clients.pending.remove(here)
+    assert not clients.pending.close_oldest()
     assert await here.read_bytes(100, partial=True) == HEAD
     here.close()
     there.close()
 
 
 @pytest.mark.parametrize("says", [b"", b"GET"])
-async def test_who_hangs_up_leaves_the_lobby(says: bytes, clients: Clients) -> None:
+async def test_a_connection_whose_client_closes_it_is_not_pending(says: bytes, clients: Clients) -> None:
     (stream,) = clients.come("192.0.2.1")
     clients.others[0].send(says)
     clients.others[0].close()
@@ -184,7 +186,7 @@ async def test_who_hangs_up_leaves_the_lobby(says: bytes, clients: Clients) -> N
     assert clients.spoke == ([says] if says else [])
 
 
-async def test_who_sends_nothing_for_long_is_hung_up_on() -> None:
+async def test_an_idle_pending_connection_is_closed() -> None:
     clients = Clients(idle_s=0.01)
     clients.come("192.0.2.1")
     loop = asyncio.get_running_loop()

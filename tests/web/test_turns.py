@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from picar.web.fairness import Doorway, Turns
+from picar.web.fairness import FairListener, FairQueues
 from tests.support.peer import PONG, Peer, frame
 from tests.support.product import Product
 from tests.support.tornados import LINES, Tornados, tornados
@@ -91,11 +91,11 @@ async def test_a_flood_of_frames_comes_after_a_driver_who_came_last(car: Product
 
 
 async def test_one_of_each_line_has_its_turn_and_strangers_wait_longer() -> None:
-    turns, passed = Turns(), [0, 0]
+    queues, passed = FairQueues(), [0, 0]
 
-    async def come(may_come_in: bool) -> None:
-        await turns.wait(may_come_in)
-        passed[may_come_in] += 1
+    async def come(admitted: bool) -> None:
+        await queues.wait(admitted)
+        passed[admitted] += 1
 
     strangers = [asyncio.create_task(come(False)) for _ in range(20)]
     await asyncio.sleep(0)
@@ -109,51 +109,51 @@ async def test_one_of_each_line_has_its_turn_and_strangers_wait_longer() -> None
 
 
 @contextlib.contextmanager
-def doorways(*families: socket.AddressFamily) -> Iterator[list[Doorway]]:
-    """Open a doorway on loopback for each IP version."""
+def listeners(*families: socket.AddressFamily) -> Iterator[list[FairListener]]:
+    """Open a listener on loopback for each IP version."""
     hosts = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
     with contextlib.ExitStack() as stack:
         listening = [socket.create_server((hosts[family], 0), family=family) for family in families]
-        yield [stack.enter_context(doorway) for doorway in Doorway.of(listening)]
+        yield [stack.enter_context(listener) for listener in FairListener.take_over(listening)]
 
 
-def enter(doorway: Doorway, stack: contextlib.ExitStack, times: int) -> None:
+def connect(listener: FairListener, stack: contextlib.ExitStack, times: int) -> None:
     """Connect so many times."""
     for _ in range(times):
-        stack.enter_context(socket.create_connection(doorway.getsockname()[:2]))
+        stack.enter_context(socket.create_connection(listener.getsockname()[:2]))
 
 
-def taken(doorway: Doorway) -> int:
-    """Take all that a doorway gives in this turn, as Tornado does, and return how many that were."""
+def accepted(listener: FairListener) -> int:
+    """Accept all connections of this turn, as Tornado does, and return their number."""
     for count in range(128):
         try:
-            doorway.accept()[0].close()
+            listener.accept()[0].close()
         except BlockingIOError:
             return count
-    raise AssertionError("it gives without end")
+    raise AssertionError("it accepts without end")
 
 
-async def test_a_doorway_gives_one_connection_in_a_turn() -> None:
-    with doorways(socket.AF_INET) as (doorway,), contextlib.ExitStack() as stack:
-        enter(doorway, stack, 2)
+async def test_a_listener_accepts_one_connection_in_a_turn() -> None:
+    with listeners(socket.AF_INET) as (listener,), contextlib.ExitStack() as stack:
+        connect(listener, stack, 2)
         for wanted in (1, 1, 0, 0):
-            assert taken(doorway) == wanted
-            assert taken(doorway) == 0
+            assert accepted(listener) == wanted
+            assert accepted(listener) == 0
             await asyncio.sleep(0)
-        enter(doorway, stack, 1)
-        assert taken(doorway) == 1
+        connect(listener, stack, 1)
+        assert accepted(listener) == 1
 
 
-async def test_two_doorways_share_the_turns_and_neither_waits_for_one_that_has_none() -> None:
-    with doorways(socket.AF_INET, socket.AF_INET6) as (four, six), contextlib.ExitStack() as stack:
-        enter(four, stack, 5)
-        enter(six, stack, 3)
+async def test_two_listeners_share_the_turns_and_neither_waits_for_one_that_has_none() -> None:
+    with listeners(socket.AF_INET, socket.AF_INET6) as (four, six), contextlib.ExitStack() as stack:
+        connect(four, stack, 5)
+        connect(six, stack, 3)
         given = []
         for _ in range(9):
-            given.append((taken(four), taken(six)))
+            given.append((accepted(four), accepted(six)))
             await asyncio.sleep(0)
         assert given == [(1, 0), (0, 1)] * 3 + [(1, 0)] * 2 + [(0, 0)]
-        enter(six, stack, 2)
-        assert taken(six) == 1
+        connect(six, stack, 2)
+        assert accepted(six) == 1
         await asyncio.sleep(0)
-        assert taken(six) == 1
+        assert accepted(six) == 1

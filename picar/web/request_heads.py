@@ -1,10 +1,10 @@
-"""Request heads: read at linear cost, refused above a size, and handed to Tornado one in a turn of the loop.
+"""Request heads: read at linear cost, refused above a size, and passed to Tornado one per turn of the loop.
 
-Tornado alone would search all of a head again with each packet, and parse whatever has come, for many strangers in one go.
+Tornado alone searches all of a head again with each packet, and parses the heads of all strangers in one turn.
 
 Laws:
 - Each byte of a head is searched once.
-- A head above the limits is not parsed. It is read to its end, so that the answer is not lost, and answered with 431.
+- A head above the limits is not parsed. It is read to its end, so that the client receives the answer, which is 431.
 - Between two packets of a head, and between a head and its parsing, the connection waits for its turn.
 - A whole head that has arrived is parsed, even if the connection is closed while it waits: a STOP must not be lost.
 - The end of a connection is read only after the requests that arrived before it.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 import socket
 from collections.abc import Awaitable, Callable
@@ -23,73 +22,75 @@ from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
 
-from picar.web.errorpage import error_page, prefers_page
+from picar.web.errorpage import error_body
 
 HEAD_BYTES = 8 * 1024
 HEAD_LINES = 100
-READ_BYTES = 8 * 1024  # at a time; Tornado would zero 64 KiB for each packet
-HEARD_BYTES = 64 * 1024  # of a head above the limits before the connection is closed unheard
+READ_BYTES = 8 * 1024  # per packet; Tornado would zero 64 KiB for each
+DRAIN_BYTES = 64 * 1024  # maximum that is read of a head above the limits
 TOO_BIG = (
-    f"The head of this request is above {HEAD_BYTES // 1024} kB or {HEAD_LINES} lines. The likely cause is cookies: programs at "
-    "the same host name share them, whatever their port. Delete the cookies of this address in the browser, and open the page again."
+    f"The head of this request is larger than {HEAD_BYTES // 1024} kB or {HEAD_LINES} lines. The likely cause is cookies: all programs "
+    "on one host name share them, whatever their port. Delete the cookies of this address in the browser, and open the page again."
 )
-NO_HTTP = "This is no HTTP request. Check its first line, its Host header, and the length of its body."
+NOT_HTTP = (
+    "This is not a valid HTTP request. Check its first line, its Host header, and the length of its body."
+)
 
-_BARE = b"HTTP/1.1 400 Bad Request\r\n\r\n"  # Tornado's answer to what it cannot read
+_BARE_400 = b"HTTP/1.1 400 Bad Request\r\n\r\n"  # Tornado's answer to a request that it cannot parse
 _END = re.compile(rb"\n\r?\n")
-_SEAM_BYTES = 2  # of a packet, which may begin an end that the next one finishes
+_OVERLAP_BYTES = 2  # at the end of a packet: they may begin the end of a head
 
 
 class HeadStream(IOStream):
-    """A connection that reads heads by the laws above.
+    """A connection that reads request heads by the laws above.
 
     Args:
         connection: the socket.
-        turn: waits for the turn of a whole head; without one, for a stranger's turn.
-        max_buffer_size: in bytes, as Tornado's.
+        wait_for_turn: waits for the turn of a whole head; for an empty head, for a stranger's turn.
+        max_buffer_size: bytes, as in Tornado.
     """
 
     def __init__(
         self,
         connection: socket.socket,
-        turn: Callable[[bytes], Awaitable[None]],
+        wait_for_turn: Callable[[bytes], Awaitable[None]],
         max_buffer_size: int,
     ) -> None:
-        self._turn = turn
-        self._behind = bytearray()  # what came with a head and belongs to its body or to the next head
+        self._wait_for_turn = wait_for_turn
+        self._unread = bytearray()  # bytes received behind a head: its body, or the next head
         super().__init__(connection, max_buffer_size=max_buffer_size, read_chunk_size=READ_BYTES)
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> asyncio.Future[bytes]:  # noqa: ARG002
-        """Read a request's head, the only thing that Tornado's server reads by a regular expression.
+        """Read a request head; Tornado's server uses this method for nothing else.
 
         Raises:
             StreamClosedError: the connection was closed before the head was whole, or because the head was refused.
         """
         reading = asyncio.ensure_future(self._read_or_refuse())
-        reading.add_done_callback(_look_at)
+        reading.add_done_callback(_retrieve_error)
         return reading
 
     async def _read_or_refuse(self) -> bytes:
         size, head = await self._read_head()
         if size > HEAD_BYTES or has_too_many_lines(head):
-            await self._turn(b"")
+            await self._wait_for_turn(b"")
             await self.write(
                 refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_big", TOO_BIG, head)
             )
             self.close()
             raise StreamClosedError
-        await self._turn(head)
+        await self._wait_for_turn(head)
         return head
 
     async def _read_head(self) -> tuple[int, bytes]:
-        """Return the size of a head in bytes, and the head; of one above the limit only its begin and its end."""
-        size, head, seam = 0, bytearray(), b""
-        while size <= HEARD_BYTES:
+        """Return the size of a head in bytes, and the head; of one above the limit, only its first and last bytes."""
+        size, head, overlap = 0, bytearray(), b""
+        while size <= DRAIN_BYTES:
             new = await self._read_packet()
-            end = _END.search(seam + new)
+            end = _END.search(overlap + new)
             if end:
-                cut = end.end() - len(seam)
-                self._behind[:0] = new[cut:]
+                cut = end.end() - len(overlap)
+                self._unread[:0] = new[cut:]
                 new = new[:cut]
             size += len(new)
             head += new
@@ -97,36 +98,36 @@ class HeadStream(IOStream):
                 del head[HEAD_BYTES:-HEAD_BYTES]
             if end:
                 break
-            seam = (seam + new)[-_SEAM_BYTES:]
-            await self._turn(b"")
+            overlap = (overlap + new)[-_OVERLAP_BYTES:]
+            await self._wait_for_turn(b"")
         return size, bytes(head)
 
     async def _read_packet(self) -> bytes:
         try:
             return await self.read_bytes(self.max_buffer_size, partial=True)
         except StreamClosedError:
-            if not self._behind:
+            if not self._unread:
                 raise
-            new, self._behind = bytes(self._behind), bytearray()
+            new, self._unread = bytes(self._unread), bytearray()
             return new
 
     def close_fd(self) -> None:
         """Close the socket, and keep the bytes that have arrived: a STOP may follow a request whose answer failed."""
         with contextlib.suppress(OSError):
-            self._behind += self.socket.recv(READ_BYTES)
+            self._unread += self.socket.recv(READ_BYTES)
         super().close_fd()
 
     def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
-        """Write; Tornado's empty 400 gets a body."""
-        return super().write(
-            refusal(HTTPStatus.BAD_REQUEST, "bad_request", NO_HTTP, b"") if data == _BARE else data
-        )
+        """Write; Tornado's 400 without a body gets one."""
+        if data == _BARE_400:
+            data = refusal(HTTPStatus.BAD_REQUEST, "bad_request", NOT_HTTP, b"")
+        return super().write(data)
 
     def _handle_events(self, fd: Any, events: int) -> None:
-        """Handle what the loop reports; while no read is pending, leave the input and its end in the kernel.
+        """Handle events of the socket; while no read is pending, leave the input and its end in the kernel.
 
-        Tornado alone would close a connection whose end it reads, and drop the answer that is being made. The next read
-        adds the socket to the loop again.
+        Tornado alone closes a connection when it reads its end, and drops the answer in progress. The next read adds the
+        socket to the loop again.
         """
         if self.reading():
             super()._handle_events(fd, events)
@@ -137,18 +138,18 @@ class HeadStream(IOStream):
             self.io_loop.update_handler(fd, self._state)
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """Read what is left behind a head first, then from the socket."""
-        if not self._behind:
+        """Read the bytes behind a head first, then from the socket."""
+        if not self._unread:
             return super().read_from_fd(buf)
-        size = min(len(buf), len(self._behind))
-        buf[:size] = self._behind[:size]
-        del self._behind[:size]
+        size = min(len(buf), len(self._unread))
+        buf[:size] = self._unread[:size]
+        del self._unread[:size]
         return size
 
 
 def has_end(head: bytes, searched: int = 0) -> bool:
     """Return whether these first bytes of a connection hold a whole head; the first `searched` of them do not."""
-    return _END.search(head, max(0, searched - _SEAM_BYTES)) is not None
+    return _END.search(head, max(0, searched - _OVERLAP_BYTES)) is not None
 
 
 def has_too_many_lines(head: bytes) -> bool:
@@ -156,28 +157,25 @@ def has_too_many_lines(head: bytes) -> bool:
     return head.count(b"\n") > HEAD_LINES + 1
 
 
-def field(head: bytes, name: str) -> list[str]:
+def field_values(head: bytes, name: str) -> list[str]:
     """Return the values of a header field in a head that is not parsed, one for each line."""
     lines = re.findall(rb"\n%b:[ \t]*([^\r\n]*)" % re.escape(name.encode()), head, re.IGNORECASE)
     return [line.decode("latin-1").rstrip() for line in lines]
 
 
 def refusal(status: HTTPStatus, code: str, sentence: str, head: bytes, more: str = "") -> bytes:
-    """Return a whole answer that refuses and closes: a page for a browser that opens an address, else JSON.
+    """Return a whole answer that refuses a request and closes the connection.
 
     Args:
         status: of the answer.
-        code: the stable word of the error.
-        sentence: what is wrong and how to mend it.
-        head: of the request, as far as it was read.
-        more: header lines of the answer.
+        code: stable code of the error.
+        sentence: the error and its remedy.
+        head: the request head, as far as it was read.
+        more: further header lines of the answer.
     """
-    asked = {name: ",".join(values) for name in ("Accept", "Sec-Fetch-Mode") if (values := field(head, name))}
-    if prefers_page(asked):
-        kind, body = "text/html; charset=utf-8", error_page(status, code, sentence)
-    else:
-        kind = "application/json; charset=UTF-8"
-        body = json.dumps({"error": {"code": code, "message": sentence}}).encode()
+    names = ("Accept", "Sec-Fetch-Mode")
+    accepted = {name: ",".join(values) for name in names if (values := field_values(head, name))}
+    kind, body = error_body(accepted, status, code, sentence)
     lines = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n"
         "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\nVary: Accept\r\n"
@@ -186,7 +184,7 @@ def refusal(status: HTTPStatus, code: str, sentence: str, head: bytes, more: str
     return lines.encode() + body
 
 
-def _look_at(reading: asyncio.Future[bytes]) -> None:
-    """Take note of a failed read: Tornado may have stopped waiting for it."""
+def _retrieve_error(reading: asyncio.Future[bytes]) -> None:
+    """Mark a failed read as handled: Tornado may have stopped waiting for it."""
     if not reading.cancelled():
         reading.exception()
