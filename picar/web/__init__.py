@@ -1,1 +1,1 @@
-"""The page, the WebSocket and the HTTP interface. Tornado lives here and nowhere else."""
+"""The page, the WebSocket and the HTTP interface. In the server process, only this folder imports Tornado."""

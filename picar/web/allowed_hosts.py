@@ -1,9 +1,9 @@
-"""Which Host and Origin headers are this car's: the defence against DNS rebinding and foreign pages.
+"""Host and Origin headers that belong to this car: the defence against DNS rebinding and foreign pages.
 
-A rebinding attack makes a browser believe that evil.example is the car; the Host header then still says
+A rebinding attack makes a browser resolve evil.example to the car's address; the Host header then still contains
 evil.example. An attacker's name is never an IP address, nor this machine's name in a local zone.
 
-Laws: a name that is not known here is refused; what cannot be parsed is refused.
+Laws: an unknown name is refused; a header that cannot be parsed is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 LOCAL_ZONES = ("local", "lan", "home.arpa", "internal", "fritz.box")
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_SHOWN_CHARACTERS = 100  # of an Origin or a Host, in a sentence
 
 
 class AllowedHosts:
@@ -32,7 +33,7 @@ class AllowedHosts:
         self._names = {"localhost"} | {ascii_name(name) for name in configured}
 
     def allows(self, host: str) -> bool:
-        """Tell whether this Host header, with or without a port, is one of the car's."""
+        """Return whether this Host header, with or without a port, is one of the car's."""
         parts = split_host(host)
         if parts is None:
             return False
@@ -40,7 +41,7 @@ class AllowedHosts:
         return is_ip(name) or name in self._names or self._is_machine(name)
 
     def _is_machine(self, name: str) -> bool:
-        """Compare with the machine's name. It may change while picar runs; a page open under an older name must still stop the car."""
+        """Compare with all names that the machine has had: a page open under an older name must still stop the car."""
         present = self._machine()  # one system call, under 1 µs
         if present not in self._machines:
             self._machines[present] = _names_of(present)
@@ -48,7 +49,7 @@ class AllowedHosts:
 
 
 def _names_of(machine: str) -> re.Pattern[str]:
-    """Return a pattern of the names that a machine of this host name has in a home."""
+    """Return a pattern of the names that a machine of this host name has on a home network."""
     full = ascii_name(machine)
     label = re.escape(full.split(".")[0]) or "(?!)"  # no name, no match
     zones = "|".join(re.escape(zone) for zone in LOCAL_ZONES)
@@ -56,7 +57,7 @@ def _names_of(machine: str) -> re.Pattern[str]:
 
 
 def ascii_name(name: str) -> str:
-    """Return a host name as browsers send it: in lower case, other letters than ASCII in Punycode (RFC 5891 §4.4, RFC 3492)."""
+    """Return a host name as browsers send it: lower case, non-ASCII labels in Punycode (RFC 5891 §4.4, RFC 3492)."""
     labels = unicodedata.normalize("NFKC", name.lower()).rstrip(".").split(".")
     return ".".join(
         label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}" for label in labels
@@ -64,7 +65,7 @@ def ascii_name(name: str) -> str:
 
 
 def split_host(host: str, default_port: int = 80) -> tuple[str, int] | None:
-    """Return (name in lower case without brackets and trailing dot, port), None where it is neither."""
+    """Return (name, port), the name in lower case without brackets and trailing dot; None if `host` is not valid."""
     match = _HOST.fullmatch(host)
     if match is None:
         return None
@@ -74,7 +75,7 @@ def split_host(host: str, default_port: int = 80) -> tuple[str, int] | None:
 
 
 def same_origin(origin: str, host: str) -> bool:
-    """Tell whether an Origin header is the page served under this Host header."""
+    """Return whether an Origin header is the page served under this Host header."""
     scheme, separator, netloc = origin.partition("://")
     default_port = _DEFAULT_PORTS.get(scheme.lower())
     if not separator or default_port is None:
@@ -84,9 +85,29 @@ def same_origin(origin: str, host: str) -> bool:
 
 
 def is_ip(name: str) -> bool:
-    """Tell whether a name is an IP address, without brackets."""
+    """Return whether a name is an IP address, without brackets."""
     try:
         ipaddress.ip_address(name)
     except ValueError:
         return False
     return True
+
+
+def wrong_host(host: str) -> str:
+    """Return the sentence for a Host header that is refused."""
+    parts = split_host(host)
+    if parts is None:
+        return "The Host header of this request is not a valid host name. Open the car by its IP address."
+    return (
+        f'This car does not answer to the name {parts[0]}. Open it by its IP address, or add allowed_hosts = ["{parts[0]}"] '
+        "under [server] in picar.toml and start picar again."
+    )
+
+
+def foreign_origin(origin: str | None, host: str) -> str:
+    """Return the sentence for a request of another page."""
+    shown = "another site" if origin is None else origin[:_SHOWN_CHARACTERS] or "(nowhere)"
+    return (
+        f"This request is from a page at {shown}, and reached the car as {host[:_SHOWN_CHARACTERS]}. Open the car's own page. "
+        "A proxy in front of the car must pass on the Host header with its port; docs/access.md has the lines."
+    )

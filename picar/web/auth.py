@@ -1,12 +1,12 @@
-"""Who a request comes from, and whether it may come in.
+"""Authentication: which visitor sent a request, and whether the visitor is admitted.
 
-Three ways in: a credential (a paired phone's cookie, a script's bearer token); no pairing at all (`off`); or, where
-pairing is `local`, this machine itself. Decided on /ws and /api, never on a navigation: a browser does not send a
-SameSite=Strict cookie with a link from elsewhere.
+A visitor is admitted by a credential (a paired phone's cookie, a script's bearer token); by anything if pairing is
+`off`; or, if pairing is `local`, by a request from this machine itself. Only /ws and /api require a visitor, navigation
+does not: browsers do not send a SameSite=Strict cookie when a link on another site is opened.
 
-Law: behind a tunnel or a proxy everybody arrives from 127.0.0.1, so loopback counts only when the Host says so too and
-the request looks in every part as a browser or a program on this machine sends it. There is no list of what proxies
-add, since each adds its own: a header that is not on the list below is taken for one of theirs.
+Law: behind a tunnel or a proxy all requests arrive from 127.0.0.1. Loopback counts as this machine only if the Host names
+it too, and every header is one that browsers and programs send themselves. Each proxy adds other headers, so an unknown
+header is taken for a proxy's.
 """
 
 from __future__ import annotations
@@ -24,58 +24,28 @@ from picar.network.addresses import is_loopback
 from picar.web.allowed_hosts import split_host
 from picar.web.request_heads import field_values
 
-ANONYMOUS_COOKIE = "picar_session"  # says only that two connections are the same browser
+ANONYMOUS_COOKIE = "picar_session"  # links connections of one browser; gives no access
 _BEARER = "bearer "
-# What browsers, curl and the HTTP libraries of Python, Node, Go and Java send of their own (MDN, "HTTP headers"; tried with
-# Chromium). Whole names, then beginnings.
-_DIRECT = frozenset(
-    [
-        "alt-used",
-        "authorization",
-        "cache-control",
-        "connection",
-        "cookie",
-        "date",
-        "device-memory",
-        "dnt",
-        "downlink",
-        "dpr",
-        "ect",
-        "expect",
-        "from",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "last-event-id",
-        "origin",
-        "pragma",
-        "priority",
-        "purpose",
-        "range",
-        "referer",
-        "rtt",
-        "save-data",
-        "service-worker",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "upgrade-insecure-requests",
-        "user-agent",
-        "viewport-width",
-        "width",
-        "x-requested-with",
-    ]
+# The headers that browsers, curl and the HTTP libraries of Python, Node, Go and Java send themselves (MDN, "HTTP
+# headers"; tried with Chromium).
+_DIRECT_HEADER = re.compile(
+    r"""
+    alt-used | authorization | cache-control | connection | cookie | date | device-memory | dnt | downlink | dpr | ect
+    | expect | from | host | http2-settings | keep-alive | last-event-id | origin | pragma | priority | purpose | range
+    | referer | rtt | save-data | service-worker | te | trailer | transfer-encoding | upgrade
+    | upgrade-insecure-requests | user-agent | viewport-width | width | x-requested-with
+    | (accept | access-control-request- | content- | if- | sec-) .*
+    """,
+    re.VERBOSE | re.IGNORECASE | re.ASCII | re.DOTALL,
 )
-_DIRECT_BEGINNINGS = ("accept", "access-control-request-", "content-", "if-", "sec-")
 
 
 class Gate:
-    """Lets visitors in.
+    """Admits visitors.
 
     Args:
-        store: who is paired.
-        pairing: whom to ask for it.
+        store: the list of paired phones and scripts.
+        pairing: the pairing mode in force.
     """
 
     def __init__(self, store: AccessStore, pairing: Pairing) -> None:
@@ -84,7 +54,7 @@ class Gate:
 
     @property
     def cookie(self) -> str:
-        """The name of a paired phone's cookie: this car's own, since cookies know neither ports nor changing addresses."""
+        """The name of a paired phone's cookie. Each car has its own, since cookies ignore ports and addresses change."""
         return f"picar_{self.store.car}"
 
     def admit(self, request: HTTPServerRequest) -> Visitor | None:
@@ -96,31 +66,31 @@ class Gate:
             return Visitor(cookie(request, ANONYMOUS_COOKIE) or secrets.token_urlsafe(16))
         return None
 
-    def keep(self, visitor: Visitor | None) -> None:
-        """Write a newcomer to the list; for other visitors, do nothing.
+    def save_new_pairing(self, visitor: Visitor | None) -> None:
+        """Save a new pairing to the list; for other visitors, do nothing.
 
         Raises:
-            AccessError: it cannot be written down.
+            AccessError: the list cannot be written.
         """
         if visitor and visitor.name is not None:
             self.store.keep(visitor.session)
 
     def paired(self, request: HTTPServerRequest) -> Paired | None:
-        """Return the phone or script whose credential comes with this request."""
+        """Return the phone or script whose credential is in this request, or None."""
         headers = request.headers
-        return self._whose(headers.get("Authorization", ""), headers.get_list("Cookie"))
+        return self._find(headers.get("Authorization", ""), headers.get_list("Cookie"))
 
     def has_priority(self, head: bytes, ip: str) -> bool:
         """Return whether a head that is not parsed yet goes before those of strangers.
 
-        Where pairing is `local`, all of this machine's heads do: the whole of them decides later who is admitted.
+        If pairing is `local`, all heads from loopback do; only the parsed request shows whether its visitor is admitted.
         """
         if self.pairing == "off" or (self.pairing == "local" and is_loopback(ip)):
             return True
         authorization, cookies = field_values(head, "Authorization"), field_values(head, "Cookie")
-        return self._whose("".join(authorization[:1]), cookies) is not None
+        return self._find("".join(authorization[:1]), cookies) is not None
 
-    def _whose(self, authorization: str, cookies: Iterable[str]) -> Paired | None:
+    def _find(self, authorization: str, cookies: Iterable[str]) -> Paired | None:
         if authorization.lower().startswith(_BEARER):
             return self.store.who(authorization[len(_BEARER) :].strip())
         credential = find_cookie(cookies, self.cookie)
@@ -128,30 +98,28 @@ class Gate:
 
 
 def is_local(request: HTTPServerRequest) -> bool:
-    """Tell whether this machine itself asks, as far as can be told: see the law above."""
-    host = split_host(request.headers.get("Host", ""))  # Tornado makes 127.0.0.1 of one that is not there
+    """Return whether this machine itself sent the request, by the law above."""
+    host = split_host(request.headers.get("Host", ""))  # Tornado sets a missing Host to 127.0.0.1
     if host is None or not _is_direct(request):
         return False
     return is_loopback(request.remote_ip or "") and (host[0] == "localhost" or is_loopback(host[0]))
 
 
 def _is_direct(request: HTTPServerRequest) -> bool:
-    """Tell whether no proxy can be seen; nginx asks by HTTP/1.0 unless told otherwise, browsers never do."""
-    names = [name.lower() for name in request.headers]
-    direct = (name in _DIRECT or name.startswith(_DIRECT_BEGINNINGS) for name in names)
-    return request.version != "HTTP/1.0" and all(direct)
+    """Return whether the request shows no proxy. nginx uses HTTP/1.0 by default, browsers never do."""
+    return request.version != "HTTP/1.0" and all(map(_DIRECT_HEADER.fullmatch, request.headers))
 
 
 def cookie(request: HTTPServerRequest, name: str) -> str:
-    """Return the value of a cookie, empty where there is none."""
+    """Return the value of a cookie, or an empty string."""
     return find_cookie(request.headers.get_list("Cookie"), name)
 
 
 def find_cookie(lines: Iterable[str], name: str) -> str:
-    """Return the value of one cookie; the others, which may be another program's and thousands, are not parsed.
+    """Return the value of one cookie, or an empty string. Other programs may have thousands of cookies: they are not parsed.
 
-    Of several with this name the last counts: browsers send those of the longest path first (RFC 6265 §5.4), and the
-    car's are for `/`.
+    Of several cookies with this name, the last counts: browsers send the longest path first (RFC 6265 §5.4), and the
+    car's path is `/`.
 
     Args:
         lines: the values of all Cookie headers.

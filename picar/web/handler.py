@@ -1,9 +1,9 @@
-"""What every handler has: who may ask, the headers, errors as JSON.
+"""The base of all handlers: checks before a request is handled, headers of the answer, errors as JSON.
 
-The checks are in `prepare`, for the WebSocket too: Tornado 6.6 calls `check_origin` only when a request
-looks foreign, and a rebound name does not.
+The checks are in `prepare`, for the WebSocket too: Tornado 6.6 calls `check_origin` only if Origin and Host differ, and
+under a rebound name they are the same.
 
-Law: a handler is for those whom the gate admits, unless it says that it is public.
+Law: every handler requires an admitted visitor unless it sets `public = True`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import time
 from http import HTTPStatus
 from typing import Any
 
@@ -19,39 +18,39 @@ from tornado.web import HTTPError, RequestHandler
 
 from picar.access.visitor import Visitor
 from picar.errors import AccessError
-from picar.web.allowed_hosts import AllowedHosts, same_origin, split_host
+from picar.web.allowed_hosts import AllowedHosts, foreign_origin, same_origin, split_host, wrong_host
 from picar.web.auth import Gate
-from picar.web.errorpage import error_page, prefers_page
-from picar.web.fairness import FairQueues
+from picar.web.errorpage import error_body
+from picar.web.fairness import FairQueues, RateLimitedLog
 
 log = logging.getLogger(__name__)
 
 _CODES = {
-    HTTPStatus.FORBIDDEN: ("forbidden", "This may not be read from here."),
-    HTTPStatus.NOT_FOUND: ("not_found", "There is nothing here. The page is at /."),
-    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "This address does not take that method."),
-    HTTPStatus.BAD_REQUEST: ("bad_request", "This request cannot be understood."),
+    HTTPStatus.FORBIDDEN: ("forbidden", "This path is not a file of the page. The page is at /."),
+    HTTPStatus.NOT_FOUND: ("not_found", "There is nothing at this address. The page is at /."),
+    HTTPStatus.METHOD_NOT_ALLOWED: (
+        "method_not_allowed",
+        "This address accepts only the methods in the header Allow.",
+    ),
+    HTTPStatus.BAD_REQUEST: (
+        "bad_request",
+        "This request is not valid. Check its address, headers and body.",
+    ),
 }
-_FOREIGN_PAGE = (
-    "This request is from a page at {origin}, and reached the car as {host}. Open the car's own page. "
-    "A proxy in front of the car must pass on the Host header with its port; docs/access.md has the lines."
-)
 NOT_SAVED_RETRY_S = "10"
-_NOT_JSON = "Send JSON, with Content-Type: application/json."
-_SHOWN_CHARACTERS = 100  # of an Origin or a Host, in a sentence
-# To strangers: no path of this machine, so no `program.command` here.
+_NOT_JSON = "Send JSON, with the header Content-Type: application/json."
+# Strangers read this sentence, so it contains no path of this machine and no `program.command`.
 _NOT_PAIRED = (
     "This phone or program is not paired with the car. Open the car's page and enter its PIN; "
     "the command picar pair shows the PIN on the car's machine."
 )
 
-Route = tuple[
-    str, type[RequestHandler], dict[str, Any]
-]  # pattern of the path, handler, arguments of its `initialize`
+# pattern of the path, handler, arguments of its `initialize`
+Route = tuple[str, type[RequestHandler], dict[str, Any]]
 
 
 class Refused(HTTPError):
-    """A refusal with a code and a sentence of its own, and headers that go with it."""
+    """A refusal with its own code, sentence and headers."""
 
     def __init__(self, status: int, code: str, sentence: str, **headers: str) -> None:
         super().__init__(status, log_message=None)
@@ -59,96 +58,79 @@ class Refused(HTTPError):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-class SeldomLog:
-    """A log of at most one line a second, since each request of a stranger may write one."""
-
-    def __init__(self) -> None:
-        self._next_at = 0.0
-
-    def warn(self, sentence: str) -> None:
-        """Log a sentence, or leave it out."""
-        now = time.monotonic()
-        if now >= self._next_at:
-            self._next_at = now + 1.0
-            log.warning("refused: %s", sentence)
-
-
 class Handler(RequestHandler):
     """The base of every handler."""
 
-    public = False  # also for those who are not paired
-    same_for_all = False  # no secret: a foreign page may ask for it, and cannot read the answer
-    at_once = False  # for those who may come in, without waiting for a turn
+    public = False  # True: strangers are admitted too
+    any_origin = (
+        False  # True: any page may send GET or HEAD; the content is no secret, and the page cannot read it
+    )
+    immediate = False  # True: a request of an admitted visitor does not wait for its turn
     visitor: Visitor | None = None
 
     async def prepare(self) -> None:
-        """Refuse, before anything runs, a foreign Host (421), a foreign page (403) and a stranger (401).
+        """Refuse a foreign Host (421), a foreign page (403) or a stranger (401) before the handler runs.
 
-        All wait for their turn here; who may come in is found out first, so as not to wait behind strangers.
+        The visitor is looked up before the wait: admitted visitors have a queue of their own.
         """
         gate: Gate = self.settings["gate"]
         self.visitor = gate.admit(self.request)
-        if not (self.visitor and self.at_once):
+        if not (self.visitor and self.immediate):
             await self.wait_for_turn()
         self._admit_or_refuse()
-        if not self.public and not self.at_once:
-            self.keep_newcomer()
+        if not self.public and not self.immediate:
+            self.save_new_pairing()
 
-    def keep_newcomer(self) -> None:
-        """Write a newcomer to the list when its cookie first returns."""
+    def save_new_pairing(self) -> None:
+        """Save a new pairing when its cookie first returns; for other visitors, do nothing."""
         gate: Gate = self.settings["gate"]
         try:
-            gate.keep(self.visitor)
+            gate.save_new_pairing(self.visitor)
         except AccessError as error:
             status, code = HTTPStatus.SERVICE_UNAVAILABLE, "not_saved"
             raise Refused(status, code, str(error), Retry_After=NOT_SAVED_RETRY_S) from None
 
     def on_finish(self) -> None:
-        """Write a newcomer after the answer, for handlers that must not wait for a disk."""
-        if self.at_once:
+        """Save a new pairing after the answer of an immediate handler, which must not wait for a disk."""
+        if self.immediate:
             with contextlib.suppress(Refused):
-                self.keep_newcomer()
+                self.save_new_pairing()
 
     async def wait_for_turn(self) -> None:
-        """Let the driver's messages be read first, and those who came before."""
-        turns: FairQueues = self.settings["turns"]
-        await turns.wait(self.visitor is not None)
+        """Wait until the driver's messages and earlier requests are handled."""
+        queues: FairQueues = self.settings["queues"]
+        await queues.wait(self.visitor is not None)
 
     def _admit_or_refuse(self) -> None:
         host = self.request.host
         allowed: AllowedHosts = self.settings["allowed_hosts"]
         if not allowed.allows(host):
-            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", _wrong_host(host))
+            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", wrong_host(host))
         if self._is_foreign(host):
-            sentence = _foreign_page(self.request.headers.get("Origin"), host)
-            self.warn_seldom(sentence)
+            sentence = foreign_origin(self.request.headers.get("Origin"), host)
+            self.log_refusal(sentence)
             raise Refused(HTTPStatus.FORBIDDEN, "foreign_origin", sentence)
         if self.visitor is None and not self.public:
-            raise Refused(
-                HTTPStatus.UNAUTHORIZED,
-                "not_paired",
-                _NOT_PAIRED,
-                WWW_Authenticate="Bearer",
-            )
+            raise Refused(HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED, WWW_Authenticate="Bearer")
 
     def _is_foreign(self, host: str) -> bool:
-        """Tell whether another page's script or form asks. A link from there to a public page is fine."""
+        """Return whether a script or form of another page sent this request. A link to a public page is allowed."""
         headers = self.request.headers
         reads = self.request.method in ("GET", "HEAD")
         origin = headers.get("Origin")  # a module script has one too, and a proxy may have changed the Host
-        if origin is not None and not same_origin(origin, host) and not (self.same_for_all and reads):
+        if origin is not None and not same_origin(origin, host) and not (self.any_origin and reads):
             return True
-        followed_a_link = self.public and reads
-        # Sent with https and to localhost only. It can refuse, and it never vouches: anybody may write it.
-        return not followed_a_link and headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
+        # Browsers send it over https and to localhost only. Used only to refuse: a client can forge this header.
+        site = headers.get("Sec-Fetch-Site", "none")
+        return not (self.public and reads) and site not in ("none", "same-origin")
 
-    def warn_seldom(self, sentence: str) -> None:
-        """Log why a request is refused, at most once a second for all of them."""
-        seldom: SeldomLog = self.settings["seldom_log"]
-        seldom.warn(sentence)
+    def log_refusal(self, sentence: str) -> None:
+        """Log why a request is refused; at most one line per second for all requests."""
+        refusals: RateLimitedLog = self.settings["refusals"]
+        refusals.warning("refused: %s", sentence)
 
     def allowed_methods(self) -> list[str]:
-        """Return the methods that this address takes."""
+        """Return the methods that this address accepts."""
         return [
             method
             for method in self.SUPPORTED_METHODS
@@ -156,14 +138,14 @@ class Handler(RequestHandler):
         ]
 
     def set_default_headers(self) -> None:
-        """Let the page load its own files and talk to this car, and nothing else."""
+        """Allow the page to load its own files and to connect to this car, and nothing else."""
         host = self.request.host
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "no-referrer")
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
         self.clear_header("Server")
-        # Older Safari does not count the WebSocket under 'self'; a Host that is not ours is refused anyway.
+        # Older Safari does not count the WebSocket under 'self'. Requests with a wrong Host are refused in any case.
         sockets = f" ws://{host} wss://{host}" if split_host(host) else ""
         self.set_header(
             "Content-Security-Policy",
@@ -173,30 +155,28 @@ class Handler(RequestHandler):
         )
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer `{"error": {"code", "message"}}`, and to a browser that opens the address a page with that sentence."""
+        """Send `{"error": {"code", "message"}}`, or to a browser that opens this address a page with the message."""
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, Refused):
             code, sentence = error.code, error.sentence
             for name, value in error.headers.items():
                 self.set_header(name, value)
         else:
-            unknown = ("error", "Something went wrong in the car; its log says what.")
+            unknown = ("error", "picar could not handle this request. Its log has the details.")
             code, sentence = _CODES.get(HTTPStatus(status_code), unknown)
         self.set_header("Vary", "Accept")
         if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             self.set_header("Allow", ", ".join(self.allowed_methods()))
-        if prefers_page(self.request.headers):
-            self.set_header("Content-Type", "text/html; charset=utf-8")
-            self.finish(error_page(status_code, code, sentence))
-        else:
-            self.finish({"error": {"code": code, "message": sentence}})
+        kind, body = error_body(self.request.headers, status_code, code, sentence)
+        self.set_header("Content-Type", kind)
+        self.finish(body)
 
 
 class JsonHandler(Handler):
-    """A handler whose body is a JSON object, and says so: no form of another page can."""
+    """A handler that requires a JSON body with its Content-Type; a form of another page cannot send that."""
 
     async def prepare(self) -> None:
-        """Refuse with 415 what is not said to be JSON; no body at all is fine."""
+        """Refuse a POST with another Content-Type (415); an empty body needs none."""
         await super().prepare()
         headers = self.request.headers
         kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -204,24 +184,25 @@ class JsonHandler(Handler):
         if self.request.method == "POST" and kind != "application/json" and not empty:
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_json", _NOT_JSON)
 
-    def asked(self, **kinds: tuple[type, ...]) -> dict[str, Any]:
-        """Return the body's members.
+    def members(self, **kinds: tuple[type, ...]) -> dict[str, Any]:
+        """Return the members of the body.
 
         Args:
-            kinds: the members that there may be, and their types. None of them must be there.
+            kinds: the allowed members and their types; each member is optional.
 
         Raises:
-            Refused: it is no JSON object, or has other members or types.
+            Refused: the body is not a JSON object, or has other members or types.
         """
         try:
             body = json.loads(self.request.body or b"{}")
         except (ValueError, RecursionError):
-            raise bad_request("it is not JSON") from None
+            raise bad_request("its body is not JSON") from None
         if not isinstance(body, dict):
-            raise bad_request("it is not a JSON object")
+            raise bad_request("its body is not a JSON object")
         for name, value in body.items():
             if name not in kinds:
-                raise bad_request(f"it has the members {', '.join(kinds) or 'none'}")
+                allowed = f"only these members: {', '.join(kinds)}" if kinds else "no members"
+                raise bad_request(f"its body may have {allowed}")
             if type(value) not in kinds[name]:
                 raise bad_request(f"{name} has the wrong type")
         return body
@@ -229,19 +210,4 @@ class JsonHandler(Handler):
 
 def bad_request(problem: str) -> Refused:
     """Return the 400 for a body with this problem."""
-    return Refused(HTTPStatus.BAD_REQUEST, "bad_request", f"This request is not understood: {problem}.")
-
-
-def _foreign_page(origin: str | None, host: str) -> str:
-    shown = "another site" if origin is None else origin[:_SHOWN_CHARACTERS] or "(nowhere)"
-    return _FOREIGN_PAGE.format(origin=shown, host=host[:_SHOWN_CHARACTERS])
-
-
-def _wrong_host(host: str) -> str:
-    parts = split_host(host)
-    if parts is None:
-        return "The Host header of this request is no host name."
-    return (
-        f'This car does not answer to the name {parts[0]}. Open it by its IP address, or add allowed_hosts = ["{parts[0]}"] '
-        "under [server] in picar.toml and start picar again."
-    )
+    return Refused(HTTPStatus.BAD_REQUEST, "bad_request", f"This request is not valid: {problem}.")

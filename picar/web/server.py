@@ -1,14 +1,18 @@
-"""The server: listening, the event loop, and the order of things at the end."""
+"""The server: listening sockets, the table of all handlers, the event loop, and the order of shutdown."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
 import logging
+import re
 import socket
 from collections.abc import Callable
+from typing import Any
 
+from tornado.httputil import HTTPServerRequest
 from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
 
 from picar.car.hub import Hub
 from picar.config import ServerConfig
@@ -19,41 +23,45 @@ from picar.motor.channel import Channel
 from picar.network.addresses import EVERYWHERE
 from picar.sensors.watch import HostWatch
 from picar.system.systemd import Watchdog, notify
-from picar.web.application import SOCKET_BYTES, application
+from picar.web import api, handler, site, websocket
+from picar.web.allowed_hosts import AllowedHosts
 from picar.web.auth import Gate
 from picar.web.connection_limits import ConnectionLimits, LimitedServer
-from picar.web.fairness import FairListener
+from picar.web.fairness import FairListener, FairQueues, RateLimitedLog
 
 log = logging.getLogger(__name__)
 
-BACKLOG = 128  # connections that wait to be taken; Tornado's own number
+BACKLOG = 128  # connections that wait to be accepted; Tornado's own number
 BODY_BYTES = 4 * 1024
 BODY_S = 5.0
-IDLE_S = 20.0  # for a request's head to arrive, from the first byte or the one before
-LOOK_S = 1.0  # how often somebody's leaving the list of the paired is noticed
+IDLE_S = 20.0  # for the head of a request to arrive, from the first byte or the last request
+SOCKET_BYTES = 64 * 1024  # above this Tornado drops a WebSocket; `DriveSocket` closes it properly far below
+PING_S = 20.0  # finds dead WebSockets; the car's safety does not depend on it
+STORE_CHECK_S = 1.0  # between two looks at the list of paired phones
 NOT_SAVED = (
     "the last minute is not saved: neither XDG_RUNTIME_DIR nor RUNTIME_DIRECTORY is a folder to write to"
 )
+_ABSOLUTE_FORM = re.compile(r"https?://(?P<authority>[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
 
 def listen(config: ServerConfig) -> list[socket.socket]:
     """Open the listening sockets.
 
     Raises:
-        ServeError: the port is busy or not ours to take, or the address is not this machine's.
+        ServeError: the port is in use or not allowed, or the address is not one of this machine.
     """
     try:
         return [*FairListener.take_over(_bound(config))]
-    except (socket.gaierror, ValueError):  # a name that is none is a UnicodeError, which is a ValueError
+    except (socket.gaierror, ValueError):  # an invalid name raises UnicodeError, which is a ValueError
         raise ServeError(
             f"Host {config.host}: no such address. Use {EVERYWHERE} for every address, or one of this machine's."
         ) from None
     except OSError as error:
-        raise ServeError(_why_not(error, config)) from None
+        raise ServeError(_cannot_listen(error, config)) from None
 
 
 def _bound(config: ServerConfig) -> list[socket.socket]:
-    """Bind one address, or with "all" one socket for each IP version that this machine has, all on the same port."""
+    """Bind one address, or for "all" one socket for each IP version of this machine, all on the same port."""
     if config.host != EVERYWHERE:
         return bind_sockets(config.port, config.host)
     sockets: list[socket.socket] = []
@@ -72,28 +80,82 @@ def _bound(config: ServerConfig) -> list[socket.socket]:
     return sockets
 
 
-def _why_not(error: OSError, config: ServerConfig) -> str:
+def _cannot_listen(error: OSError, config: ServerConfig) -> str:
     if error.errno == errno.EADDRINUSE:
         other = config.port + 1 if config.port < 65535 else 8000
-        return f"Port {config.port} is in use by another program, perhaps another picar. Stop that, or use --port {other}."
+        return f"Port {config.port} is in use by another program, perhaps another picar. Stop it, or use --port {other}."
     if error.errno == errno.EACCES:
-        return f"Port {config.port} needs special rights. Use a port from 1024 up, like --port 8000."
+        return f"Port {config.port} needs special rights. Use a port from 1024 up, such as --port 8000."
     if error.errno == errno.EADDRNOTAVAIL:
         return f"Host {config.host}: not an address of this machine. Use {EVERYWHERE} for every address, or one of its own."
     return f"Cannot listen on {config.host} port {config.port}: {error.strerror}."
 
 
+class CarApplication(Application):
+    """The table of handlers, and the forms of a request that are made uniform before the lookup.
+
+    Laws:
+    - A request target in absolute form counts as its path, and its authority replaces the Host header (RFC 9112 §3.2.2),
+      so that the authority is checked. Where the two differed, the request counts as forwarded, not as one of this machine.
+    - No body is parsed as a form: the car accepts JSON, and Tornado would parse the forms of many strangers in one turn.
+    - A method unknown to Tornado is handled as OPTIONS, which no handler accepts: before its 405 it passes the same
+      checks, and waits for the same turn.
+    """
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """Return the handler of a request."""
+        setattr(request, "_parse_body", lambda: None)  # noqa: B010 - a method to mypy
+        if request.method not in RequestHandler.SUPPORTED_METHODS:
+            request.method = "OPTIONS"
+        target = _ABSOLUTE_FORM.fullmatch(request.uri or "")
+        if target:
+            if request.host.lower() != target["authority"].lower():
+                request.headers["Forwarded"] = "host=another"
+            request.headers["Host"] = request.host = target["authority"]
+            rest = target["rest"]
+            request.uri = rest if rest.startswith("/") else f"/{rest}"
+            request.path = request.uri.partition("?")[0]
+        return super().find_handler(request, **kwargs)
+
+
+def application(
+    hub: Hub,
+    channel: Channel,
+    config: ServerConfig,
+    flight: FlightRecorder,
+    gate: Gate,
+    limits: ConnectionLimits,
+    port: int,
+) -> CarApplication:
+    """Return the application: the page, the WebSocket, and the routes of `api`."""
+    return CarApplication(
+        [
+            *site.routes(),
+            (r"/ws", websocket.DriveSocket, {"hub": hub, "limits": limits}),
+            *api.routes(hub, channel, config, flight, gate, port),
+        ],
+        default_handler_class=site.NotFound,
+        allowed_hosts=AllowedHosts(socket.gethostname, config.allowed_hosts),
+        gate=gate,
+        queues=FairQueues(),
+        refusals=RateLimitedLog(handler.log),
+        websocket_max_message_size=SOCKET_BYTES,
+        websocket_ping_interval=PING_S,
+        transforms=[site.GzipEncoding],
+    )
+
+
 class Server:
-    """Serves until it is told to end, or the motor process dies.
+    """Serves until `end` is called, or the motor process dies.
 
     Args:
-        hub: the middle.
-        channel: the motor process, started.
+        hub: the car.
+        channel: the started motor process.
         sockets: from `listen`.
-        config: names that are allowed in a Host header, and how many may come.
-        flight: the flight recorder; its last minute is saved when something broke.
-        gate: who may come in.
-        watch: how the machine is.
+        config: the section `[server]`.
+        flight: the flight recorder; after a failure its last minute is saved.
+        gate: admits visitors.
+        watch: reads the state of this machine.
     """
 
     def __init__(
@@ -106,12 +168,12 @@ class Server:
         gate: Gate,
         watch: HostWatch,
     ) -> None:
-        self._hub, self._channel, self._flight, self._gate = hub, channel, flight, gate
-        self._watch = watch
+        self._hub, self._channel, self._sockets = hub, channel, sockets
+        self._flight, self._gate, self._watch = flight, gate, watch
+        self._port = sockets[0].getsockname()[1]
         limits = ConnectionLimits(config.max_clients, config.max_clients_per_address)
-        port = sockets[0].getsockname()[1]
         self._http = LimitedServer(
-            application(hub, channel, config, flight, gate, limits, port),
+            application(hub, channel, config, flight, gate, limits, self._port),
             limits=limits,
             has_priority=gate.has_priority,
             max_buffer_size=2 * SOCKET_BYTES,
@@ -119,25 +181,24 @@ class Server:
             body_timeout=BODY_S,
             idle_connection_timeout=IDLE_S,
         )
-        self._sockets = sockets
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.Handle | None = None
         self._due_at = 0.0
-        self._pulsing_soon = self._serving_soon = False
-        self._looked_at = 0.0
+        self._pulse_is_next = self._serve_is_next = False
+        self._store_checked_at = 0.0
         self._watchdog = Watchdog()
         self._ended = asyncio.Event()
         self._exit_code = 0
 
     async def run(self) -> int:
-        """Serve. Returns the exit code: 0 when told to end, 1 when something broke."""
+        """Serve. Return the exit code: 0 after `end`, 1 after a failure."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._channel.fileno(), self._guarded(self._channel.read))
         self._hub.wake = self._pulse_soon
         self._watch.start()
         self._http.add_sockets(self._sockets)
         self._pulse_soon()
-        notify(f"READY=1\nSTATUS=Ready on port {self._sockets[0].getsockname()[1]}.")
+        notify(f"READY=1\nSTATUS=Ready on port {self._port}.")
         try:
             await self._ended.wait()
         finally:
@@ -145,17 +206,17 @@ class Server:
             if self._timer:
                 self._timer.cancel()
             self._channel.close()
-            why = "A failure; the log says which." if self._exit_code else "Told to end."
-            notify(f"STOPPING=1\nSTATUS={why}")
+            status = "A failure; the log has the details." if self._exit_code else "Stopped on request."
+            notify(f"STOPPING=1\nSTATUS={status}")
             self._http.stop()
             self._hub.close()
-            await asyncio.sleep(0)  # lets the goodbyes out
+            await asyncio.sleep(0)  # sends the close frames
         return self._exit_code
 
-    def broke(self, why: str) -> None:
-        """End with a failure, the pins being low: save what led to it."""
+    def fail(self, reason: str) -> None:
+        """End with a failure, after the pins are low, and save the last minute."""
         self.end(exit_code=1)
-        saved = self._flight.save(why, folder_in_memory())
+        saved = self._flight.save(reason, folder_in_memory())
         log.info("picar ends; %s", f"the last minute is in {saved}" if saved else NOT_SAVED)
 
     def end(self, exit_code: int = 0) -> None:
@@ -167,52 +228,52 @@ class Server:
             self._loop.call_soon_threadsafe(self._ended.set)
 
     def _pulse_soon(self) -> None:
-        """Have a pulse next, once however often it is asked for: else a flood would put it off for ever."""
+        """Schedule a pulse for the next turn. Further calls do not postpone it, so that a flood cannot."""
         assert self._loop is not None
-        if self._pulsing_soon:
+        if self._pulse_is_next:
             return
         if self._timer:
             self._timer.cancel()
-        self._pulsing_soon = True
+        self._pulse_is_next = True
         self._due_at = self._loop.time()
         self._timer = self._loop.call_soon(self._guarded(self._pulse))
 
     def _pulse(self) -> None:
         assert self._loop is not None
-        self._pulsing_soon = False
+        self._pulse_is_next = False
         self._due_at = max(self._due_at + self._hub.pulse(), self._loop.time())
         self._timer = self._loop.call_at(self._due_at, self._guarded(self._pulse))
         now = self._loop.time()
         if self._channel.fresh():
-            self._watchdog.feed(now)  # nowhere else: here both loops are known to turn
-        if now - self._looked_at >= LOOK_S:
-            self._looked_at = now
-            self._look_at_store()
+            self._watchdog.feed(now)  # only here: both processes are known to run
+        if now - self._store_checked_at >= STORE_CHECK_S:
+            self._store_checked_at = now
+            self._check_store()
         self._hub.on_host(self._watch.look(wanted=self._hub.is_watched))
-        if not self._serving_soon:
+        if not self._serve_is_next:
             self._serve()
 
     def _serve(self) -> None:
-        """Send a slice of what is due, and come back for the rest after a look at the sockets."""
+        """Send a slice of the due states; send the next slice after the sockets were polled."""
         assert self._loop is not None
-        self._serving_soon = self._hub.serve()
-        if self._serving_soon:
+        self._serve_is_next = self._hub.serve()
+        if self._serve_is_next:
             self._loop.call_soon(self._guarded(self._serve))
 
-    def _look_at_store(self) -> None:
-        """Disconnect the phones that another process removed, and follow the speed cap that it set."""
+    def _check_store(self) -> None:
+        """Apply changes by another process: disconnect removed phones, and set its speed cap."""
         self._hub.keep_only({one.id for one in self._gate.store.paired})
         self._hub.on_kept_cap(self._gate.store.speed_cap)
 
     def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:
-        """Make a failure of the loop's own work the end: a server without its watch must not drive."""
+        """End the server if the loop's own work fails: without it, a failing motor process would go unnoticed."""
 
         def guarded() -> None:
             try:
                 work()
             except Exception:
-                self._channel.cut()  # pins low first: a log may have to wait for its disk
+                self._channel.cut()  # pins low first: the log may have to wait for its disk
                 log.exception("picar cannot go on")
-                self.broke("the server's own loop failed")
+                self.fail("the server's own loop failed")
 
         return guarded

@@ -67,7 +67,7 @@ async def test_a_stopped_motor_process_ends_the_feeding(service: tuple[Product, 
     os.kill(car.motor_pid(), signal.SIGSTOP)
     before = systemd.feeds()
     assert await car.ended() == 1
-    assert systemd.heard()[-1] == "STOPPING=1\nSTATUS=A failure; the log says which."
+    assert systemd.heard()[-1] == "STOPPING=1\nSTATUS=A failure; the log has the details."
     assert systemd.feeds() - before <= 3  # it counts as fresh for 2 s
 
 
@@ -87,7 +87,7 @@ async def test_a_stopped_server_is_fed_by_nobody_else(service: tuple[Product, Li
 async def test_told_to_end_it_says_so_when_the_pins_are_low(service: tuple[Product, Listener]) -> None:
     car, systemd = service
     car.process.terminate()
-    await until(lambda: "STOPPING=1\nSTATUS=Told to end." in systemd.heard(), "stopping")
+    await until(lambda: "STOPPING=1\nSTATUS=Stopped on request." in systemd.heard(), "stopping")
     assert car.is_low()
     assert await car.ended() == 0
 

@@ -61,8 +61,8 @@ def is_small_page(answer: Answer) -> Tags:
     [
         ("GET", "/nothing", {}, 404, "The page is at /."),
         ("GET", "/static/nothing.js", {}, 404, "The page is at /."),
-        ("GET", "/static/../picar.toml", {}, 403, "This may not be read from here."),
-        ("GET", "/api/v1/stop", {}, 405, "This address does not take that method."),
+        ("GET", "/static/../picar.toml", {}, 403, "This path is not a file of the page."),
+        ("GET", "/api/v1/stop", {}, 405, "This address accepts only the methods"),
         ("GET", "/", {"Host": "evil.example"}, 421, 'allowed_hosts = ["evil.example"]'),
         ("GET", "/healthz", {"Origin": "null"}, 403, "from a page at null"),
         ("GET", "/ws", {}, 426, "speaks WebSocket only"),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPResponse
 
-from picar.web.site import Packed, accepts_gzip
+from picar.web.site import GzipCache, accepts_gzip
 from tests.support.client import Client
 from tests.support.product import Product
 from tests.support.raw import ask
@@ -260,10 +260,10 @@ async def test_the_weight_of_gzip_counts_for_files_and_for_other_answers(car: Pr
 
 
 def test_a_file_that_has_changed_is_packed_anew(tmp_path: Path) -> None:
-    packed, file = Packed(), tmp_path / "page.js"
+    cache, file = GzipCache(), tmp_path / "page.js"
     file.write_text("old")
-    assert gzip.decompress(packed.get(file)) == b"old"
-    kept = packed.get(file)
-    assert packed.get(file) is kept
+    assert gzip.decompress(cache.get(file)) == b"old"
+    first = cache.get(file)
+    assert cache.get(file) is first
     file.write_text("newer")
-    assert gzip.decompress(packed.get(file)) == b"newer"
+    assert gzip.decompress(cache.get(file)) == b"newer"

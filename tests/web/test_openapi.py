@@ -18,7 +18,7 @@ import picar.web
 from picar.access.store import MOST_PAIRED, AccessStore
 from picar.access.tokens import TRIES
 from picar.config import Config, ServerConfig
-from picar.web.application import application
+from picar.web.server import application
 from tests.support.household import Household
 from tests.support.raw import UPGRADE, Answer, ask
 

@@ -14,7 +14,7 @@ import picar.web
 from picar.access.store import INVITATION_S, MOST_PAIRED, AccessStore
 from picar.access.tokens import PAUSE_S, TRIES
 from picar.network import addresses
-from picar.web.api.access import REDRAWN_S, Drawn
+from picar.web.api.access import REDRAW_S, QrCodes
 from tests.support.household import JSON, Household, cookie_of
 from tests.support.raw import ask
 from tests.support.waiting import until
@@ -282,19 +282,19 @@ async def test_a_huge_body_is_refused_unread(house: Household) -> None:
 def test_a_qr_code_is_drawn_once_a_minute_for_each_who_invites_unless_it_is_good_no_more(
     tmp_path: Path,
 ) -> None:
-    store, drawn, url = AccessStore(tmp_path), Drawn(), "http://192.0.2.1"
-    first = drawn.get(store, url, "mia", 1000.0)
+    store, codes, url = AccessStore(tmp_path), QrCodes(), "http://192.0.2.1"
+    first = codes.get(store, url, "mia", 1000.0)
     assert first["expires_in_s"] == INVITATION_S
-    ben = drawn.get(store, url, "ben", 1000.0)
+    ben = codes.get(store, url, "ben", 1000.0)
     assert ben["link"] != first["link"]
-    later = drawn.get(store, url, "mia", 1000.0 + REDRAWN_S - 1)
-    assert (later["link"], later["expires_in_s"]) == (first["link"], INVITATION_S - REDRAWN_S + 1)
-    assert drawn.get(store, url, "mia", 1000.0 + REDRAWN_S)["link"] != first["link"]
-    assert drawn.get(store, "http://192.0.2.2", "mia", 1000.0)["link"].startswith("http://192.0.2.2/#pair=")
-    old = drawn.get(store, url, "mia", 1000.0)["link"]
+    later = codes.get(store, url, "mia", 1000.0 + REDRAW_S - 1)
+    assert (later["link"], later["expires_in_s"]) == (first["link"], INVITATION_S - REDRAW_S + 1)
+    assert codes.get(store, url, "mia", 1000.0 + REDRAW_S)["link"] != first["link"]
+    assert codes.get(store, "http://192.0.2.2", "mia", 1000.0)["link"].startswith("http://192.0.2.2/#pair=")
+    old = codes.get(store, url, "mia", 1000.0)["link"]
     store.new_pin()
-    assert drawn.get(store, url, "mia", 1000.0)["link"] != old
-    assert drawn.get(store, None, "mia", 1000.0)["qr"] is None
+    assert codes.get(store, url, "mia", 1000.0)["link"] != old
+    assert codes.get(store, None, "mia", 1000.0)["qr"] is None
 
 
 PINS = {"/api/v1/pair": {}, "/api/v1/speed-cap": {"speed": 1.0}}

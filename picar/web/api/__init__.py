@@ -1,4 +1,4 @@
-"""The list of the HTTP routes. Each feature has one file here with its handlers and `routes(…)`, their addresses."""
+"""The list of the HTTP routes. Each feature has one file here, with its handlers and `routes(…)`."""
 
 from __future__ import annotations
 

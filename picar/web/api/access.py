@@ -1,4 +1,4 @@
-"""Access over HTTP: the session of this client, pairing by PIN or token, and invitations for other phones."""
+"""Access over HTTP: the session of a client, pairing by PIN or token, and QR codes that invite other phones."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from picar.web.handler import Handler, JsonHandler, Refused, Route, bad_request
 log = logging.getLogger(__name__)
 
 COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one (RFC 6265bis §5.5)
-REDRAWN_S = 60.0  # a QR code on a page is this much old at most
-_TEXT_CHARACTERS = 200  # of a token: more is none
-# What a User-Agent says first counts: an iPad's also says Mac, an Android's also Linux.
+REDRAW_S = 60.0  # maximum age of a QR code on a page
+_TOKEN_CHARACTERS = 200  # that are read; a valid token is shorter
+# The first match in a User-Agent counts: an iPad's also contains Mac, an Android's also Linux.
 _KINDS = ("iPhone", "iPad", "Android", "Windows", "Mac", "Linux")
 _EXPIRED = (
-    f"This QR code has expired, or has let {INVITED_BY_ONE} phones in. Scan a new one, or enter the PIN."
+    f"This QR code has expired, or {INVITED_BY_ONE} phones have used it. Scan a new one, or enter the PIN."
 )
 
 
 class Session(Handler):
-    """`GET /api/v1/session`: whether this client may come in, and as whom."""
+    """`GET /api/v1/session`: whether this client is admitted, and its name."""
 
     public = True
 
     def initialize(self, gate: Gate, car: str) -> None:
-        """Take the gate to ask, and the car's name."""
+        """Take the gate and the car's name."""
         self._gate, self._car = gate, car
 
     def get(self) -> None:
-        """Answer; a newcomer's first return of its cookie is written to the list."""
-        self.keep_newcomer()
+        """Answer; save a new pairing, since its cookie has returned."""
+        self.save_new_pairing()
         visitor = self.visitor
         self.write(
             {
@@ -51,7 +51,7 @@ class Session(Handler):
                 "pairing": self._gate.pairing,
                 "name": visitor.name if visitor else None,
                 "car": self._car,
-                "host": self.request.host,  # a page under another one knows that a proxy changed it
+                "host": self.request.host,  # if the page has another one, a proxy changed it
             }
         )
 
@@ -59,19 +59,19 @@ class Session(Handler):
 
 
 class Pair(JsonHandler):
-    """`POST /api/v1/pair`: let this phone in, for a PIN or for the token of a QR code."""
+    """`POST /api/v1/pair`: pair this phone, for a PIN or for the token of a QR code."""
 
     public = True
 
     def initialize(self, gate: Gate, guard: PinGuard) -> None:
-        """Take the gate to ask, and the guard of the PIN."""
+        """Take the gate and the guard of the PIN."""
         self._gate, self._guard = gate, guard
 
     def post(self) -> None:
-        """Pair; who is paired already stays who they are."""
-        body = self.asked(pin=(str,), token=(str,), name=(str,))
+        """Pair; a paired phone keeps its name and session."""
+        body = self.members(pin=(str,), token=(str,), name=(str,))
         if ("pin" in body) == ("token" in body):
-            raise bad_request("it has a pin or a token")
+            raise bad_request("its body must have either a pin or a token")
         paired = self._gate.paired(self.request)
         if paired is None:
             by, invitation = self._check(body)
@@ -90,32 +90,31 @@ class Pair(JsonHandler):
         self.write({"name": paired.name})
 
     def _check(self, body: dict[str, Any]) -> tuple[str, str]:
-        """Return who lets this phone in, and the tag of the invitation."""
+        """Return the inviter of this phone and the tag of the invitation, or refuse."""
         if "pin" in body:
             check_pin(self, self._gate, self._guard, body["pin"])
             return BY_PIN, ""
-        # A token cannot be guessed, so it is looked at also while PINs are not.
-        invitation = self._gate.store.invited(body["token"][:_TEXT_CHARACTERS], time.monotonic())
+        # A token cannot be guessed, so it is accepted also while PINs are blocked.
+        invitation = self._gate.store.invited(body["token"][:_TOKEN_CHARACTERS], time.monotonic())
         if invitation is None:
             raise Refused(HTTPStatus.FORBIDDEN, "expired", _EXPIRED)
         return invitation.by, invitation.tag
 
 
-class Drawn:
-    """The newest QR code of each inviter, redrawn after a minute: drawing takes a while on a small Pi."""
+class QrCodes:
+    """The newest QR code of each inviter, kept for a minute: drawing one is slow on a small Pi."""
 
     def __init__(self) -> None:
-        self._codes: dict[
-            str, tuple[str, str, float, dict[str, str]]
-        ] = {}  # URL, token, when, and what is shown
+        # by inviter: URL, token, time of drawing, `link` and `qr`
+        self._codes: dict[str, tuple[str, str, float, dict[str, str]]] = {}
 
     def get(self, store: AccessStore, url: str | None, by: str, now: float) -> dict[str, Any]:
-        """Return `link`, `qr` and `expires_in_s`; a void code is redrawn at once."""
+        """Return `link`, `qr` and `expires_in_s`; draw a new code if the present one is no longer valid."""
         if url is None:
             return {"link": None, "qr": None, "expires_in_s": INVITATION_S}
         drawn_url, token, at, members = self._codes.get(by, ("", "", 0.0, {}))
-        if url != drawn_url or now - at >= REDRAWN_S or not store.invited(token, now):
-            self._codes = {who: code for who, code in self._codes.items() if now - code[2] < REDRAWN_S}
+        if url != drawn_url or now - at >= REDRAW_S or not store.invited(token, now):
+            self._codes = {inviter: code for inviter, code in self._codes.items() if now - code[2] < REDRAW_S}
             token, at = store.invitation(now, by), now
             link = addresses.pairing_link(url, token)
             members = {"link": link, "qr": addresses.qr_image(link)}
@@ -124,27 +123,27 @@ class Drawn:
 
 
 class Invite(JsonHandler):
-    """`POST /api/v1/invite`: a QR code for another phone. The PIN is the owner's, and is never in the answer."""
+    """`POST /api/v1/invite`: a QR code for another phone. The answer never contains the PIN, which is the owner's."""
 
-    def initialize(self, gate: Gate, drawn: Drawn, host: str, port: int) -> None:
-        """Take the gate, the QR codes, and where the car listens."""
-        self._gate, self._drawn, self._host, self._port = gate, drawn, host, port
+    def initialize(self, gate: Gate, codes: QrCodes, host: str, port: int) -> None:
+        """Take the gate, the QR codes, and the address on which the car listens."""
+        self._gate, self._codes, self._host, self._port = gate, codes, host, port
 
     def post(self) -> None:
-        """Answer address and QR code."""
-        self.asked()
+        """Send the car's URL and the QR code."""
+        self.members()
         assert self.visitor is not None
         by = self.visitor.session if self.visitor.name is not None else BY_UNPAIRED
         phone = addresses.for_a_phone(self._host, addresses.interfaces())
         url = addresses.url(phone, self._port) if phone else None
-        self.write({"url": url, **self._drawn.get(self._gate.store, url, by, time.monotonic())})
+        self.write({"url": url, **self._codes.get(self._gate.store, url, by, time.monotonic())})
 
 
 def check_pin(handler: JsonHandler, gate: Gate, guard: PinGuard, pin: str) -> None:
     """Compare a PIN. Text without exactly six digits is refused and not counted as a guess.
 
     Raises:
-        Refused: it has not six digits, it is wrong, or too many were before it.
+        Refused: the PIN has not six digits, is wrong, or is blocked after too many wrong ones.
     """
     digits = as_pin(pin)
     if digits is None:
@@ -160,12 +159,12 @@ def check_pin(handler: JsonHandler, gate: Gate, guard: PinGuard, pin: str) -> No
         )
     if not gate.store.is_pin(digits):
         guard.wrong(now)
-        closed = "; no PIN is looked at for a minute" if guard.wait_s(now) else ""
-        log.warning("a wrong PIN from %s%s", handler.request.remote_ip, closed)
+        blocked = "; PINs are blocked for a minute" if guard.wait_s(now) else ""
+        log.warning("a wrong PIN from %s%s", handler.request.remote_ip, blocked)
         raise Refused(
             HTTPStatus.FORBIDDEN,
             "wrong_pin",
-            "That is not the car's PIN. The command picar pair shows the PIN on the car's machine.",
+            "This is not the car's PIN. The command picar pair shows the PIN on the car's machine.",
         )
     guard.right()
 
@@ -186,10 +185,10 @@ def _kind_of(user_agent: str) -> str:
 
 
 def routes(gate: Gate, guard: PinGuard, config: ServerConfig, port: int) -> list[Route]:
-    """Return the addresses of access."""
-    place = {"gate": gate, "drawn": Drawn(), "host": config.host, "port": port}
+    """Return the routes of access."""
+    invite = {"gate": gate, "codes": QrCodes(), "host": config.host, "port": port}
     return [
         (r"/api/v1/session", Session, {"gate": gate, "car": config.name}),
         (r"/api/v1/pair", Pair, {"gate": gate, "guard": guard}),
-        (r"/api/v1/invite", Invite, place),
+        (r"/api/v1/invite", Invite, invite),
     ]

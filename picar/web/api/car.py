@@ -59,7 +59,7 @@ class State(Handler):
 class Stop(Handler):
     """`POST /api/v1/stop`: the latched stop, as soon as the request's head is here, whatever its body is."""
 
-    at_once = True
+    immediate = True
 
     def initialize(self, hub: Hub, channel: Channel) -> None:
         """Take the hub and the motor process."""
@@ -89,7 +89,7 @@ class SpeedCap(JsonHandler):
 
     def post(self) -> None:
         """Set it, also for the next start."""
-        body = self.asked(speed=(int, float), pin=(str,))
+        body = self.members(speed=(int, float), pin=(str,))
         speed = body.get("speed", 0.0)
         if not LEAST_SPEED <= speed <= 1.0:
             raise bad_request(f"speed is a number from {LEAST_SPEED:g} to 1")

@@ -1,4 +1,4 @@
-"""`GET /api/v1/flight`: the last minute of both processes, as JSON lines."""
+"""`GET /api/v1/flight`: the flight recorder over HTTP."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from tornado.iostream import StreamClosedError
 from picar.journal.flight import FlightRecorder
 from picar.web.handler import Handler, Route
 
-_SLICE = 200  # lines, a millisecond on a laptop
+_SLICE = 200  # lines; a slice takes a millisecond on a laptop
 
 
 class Flight(Handler):
-    """`GET /api/v1/flight`: what both processes did in the last minute, as JSON lines."""
+    """`GET /api/v1/flight`: the last minute of both processes, as JSON lines."""
 
     def initialize(self, flight: FlightRecorder) -> None:
-        """Take the recorder to read."""
+        """Take the flight recorder."""
         self._flight = flight
 
     async def get(self) -> None:
-        """Send the lines, in slices: the driver's messages go in between."""
+        """Send the lines in slices; between two slices, other requests and messages have their turn."""
         self.set_header("Content-Type", "application/jsonl; charset=utf-8")
         lines = self._flight.recent()
         while part := b"".join(itertools.islice(lines, _SLICE)):
@@ -35,5 +35,5 @@ class Flight(Handler):
 
 
 def routes(flight: FlightRecorder) -> list[Route]:
-    """Return the address of the flight recorder."""
+    """Return the route of the flight recorder."""
     return [(r"/api/v1/flight", Flight, {"flight": flight})]

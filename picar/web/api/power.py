@@ -59,7 +59,7 @@ class PowerSwitch(JsonHandler):
             raise Refused(HTTPStatus.CONFLICT, "moving", "The car moves. Let it come to a standstill first.")
 
     def _action(self) -> Action:
-        action = _ACTIONS.get(self.asked(action=(str,)).get("action", ""))
+        action = _ACTIONS.get(self.members(action=(str,)).get("action", ""))
         if action is None:
             raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", "action is off or reboot.")
         return action
