@@ -28,14 +28,8 @@ log = logging.getLogger(__name__)
 _CODES = {
     HTTPStatus.FORBIDDEN: ("forbidden", "This path is not a file of the page. The page is at /."),
     HTTPStatus.NOT_FOUND: ("not_found", "There is nothing at this address. The page is at /."),
-    HTTPStatus.METHOD_NOT_ALLOWED: (
-        "method_not_allowed",
-        "This address accepts only the methods in the header Allow.",
-    ),
-    HTTPStatus.BAD_REQUEST: (
-        "bad_request",
-        "This request is not valid. Check its address, headers and body.",
-    ),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "Use one of the methods in the header Allow."),
+    HTTPStatus.BAD_REQUEST: ("bad_request", "This request is invalid. Check its address, headers and body."),
 }
 NOT_SAVED_RETRY_S = "10"
 _NOT_JSON = "Send JSON, with the header Content-Type: application/json."

@@ -62,7 +62,7 @@ def is_small_page(answer: Answer) -> Tags:
         ("GET", "/nothing", {}, 404, "The page is at /."),
         ("GET", "/static/nothing.js", {}, 404, "The page is at /."),
         ("GET", "/static/../picar.toml", {}, 403, "This path is not a file of the page."),
-        ("GET", "/api/v1/stop", {}, 405, "This address accepts only the methods"),
+        ("GET", "/api/v1/stop", {}, 405, "Use one of the methods in the header Allow."),
         ("GET", "/", {"Host": "evil.example"}, 421, 'allowed_hosts = ["evil.example"]'),
         ("GET", "/healthz", {"Origin": "null"}, 403, "from a page at null"),
         ("GET", "/ws", {}, 426, "speaks WebSocket only"),
