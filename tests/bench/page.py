@@ -75,7 +75,7 @@ async def page_cost(url: str) -> PageCost:
         page = await chromium.new_page()
         page.on("requestfinished", lambda request: done.append(request))  # noqa: PLW0108  # it wants a function
         await page.goto(url, wait_until="load")
-        await page.wait_for_timeout(1000)  # what scripts fetch after the load
+        await page.wait_for_timeout(1000)  # for files that scripts fetch after the load
         sizes = [await request.sizes() for request in done]
         await chromium.close()
     return PageCost(len(done), sum(size["responseBodySize"] for size in sizes), "Chromium")

@@ -170,7 +170,7 @@ def test_more_files_than_this_user_may_open_are_refused_with_the_fix() -> None:
 
 
 async def load_says(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]) -> str:
-    """Send two spectators to a server that is none. Returns what their process says before it fails."""
+    """Send two spectators to a server that is not one of WebSockets. Returns the output of their process before it fails."""
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 VARIABLE = "PICAR_FAKE_BOARD"
-NOWHERE = "nowhere"  # lines that nobody looks at, for measuring what a backend itself costs
+NOWHERE = "nowhere"  # lines without a board, for measuring the cost of a backend itself
 
 
 class Board:
@@ -71,7 +71,7 @@ class Board:
         (self.folder / what).write_text(" ".join(words))
 
     def words(self, what: str) -> list[str] | None:
-        """Return what was told, None for nothing."""
+        """Return the words of that file, or None without one."""
         file = self.folder / what
         return file.read_text().split() if file.exists() else None
 

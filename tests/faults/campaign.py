@@ -27,8 +27,8 @@ EVIDENCE_CHARACTERS = 10_000
 
 @dataclass(slots=True)
 class Run:
-    """What came of one run. `seconds` is None where the pins were never low; `wrong` says what nothing excuses,
-    `evidence` has the log then, and where it has a traceback.
+    """The result of one run. `seconds` is None if the pins were never low; `wrong` lists failures that no noise excuses;
+    `evidence` holds the log of a failure or of a traceback.
     """
 
     fault: str
@@ -51,7 +51,7 @@ class Campaign:
         jitter: measures the machine.
         seed: for the order, and for the moment of each fault.
         observe_s: how long the pins are watched after all is over.
-        tell: is told what begins.
+        tell: called with the name of each run as it begins.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Campaign:
             run.wrong.append(f"{len(rose)} pins rose, first {rose[0].pin} at {rose[0].t - rig.hit_at:.3f} s")
 
     async def _look_for_leaks(self, run: Run, mark: str) -> None:
-        """Wait a little for what is about to end, and note what does not."""
+        """Wait a little for processes and files that are about to go, and note those that stay."""
         give_up_at = time.monotonic() + PATIENCE_S
         left = self._left(mark)
         while left and time.monotonic() < give_up_at:

@@ -18,10 +18,10 @@ def powering(jumpers: bool) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the pins did.
+    """The levels of the pins around a fault.
 
-    `drove` tells whether any was high when the fault struck. `low_at` is since when they are low for good, None if they
-    are not. `rose` has each write that raised a pin after they were low for the first time from the fault on.
+    `drove` is true if any pin was high when the fault struck. `low_at` is the time since which all pins stay low, or None.
+    `rose` has each write that raised a pin after all were low for the first time since the fault.
     """
 
     drove: bool

@@ -41,7 +41,7 @@ async def slow_and_cut(rig: Rig) -> None:
     rig.link.delay(0.12)
     await asyncio.sleep(0.5)
     rig.hit()
-    rig.link.cut()  # what is under way still arrives
+    rig.link.cut()  # packets under way still arrive
 
 
 async def replayed(rig: Rig) -> None:

@@ -15,7 +15,7 @@ from tests.support.waiting import until
 
 CHUNK_BYTES = 65536
 PACKET_BYTES = 64  # of a slow queue
-Tape = list[tuple[StreamWriter, bytes]]  # what was said, and to whom
+Tape = list[tuple[StreamWriter, bytes]]  # the bytes of each packet, and its receiver
 
 
 class Proxy:

@@ -38,7 +38,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """`kept`, or what is wrong."""
+        """`kept`, or the failure."""
         wrong = [run for run in self.runs if run.wrong]
         if wrong:
             return f"WRONG in {len(wrong)}"

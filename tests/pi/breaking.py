@@ -15,9 +15,7 @@ from tests.support.product import EN_PINS
 from tests.support.waiting import until
 
 _TRIES = 6  # a stick that comes a second late, and the car stands already; a wave that dies in its low half
-PYTHON_STARTS_S = (
-    0.5  # at the very least: what nobody but `picar pins-low` can have made low was high for longer
-)
+PYTHON_STARTS_S = 0.5  # a pin that only `picar pins-low` can have made low was high for at least so long
 SOON_S = 5.0  # picar itself, and nothing that waits for the watchdog
 _SETTLED_S = 2.0  # a pin that is low for so long is not in the middle of something
 
@@ -42,7 +40,7 @@ async def break_it(
         throttle: full is no wave but a level, and such a pin stays high for sure when nobody makes it low.
         again: whether systemd starts it again.
         least_s: low before this is low by chance, and shows nothing; once more.
-        most_s: low after this is the work of somebody else than of whom it is meant to show.
+        most_s: a pin that is low later was made low by another part than the one under test.
     """
     for _ in range(_TRIES):
         await car.ready()

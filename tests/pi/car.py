@@ -47,7 +47,7 @@ class Car:
 
     Args:
         machine: runs, with picar installed.
-        installed: what scripts/install said.
+        installed: the output of scripts/install.
     """
 
     def __init__(self, machine: Machine, installed: str) -> None:

@@ -27,7 +27,7 @@ def main() -> None:
     pids = [int(pid) for pid in rest] if what != "run" else []
     print("ready", flush=True)
     if not sys.stdin.readline():
-        return  # whoever wanted it has given up
+        return  # the test has given up
     words[GPSET // 4] = 1 << MARK
     for pid in pids:
         os.kill(pid, signal.Signals[f"SIG{what}"])

@@ -108,7 +108,7 @@ class Service:
         return {write["pin"]: write["value"] for write in self.trace()}
 
     def flights(self) -> set[Path]:
-        """Return what the flight recorder has saved."""
+        """Return the files of the flight recorder."""
         return set(self.machine.path("/run/picar").glob("flight-*.jsonl"))
 
     def is_low(self) -> bool:

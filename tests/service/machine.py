@@ -35,11 +35,11 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Machine:
-    """`with Machine() as machine:` boots it, and ends it whatever happened.
+    """`with Machine() as machine:` boots it, and ends it also after an error.
 
     Args:
         suite: which Debian; this machine's own where it is None.
-        bare: without what `scripts/install` fetches from apt.
+        bare: without the packages that `scripts/install` fetches from apt.
     """
 
     def __init__(self, suite: str | None = None, *, bare: bool = False) -> None:

@@ -158,7 +158,7 @@ async def test_it_is_removed_but_for_what_is_its_owners_and_then_that_too(servic
         "journalctl", "-o", "short-precise", "-u", UNIT, "-n", "40"
     ).stdout
     assert "0 unit files" in machine.run("systemctl", "list-unit-files", UNIT, check=False).stdout
-    for _ in range(2):  # what is gone already is no error
+    for _ in range(2):  # a second purge is no error
         machine.run(f"{CHECKOUT}/scripts/uninstall", "--purge")
     assert service.install().startswith("0\n")
     machine.write("/opt/picar/README.md", "somebody's checkout")

@@ -37,6 +37,6 @@ globalThis.unplug = () => {
 
 
 def find() -> str | None:
-    """Return Chromium's path, None where there is none."""
+    """Return Chromium's path, or None if it is not installed."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return os.environ.get("PICAR_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 FAKES = ROOT / "tests" / "fakes"
 REMEMBERED = ("mock", "sim")
 REAL = ("lgpio", "gpiozero", "rpigpio")
-# What a library without permission advises; these tests run as root too, whom no group keeps out.
+# The advice of a library without permission; these tests also run as root, which needs no group.
 ADVICE = (
     "Join the group that may use it: sudo usermod -aG gpio $USER"
     if os.geteuid()

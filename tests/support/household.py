@@ -33,7 +33,7 @@ class Household(Product):
     """A product with a state directory of its own.
 
     Args:
-        pairing: whom to ask for the PIN.
+        pairing: which clients need the PIN.
         config: more text of the configuration.
         env: more environment.
         host: the loopback address to listen on.
@@ -65,7 +65,7 @@ class Household(Product):
         return self.state / FILE
 
     def content(self) -> dict[str, Any]:
-        """Return what that file holds."""
+        """Return the content of that file."""
         content: dict[str, Any] = json.loads(self.file.read_text(encoding="utf-8"))
         return content
 
@@ -80,7 +80,7 @@ class Household(Product):
         return f"{(int(self.pin) + 1) % 10**6:06d}"
 
     def names(self) -> list[str]:
-        """Return who is paired."""
+        """Return the names of the paired devices."""
         return [one["name"] for one in self.content()["paired"]]
 
     def token(self, name: str) -> str:

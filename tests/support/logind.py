@@ -50,6 +50,6 @@ class FakeLogind:
             (self.folder / name).write_text(script + "\n")
 
     def calls(self) -> list[str]:
-        """Return what it was asked so far."""
+        """Return its calls so far."""
         file = self.folder / "calls"
         return file.read_text().splitlines() if file.exists() else []

@@ -72,7 +72,7 @@ def _command(pid: int) -> str:
 
 
 class Product:
-    """`async with Product() as car:` starts it, and ends it whatever happened.
+    """`async with Product() as car:` starts it, and ends it also after an error.
 
     Args:
         pins: backend.
@@ -184,7 +184,7 @@ class Product:
         let_it_write(self._writer)
 
     def log(self) -> str:
-        """Return what it wrote to standard error."""
+        """Return its standard error."""
         return self._stderr.read_text(encoding="utf-8", errors="replace")
 
     def trace(self) -> list[dict[str, Any]]:
