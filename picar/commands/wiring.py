@@ -41,21 +41,12 @@ def add_to(commands: Commands) -> None:
 
 def wiring(options: argparse.Namespace) -> int:
     """Show which wire goes where in this car, or write a configuration for a tutorial's wiring."""
-    print(output(options), end="")
+    print(_output(options), end="")
     return 0
 
 
-def output(options: argparse.Namespace) -> str:
-    """Carry out the options, and return the text to print.
-
-    Args:
-        options: `config`, `svg`, `lang`, `preset` and `write`, as on the command line.
-
-    Raises:
-        UsageError: the options do not go together.
-        FileError: a file exists, or cannot be written.
-        ConfigError: the configuration to show is wrong.
-    """
+def _output(options: argparse.Namespace) -> str:
+    """Carry out the options, and return the text to print."""
     if options.preset == "list":
         return "".join(f"{preset.name:<16}{preset.sentence}\n" for preset in PRESETS.values())
     preset = _preset(options.preset)

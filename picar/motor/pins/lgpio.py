@@ -39,11 +39,11 @@ class LgpioPins(CheckedPins):
     def claim(self, bcm: int) -> None:
         """Claim a line with its pull-down, low."""
         try:
-            self._claim(bcm, lgpio.SET_PULL_DOWN)
+            lgpio.gpio_claim_output(self._chip, bcm, 0, lgpio.SET_PULL_DOWN)
         except lgpio.error as error:
             if "busy" in str(error):
                 raise
-            self._claim(bcm, 0)  # a driver without pulls
+            lgpio.gpio_claim_output(self._chip, bcm, 0, 0)  # a driver without pulls
 
     def write(self, bcm: int, level: int) -> None:
         """Set a level."""
@@ -54,7 +54,8 @@ class LgpioPins(CheckedPins):
         if 0.0 < duty < 1.0:
             lgpio.tx_pwm(self._chip, bcm, hz, duty * 100.0)
         else:
-            self._end_wave(bcm)
+            if lgpio.tx_busy(self._chip, bcm, lgpio.TX_PWM):
+                lgpio.tx_pwm(self._chip, bcm, 0, 0)  # ends the wave
             self.write(bcm, int(duty))
 
     def finish(self, claimed: Iterable[int]) -> None:
@@ -64,13 +65,6 @@ class LgpioPins(CheckedPins):
         finally:
             lgpio.gpiochip_close(self._chip)
             self._lock.release()
-
-    def _claim(self, bcm: int, flags: int) -> None:
-        lgpio.gpio_claim_output(self._chip, bcm, 0, flags)
-
-    def _end_wave(self, bcm: int) -> None:
-        if lgpio.tx_busy(self._chip, bcm, lgpio.TX_PWM):
-            lgpio.tx_pwm(self._chip, bcm, 0, 0)
 
 
 def check() -> None:
