@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -155,3 +157,15 @@ def test_a_pin_that_does_not_answer_keeps_no_other_from_being_low(broken: int) -
         pins_low(chip, BOARD)
     assert {pin for pin, value in chip.writes() if value == 0} == {*EVERY_PIN} - {broken}
     assert chip.open == 0
+
+
+def test_in_an_emergency_no_module_is_imported() -> None:
+    code = (
+        "import sys; from picar.commands.common import emergency; from picar.config import Config\n"
+        "low = emergency(Config(), 'mock', []); before = set(sys.modules)\n"
+        "low(); print(sys.modules.keys() - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "set()\n"
