@@ -56,7 +56,7 @@ class Overlay:
         return cls(folder, "sim" if backend == "auto" and raspberry_pi_model() is None else backend)
 
     def read(self) -> Calibration | None:
-        """Return the calibration, None without a file.
+        """Return the calibration, if there is a file.
 
         Raises:
             ConfigError: the file cannot be read, or holds no calibration.
@@ -99,7 +99,7 @@ class Overlay:
             replace(self.path, _HEAD + _text(calibration, self._others()), 0o644)  # it holds no secret
 
     def forget(self) -> None:
-        """Go back to the configuration.
+        """Remove the file, so that the configuration counts.
 
         Raises:
             FileError: the file cannot be removed.
@@ -178,7 +178,7 @@ class CurrentCalibration:
     Args:
         configured: the configuration's calibration.
         overlay: the file for the page's calibration.
-        calibrated: the calibration in that file at the start, or None.
+        calibrated: the calibration in that file at the start, if there was one.
     """
 
     def __init__(self, configured: Calibration, overlay: Overlay, calibrated: Calibration | None) -> None:
@@ -196,10 +196,10 @@ class CurrentCalibration:
         return self._calibrated or self._configured
 
     def change(self, calibration: Calibration | None) -> str | None:
-        """Keep the calibration that the motor process follows from now on; None is the configuration's.
+        """Keep the calibration that the motor process follows from now on, or the configuration's without one.
 
         Returns:
-            None, or the sentence that says why it counts only until picar ends.
+            The reason why it cannot be kept after the end of picar, if it cannot.
         """
         if self._saved and calibration == self._calibrated:
             return None  # the page repeats itself until it sees the answer

@@ -54,7 +54,7 @@ class Audience:
         return iter(list(self._seats.values()))
 
     def find(self, client: str | None) -> Seat | None:
-        """Return the seat of this client, or None."""
+        """Return the seat of this client, if it has one."""
         return self._seats.get(client) if client else None
 
     def add(self, seat: Seat) -> None:

@@ -33,7 +33,7 @@ from picar.core.link import Link
 from picar.core.protocol import CarState, ProtocolError
 from picar.core.shaping import Sticks, Wanted, is_neutral
 from picar.journal.notes import Notebook
-from picar.motor.channel import Channel, Settle
+from picar.motor.channel import Channel
 from picar.motor.pipe import Status
 from picar.sensors.facts import Facts
 
@@ -44,10 +44,6 @@ LISTED = 5  # each state lists the first clients that ask for the wheel, with th
 ALONE_PULSE_S = 0.5
 _CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
-
-
-def _draw_tick() -> int:
-    return secrets.randbits(protocol.TICK_BITS)
 
 
 class Hub:
@@ -73,9 +69,9 @@ class Hub:
         note: Callable[[str], None] = lambda _members: None,
         speed_cap: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
-        draw_tick: Callable[[], int] = _draw_tick,
+        draw_tick: Callable[[], int] = lambda: secrets.randbits(protocol.TICK_BITS),
     ) -> None:
-        self._config, self._backend, self._channel = config, backend, channel
+        self.config, self._backend, self.channel = config, backend, channel
         self._draw_tick = draw_tick
         self.now, self.notes, self.calibration = clock, Notebook(note), calibration
         self._timeout_s = config.session.command_timeout_s
@@ -90,11 +86,6 @@ class Hub:
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
     @property
-    def config(self) -> Config:
-        """The configuration, for pages that show it."""
-        return self._config
-
-    @property
     def speed_cap(self) -> float:
         """The owner's cap in force, a share of `max_speed` in [0.05, 1]."""
         return self._limits.owner
@@ -104,11 +95,6 @@ class Hub:
         """Whether a client is connected."""
         return len(self._audience) > 0
 
-    @property
-    def sent(self) -> int:
-        """The number of the newest command to the motor process."""
-        return self._channel.sent
-
     def seat(self, visitor: Visitor, peer: Peer) -> Seat:
         """Welcome a client: a hello, then a state."""
         now = self.now()
@@ -116,7 +102,7 @@ class Hub:
         seat = Seat(f"c{self._seats}", visitor, peer, Link(self._timeout_s), self)
         self._audience.add(seat)
         self._arbiter.joined(seat.id, visitor.session, now)
-        peer.hello(hello(seat.id, self._config, self._backend))
+        peer.hello(hello(seat.id, self.config, self._backend))
         self._audience.welcome(seat, self._arbiter.driver, now)
         self._note_driver(now)
         self.wake()
@@ -126,7 +112,7 @@ class Hub:
         """Forget a client; without its driver the car rolls out at once."""
         now = self.now()
         if self._arbiter.may_drive(seat.id):
-            self._channel.release(Reason.DRIVER_GONE)
+            self.channel.release(Reason.DRIVER_GONE)
             log.info("driver %s has gone", seat.id)
         self._audience.remove(seat)
         self._arbiter.left(seat.id, now)
@@ -136,34 +122,19 @@ class Hub:
         """Return whether commands of this client count."""
         return self._arbiter.may_drive(client)
 
-    def drive(self, client: str, wanted: Wanted, sent_at: float, settle: Settle) -> None:
-        """Send a driver's sticks to the motor process.
-
-        Args:
-            client: the driver.
-            wanted: the sticks.
-            sent_at: when the state was sent that they answer; their deadline counts from then.
-            settle: receives the motor process's answer.
-        """
-        followed = functools.partial(self._followed, client, wanted, sent_at, settle)
-        self._channel.drive(wanted, sent_at + self._timeout_s, followed)
-
     def stop(self) -> int:
         """Stop the car, for every client. Returns the command's number."""
-        number = self._channel.stop()
-        if self._channel.status.state != "stopped":  # another stop changes nothing, and there may be many
-            self.notes.stop(number)
+        number = self.channel.stop()
+        if self.channel.status.state != "stopped":  # another stop changes nothing, and there may be many
+            self.notes.event("stop", number)
         self.wake()
         return number
 
     def act(self, seat: Seat, message: protocol.Message, sent_at: float, now: float) -> str | None:
-        """Act on a message that is neither stop nor drive. Returns the code of a refusal.
+        """Act on a message that is neither stop nor drive, an answer to the state that was sent at `sent_at`.
 
-        Args:
-            seat: the client, which drives unless the message is a take or a release.
-            message: the message.
-            sent_at: when the state was sent that it answers.
-            now: the time.
+        Returns:
+            The code of a refusal.
         """
         deadline = sent_at + self._timeout_s
         match message:
@@ -177,18 +148,28 @@ class Hub:
             case protocol.Deny(client=other):
                 _named(self._arbiter.deny(seat.id, other))
             case protocol.Reset():
-                self._channel.reset(sent_at, deadline, seat.settle)
+                self.channel.reset(sent_at, deadline, seat.settle)
             case protocol.Limit(speed=speed):
-                self._channel.limit(speed, deadline, seat.settle)
+                self.channel.limit(speed, deadline, seat.settle)
             case protocol.Calibrate(calibration=wanted):
                 values = wanted or self.calibration.configured
                 if self.speed_cap < 1.0 and values.is_faster_than(self.calibration.current):
                     raise ProtocolError("bad_value", _CAPPED)
-                self._channel.calibrate(values, deadline, functools.partial(self._calibrated, seat, wanted))
+                self.channel.calibrate(values, deadline, functools.partial(self._calibrated, seat, wanted))
             case _:
                 raise AssertionError(message)
         self._note_driver(now)
         return None
+
+    def followed(self, client: str, wanted: Wanted, sent_at: float) -> None:
+        """Record that the motor process follows these sticks, an answer to the state that was sent at `sent_at`."""
+        now = self.now()
+        woken = not self._driving(now)
+        self._commanded_at, self._acted_on = now, sent_at
+        if self._arbiter.may_drive(client) and not is_neutral(wanted, self.config.drive.deadband):
+            self._arbiter.active(now)
+        if woken:
+            self.wake()
 
     def cap(self, speed: float, kept: bool = False) -> None:
         """Set the owner's speed cap, a share of `max_speed` in [0.05, 1]; `kept`: whether it is on the disk."""
@@ -203,8 +184,8 @@ class Hub:
     def on_host(self, host: Facts) -> None:
         """Take a reading of the machine; a low voltage makes the car slow."""
         now = self.now()
-        if self._limits.take(host, self._channel.stands_still, now):
-            self.notes.power_cap(self._limits.supply)
+        if self._limits.take(host, self.channel.stands_still, now):
+            self.notes.event("power_cap", self._limits.supply)
             self._tell_everyone(now)
 
     def keep_only(self, sessions: Container[str]) -> None:
@@ -220,7 +201,7 @@ class Hub:
         now = self.now()
         if status.state != before.state:
             log.info("%s -> %s (%s)", before.state, status.state, status.reason or "driver")
-            self.notes.state(status.state)
+            self.notes.event("state", status.state)
             self._tell_everyone(now)
         if before.moving and not status.moving:  # the wheel may be waiting for that
             self._arbiter.tick(now)
@@ -232,7 +213,7 @@ class Hub:
         Returns:
             Seconds until the next call.
         """
-        self._channel.check()
+        self.channel.check()
         now = self.now()
         self._arbiter.tick(now)
         self._note_driver(now)
@@ -255,28 +236,13 @@ class Hub:
         for seat in self._audience:
             seat.peer.close(1001, "picar is shutting down")
 
-    def _followed(
-        self, client: str, wanted: Wanted, sent_at: float, settle: Settle, refusal: str | None
-    ) -> None:
-        """Record that the motor process follows these sticks, unless it refuses them."""
-        settle(refusal)
-        if refusal is not None:
-            return
-        now = self.now()
-        woken = not self._driving(now)
-        self._commanded_at, self._acted_on = now, sent_at
-        if self._arbiter.may_drive(client) and not is_neutral(wanted, self._config.drive.deadband):
-            self._arbiter.active(now)
-        if woken:
-            self.wake()
-
     def _calibrated(self, seat: Seat, calibration: Calibration | None, refusal: str | None) -> None:
         """Keep the calibration that the motor process follows for the next start, while the car stands."""
         seat.settle(refusal)
         if refusal is not None:
             return
         problem = self.calibration.change(calibration)
-        self._config = self.calibration.current.applied_to(self._config)
+        self.config = self.calibration.current.applied_to(self.config)
         if problem:
             seat.peer.refuse("not_saved", problem)
 
@@ -285,9 +251,9 @@ class Hub:
         driver = self._arbiter.driver
         if driver != self._driver:
             log.info("driver: %s", driver or "nobody")
-            self.notes.driver(driver or "")
+            self.notes.event("driver", driver or "")
             if self._driver is not None:
-                self._channel.release(Reason.RELEASED)
+                self.channel.release(Reason.RELEASED)
             self._driver = driver
             self._commanded_at = float("-inf")
             self._tell_everyone(now)
@@ -299,10 +265,10 @@ class Hub:
 
     def _driving(self, now: float) -> bool:
         """Return whether a client drives or anything moves; holding the wheel alone is not driving."""
-        return self._channel.status.moving or now - self._commanded_at < DRIVING_S
+        return self.channel.status.moving or now - self._commanded_at < DRIVING_S
 
     def _build_state(self, tick: int, now: float) -> CarState:
-        status = self._channel.status
+        status = self.channel.status
         commanded = now - self._commanded_at < DRIVING_S
         driver = self._audience.find(self._arbiter.driver)
         line = self._arbiter.requests

@@ -54,15 +54,7 @@ class Limits:
             self._send(self.forward, self.reverse)
 
     def put_owner(self, speed: float, kept: bool = False) -> bool:
-        """Set the owner's cap in both directions.
-
-        Args:
-            speed: a share of `max_speed` in [0.05, 1].
-            kept: whether it is on the disk.
-
-        Returns:
-            Whether it has changed.
-        """
+        """Set the owner's cap in both directions; `kept`: it is on the disk. Returns whether it has changed."""
         if kept:
             self._kept_owner = speed
         if speed == self.owner:
@@ -76,12 +68,7 @@ class Limits:
         return speed != self._kept_owner and self.put_owner(speed, kept=True)
 
     def take(self, host: Facts, standing: bool, now: float) -> bool:
-        """Take a reading of the machine; it may be the same object as before.
-
-        Args:
-            host: the reading.
-            standing: whether the car stands still.
-            now: the time in seconds, monotonic.
+        """Take a reading of the machine, also the same one again; `standing`: the car stands still.
 
         Returns:
             Whether the cap for a low supply voltage has changed.

@@ -27,7 +27,7 @@ from picar.core.link import RATE_PER_S, Link, RateCap
 from picar.core.protocol import CarState, Deny, Drive, Hello, Message, ProtocolError, Release, Stop, Take
 from picar.core.shaping import JOG_DUTY, Wanted
 from picar.journal.notes import Notebook
-from picar.motor.channel import Settle
+from picar.motor.channel import Channel
 from picar.motor.simcar import WALLS
 
 TICK_S = 0.05  # between the driver's states while a client drives
@@ -59,58 +59,43 @@ class Peer(Protocol):
 
     def hello(self, hello: Hello) -> None:
         """Send the facts about this car and this client; the first message."""
-        ...
 
     def show(self, view: View) -> bool:
         """Send a state, unless an earlier message is still on its way. Returns whether it was sent."""
-        ...
 
     def refuse(self, code: str, sentence: str | None = None) -> None:
         """Report a refused message, with a sentence or the one that belongs to the code."""
-        ...
 
     def close(self, code: int, reason: str) -> None:
         """Close the connection; `code` is a close code of RFC 6455 §7.4."""
-        ...
 
     def drop(self) -> None:
         """Close the connection of a client that no longer reads, without a message."""
-        ...
 
 
 class Car(Protocol):
     """The hub, as a seat uses it."""
 
+    channel: Channel
     notes: Notebook
-
-    @property
-    def sent(self) -> int:
-        """The number of the newest command to the motor process."""
-        ...
 
     def now(self) -> float:
         """Return the time in seconds, monotonic."""
-        ...
-
-    def stop(self) -> int:
-        """Stop the car."""
-        ...
 
     def may_drive(self, client: str) -> bool:
         """Return whether commands of this client count."""
-        ...
 
-    def drive(self, client: str, wanted: Wanted, sent_at: float, settle: Settle) -> None:
-        """Send sticks to the motor process; `sent_at` is the time of the state that they answer."""
-        ...
+    def stop(self) -> int:
+        """Stop the car."""
 
     def act(self, seat: Seat, message: Message, sent_at: float, now: float) -> str | None:
         """Act on a message that is neither stop nor drive. Returns the code of a refusal."""
-        ...
+
+    def followed(self, client: str, wanted: Wanted, sent_at: float) -> None:
+        """Record that the motor process follows these sticks, an answer to the state that was sent at `sent_at`."""
 
     def leave(self, seat: Seat) -> None:
         """Forget a client."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -148,8 +133,8 @@ class Seat:
             self.peer.refuse(refusal)
             self.car.notes.refused(self.id, text, refusal, self.car.now())
         else:
-            drives = isinstance(message, Drive)
-            self.car.notes.accepted(self.id, text, self.car.sent, drives, self.car.now())
+            drives, number = isinstance(message, Drive), self.car.channel.sent
+            self.car.notes.accepted(self.id, text, number, drives, self.car.now())
 
     def leave(self) -> None:
         """Give up the seat; without its driver the car rolls out at once."""
@@ -183,12 +168,15 @@ class Seat:
         sent_at = self.link.sent_at(message.tick, now)
         if sent_at is None:
             return Refusal.STALE
-        self.car.drive(self.id, message.wanted, sent_at, functools.partial(self._settle_drive, message.seq))
+        settle = functools.partial(self._settle_drive, message, sent_at)
+        self.car.channel.drive(message.wanted, sent_at + self.link.timeout_s, settle)
         self.link.accept(message.seq)
         return None
 
-    def _settle_drive(self, seq: int, refusal: str | None) -> None:
-        self.link.settle(seq, refused=refusal is not None)
+    def _settle_drive(self, message: Drive, sent_at: float, refusal: str | None) -> None:
+        self.link.settle(message.seq, refused=refusal is not None)
+        if refusal is None:
+            self.car.followed(self.id, message.wanted, sent_at)
         self.settle(refusal)
 
     def _complain(self, error: ProtocolError) -> None:

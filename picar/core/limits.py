@@ -24,7 +24,7 @@ class SupplyCap:
         """Take a reading.
 
         Args:
-            low: whether the voltage is low; None is unknown.
+            low: whether the voltage is low, `None` if it is unknown.
             standing: whether the car stands still.
             now: the time in seconds, monotonic.
 

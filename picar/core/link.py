@@ -1,11 +1,11 @@
-"""Is this command fresh? One `Link` for each connection: tick echo, sequence numbers, rate cap.
+"""The freshness of commands, one `Link` for each client: tick echo, sequence numbers, rate cap.
 
-Every state message carries a tick, and every command the newest tick its sender has seen. A command is as
-old as that tick, so a burst that was stuck in a radio or a hung page is old when it comes through, whatever
-its arrival time and whatever the phone's clock says. Who may drive is `arbiter.py`'s.
+Every state message carries a tick, and every command the newest tick that its sender has received. A command is as old
+as that tick. So a burst that a radio or a hung page has held back is old at its arrival, independent of the time of
+arrival and of the phone's clock. `arbiter.py` decides which client may drive.
 
-Ticks are random numbers, not a count: a sender cannot know a tick before it has received the state. Drawing
-them is the caller's, so that this module stays predictable.
+Ticks are random numbers, not a count: a sender cannot have a tick before it has received the state. The caller draws
+them, so that this module stays predictable.
 
 Laws: a tick that was not sent to this connection, or longer ago than the timeout, is stale, and nothing is
 concluded from its value; `seq` rises; a message that is refused, here or by the drive, does not use up its `seq`.
@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import deque
 
 RATE_PER_S = 100
-SLOT_S = 0.1  # a burst of any size is fine; what counts is every slot of a whole second being too full
+SLOT_S = 0.1  # a burst of any size is fine; too much is a second in which every slot is too full
 SLOT_MESSAGES = int(RATE_PER_S * SLOT_S)
 
 
@@ -28,20 +28,20 @@ class Link:
     """
 
     def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._sent: dict[int, float] = {}  # tick -> when it was sent, the oldest first
         self._confirmed_seq = -1
         self._pending: deque[int] = deque()  # accepted here, not yet by the drive
         self.stale = 0
 
     def sent(self, tick: int, now: float) -> None:
-        """Note that the state with this tick goes out now."""
+        """Record that the state with this tick is sent now."""
         self._forget(now)
         self._sent.pop(tick, None)  # sent a second time, it is the newest
         self._sent[tick] = now
 
     def sent_at(self, tick: int, now: float) -> float | None:
-        """Return when this tick was sent, or None (counted) if it is stale: too old, or never sent."""
+        """Return when this tick was sent. A stale tick, too old or never sent, is counted and gives None."""
         self._forget(now)
         sent_at = self._sent.get(tick)
         if sent_at is None:
@@ -49,22 +49,22 @@ class Link:
         return sent_at
 
     def in_order(self, seq: int) -> bool:
-        """Tell whether `seq` is higher than every one that was accepted."""
+        """Return whether `seq` is higher than all accepted ones."""
         return seq > (self._pending[-1] if self._pending else self._confirmed_seq)
 
     def accept(self, seq: int) -> None:
-        """Note that the command went on to the drive."""
+        """Record that the command was sent to the drive."""
         self._pending.append(seq)
 
     def settle(self, seq: int, refused: bool) -> None:
-        """Note what the drive said to an accepted `seq`; answers come in the order of the commands."""
+        """Record the drive's answer to an accepted `seq`; answers arrive in the order of the commands."""
         self._pending.popleft()
         if not refused:
             self._confirmed_seq = seq
 
     def _forget(self, now: float) -> None:
         for tick, sent_at in list(self._sent.items()):
-            if now - sent_at <= self._timeout_s:
+            if now - sent_at <= self.timeout_s:
                 break
             del self._sent[tick]
 
@@ -82,7 +82,7 @@ class RateCap:
         self._hot_slots = 0
 
     def allows(self, now: float) -> bool:
-        """Count one message; tell whether it is within the cap."""
+        """Count one message. Returns whether it is within the cap."""
         slot = int(now / SLOT_S)
         if slot != self._slot:
             followed_on = slot == self._slot + 1 and self._count > SLOT_MESSAGES

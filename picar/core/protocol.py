@@ -25,7 +25,7 @@ SUBPROTOCOL = "picar.v1"
 MAX_BYTES = 4096
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 MAX_INTEGER = 2**53 - 1  # the largest a browser can count to
-TICK_BITS = 32  # of chance in a tick: enough that none is guessed, and small clients can hold it
+TICK_BITS = 32  # random bits in a tick: too many to guess a tick, few enough for small clients
 
 MESSAGES = {
     "bad_message": "This is not a picar.v1 message: {}.",
@@ -108,7 +108,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Calibrate:
-    """Follow this calibration from now on; None is the configuration's."""
+    """Follow this calibration from now on, or the configuration's without one."""
 
     calibration: Calibration | None
     tick: int

@@ -6,6 +6,7 @@ messages, some per second are noted.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 NOTED_CHARACTERS = 150  # of a message
@@ -24,21 +25,9 @@ class Notebook:
         self._room, self._at = ROOM, 0.0
         self._left_out = 0
 
-    def driver(self, client: str) -> None:
-        """Note the new driver, empty for a free wheel."""
-        self._note(f'"driver":"{client}"')
-
-    def state(self, state: str) -> None:
-        """Note the new state of the motor process."""
-        self._note(f'"state":"{state}"')
-
-    def stop(self, number: int) -> None:
-        """Note that a stop was sent to the motor process."""
-        self._note(f'"stop":{number}')
-
-    def power_cap(self, speed: float) -> None:
-        """Note that a low voltage changed the speed cap."""
-        self._note(f'"power_cap":{speed:g}')
+    def event(self, name: str, value: str | float) -> None:
+        """Note an event that no stranger can cause often, like a new driver."""
+        self._note(f'"{name}":{json.dumps(value)}')
 
     def accepted(self, client: str, text: str | bytes | None, number: int, drives: bool, now: float) -> None:
         """Note a message and the number of the newest command; `drives`: whether the message was sticks."""

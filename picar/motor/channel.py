@@ -44,9 +44,7 @@ REAP_S = 0.01  # between a process's end-of-file and its exit code
 PIPE_BYTES = 1 << 20  # room for a flood of commands; the kernel's default is 64 KiB
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
 _SILENT = Status(0, "", None, (0.0, 0.0), (0.0, 0.0), 1.0, False, [], None)  # before the first status
-Settle = Callable[
-    [str | None], None
-]  # called once with the code of a refusal, None for a command that was followed
+Settle = Callable[[str | None], None]  # called once, with the code of a refusal if the command was refused
 
 
 class Channel:
@@ -73,13 +71,13 @@ class Channel:
         self._commands = self._status = -1
         self._unread = b""
         self._backlog = bytearray()  # commands that did not fit the pipe
-        self._sent = 0
+        self.sent = 0  # number of the newest command
         self._unsettled: deque[tuple[int, Settle]] = deque()
         self._change: asyncio.Future[None] | None = None  # done at the next status, or at the end
         self._waiting_since = 0.0  # when the oldest unanswered command was sent, or the pipe last moved
         self._heard_at = 0.0
         self.status = _SILENT
-        self.ready = self.dead = self._over = False
+        self.ready = self._over = False
 
     def start(self) -> None:
         """Start the motor process and wait until its pins are claimed and `status` is its first status.
@@ -114,11 +112,9 @@ class Channel:
         self._wait_until_ready()
 
     def attach(self, on_status: Callable[[Status, Status], None], on_death: Callable[[str], None]) -> None:
-        """Set the two callbacks.
+        """Call `on_status` with the status before and the new one, after the commands that it answers were settled.
 
-        Args:
-            on_status: called with the status before and the new one, after the commands that it answers were settled.
-            on_death: called once with the reason, after the pins were driven low.
+        Call `on_death` once with the reason, after the pins were driven low.
         """
         self._on_status, self._on_death = on_status, on_death
 
@@ -128,13 +124,8 @@ class Channel:
 
     @property
     def pid(self) -> int | None:
-        """The motor process's id, None before the start."""
+        """The process id of the motor process."""
         return self._process.pid if self._process else None
-
-    @property
-    def sent(self) -> int:
-        """The number of the newest command."""
-        return self._sent
 
     @property
     def silence_s(self) -> float:
@@ -152,31 +143,31 @@ class Channel:
 
     def drive(self, wanted: Wanted, deadline: float, settle: Settle) -> None:
         """Send sticks."""
-        self._ask(pipe.drive(self._sent + 1, wanted, deadline), settle)
+        self._ask(pipe.drive(self.sent + 1, wanted, deadline), settle)
 
     def reset(self, seen_at: float, deadline: float, settle: Settle) -> None:
         """Send a reset for the stop that was seen at `seen_at`."""
-        self._ask(pipe.reset(self._sent + 1, seen_at, deadline), settle)
+        self._ask(pipe.reset(self.sent + 1, seen_at, deadline), settle)
 
     def limit(self, speed: float, deadline: float, settle: Settle) -> None:
         """Send a driver's speed limit."""
-        self._ask(pipe.limit(self._sent + 1, speed, deadline), settle)
+        self._ask(pipe.limit(self.sent + 1, speed, deadline), settle)
 
     def calibrate(self, calibration: Calibration, deadline: float, settle: Settle) -> None:
         """Send a calibration."""
-        self._ask(pipe.calibrate(self._sent + 1, calibration, deadline), settle)
+        self._ask(pipe.calibrate(self.sent + 1, calibration, deadline), settle)
 
     def stop(self) -> int:
         """Send a stop. Returns the command's number, for `answer`."""
-        return self._send(pipe.stop(self._sent + 1))
+        return self._send(pipe.stop(self.sent + 1))
 
     def release(self, reason: Reason) -> int:
         """Report that the driver has changed or left."""
-        return self._send(pipe.release(self._sent + 1, reason))
+        return self._send(pipe.release(self.sent + 1, reason))
 
     def cap(self, forward: float, reverse: float) -> int:
         """Send the speed caps of both directions, shares of `max_speed` in (0, 1]."""
-        return self._send(pipe.cap(self._sent + 1, forward, reverse))
+        return self._send(pipe.cap(self.sent + 1, forward, reverse))
 
     async def answer(self, number: int, timeout_s: float) -> bool:
         """Wait until the motor process has handled a command. Returns whether it has, in time."""
@@ -249,11 +240,11 @@ class Channel:
         self._unsettled.append((self._send(frame), settle))
 
     def _send(self, frame: bytes) -> int:
-        if self.status.n == self._sent:
+        if self.status.n == self.sent:
             self._waiting_since = self._clock()
-        self._sent += 1
+        self.sent += 1
         self._write(frame)
-        return self._sent
+        return self.sent
 
     def _write(self, data: bytes) -> None:
         self._backlog += data
@@ -263,10 +254,8 @@ class Channel:
         while self._backlog and self._commands >= 0:
             try:
                 written = os.write(self._commands, self._backlog)
-            except BlockingIOError:
-                return
             except OSError:
-                return  # the reader is gone; `read` meets its end-of-file
+                return  # the pipe is full, or the reader is gone and `read` meets its end-of-file
             del self._backlog[:written]
 
     def _take(self, line: bytes) -> None:
@@ -289,7 +278,7 @@ class Channel:
         now = self._clock()
         if self.status.moving and now - self._heard_at > SILENCE_S:
             return f"motor process silent for {SILENCE_S:g} s while driving"
-        if self.status.n < self._sent and now - self._waiting_since > SILENCE_S:
+        if self.status.n < self.sent and now - self._waiting_since > SILENCE_S:
             return f"motor process has not answered a command for {SILENCE_S:g} s"
         if now - self._heard_at > RESTING_SILENCE_S:
             return f"motor process silent for {RESTING_SILENCE_S:g} s"
@@ -326,7 +315,7 @@ class Channel:
         """The emergency: no other process makes these pins low."""
         if self._over:
             return
-        self.dead = self._over = True
+        self._over = True
         self._kill()
         self.cut()
         if self.ready:

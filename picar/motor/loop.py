@@ -1,9 +1,9 @@
 """The loop of the motor process: commands in, pin writes and status out, and its own deadline.
 
-One `select`, no asyncio, no thread. What a command does is `Drive`'s, which pins it means the bridge's.
+One `select`, no asyncio, no thread. `Drive` decides the effect of a command, the bridge writes the pins.
 
-What ends it: end-of-file on the command pipe, because then the server is gone. Whoever runs the loop
-makes the pins low when it returns or raises; only an end-of-file gives exit code 0.
+The loop ends at end-of-file on the command pipe, because then the server is gone. Its caller makes the pins low when it
+returns or raises; only an end-of-file gives exit code 0.
 """
 
 from __future__ import annotations
@@ -24,38 +24,35 @@ from picar.system.systemd import catch_signals
 
 MOVING_BEAT_S = 0.04  # 25 a second; the server takes 0.5 s of silence for a hang
 RESTING_BEAT_S = 0.5
-GOODBYE_S = 1.0  # after a signal: how long the server may take to close the pipe
+GOODBYE_S = 1.0  # after a signal: time for the server to close the pipe
 READ_BYTES = 512  # about ten commands between two looks at the clock; their refusals fit one status
 
 
 class World(Protocol):
-    """A simulated car, where there is one."""
+    """A simulated car."""
 
     @property
     def moving(self) -> bool:
         """Whether it turns a wheel."""
-        ...
 
     @property
     def pose(self) -> tuple[float, float, float]:
-        """Where it is."""
-        ...
+        """Position and heading."""
 
     def advance(self, now: float) -> None:
         """Let time pass."""
-        ...
 
 
 class MotorLoop:
     """Runs until end-of-file.
 
     Args:
-        drive: decides.
-        bridge: acts.
-        world: the simulated car, or None.
+        drive: the state machine.
+        bridge: the board with its pins.
+        world: the simulated car of the backend `sim`.
         commands: file descriptor to read commands from.
         status: file descriptor to write status to.
-        note: writes down what happens.
+        note: writes the members of a JSON object to the flight recorder.
         clock: seconds, monotonic.
     """
 
@@ -78,7 +75,7 @@ class MotorLoop:
         self._said: tuple[Any, ...] = ()
         self._said_at = 0.0
         self._signalled = self._braking = False
-        self._leave_at: float | None = None  # after a signal: pins are low, the server has until then
+        self._leave_at: float | None = None  # after a signal: the pins are low, and the loop ends then
 
     def run(self) -> int:
         """Return the exit code: 0 after end-of-file, 1 after a signal that no end-of-file followed."""
@@ -118,7 +115,7 @@ class MotorLoop:
             self._world.advance(now)
 
     def _read(self) -> bool:
-        """Handle the commands that have come in. Returns False at end-of-file."""
+        """Handle the commands that have arrived. Returns False at end-of-file."""
         try:
             data = os.read(self._commands, READ_BYTES)
         except BlockingIOError:
@@ -135,7 +132,7 @@ class MotorLoop:
         refusal = self._obey(kind, rest, now)
         self._handled = n
         if kind == "stop" and stopped:
-            return  # anybody may say it as often as they like: it must not fill the flight recorder
+            return  # every client may send it, at any rate: it must not fill the flight recorder
         if refusal:
             self._refused.append((n, refusal))
             self._note(f'"n":{n},"refused":"{refusal}"')
@@ -143,7 +140,7 @@ class MotorLoop:
             self._note(f'"n":{n},"did":"{kind}"')
 
     def _obey(self, kind: str, rest: list[Any], now: float) -> Refusal | None:
-        """Carry out a command. Returns why not."""
+        """Carry out a command. Returns the refusal, if it is refused."""
         if kind in ("drive", "tank", "jog"):
             deadline, a, b = rest
             return self._drive.command(pipe.sticks(kind, a, b), deadline, now)
@@ -166,8 +163,8 @@ class MotorLoop:
         return None
 
     def _calibrate(self, deadline: float, *values: Any, now: float) -> Refusal | None:
-        """Change what the motors are told; while a wheel turns that would be a jerk, or a turn the other way."""
-        self._act(now)  # so that what is over by now is over
+        """Follow another calibration. While a wheel turns it could make the car jerk, or turn the wheel the other way."""
+        self._act(now)  # a deadline that has passed ends here
         if now >= deadline:
             return Refusal.STALE
         if self._moving:
@@ -176,7 +173,7 @@ class MotorLoop:
         return None
 
     def _report(self, now: float) -> None:
-        """Send a status when there is something to say: an answer, a change, or the beat."""
+        """Send a status if it is due: an answer, a change, or the beat."""
         drive = self._drive
         moving = self._moving
         news = (self._handled, drive.state, drive.reason, moving)
@@ -202,7 +199,7 @@ class MotorLoop:
         self._said, self._said_at = news, now
 
     def _send(self, line: bytes) -> None:
-        """Write a status; one that does not fit is dropped, for a blocked write would make us deaf."""
+        """Write a status, or drop it if it does not fit: a blocked write would block the commands too."""
         try:
             os.write(self._status, line)
         except (BlockingIOError, BrokenPipeError):
@@ -222,5 +219,5 @@ class MotorLoop:
         return max(0.0, min(due) - self._clock())
 
     def _on_signal(self) -> None:
-        """Leave the pins to the loop, which the wake-up pipe runs at once: it may be in the middle of a write."""
+        """Wake the loop, which makes the pins low: this handler may interrupt a pin write."""
         self._signalled = True

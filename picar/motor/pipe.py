@@ -1,8 +1,9 @@
 """The frames on the pipes between the server and the motor process, one JSON line each.
 
-The first line is the `Order`: the configuration of the motor process. Commands are arrays, `["drive", n, deadline, throttle, steering]`; `n` counts up and comes back in the
-status. Times are CLOCK_MONOTONIC seconds, the same clock on both sides. Both sides are this program:
-a line that cannot be read is a defect, not input, and raises.
+The first line is the `Order`: the configuration of the motor process. Commands are arrays,
+`["drive", n, deadline, throttle, steering]`; `n` counts up and comes back in the status. Times are CLOCK_MONOTONIC
+seconds, the same clock on both sides. Both sides are this program: a line that cannot be read is a defect, not input,
+and raises.
 
 Law: no frame is longer than PIPE_BUF, so that a non-blocking write takes all of it or nothing.
 """
@@ -20,7 +21,7 @@ from picar.core.drive import Reason
 from picar.core.shaping import Jog, Sticks, Tank, Wanted
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
-MAX_BYTES = 512  # what POSIX promises of PIPE_BUF, and what macOS has
+MAX_BYTES = 512  # the least PIPE_BUF of POSIX, and that of macOS
 
 
 def drive(n: int, wanted: Wanted, deadline: float) -> bytes:
@@ -31,7 +32,7 @@ def drive(n: int, wanted: Wanted, deadline: float) -> bytes:
         kind, a, b = "drive", wanted.throttle, wanted.steering
     else:
         kind, a, b = "tank", wanted.left, wanted.right
-    return f'["{kind}",{n},{deadline},{a},{b}]\n'.encode()  # by hand: the one frame that is in a hurry
+    return f'["{kind}",{n},{deadline},{a},{b}]\n'.encode()  # by hand: it is the most frequent frame
 
 
 def stop(n: int) -> bytes:
@@ -65,7 +66,7 @@ def calibrate(n: int, calibration: Calibration, deadline: float) -> bytes:
 
 
 def sticks(kind: str, a: Any, b: float) -> Wanted:
-    """Return what a drive, tank or jog frame asks for."""
+    """Return the sticks or the jog of a drive, tank or jog frame."""
     if kind == "jog":
         return Jog(a, b)
     return Sticks(a, b) if kind == "drive" else Tank(a, b)
@@ -73,9 +74,9 @@ def sticks(kind: str, a: Any, b: float) -> Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the motor process says of itself.
+    """The status of the motor process.
 
-    `n` is the newest command that was handled, `refused` the ones that were not followed and why;
+    `n` is the newest command that was handled, `refused` the commands that were not followed, with their codes;
     `moving` is true while a wheel turns, is about to or is braked, also the simulated car's.
     """
 
@@ -91,36 +92,26 @@ class Status:
 
     def encode(self) -> bytes:
         """Return the line to send."""
-        return (
-            json.dumps([getattr(self, name) for name in _STATUS_FIELDS], separators=(",", ":")).encode()
-            + b"\n"
-        )
+        return _line(*(getattr(self, name) for name in _STATUS_FIELDS))
 
 
 _STATUS_FIELDS = tuple(f.name for f in dataclasses.fields(Status))
 
 
 def parse_status(line: bytes) -> Status | str:
-    """Read a line of the motor process: a status, or the sentence that says why it cannot start."""
+    """Read a line of the motor process: a status, or the sentence that it cannot start."""
     fields: Any = json.loads(line)
     if isinstance(fields, str):
         return fields
     n, state, reason, wanted, applied, speed_limit, moving, refused, pose = fields
+    wanted, applied, refused = tuple(wanted), tuple(applied), [tuple(pair) for pair in refused]
     return Status(
-        n=n,
-        state=state,
-        reason=reason,
-        wanted=tuple(wanted),
-        applied=tuple(applied),
-        speed_limit=speed_limit,
-        moving=moving,
-        refused=[tuple(pair) for pair in refused],
-        pose=tuple(pose) if pose else None,
+        n, state, reason, wanted, applied, speed_limit, moving, refused, tuple(pose) if pose else None
     )
 
 
 def failure(sentence: str) -> bytes:
-    """Say why the motor process cannot start, cut where it does not fit a frame."""
+    """Return the line with the reason why the motor process cannot start, cut to the length of a frame."""
     while len(line := json.dumps(sentence).encode() + b"\n") > MAX_BYTES:
         sentence = sentence[: -(len(line) - MAX_BYTES) // 6 or -1]
     return line

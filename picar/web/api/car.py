@@ -57,7 +57,7 @@ class State(Handler):
 
 @stream_request_body
 class Stop(Handler):
-    """`POST /api/v1/stop`: the latched stop, as soon as the request's head is here, whatever its body is."""
+    """`POST /api/v1/stop`: the latched stop, carried out when the request's head has arrived, with any body."""
 
     immediate = True
 
