@@ -8,7 +8,7 @@ Laws:
 - A stop is never refused, not even above the message rate.
 - The first reason to refuse a drive command counts: too many messages, not the driver, a `seq` out of order, a stale
   tick. The same order holds for the other messages, which have no `seq`.
-- A refused message changes nothing.
+- A refused message changes nothing, and a message of a client that has left does nothing.
 """
 
 from __future__ import annotations
@@ -109,6 +109,7 @@ class Seat:
     car: Car
     rate: RateCap = field(default_factory=RateCap)
     strikes: int = 0
+    left: bool = False
     served_at: float = float("-inf")
     deaf_since: float | None = None
 
@@ -124,6 +125,8 @@ class Seat:
 
     def do(self, message: Message, text: str | bytes | None = None) -> None:
         """Act on one message; refuse it through the peer. `text` is the message as JSON, for the flight recorder."""
+        if self.left:
+            return
         try:
             refusal = self._act(message)
         except ProtocolError as error:
@@ -138,7 +141,9 @@ class Seat:
 
     def leave(self) -> None:
         """Give up the seat; without its driver the car rolls out at once."""
-        self.car.leave(self)
+        if not self.left:
+            self.left = True
+            self.car.leave(self)
 
     def settle(self, refusal: str | None) -> None:
         """Pass the motor process's refusal of a message on."""

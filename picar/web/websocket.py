@@ -87,7 +87,7 @@ class DriveSocket(Handler, WebSocketHandler):
 
     def on_message(self, message: str | bytes) -> None:
         """Pass a message on."""
-        if self._seat is None:
+        if self._seat is None or self._seat.left:
             return
         if (
             len(message) * 4 > MAX_BYTES
@@ -99,9 +99,8 @@ class DriveSocket(Handler, WebSocketHandler):
 
     def on_close(self) -> None:
         """Give up the seat."""
-        seat, self._seat = self._seat, None
-        if seat is not None:
-            seat.leave()
+        if self._seat is not None:
+            self._seat.leave()
         stream, self._stream = self._stream, None
         if stream is not None:
             self._limits.remove(stream)

@@ -192,4 +192,8 @@ def test_a_message_without_its_text_is_noted_too(car: Car, seat: Seat) -> None:
 
 def test_a_client_that_leaves_gives_up_its_seat(car: Car, seat: Seat) -> None:
     seat.leave()
+    seat.leave()
+    seat.do(Take(TICK))
+    seat.do(Stop())
+    seat.receive(f'{{"type":"drive","seq":4,"tick":{TICK},"throttle":1,"steering":0}}')
     assert car.happened == [("left", "c1")]
