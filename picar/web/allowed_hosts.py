@@ -1,6 +1,6 @@
 """Host and Origin headers that belong to this car: the defence against DNS rebinding and foreign pages.
 
-A rebinding attack makes a browser resolve evil.example to the car's address; the Host header then still contains
+A rebinding attack makes a browser resolve evil.example to the car's address; the Host header still contains
 evil.example. An attacker's name is never an IP address, nor this machine's name in a local zone.
 
 Laws: an unknown name is refused; a header that cannot be parsed is refused.
@@ -24,7 +24,7 @@ class AllowedHosts:
 
     Args:
         machine: returns the machine's present host name. Avahi may have appended "-2" to it on the network.
-        configured: more names, from `allowed_hosts`.
+        configured: further names, from the option `allowed_hosts`.
     """
 
     def __init__(self, machine: Callable[[], str], configured: Iterable[str]) -> None:
@@ -41,7 +41,7 @@ class AllowedHosts:
         return is_ip(name) or name in self._names or self._is_machine(name)
 
     def _is_machine(self, name: str) -> bool:
-        """Compare with all names that the machine has had: a page open under an older name must still stop the car."""
+        """Compare with all names that the machine has had: a page under an old name must still stop the car."""
         present = self._machine()  # one system call, under 1 µs
         if present not in self._machines:
             self._machines[present] = _names_of(present)
@@ -57,7 +57,7 @@ def _names_of(machine: str) -> re.Pattern[str]:
 
 
 def ascii_name(name: str) -> str:
-    """Return a host name as browsers send it: lower case, non-ASCII labels in Punycode (RFC 5891 §4.4, RFC 3492)."""
+    """Return a host name as browsers send it: lower case, non-ASCII labels in Punycode (RFC 3492, 5891)."""
     labels = unicodedata.normalize("NFKC", name.lower()).rstrip(".").split(".")
     return ".".join(
         label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}" for label in labels
@@ -65,7 +65,7 @@ def ascii_name(name: str) -> str:
 
 
 def split_host(host: str, default_port: int = 80) -> tuple[str, int] | None:
-    """Return (name, port), the name in lower case without brackets and trailing dot; None if `host` is not valid."""
+    """Return (name, port), the name in lower case without brackets and trailing dot; None if not valid."""
     match = _HOST.fullmatch(host)
     if match is None:
         return None

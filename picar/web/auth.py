@@ -1,12 +1,12 @@
 """Authentication: which visitor sent a request, and whether the visitor is admitted.
 
-A visitor is admitted by a credential (a paired phone's cookie, a script's bearer token); by anything if pairing is
-`off`; or, if pairing is `local`, by a request from this machine itself. Only /ws and /api require a visitor, navigation
-does not: browsers do not send a SameSite=Strict cookie when a link on another site is opened.
+A visitor is admitted with a credential: a paired phone's cookie or a script's bearer token. If pairing is
+`off`, every visitor is admitted; if it is `local`, this machine is. Only /ws and /api require a visitor: on a
+link from another site, browsers do not send a SameSite=Strict cookie.
 
-Law: behind a tunnel or a proxy all requests arrive from 127.0.0.1. Loopback counts as this machine only if the Host names
-it too, and every header is one that browsers and programs send themselves. Each proxy adds other headers, so an unknown
-header is taken for a proxy's.
+Law: behind a tunnel or a proxy all requests arrive from 127.0.0.1. Loopback counts as this machine only if
+the Host names it too, and browsers and programs themselves send all headers of the request. Each proxy adds
+other headers, so an unknown header is taken for a proxy's.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from picar.web.request_heads import field_values
 
 ANONYMOUS_COOKIE = "picar_session"  # links connections of one browser; gives no access
 _BEARER = "bearer "
-# The headers that browsers, curl and the HTTP libraries of Python, Node, Go and Java send themselves (MDN, "HTTP
-# headers"; tried with Chromium).
+# Sent by browsers, curl and the HTTP libraries of Python, Node, Go and Java (MDN, "HTTP headers"; Chromium).
 _DIRECT_HEADER = re.compile(
     r"""
-    alt-used | authorization | cache-control | connection | cookie | date | device-memory | dnt | downlink | dpr | ect
-    | expect | from | host | http2-settings | keep-alive | last-event-id | origin | pragma | priority | purpose | range
-    | referer | rtt | save-data | service-worker | te | trailer | transfer-encoding | upgrade
-    | upgrade-insecure-requests | user-agent | viewport-width | width | x-requested-with
+    alt-used | authorization | cache-control | connection | cookie | date | device-memory | dnt | downlink
+    | dpr | ect | expect | from | host | http2-settings | keep-alive | last-event-id | origin | pragma
+    | priority | purpose | range | referer | rtt | save-data | service-worker | te | trailer
+    | transfer-encoding | upgrade | upgrade-insecure-requests | user-agent | viewport-width | width
+    | x-requested-with
     | (accept | access-control-request- | content- | if- | sec-) .*
     """,
     re.VERBOSE | re.IGNORECASE | re.ASCII | re.DOTALL,
@@ -41,12 +41,7 @@ _DIRECT_HEADER = re.compile(
 
 
 class Gate:
-    """Admits visitors.
-
-    Args:
-        store: the list of paired phones and scripts.
-        pairing: the pairing mode in force.
-    """
+    """Admits visitors, by the list of paired phones and scripts and the pairing mode in force."""
 
     def __init__(self, store: AccessStore, pairing: Pairing) -> None:
         self.store = store
@@ -54,7 +49,7 @@ class Gate:
 
     @property
     def cookie(self) -> str:
-        """The name of a paired phone's cookie. Each car has its own, since cookies ignore ports and addresses change."""
+        """The name of a paired phone's cookie, this car's own: cookies ignore ports, and addresses change."""
         return f"picar_{self.store.car}"
 
     def admit(self, request: HTTPServerRequest) -> Visitor | None:
@@ -63,7 +58,9 @@ class Gate:
         if paired:
             return Visitor(paired.id, paired.name)
         if self.pairing == "off" or (self.pairing == "local" and is_local(request)):
-            return Visitor(cookie(request, ANONYMOUS_COOKIE) or secrets.token_urlsafe(16))
+            return Visitor(
+                find_cookie(request.headers.get_list("Cookie"), ANONYMOUS_COOKIE) or secrets.token_urlsafe(16)
+            )
         return None
 
     def save_new_pairing(self, visitor: Visitor | None) -> None:
@@ -83,7 +80,7 @@ class Gate:
     def has_priority(self, head: bytes, ip: str) -> bool:
         """Return whether a head that is not parsed yet goes before those of strangers.
 
-        If pairing is `local`, all heads from loopback do; only the parsed request shows whether its visitor is admitted.
+        If pairing is `local`, all heads from loopback do; the parsed request decides about admission.
         """
         if self.pairing == "off" or (self.pairing == "local" and is_loopback(ip)):
             return True
@@ -110,20 +107,11 @@ def _is_direct(request: HTTPServerRequest) -> bool:
     return request.version != "HTTP/1.0" and all(map(_DIRECT_HEADER.fullmatch, request.headers))
 
 
-def cookie(request: HTTPServerRequest, name: str) -> str:
-    """Return the value of a cookie, or an empty string."""
-    return find_cookie(request.headers.get_list("Cookie"), name)
-
-
 def find_cookie(lines: Iterable[str], name: str) -> str:
-    """Return the value of one cookie, or an empty string. Other programs may have thousands of cookies: they are not parsed.
+    """Return the value of one cookie in the Cookie headers, or an empty string.
 
-    Of several cookies with this name, the last counts: browsers send the longest path first (RFC 6265 §5.4), and the
-    car's path is `/`.
-
-    Args:
-        lines: the values of all Cookie headers.
-        name: of the cookie.
+    Other cookies are not parsed: programs on the same host may have thousands. Of several cookies with this
+    name the last counts: browsers send the longest path first (RFC 6265 §5.4), and the car's path is `/`.
     """
     pattern = re.compile(rf"(?:^|;)[ \t]*{re.escape(name)}[ \t]*=[ \t]*([^;]*)")
     found = [value for line in lines for value in pattern.findall(line)]

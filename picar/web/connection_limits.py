@@ -2,10 +2,11 @@
 
 Laws:
 - One address cannot keep other addresses out.
-- A connection is pending until its first request head is complete. It then costs one descriptor, and counts nowhere else.
-- At a limit, a new connection replaces the oldest one there that is not a WebSocket. The newest 64 that have sent a whole
-  head are replaced last; of the others, an address that has more than half of them loses one first. Only admitted
-  visitors have WebSockets, so strangers cannot keep visitors out either.
+- A connection is pending until its first request head is complete. A pending connection costs one descriptor,
+  and counts nowhere else.
+- At a limit, a new connection replaces the oldest one there that is not a WebSocket. The newest 64 that have
+  sent a whole head are replaced last; of the others, an address with more than half of them loses one first.
+  Only admitted visitors have WebSockets, so strangers cannot keep visitors out either.
 - An IPv6 /64 network counts as one address: a home has one. Behind a router, a home may be one IPv4 address.
 - In an emergency there are free descriptors for the pins.
 """
@@ -43,11 +44,9 @@ PROTECTED = 64  # connections with a whole head that are replaced last
 
 
 class ConnectionLimits:
-    """Counts connections in total and per network, and closes old ones for new ones.
+    """Counts connections, and closes old ones for new ones at a maximum in total and one per address.
 
-    Args:
-        total: maximum number of connections.
-        per_address: maximum from one address; loopback is exempt, since all clients of a tunnel arrive from there.
+    Loopback has no maximum of its own: a tunnel's clients all arrive from there.
     """
 
     def __init__(self, total: int, per_address: int) -> None:
@@ -71,7 +70,7 @@ class ConnectionLimits:
     def _close_oldest(self, network: str | None = None) -> bool:
         """Close the oldest plain-HTTP connection (of this network, if given). Return whether one was closed.
 
-        Protected connections are closed last. Of the others, an address that has more than half of them loses one first.
+        Protected connections are closed last; of the others, an address with more than half loses one first.
         """
         present = [(stream, ip) for stream, (its, ip) in self._http.items() if network in (None, its)]
         if not present:
@@ -127,17 +126,14 @@ class _Pending:
     network: str
     ip: str
     timer: asyncio.TimerHandle
-    on_head: Callable[[bytes], None]
+    on_head: Callable[[bytes], Coroutine[Any, Any, None]]
     seen: int = 0  # bytes that were searched for the end of the head
 
 
 class PendingConnections:
-    """Connections whose first head is not complete. The kernel keeps their bytes; Tornado has no object for them.
+    """Connections whose first head is not complete. Their bytes stay in the kernel, without a Tornado object.
 
-    Args:
-        total: maximum number of connections.
-        per_address: maximum from one address; loopback is exempt.
-        idle_s: seconds after which a pending connection is closed.
+    The maxima are as in `ConnectionLimits`; after `idle_s` seconds a pending connection is closed.
     """
 
     def __init__(self, total: int, per_address: int, idle_s: float) -> None:
@@ -146,16 +142,13 @@ class PendingConnections:
         self._networks: dict[str, dict[IOStream, None]] = {}  # oldest first
         self._addresses: dict[str, dict[IOStream, None]] = {}
         self._queues = FairQueues()
-        self._tasks = Tasks()
+        self._tasks: set[asyncio.Task[None]] = set()  # the event loop holds weak references
 
-    def add(self, stream: IOStream, ip: str, on_head: Callable[[bytes], None]) -> None:
-        """Add a connection; at a limit, close an older one.
+    def add(self, stream: IOStream, ip: str, on_head: Callable[[bytes], Coroutine[Any, Any, None]]) -> None:
+        """Add a connection of which nothing was read; at a limit, close an older one.
 
-        Args:
-            stream: the connection, of which nothing was read.
-            ip: its remote address.
-            on_head: called once, with a whole head, or with all bytes if no whole one can arrive. The connection stays
-                pending until `remove`.
+        `on_head` is started once as a task, with a whole head, or with all bytes if no whole one can arrive. The
+        connection stays pending until `remove`.
         """
         network = network_of(ip)
         same = self._addresses.get(ip, {})
@@ -191,7 +184,7 @@ class PendingConnections:
         return True
 
     def _search(self, stream: IOStream) -> None:
-        """Search the received bytes, each once, for the end of the head; the kernel reports only further bytes."""
+        """Search new bytes for the end of the head; the kernel calls again only for further bytes."""
         asyncio.get_running_loop().remove_reader(stream.socket)
         pending = self._all[stream]
         try:
@@ -202,11 +195,16 @@ class PendingConnections:
             self._close(stream)
         elif len(head) in (pending.seen, HEAD_BYTES + 1) or has_end(head, pending.seen):
             _set_low_water_mark(stream, 1)
-            pending.on_head(head)
+            self._start(pending.on_head(head))
         else:
             pending.seen = len(head)
             _set_low_water_mark(stream, len(head) + 1)
-            self._tasks.start(self._search_again(stream))
+            self._start(self._search_again(stream))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _search_again(self, stream: IOStream) -> None:
         await self._queues.wait(False)
@@ -224,19 +222,6 @@ def _set_low_water_mark(stream: IOStream, size: int) -> None:
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
 
-class Tasks:
-    """Keeps running tasks: the event loop alone holds weak references."""
-
-    def __init__(self) -> None:
-        self._all: set[asyncio.Task[None]] = set()
-
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start a task."""
-        task = asyncio.ensure_future(work)
-        self._all.add(task)
-        task.add_done_callback(self._all.discard)
-
-
 class LimitedServer(HTTPServer):
     """An HTTP server with connection limits."""
 
@@ -248,7 +233,6 @@ class LimitedServer(HTTPServer):
         super().initialize(*args, **kwargs)
         self._pending = PendingConnections(MAX_PENDING, self._limits.per_address, idle_s)
         self._queues = FairQueues()
-        self._tasks = Tasks()
         self._refusals = 0
         self._log = RateLimitedLog(log)
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -257,19 +241,17 @@ class LimitedServer(HTTPServer):
         self._full_at = sys.maxsize if unlimited else limit - max(least, min(most, limit // 8))
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Add a connection to the pending ones. Its descriptor was the lowest free one, so it shows how many are open."""
+        """Add a pending connection. Its descriptor was the lowest free one, so it shows how many are open."""
         if stream.socket.fileno() >= self._full_at:
             self._log.warning("too many connections; closed one")
             if not self._pending.close_oldest():
                 stream.close()
                 return
             stream = _on_lowest_descriptor(stream)  # its present one is a spare one
-        self._pending.add(
-            stream, address[0], lambda head: self._tasks.start(self._accept(stream, address, head))
-        )
+        self._pending.add(stream, address[0], lambda head: self._accept(stream, address, head))
 
     def on_close(self, server_conn: object) -> None:
-        """Remove a connection from the limits. Tornado calls this also when a connection becomes a WebSocket."""
+        """Remove a connection from the limits; Tornado calls this also when it becomes a WebSocket."""
         super().on_close(server_conn)
         assert isinstance(server_conn, HTTP1ServerConnection)
         self._limits.remove_http(server_conn.stream)
@@ -297,7 +279,7 @@ class LimitedServer(HTTPServer):
         await self._queues.wait(bool(head) and self._has_priority(head, ip))
 
     async def _refuse(self, stream: HeadStream, reason: str) -> None:
-        """Read a request head to its end, since the client may lose an answer to an unread request, and refuse it."""
+        """Read a request head and refuse it; the client may lose an answer to an unread request."""
         if self._refusals < MAX_REFUSALS:
             self._refusals += 1
             with contextlib.suppress(StreamClosedError, TimeoutError):
@@ -330,7 +312,7 @@ def raise_file_limit(connections: int) -> None:
 
 
 def network_of(ip: str) -> str:
-    """Return the unit of counting: an IPv4 address, the /64 network of an IPv6 address, or empty for loopback."""
+    """Return the unit of counting: an IPv4 address, the /64 of an IPv6 address, or empty for loopback."""
     address = ipaddress.ip_address(ip.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None) or address
     if mapped.is_loopback:

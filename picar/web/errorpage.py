@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001 - Chinese has its own punctuation
 """The body of an error: JSON, or a small page for a browser that opens an address.
 
-The page contains no script and no style: it links the style sheet of `/wiring`. If the car refuses the style sheet too,
-the browser shows its default colours.
+The page contains no script and no style: it links the style sheet of `/wiring`. If the car refuses the style
+sheet too, the browser shows its default colours.
 """
 
 from __future__ import annotations
@@ -48,11 +48,7 @@ def weights(header: str) -> dict[str, float]:
 
 
 def prefers_page(headers: Mapping[str, str]) -> bool:
-    """Return True if these headers are of a browser that opens an address, False for a script or a program.
-
-    Args:
-        headers: of the request; names are capitalized as in `Accept`.
-    """
+    """Return whether these headers are of a browser that opens an address, not of a script or a program."""
     accepted = weights(headers.get("Accept", ""))
     page = accepted.get("text/html", 0.0)
     navigates = headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
@@ -68,13 +64,7 @@ def error_body(headers: Mapping[str, str], status: int, code: str, sentence: str
 
 
 def error_page(status: int, code: str, sentence: str) -> bytes:
-    """Return the page as UTF-8.
-
-    Args:
-        status: HTTP status, 4xx or 5xx.
-        code: the stable code of the error.
-        sentence: the error and its remedy; may contain text from the request, so it is escaped.
-    """
+    """Return the page as UTF-8. The sentence may contain text from the request, so it is escaped."""
     title = f"{status} {HTTPStatus(status).phrase}"
     # Under a host name that the car refuses, the link would be refused too.
     link = "" if status == HTTPStatus.MISDIRECTED_REQUEST else _LINK

@@ -1,11 +1,11 @@
 """Fairness: a crowd of clients must not delay the driver's commands.
 
-Tornado handles everything that has arrived in one iteration of the event loop: thirty requests at once would delay the
-driver's next command by all their work, on a small Pi longer than is safe. A turn is one iteration.
+Tornado handles everything that has arrived in one iteration of the event loop. Thirty requests would delay
+the driver's next command by all their work, on a small Pi longer than is safe. A turn is one iteration.
 
 Laws:
-- In a turn one connection is accepted. Of admitted visitors and of strangers, one packet or whole request head each is
-  passed on, and one request each is answered.
+- In a turn one connection is accepted. Of admitted visitors and of strangers, one packet or whole request
+  head each is passed on, and one request each is answered.
 - In a turn one frame of each WebSocket is handled, however many have arrived.
 - Admitted visitors do not wait behind strangers.
 - Requests of strangers cause at most one line of a log per second.
@@ -42,62 +42,46 @@ class FairListener(socket.socket):
     The listeners of one server share the turns: IPv4 and IPv6 alternate while both have connections.
     """
 
-    _schedule: _Schedule
+    _listeners: list[FairListener]  # of one server, with this one
+    _turn_used = _was_last = False
 
     @classmethod
     def take_over(cls, sockets: Iterable[socket.socket]) -> list[FairListener]:
         """Replace the listening sockets of one server, and make them non-blocking."""
         listeners = [cls(fileno=plain.detach()) for plain in sockets]
-        schedule = _Schedule(listeners)
         for listener in listeners:
             listener.setblocking(False)
-            listener._schedule = schedule
+            listener._listeners = listeners
         return listeners
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Return a connection.
 
         Raises:
-            BlockingIOError: there is no connection, or this listener must wait; the loop calls again in the next turn.
+            BlockingIOError: there is no connection, or this listener must wait for the next turn.
         """
-        if not self._schedule.allows(self):
+        if self._turn_used or (self._was_last and self._another_has_a_connection()):
             raise BlockingIOError
         connection = super().accept()
-        self._schedule.accepted(self)
+        for listener in self._listeners:
+            listener._turn_used, listener._was_last = True, listener is self
+        asyncio.get_running_loop().call_soon(self._begin_turn)
         return connection
 
-
-class _Schedule:
-    """Selects the listener that may accept in this turn."""
-
-    def __init__(self, listeners: list[FairListener]) -> None:
-        self._listeners = listeners
-        self._last: FairListener | None = None
-        self._turn_used = False
-
-    def allows(self, listener: FairListener) -> bool:
-        """Return False if this turn is used, or if this listener accepted last and another one has a connection."""
-        if self._turn_used:
-            return False
-        if listener is not self._last:
-            return True
+    def _another_has_a_connection(self) -> bool:
         others = select.poll()
-        for other in self._listeners:
-            if other is not listener:
-                others.register(other, select.POLLIN)
-        return not others.poll(0)
+        for listener in self._listeners:
+            if listener is not self:
+                others.register(listener, select.POLLIN)
+        return bool(others.poll(0))
 
-    def accepted(self, listener: FairListener) -> None:
-        """End the turn of all listeners until the loop has polled all sockets again."""
-        self._last, self._turn_used = listener, True
-        asyncio.get_running_loop().call_soon(self._next_turn)
-
-    def _next_turn(self) -> None:
-        self._turn_used = False
+    def _begin_turn(self) -> None:
+        for listener in self._listeners:
+            listener._turn_used = False
 
 
-class FairWebSocketProtocol(WebSocketProtocol13):
-    """A WebSocket that yields to the event loop after each frame; Tornado reads all buffered frames without a pause."""
+class FairWebSocket(WebSocketProtocol13):
+    """A WebSocket that yields to the loop after each frame; Tornado reads all buffered frames in one turn."""
 
     async def _receive_frame(self) -> None:
         await super()._receive_frame()
@@ -105,11 +89,7 @@ class FairWebSocketProtocol(WebSocketProtocol13):
 
 
 class RateLimitedLog:
-    """Logs at most one warning per second.
-
-    Args:
-        log: the logger that gets the warnings.
-    """
+    """Passes at most one warning per second to a logger."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log

@@ -1,7 +1,7 @@
 """The base of all handlers: checks before a request is handled, headers of the answer, errors as JSON.
 
-The checks are in `prepare`, for the WebSocket too: Tornado 6.6 calls `check_origin` only if Origin and Host differ, and
-under a rebound name they are the same.
+The checks are in `prepare`, for the WebSocket too: Tornado 6.6 calls `check_origin` only if Origin and Host
+differ, and under a rebound name they are the same.
 
 Law: every handler requires an admitted visitor unless it sets `public = True`.
 """
@@ -31,7 +31,6 @@ _CODES = {
     HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", "Use one of the methods in the header Allow."),
     HTTPStatus.BAD_REQUEST: ("bad_request", "This request is invalid. Check its address, headers and body."),
 }
-NOT_SAVED_RETRY_S = "10"
 _NOT_JSON = "Send JSON, with the header Content-Type: application/json."
 # Strangers read this sentence, so it contains no path of this machine and no `program.command`.
 _NOT_PAIRED = (
@@ -81,8 +80,7 @@ class Handler(RequestHandler):
         try:
             gate.save_new_pairing(self.visitor)
         except AccessError as error:
-            status, code = HTTPStatus.SERVICE_UNAVAILABLE, "not_saved"
-            raise Refused(status, code, str(error), Retry_After=NOT_SAVED_RETRY_S) from None
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_saved", str(error), Retry_After="10") from None
 
     def on_finish(self) -> None:
         """Save a new pairing after the answer of an immediate handler, which must not wait for a disk."""
@@ -108,13 +106,13 @@ class Handler(RequestHandler):
             raise Refused(HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED, WWW_Authenticate="Bearer")
 
     def _is_foreign(self, host: str) -> bool:
-        """Return whether a script or form of another page sent this request. A link to a public page is allowed."""
+        """Return whether another page's script or form sent this request; links to public pages are allowed."""
         headers = self.request.headers
         reads = self.request.method in ("GET", "HEAD")
         origin = headers.get("Origin")  # a module script has one too, and a proxy may have changed the Host
         if origin is not None and not same_origin(origin, host) and not (self.any_origin and reads):
             return True
-        # Browsers send it over https and to localhost only. Used only to refuse: a client can forge this header.
+        # Sent over https and to localhost only. Used only to refuse: a client can forge this header.
         site = headers.get("Sec-Fetch-Site", "none")
         return not (self.public and reads) and site not in ("none", "same-origin")
 
@@ -139,7 +137,7 @@ class Handler(RequestHandler):
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
         self.clear_header("Server")
-        # Older Safari does not count the WebSocket under 'self'. Requests with a wrong Host are refused in any case.
+        # Older Safari does not count the WebSocket under 'self'. Requests with a wrong Host are refused anyway.
         sockets = f" ws://{host} wss://{host}" if split_host(host) else ""
         self.set_header(
             "Content-Security-Policy",
@@ -149,7 +147,7 @@ class Handler(RequestHandler):
         )
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Send `{"error": {"code", "message"}}`, or to a browser that opens this address a page with the message."""
+        """Send `{"error": {"code", "message"}}`, or a page with the message to a browser."""
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, Refused):
             code, sentence = error.code, error.sentence

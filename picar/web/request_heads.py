@@ -1,12 +1,12 @@
 """Request heads: read at linear cost, refused above a size, and passed to Tornado one per turn of the loop.
 
-Tornado alone searches all of a head again with each packet, and parses the heads of all strangers in one turn.
+Tornado alone searches a head from its start for each packet, and parses all strangers' heads in one turn.
 
 Laws:
 - Each byte of a head is searched once.
-- A head above the limits is not parsed. It is read to its end, so that the client receives the answer, which is 431.
+- A head above the limits is not parsed. It is read to its end, so that the client receives the answer, 431.
 - Between two packets of a head, and between a head and its parsing, the connection waits for its turn.
-- A whole head that has arrived is parsed, even if the connection is closed while it waits: a STOP must not be lost.
+- A whole head that has arrived is parsed, even if its connection is closed meanwhile: no STOP may be lost.
 - The end of a connection is read only after the requests that arrived before it.
 """
 
@@ -44,10 +44,7 @@ _OVERLAP_BYTES = 2  # at the end of a packet: they may begin the end of a head
 class HeadStream(IOStream):
     """A connection that reads request heads by the laws above.
 
-    Args:
-        connection: the socket.
-        wait_for_turn: waits for the turn of a whole head; for an empty head, for a stranger's turn.
-        max_buffer_size: bytes, as in Tornado.
+    `wait_for_turn` waits for the turn of a whole head; for an empty head, for a stranger's turn.
     """
 
     def __init__(
@@ -64,7 +61,7 @@ class HeadStream(IOStream):
         """Read a request head; Tornado's server uses this method for nothing else.
 
         Raises:
-            StreamClosedError: the connection was closed before the head was whole, or because the head was refused.
+            StreamClosedError: the connection was closed before the head was whole, or the head was refused.
         """
         reading = asyncio.ensure_future(self._read_or_refuse())
         reading.add_done_callback(_retrieve_error)
@@ -72,7 +69,7 @@ class HeadStream(IOStream):
 
     async def _read_or_refuse(self) -> bytes:
         size, head = await self._read_head()
-        if size > HEAD_BYTES or has_too_many_lines(head):
+        if size > HEAD_BYTES or head.count(b"\n") > HEAD_LINES + 1:  # an empty line ends the head
             await self._wait_for_turn(b"")
             await self.write(
                 refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_big", TOO_BIG, head)
@@ -83,7 +80,7 @@ class HeadStream(IOStream):
         return head
 
     async def _read_head(self) -> tuple[int, bytes]:
-        """Return the size of a head in bytes, and the head; of one above the limit, only its first and last bytes."""
+        """Return the size of a head in bytes, and the head; above the limit, only its begin and end."""
         size, head, overlap = 0, bytearray(), b""
         while size <= DRAIN_BYTES:
             new = await self._read_packet()
@@ -112,7 +109,7 @@ class HeadStream(IOStream):
             return new
 
     def close_fd(self) -> None:
-        """Close the socket, and keep the bytes that have arrived: a STOP may follow a request whose answer failed."""
+        """Close the socket, and keep the received bytes: a STOP may follow a request whose answer failed."""
         with contextlib.suppress(OSError):
             self._unread += self.socket.recv(READ_BYTES)
         super().close_fd()
@@ -126,8 +123,8 @@ class HeadStream(IOStream):
     def _handle_events(self, fd: Any, events: int) -> None:
         """Handle events of the socket; while no read is pending, leave the input and its end in the kernel.
 
-        Tornado alone closes a connection when it reads its end, and drops the answer in progress. The next read adds the
-        socket to the loop again.
+        Tornado alone closes a connection when it reads its end, and drops the answer in progress. The next
+        read adds the socket to the loop again.
         """
         if self.reading():
             super()._handle_events(fd, events)
@@ -148,13 +145,8 @@ class HeadStream(IOStream):
 
 
 def has_end(head: bytes, searched: int = 0) -> bool:
-    """Return whether these first bytes of a connection hold a whole head; the first `searched` of them do not."""
+    """Return whether these first bytes of a connection hold a whole head; the first `searched` do not."""
     return _END.search(head, max(0, searched - _OVERLAP_BYTES)) is not None
-
-
-def has_too_many_lines(head: bytes) -> bool:
-    """Return whether a head has more lines than allowed; the empty line at its end does not count."""
-    return head.count(b"\n") > HEAD_LINES + 1
 
 
 def field_values(head: bytes, name: str) -> list[str]:
@@ -164,14 +156,9 @@ def field_values(head: bytes, name: str) -> list[str]:
 
 
 def refusal(status: HTTPStatus, code: str, sentence: str, head: bytes, more: str = "") -> bytes:
-    """Return a whole answer that refuses a request and closes the connection.
+    """Return a whole answer that refuses a request; `head` is the part of the request head that was read.
 
-    Args:
-        status: of the answer.
-        code: stable code of the error.
-        sentence: the error and its remedy.
-        head: the request head, as far as it was read.
-        more: further header lines of the answer.
+    The connection is closed after the answer. `more` are further header lines of the answer.
     """
     names = ("Accept", "Sec-Fetch-Mode")
     accepted = {name: ",".join(values) for name in names if (values := field_values(head, name))}

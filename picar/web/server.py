@@ -38,9 +38,7 @@ IDLE_S = 20.0  # for the head of a request to arrive, from the first byte or the
 SOCKET_BYTES = 64 * 1024  # above this Tornado drops a WebSocket; `DriveSocket` closes it properly far below
 PING_S = 20.0  # finds dead WebSockets; the car's safety does not depend on it
 STORE_CHECK_S = 1.0  # between two looks at the list of paired phones
-NOT_SAVED = (
-    "the last minute is not saved: neither XDG_RUNTIME_DIR nor RUNTIME_DIRECTORY is a folder to write to"
-)
+NOT_SAVED = "the last minute is not saved: neither XDG_RUNTIME_DIR nor RUNTIME_DIRECTORY is a writable folder"
 _ABSOLUTE_FORM = re.compile(r"https?://(?P<authority>[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -95,11 +93,11 @@ class CarApplication(Application):
     """The table of handlers, and the forms of a request that are made uniform before the lookup.
 
     Laws:
-    - A request target in absolute form counts as its path, and its authority replaces the Host header (RFC 9112 §3.2.2),
-      so that the authority is checked. Where the two differed, the request counts as forwarded, not as one of this machine.
-    - No body is parsed as a form: the car accepts JSON, and Tornado would parse the forms of many strangers in one turn.
-    - A method unknown to Tornado is handled as OPTIONS, which no handler accepts: before its 405 it passes the same
-      checks, and waits for the same turn.
+    - A request target in absolute form counts as its path. Its authority replaces the Host header (RFC 9112
+      §3.2.2) and is checked; if the two differ, the request counts as forwarded, not as one of this machine.
+    - No body is parsed as a form: Tornado would parse the forms of many strangers in one turn.
+    - A method unknown to Tornado is handled as OPTIONS, which no handler accepts. So its 405 comes after the
+      same checks, in the same turn.
     """
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
@@ -148,14 +146,7 @@ def application(
 class Server:
     """Serves until `end` is called, or the motor process dies.
 
-    Args:
-        hub: the car.
-        channel: the started motor process.
-        sockets: from `listen`.
-        config: the section `[server]`.
-        flight: the flight recorder; after a failure its last minute is saved.
-        gate: admits visitors.
-        watch: reads the state of this machine.
+    The channel is started, and the sockets are from `listen`. After a failure the flight recorder is saved.
     """
 
     def __init__(
@@ -266,7 +257,7 @@ class Server:
         self._hub.on_kept_cap(self._gate.store.speed_cap)
 
     def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:
-        """End the server if the loop's own work fails: without it, a failing motor process would go unnoticed."""
+        """End the server if the work fails: a server without its watch must not drive."""
 
         def guarded() -> None:
             try:

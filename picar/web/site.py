@@ -11,7 +11,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.web import GZipContentEncoding, HTTPError, StaticFileHandler
 
 import picar
-from picar.web.auth import ANONYMOUS_COOKIE, cookie
+from picar.web.auth import ANONYMOUS_COOKIE, find_cookie
 from picar.web.errorpage import weights
 from picar.web.handler import Handler, Refused, Route
 
@@ -25,7 +25,7 @@ def folder(name: str) -> Path:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Return whether this Accept-Encoding header prefers gzip to no encoding, or both equally (RFC 9110 §12.5.3)."""
+    """Return whether this Accept-Encoding header prefers gzip, or gives it equal weight (RFC 9110 §12.5.3)."""
     accepted = weights(accept_encoding)
     gzipped = accepted.get("gzip", accepted.get("x-gzip", 0.0))
     return gzipped > 0.0 and gzipped >= accepted.get("identity", 0.0)
@@ -41,7 +41,7 @@ class GzipEncoding(GZipContentEncoding):
 
 
 class GzipCache:
-    """The page's files as gzip, each compressed once: on a small Pi that takes milliseconds, and delays the driver."""
+    """The page's files as gzip, compressed once: on a small Pi each takes milliseconds of the event loop."""
 
     TYPES = frozenset({".css", ".html", ".js", ".json", ".svg"})
 
@@ -79,7 +79,7 @@ class Page(Handler):
 
     def get(self) -> None:
         """Send the page."""
-        if not cookie(self.request, ANONYMOUS_COOKIE):
+        if not find_cookie(self.request.headers.get_list("Cookie"), ANONYMOUS_COOKIE):
             self.set_cookie(ANONYMOUS_COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="Strict")
         self.set_header("Content-Type", "text/html; charset=utf-8")
         if self._cache.serves(self.request, self._file):
@@ -92,7 +92,7 @@ class Page(Handler):
 
 
 class Static(Handler, StaticFileHandler):
-    """`GET /static/…`: a file of the page. Browsers check each file at each visit, so that all are of one version."""
+    """`GET /static/…`: a file of the page. Browsers revalidate it, so that all files are of one version."""
 
     public = any_origin = True
 

@@ -17,7 +17,7 @@ from picar.car.seat import Seat, View
 from picar.core import protocol
 from picar.core.protocol import MAX_BYTES, SUBPROTOCOL
 from picar.web.connection_limits import ConnectionLimits
-from picar.web.fairness import FairWebSocketProtocol
+from picar.web.fairness import FairWebSocket
 from picar.web.handler import Handler, Refused
 
 log = logging.getLogger(__name__)
@@ -61,11 +61,7 @@ class DriveSocket(Handler, WebSocketHandler):
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         """Return the protocol that lets other connections have their turn."""
         usual = super().get_websocket_protocol()
-        return (
-            FairWebSocketProtocol(self, False, usual.params)
-            if isinstance(usual, WebSocketProtocol13)
-            else None
-        )
+        return FairWebSocket(self, False, usual.params) if isinstance(usual, WebSocketProtocol13) else None
 
     def check_origin(self, origin: str) -> bool:  # noqa: ARG002 - Tornado's signature
         """Accept: `prepare` has checked the origin."""

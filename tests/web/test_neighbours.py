@@ -115,13 +115,16 @@ class Clients:
         self.spoke: list[bytes] = []
         self.others: list[socket.socket] = []
 
+    async def note(self, head: bytes) -> None:
+        self.spoke.append(head)
+
     def come(self, *ips: str) -> list[IOStream]:
         streams = []
         for ip in ips:
             here, there = socket.socketpair()
             streams.append(IOStream(here))
             self.others.append(there)
-            self.pending.add(streams[-1], ip, self.spoke.append)
+            self.pending.add(streams[-1], ip, self.note)
         return streams
 
 
@@ -160,7 +163,7 @@ async def test_a_connection_reports_its_whole_head_and_is_pending_until_it_is_re
     with socket.create_server(("127.0.0.1", 0)) as listening:
         there = socket.create_connection(listening.getsockname())
         here = IOStream(listening.accept()[0])
-    clients.pending.add(here, "192.0.2.1", clients.spoke.append)
+    clients.pending.add(here, "192.0.2.1", clients.note)
     for byte in HEAD[:-1]:
         there.send(bytes([byte]))
         for _ in range(10):

@@ -32,16 +32,7 @@ class Description(Handler):
 def routes(
     hub: Hub, channel: Channel, config: ServerConfig, flight: FlightRecorder, gate: Gate, port: int
 ) -> list[Route]:
-    """Return the routes of all features.
-
-    Args:
-        hub: the car.
-        channel: the motor process.
-        config: the section `[server]`.
-        flight: the flight recorder.
-        gate: admits visitors.
-        port: the TCP port on which the server listens.
-    """
+    """Return the routes of all features; `port` is the TCP port on which the server listens."""
     guard = PinGuard()
     return [
         (r"/api/v1/openapi.json", Description, {}),

@@ -1,4 +1,4 @@
-"""Access over HTTP: the session of a client, pairing by PIN or token, and QR codes that invite other phones."""
+"""Access over HTTP: the session of a client, pairing by PIN or token, QR codes that invite other phones."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TOKEN_CHARACTERS = 200  # that are read; a valid token is shorter
 # The first match in a User-Agent counts: an iPad's also contains Mac, an Android's also Linux.
 _KINDS = ("iPhone", "iPad", "Android", "Windows", "Mac", "Linux")
 _EXPIRED = (
-    f"This QR code has expired, or {INVITED_BY_ONE} phones have used it. Scan a new one, or enter the PIN."
+    f"This QR code has expired, or {INVITED_BY_ONE} phones have used it. Scan a new one, or use the PIN."
 )
 
 
@@ -123,7 +123,7 @@ class QrCodes:
 
 
 class Invite(JsonHandler):
-    """`POST /api/v1/invite`: a QR code for another phone. The answer never contains the PIN, which is the owner's."""
+    """`POST /api/v1/invite`: a QR code for another phone. The answer never contains the PIN."""
 
     def initialize(self, gate: Gate, codes: QrCodes, host: str, port: int) -> None:
         """Take the gate, the QR codes, and the address on which the car listens."""
