@@ -45,9 +45,8 @@ def state_directory(env: Mapping[str, str] = os.environ) -> Path:
         try:
             return Path(given).absolute()
         except FileNotFoundError:
-            raise AccessError(
-                "The current folder is gone. Change to another one, then start picar again."
-            ) from None
+            gone = "The current folder is gone. Change to another one, then start picar again."
+            raise AccessError(gone) from None
     base = env.get("XDG_STATE_HOME", "")
     home = Path(base) if Path(base).is_absolute() else Path(env.get("HOME") or "/") / ".local" / "state"
     return home / "picar"
@@ -180,12 +179,10 @@ def _opened(path: Path | str, flags: int, folder: int | None = None) -> Iterator
 
 def _is_sound(serving: Serving) -> bool:
     """Return whether each member has the form that a server writes, and can be printed."""
+    numbers = ((serving.pid, _MOST_PIDS), (serving.port, 1 << 16))
     texts = (serving.host, serving.state, serving.pairing)
     return (
-        type(serving.pid) is int
-        and 0 < serving.pid < _MOST_PIDS
-        and type(serving.port) is int
-        and 0 < serving.port < 1 << 16
+        all(type(number) is int and 0 < number < most for number, most in numbers)
         and all(isinstance(text, str) and text.isprintable() for text in texts)
         and Path(serving.state).is_absolute()
         and serving.pairing in get_args(Pairing)

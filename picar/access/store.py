@@ -174,14 +174,12 @@ class AccessStore:
         self.refresh()
         with self._explaining("written"):
             check_writable(self.path.parent)
-        if len(self._content.paired) >= MOST_PAIRED:
-            raise _too_many()
+        _check_room(self._content)
         waiting = self._waiting()
         if len(waiting) + len(self._content.paired) >= MOST_PAIRED:
             self._newcomers.remove(waiting.pop(0).id)
-        one = _named(
-            (*self._content.paired, *waiting), Paired(tokens.new_id(), name, "phone", by, invitation)
-        )
+        new = Paired(tokens.new_id(), name, "phone", by, invitation)
+        one = _named((*self._content.paired, *waiting), new)
         self._newcomers.add(one, self._content.round, self._clock())
         return one
 
@@ -353,8 +351,7 @@ def _checked(content: Content) -> str:
 
 
 def _with(content: Content, new: Paired) -> Content:
-    if len(content.paired) >= MOST_PAIRED:
-        raise _too_many()
+    _check_room(content)
     return dataclasses.replace(content, paired=(*content.paired, _named(content.paired, new)))
 
 
@@ -364,8 +361,7 @@ def _named(others: tuple[Paired, ...], new: Paired) -> Paired:
     return dataclasses.replace(new, name=unused(new.name, used))
 
 
-def _too_many() -> TooManyPaired:
-    return TooManyPaired(
-        f"{MOST_PAIRED} phones are paired, and that is the most. Remove some: "
-        f"{command('pair --list')}, then {command('pair --revoke NAME')}."
-    )
+def _check_room(content: Content) -> None:
+    if len(content.paired) >= MOST_PAIRED:
+        fix = f"Remove some: {command('pair --list')}, then {command('pair --revoke NAME')}."
+        raise TooManyPaired(f"{MOST_PAIRED} phones are paired, and that is the most. {fix}")

@@ -39,24 +39,15 @@ _ORIGINS = {
 def add_to(commands: Commands) -> None:
     """Add the command to the parser."""
     pairing = add(commands, "pair", pair)
-    pairing.add_argument(
-        "--config", metavar="FILE", help="the configuration of the car; default as for serve"
-    )
-    pairing.add_argument(
-        "--port", metavar="N", type=int, help="the car's port, if picar cannot find the running car"
-    )
+    pairing.add_argument("--config", metavar="FILE", help="the car's configuration; default as for serve")
+    pairing.add_argument("--port", metavar="N", type=int, help="the car's port, if no running car is found")
     doing = pairing.add_mutually_exclusive_group()
     doing.add_argument("--token", metavar="NAME", help="make a token for a script, and print it")
     doing.add_argument("--list", action="store_true", help="list the paired phones and scripts")
     doing.add_argument("--revoke", metavar="NAME", help="remove this phone or script; all: every one")
-    pairing.add_argument(
-        "--with-invited",
-        action="store_true",
-        help="with --revoke: also the phones that they invited, and so on",
-    )
-    doing.add_argument(
-        "--new-pin", action="store_true", help="make a new PIN; paired phones and scripts stay paired"
-    )
+    invited = "with --revoke: also the phones that they invited, and so on"
+    pairing.add_argument("--with-invited", action="store_true", help=invited)
+    doing.add_argument("--new-pin", action="store_true", help="make a new PIN; the paired ones stay paired")
 
 
 def pair(options: argparse.Namespace) -> int:
@@ -165,11 +156,10 @@ def _open(folder: Path, create: bool) -> AccessStore:
     try:
         return AccessStore(folder, create=create)
     except AccessError as error:
-        if "ermission" in str(error):
-            raise AccessError(
-                f"The PIN of this machine's car is in {folder}, which is not yours to read. Use sudo: {command('pair', sudo=True)}"
-            ) from None
-        raise
+        if "ermission" not in str(error):
+            raise
+        place = f"The PIN of this machine's car is in {folder}, which only another user may read."
+        raise AccessError(f"{place} Use sudo: {command('pair', sudo=True)}") from None
 
 
 def _list(store: AccessStore) -> Iterator[str]:
@@ -207,12 +197,12 @@ def _revoke(store: AccessStore, name: str, with_invited: bool) -> Iterator[str]:
 
 def _token(store: AccessStore, name: str) -> str:
     if not name or name != tidy_name(name):
-        raise AccessError(
-            f"{name!r} cannot be the name of a script. A name has 1 to {NAME_CHARACTERS} printable characters, and at most {NAME_BYTES} bytes."
-        )
+        limits = f"1 to {NAME_CHARACTERS} printable characters, and at most {NAME_BYTES} bytes"
+        raise AccessError(f"{name!r} cannot be the name of a script. A name has {limits}.")
     if any(look_alike(one.name) == look_alike(name) for one in store.paired):
+        free = command(f"pair --revoke {shlex.quote(name)}")
         raise AccessError(
-            f"{name!r} is paired already. Take another name, or: {command(f'pair --revoke {shlex.quote(name)}')}"
+            f"The list has {name!r} already, or a name that looks the same. Take another name, or: {free}"
         )
     return store.credential(store.pair(name, "script"))
 

@@ -23,10 +23,8 @@ from picar.errors import PicarError
 KEEP_S = 60.0
 KEEP_FILES = 5
 Process = Literal["server", "motor"]
-_SLOTS: dict[Process, tuple[int, int]] = {
-    "server": (4096, 224),
-    "motor": (12288, 96),
-}  # a minute at 30 commands/s
+# Number and size: a minute at 30 commands/s.
+_SLOTS: dict[Process, tuple[int, int]] = {"server": (4096, 224), "motor": (12288, 96)}
 _HEADER = 64
 _GOODBYE = 0  # a byte that the server sets at a regular end
 _COUNTS: dict[Process, int] = {"server": 8, "motor": 16}  # positions in the header of the number of notes
@@ -46,8 +44,7 @@ class FlightRecorder:
         self.fd = _shared_memory() if fd is None else fd
         self._memory = mmap.mmap(self.fd, _SIZE)
         self._by = by
-        self._start = _HEADER + (0 if by == "server" else _bytes_of("server"))
-        self._slots, self._size = _SLOTS[by]
+        self._start, self._slots, self._size = _ring_of(by)
         self._n = 0
 
     def note(self, members: str) -> None:
@@ -81,8 +78,7 @@ class FlightRecorder:
         return (line for t, line in both if t >= since)
 
     def _lines(self, by: Process) -> Iterator[tuple[float, bytes]]:
-        slots, size = _SLOTS[by]
-        start = _HEADER + (0 if by == "server" else _bytes_of("server"))
+        start, slots, size = _ring_of(by)
         (count,) = _COUNT.unpack_from(self._memory, _COUNTS[by])
         for n in range(max(0, count - slots + 1), count):  # the oldest slot may be half overwritten
             at = start + n % slots * size
@@ -113,9 +109,10 @@ class FlightRecorder:
         return path
 
 
-def _bytes_of(by: Process) -> int:
-    slots, size = _SLOTS[by]
-    return slots * size
+def _ring_of(by: Process) -> tuple[int, int, int]:
+    """Return the start of a process's ring, its number of slots, and the size of a slot."""
+    slots, size = _SLOTS["server"]
+    return (_HEADER, slots, size) if by == "server" else (_HEADER + slots * size, *_SLOTS[by])
 
 
 def _shared_memory() -> int:
@@ -130,7 +127,6 @@ def _shared_memory() -> int:
         os.ftruncate(fd, _SIZE)
     except OSError as error:
         os.close(fd)
-        raise PicarError(
-            f"No memory for the flight recorder, 2 MB: {error.strerror}. Raise the limit (ulimit -a)."
-        ) from None
+        problem = f"No memory for the flight recorder, 2 MB: {error.strerror}."
+        raise PicarError(f"{problem} Raise the limit (ulimit -a).") from None
     return fd

@@ -105,11 +105,9 @@ def qr_code_in_colours(text: str, columns: int) -> list[str]:
     rows = _modules(text)
     if 2 * len(rows[0]) > columns:
         return []
-    return [
-        "".join(f"\x1b[{40 if dark else 47}m{'  ' * len(list(run))}" for dark, run in groupby(row))
-        + "\x1b[0m"
-        for row in rows
-    ]
+    colour = {True: "\x1b[40m", False: "\x1b[47m"}
+    runs = ((colour[dark] + "  " * len(list(run)) for dark, run in groupby(row)) for row in rows)
+    return ["".join(run) + "\x1b[0m" for run in runs]
 
 
 def _modules(text: str) -> list[list[bool]]:
