@@ -15,7 +15,7 @@ def add_to(commands: Commands) -> None:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Say what is wrong with this machine, and the exact fix."""
+    """Examine this machine, and print the exact fix for each fault."""
     from picar.doctor import examine
     from picar.doctor.machine import as_json, is_well, report, this_machine
 

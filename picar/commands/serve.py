@@ -10,16 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from picar import __version__
-from picar.commands.common import (
-    BACKENDS,
-    Commands,
-    add,
-    choose_backend,
-    emergency,
-    load,
-    pin_options,
-    print_warnings,
-)
+from picar.commands import common
 from picar.config import Config
 from picar.errors import PicarError
 from picar.motor.pins.trace import TraceFile
@@ -28,9 +19,9 @@ if TYPE_CHECKING:
     from picar.web.auth import Gate
 
 
-def add_to(commands: Commands) -> None:
+def add_to(commands: common.Commands) -> None:
     """Add the command to the parser."""
-    serving = add(commands, "serve", serve, pin_options())
+    serving = common.add(commands, "serve", serve, common.pin_options())
     serving.add_argument("--host", metavar="H", help="address to listen on")
     serving.add_argument("--port", metavar="N", type=int, help="TCP port; 0 takes any free one")
 
@@ -61,9 +52,9 @@ def serve(options: argparse.Namespace) -> int:
 
     log.to_stderr()
     program()  # looked up before anything moves
-    settings = load(options)
-    print_warnings(settings)
-    backend = choose_backend(settings)
+    settings = common.load(options)
+    common.print_warnings(settings)
+    backend = common.choose_backend(settings)
     store = AccessStore(state_directory(), serving=True)
     overlay = Overlay(store.path.parent, backend)
     calibrated, speed_cap = overlay.start(), store.speed_cap
@@ -75,7 +66,7 @@ def serve(options: argparse.Namespace) -> int:
     sockets = listen(settings.server)
     flight = FlightRecorder("server")
     notes = [flight.pin, tracing.trace.line] if tracing else [flight.pin]
-    pins_low = emergency(settings, backend, notes)
+    pins_low = common.emergency(settings, backend, notes)
     trace = tracing.trace.fd if tracing else None
     order = Order.of(settings, backend, trace, flight.fd, speed_cap, calibrated)
     settings = calibration.current.applied_to(settings)
@@ -129,7 +120,7 @@ def _greet(settings: Config, backend: str, gate: Gate, port: int) -> None:
 
     in_journal = writes_to_journal(sys.stdout.fileno())
     print(f"picar {__version__}")
-    print(f"  pins   {BACKENDS[backend]}")
+    print(f"  pins   {common.BACKENDS[backend]}")
     for line in pair.greeting(gate.store, gate.pairing, settings.server.host, port, in_journal=in_journal):
         print(line)
     if not in_journal:

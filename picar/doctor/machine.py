@@ -16,7 +16,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, Protocol
 
 from picar.config import ServerConfig
@@ -56,11 +55,10 @@ class Ask(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """One machine.
+class Machine(Tree):
+    """One machine: its file tree (`root` is `/` for this machine), and ways to use it.
 
     Args:
-        root: its file tree; `/` is this machine's.
         ask: runs a program.
         listen: opens the sockets that `picar serve` would open, or raises `ServeError`.
         python: version of the Python that runs picar.
@@ -68,20 +66,11 @@ class Machine:
         is_root: whether root runs the doctor: root needs no group.
     """
 
-    root: Path
     ask: Ask
     listen: Callable[[ServerConfig], list[socket.socket]]
     python: str = platform.python_version()
     interpreter: str = sys.executable
     is_root: bool = False
-
-    def text(self, *paths: str) -> str | None:
-        """Return the text of the first of these files that can be read, None without any."""
-        return Tree(self.root).text(*paths)
-
-    def find(self, pattern: str) -> list[str]:
-        """Return the paths that match a pattern, sorted."""
-        return Tree(self.root).find(pattern)
 
     def has(self, path: str) -> bool:
         """Return whether there is such a file or folder."""

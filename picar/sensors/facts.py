@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from picar.sensors.host import SINCE_BOOT, THROTTLED, Host, wifi_dbm
 
-Facts: TypeAlias = Mapping[str, Any]  # by names in the table's order; `None` is unknown
+Facts: TypeAlias = Mapping[str, Any]  # values by name, in the table's order; `None` for unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Fact:
     read: Callable[[Host], float | None]
     unit: str = ""
     device_class: str = ""
-    least: float | None = None
-    most: float | None = None
+    least: float = -inf
+    most: float = inf
     warn: float | None = None
     bad: float | None = None
     low: bool = False
@@ -49,9 +50,7 @@ class Fact:
     def value(self, host: Host) -> float | None:
         """Return the value, or `None` if it is unknown or out of range."""
         value = self.read(host)
-        if value is None or (self.least is not None and value < self.least):
-            return None
-        return None if self.most is not None and value > self.most else value
+        return value if value is not None and self.least <= value <= self.most else None
 
 
 _EVER_THROTTLED = THROTTLED | THROTTLED << SINCE_BOOT

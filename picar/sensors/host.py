@@ -12,7 +12,6 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 ROOT = Path("/")
 # The firmware's bits for "now"; bits 1 to 3 are: frequency capped, throttled, hot.
@@ -26,21 +25,9 @@ _LOOK_AGAIN = 30  # readings between two searches for paths: the driver of a rad
 _IDLE, _IOWAIT, _GUEST = 3, 4, 8
 
 
-class Files(Protocol):
-    """Files to read; paths are relative to the machine's root."""
-
-    def text(self, *paths: str) -> str | None:
-        """Return the text of the first readable file of these, or `None`."""
-        ...
-
-    def find(self, pattern: str) -> list[str]:
-        """Return the paths that match a pattern, sorted."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The files below `root`."""
+    """The files below `root`; paths are relative to it."""
 
     root: Path
 
@@ -67,7 +54,7 @@ class Sources:
     temperature: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, files: Files) -> Sources:
+    def of(cls, files: Tree) -> Sources:
         """Search the machine for them."""
         zones = files.find("sys/class/thermal/thermal_zone*/type")
         cpu = [zone for zone in zones if re.match(r"cpu|x86_pkg", files.text(zone) or "")]
@@ -87,7 +74,7 @@ class Host:
         files: of the machine.
     """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Tree) -> None:
         self.files = files
         self.sources = Sources()
         self.bits: int | None = None  # of the firmware, in this reading
@@ -132,13 +119,13 @@ class Host:
         return int(found[1]) if found else None
 
 
-def throttle_bits(files: Files, sources: Sources) -> int | None:
+def throttle_bits(files: Tree, sources: Sources) -> int | None:
     """Return the firmware's bits (as in `vcgencmd get_throttled`)."""
     text = files.text(*sources.bits) or ""
     return int(text, 16) if re.fullmatch(r"(0x)?[0-9a-fA-F]{1,8}", text) else None
 
 
-def voltage_is_low(files: Files, sources: Sources, bits: int | None) -> bool | None:
+def voltage_is_low(files: Tree, sources: Sources, bits: int | None) -> bool | None:
     """Return whether the machine gets too little voltage now.
 
     The kernel's sensor keeps a dip for two seconds, so a dip between two readings is found (`raspberrypi-hwmon.c`
@@ -148,7 +135,7 @@ def voltage_is_low(files: Files, sources: Sources, bits: int | None) -> bool | N
     return alarm if bits is None else bool(bits & UNDER_VOLTAGE or alarm)
 
 
-def wifi_dbm(files: Files, name: str | None = None) -> int | None:
+def wifi_dbm(files: Tree, name: str | None = None) -> int | None:
     """Return the signal of this interface, or of the first one that has a signal."""
     for line in (files.text("proc/net/wireless") or "").splitlines():
         words = line.split()
@@ -159,7 +146,7 @@ def wifi_dbm(files: Files, name: str | None = None) -> int | None:
     return None
 
 
-def cpu_times(files: Files) -> tuple[int, int] | None:
+def cpu_times(files: Tree) -> tuple[int, int] | None:
     """Return the busy time and the whole time of all cores together, in the kernel's ticks since the start."""
     words = (files.text("proc/stat") or "").partition("\n")[0].split()
     ticks = [int(word) for word in words[1 : 1 + _GUEST] if re.fullmatch(r"[0-9]{1,19}", word)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ SUFFIXES = {"°C": "_c", "%": "_percent", "dBm": "_dbm", "s": "_s", "V": "_v"}
 
 def schema_of(fact: Fact) -> dict[str, Any]:
     bounds = {"minimum": fact.least, "maximum": fact.most}
-    known = {name: value for name, value in bounds.items() if value is not None}
+    known = {name: value for name, value in bounds.items() if isfinite(value)}
     return {"type": [JSON_TYPES[fact.kind], "null"], **known}
 
 
@@ -56,16 +57,16 @@ def test_a_row_of_the_table_makes_sense(fact: Fact) -> None:
 @pytest.mark.parametrize(
     ("least", "most", "value", "valid"),
     [
-        (None, None, 5, True),
+        (-inf, inf, 5, True),
         (5, 5, 5, True),
-        (6, None, 5, False),
-        (None, 4, 5, False),
+        (6, inf, 5, False),
+        (-inf, 4, 5, False),
         (0, 4, None, False),
         (0, 4, 0, True),
     ],
 )
 def test_a_value_out_of_its_range_is_unknown(
-    tmp_path: Path, least: int | None, most: int | None, value: int | None, valid: bool
+    tmp_path: Path, least: float, most: float, value: int | None, valid: bool
 ) -> None:
     fact = Fact("fact_c", int, lambda _host: value, "°C", least=least, most=most)
     assert fact.value(Host(Tree(tmp_path))) == (value if valid else None)
