@@ -1,8 +1,8 @@
 """Switching this machine off or starting it again, through logind over D-Bus.
 
 Laws:
-- Only picar's service, as `scripts/install` makes it, may do this. A program started by hand on a laptop has its user's
-  right to switch it off without a question, so it never uses that right.
+- Only picar's service, as `scripts/install` makes it, does this. A desktop's user may switch the machine off without a
+  password, so a picar that is started by hand never does.
 - picar has no such right of its own: a polkit rule allows the service's user these actions, and logind decides.
 
 See org.freedesktop.login1(5).

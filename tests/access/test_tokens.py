@@ -1,4 +1,4 @@
-"""Signed texts: what this car's secret did not sign, for that purpose, is nothing."""
+"""Signed texts give access only with this car's signature for their purpose; ten wrong PINs close the door for a minute."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from picar.access import tokens
+from picar.access.tokens import PAUSE_S, TRIES, PinGuard
 
 SECRET, OTHER = tokens.new_secret(), tokens.new_secret()
 ROUND, BY = "a1", "0123456789abcdef"
@@ -113,3 +114,32 @@ def test_what_has_not_six_digits_is_no_pin(typed: str) -> None:
 def test_what_is_read_as_a_pin_has_six_digits(typed: str) -> None:
     pin = tokens.as_pin(typed)
     assert pin is None or (len(pin) == tokens.PIN_DIGITS and pin.isascii() and pin.isdecimal())
+
+
+def test_ten_wrong_pins_close_the_door_for_a_minute() -> None:
+    guard = PinGuard()
+    for n in range(TRIES):
+        assert guard.wait_s(NOW + n) == 0.0
+        guard.wrong(NOW + n)
+    last = NOW + TRIES - 1
+    assert guard.wait_s(last) == PAUSE_S
+    assert guard.wait_s(last + PAUSE_S - 0.1) > 0.0
+    assert guard.wait_s(last + PAUSE_S) == 0.0
+
+
+def test_after_the_minute_there_are_ten_tries_again() -> None:
+    guard = PinGuard()
+    for now in (NOW, NOW + PAUSE_S):
+        for _ in range(TRIES):
+            assert guard.wait_s(now) == 0.0
+            guard.wrong(now)
+        assert guard.wait_s(now) == PAUSE_S
+
+
+def test_the_right_pin_forgives_the_wrong_ones_before_it() -> None:
+    guard = PinGuard()
+    for _ in range(3):
+        for _ in range(TRIES - 1):
+            guard.wrong(NOW)
+        guard.right()
+    assert guard.wait_s(NOW) == 0.0

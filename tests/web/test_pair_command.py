@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from picar import commands as cli
-from picar.access import locations as places
+from picar.access import locations
 from picar.access.store import AccessStore
 from picar.network import addresses
 from tests.support.household import Household, run
@@ -252,11 +252,11 @@ def test_what_is_no_car_s_word_is_not_taken_for_one(member: dict[str, object], t
     with word.open("w", encoding="utf-8") as file:
         json.dump(good, file)
         file.flush()
-        assert places.running(tmp_path) is None  # whoever wrote it runs no more
+        assert locations.running(tmp_path) is None  # whoever wrote it runs no more
         fcntl.flock(file, fcntl.LOCK_EX)
-        assert places.running(tmp_path) is not None
+        assert locations.running(tmp_path) is not None
         word.write_text(json.dumps(good | member), encoding="utf-8")
-        assert places.running(tmp_path) is None
+        assert locations.running(tmp_path) is None
 
 
 def test_where_the_service_rests_its_list_is_meant_and_no_other(
@@ -265,7 +265,7 @@ def test_where_the_service_rests_its_list_is_meant_and_no_other(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "own"))
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
-    monkeypatch.setattr(places, "SERVICE_STATE", tmp_path / "service")
+    monkeypatch.setattr(locations, "SERVICE_STATE", tmp_path / "service")
     service = AccessStore(tmp_path / "service")
     service.pair("Mia")
     assert cli.run(["pair", "--revoke", "Mia"]) == 0

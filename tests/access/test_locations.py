@@ -25,8 +25,8 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may become 
 SUDO = """
 import os, sys
 from pathlib import Path
-from picar.access import locations as places
-places.SERVICE_RUNTIME, places.SERVICE_STATE = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
+from picar.access import locations
+locations.SERVICE_RUNTIME, locations.SERVICE_STATE = Path(sys.argv.pop(1)), Path(sys.argv.pop(1))
 class Late:
     def find_spec(self, name, *_):
         raise AssertionError(f"{name} is imported late")
