@@ -16,7 +16,6 @@ import contextlib
 import dataclasses
 import errno
 import fcntl
-import functools
 import hmac
 import logging
 import os
@@ -189,15 +188,11 @@ class AccessStore:
         Raises:
             AccessError: too many are paired, or the file cannot be written.
         """
-        if any(one.id == session for one in self._waiting()):
-            self._change(functools.partial(self._with_newcomer, session))
+        newcomer = next((one for one in self._waiting() if one.id == session), None)
+        if newcomer:
+            expected = self._content.round  # a revocation ends it
+            self._change(lambda content: _with(content, newcomer) if content.round == expected else content)
             self._newcomers.remove(session)
-
-    def _with_newcomer(self, session: str, content: Content) -> Content:
-        for one in self._newcomers.present(content.round, self._clock()):  # empty after a revocation
-            if one.id == session:
-                return _with(content, one)
-        return content
 
     def _waiting(self) -> list[Paired]:
         return self._newcomers.present(self._content.round, self._clock())

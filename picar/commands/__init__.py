@@ -41,12 +41,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], int] = options.command
         code = command(options)
         sys.stdout.flush()
-    except ConfigError as error:
-        for problem in error.problems:
-            print(f"picar: {problem}", file=sys.stderr)
-        return error.exit_code
     except PicarError as error:
-        print(f"picar: {error}", file=sys.stderr)
+        for problem in error.problems if isinstance(error, ConfigError) else [error]:
+            print(f"picar: {problem}", file=sys.stderr)
         return error.exit_code
     except MemoryError:  # of the event loop: the pins are low by now, and systemd restarts picar
         say("picar: out of memory. End other programs, or give this machine more memory or swap.")
