@@ -1,6 +1,7 @@
 """The command line: the list of the commands, and their exit codes.
 
-Each command has its file here, and imports its modules when it runs, so that `pins-low` starts fast and without Tornado.
+A command is one file here: `arguments` declares its options, `run` carries it out, and the first line of the docstring of
+`run` is its help. It imports most modules in `run`, so that `pins-low` starts fast and without Tornado.
 """
 
 from __future__ import annotations
@@ -16,15 +17,7 @@ from picar import __version__
 from picar.errors import ConfigError, PicarError
 from picar.linewriter import say
 
-COMMANDS = {  # name: module of this package
-    "serve": "serve",
-    "pins-low": "pins_low",
-    "check-config": "config",
-    "config-reference": "config",
-    "pair": "pair",
-    "doctor": "doctor",
-    "wiring": "wiring",
-}
+COMMANDS = ("serve", "pins-low", "check-config", "config-reference", "pair", "doctor", "wiring")
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -51,9 +44,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
             raise
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # otherwise Python flushes again at its end
+        # Otherwise Python flushes again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if error.errno == errno.EPIPE:
             return 0  # `picar … | head` is no failure
         print("picar: there is no room for the output. Send it somewhere else.", file=sys.stderr)
@@ -69,7 +61,10 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"picar {__version__}")
     parser.set_defaults(command=None, parser=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    named = COMMANDS.keys() & {*arguments[:1]} or COMMANDS
-    for module in dict.fromkeys(COMMANDS[name] for name in named):
-        importlib.import_module(f"{__name__}.{module}").add_to(commands)
+    for name in set(arguments[:1]).intersection(COMMANDS) or COMMANDS:
+        module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+        sentence = module.run.__doc__.splitlines()[0]
+        command = commands.add_parser(name, help=sentence, description=sentence)
+        command.set_defaults(command=module.run, parser=command)
+        module.arguments(command)
     return parser

@@ -6,7 +6,7 @@ import argparse
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, get_args
+from typing import get_args
 
 from picar import config
 from picar.config import BackendName, Config
@@ -15,8 +15,6 @@ from picar.motor.boards import board_of
 from picar.motor.emergency import pins_low
 from picar.motor.pins.trace import Note, TracedPins
 from picar.raspberrypi import raspberry_pi_model
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 BACKENDS = {
     "sim": "sim, a simulated car: no real pin is touched",
@@ -27,30 +25,15 @@ BACKENDS = {
 }
 
 
-def add(
-    commands: Commands,
-    name: str,
-    command: Callable[[argparse.Namespace], int],
-    *parents: argparse.ArgumentParser,
-) -> argparse.ArgumentParser:
-    """Add a command to the parser. The first line of its docstring becomes its help."""
-    sentence = (command.__doc__ or "").splitlines()[0]
-    parser = commands.add_parser(name, help=sentence, description=sentence, parents=parents)
-    parser.set_defaults(command=command, parser=parser)
-    return parser
-
-
-def pin_options() -> argparse.ArgumentParser:
-    """Return the options of the commands that use the pins."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
+def pin_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the commands that use the pins."""
+    parser.add_argument(
         "--config",
         metavar="FILE",
-        help="TOML file; default $PICAR_CONFIG, else /etc/picar/picar.toml where it exists",
+        help=f"TOML file; default $PICAR_CONFIG, else {config.SYSTEM_FILE} where it exists",
     )
-    common.add_argument("--pins", choices=get_args(BackendName), help="what sets the pins")
-    common.add_argument("--pin-trace", metavar="FILE", help="append one JSON line per pin write")
-    return common
+    parser.add_argument("--pins", choices=get_args(BackendName), help="what sets the pins")
+    parser.add_argument("--pin-trace", metavar="FILE", help="append one JSON line per pin write")
 
 
 def load(options: argparse.Namespace) -> Config:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from picar.commands.common import Commands, add
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", metavar="FILE", help="the file to check; default as for serve")
+    parser.add_argument("--json", action="store_true", help="a list of check, status, message and fix")
 
 
-def add_to(commands: Commands) -> None:
-    """Add the command to the parser."""
-    examining = add(commands, "doctor", doctor)
-    examining.add_argument("--config", metavar="FILE", help="the file to check; default as for serve")
-    examining.add_argument("--json", action="store_true", help="a list of check, status, message and fix")
-
-
-def doctor(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Examine this machine, and print the exact fix for each fault."""
     from picar.doctor import examine
     from picar.doctor.machine import as_json, is_well, report, this_machine

@@ -17,7 +17,6 @@ from picar.access.locations import become_owner, resting, running, state_directo
 from picar.access.names import NAME_BYTES, NAME_CHARACTERS, is_printable, look_alike, tidy_name
 from picar.access.store import EVERYBODY, AccessStore
 from picar.access.visitor import Pairing, pairing_of
-from picar.commands.common import Commands, add
 from picar.config import Config
 from picar.errors import AccessError
 from picar.files import folder_in_memory
@@ -36,21 +35,20 @@ _ORIGINS = {
 }
 
 
-def add_to(commands: Commands) -> None:
-    """Add the command to the parser."""
-    pairing = add(commands, "pair", pair)
-    pairing.add_argument("--config", metavar="FILE", help="the car's configuration; default as for serve")
-    pairing.add_argument("--port", metavar="N", type=int, help="the car's port, if no running car is found")
-    doing = pairing.add_mutually_exclusive_group()
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", metavar="FILE", help="the car's configuration; default as for serve")
+    parser.add_argument("--port", metavar="N", type=int, help="the car's port, if no running car is found")
+    doing = parser.add_mutually_exclusive_group()
     doing.add_argument("--token", metavar="NAME", help="make a token for a script, and print it")
     doing.add_argument("--list", action="store_true", help="list the paired phones and scripts")
     doing.add_argument("--revoke", metavar="NAME", help="remove this phone or script; all: every one")
     invited = "with --revoke: also the phones that they invited, and so on"
-    pairing.add_argument("--with-invited", action="store_true", help=invited)
+    parser.add_argument("--with-invited", action="store_true", help=invited)
     doing.add_argument("--new-pin", action="store_true", help="make a new PIN; the paired ones stay paired")
 
 
-def pair(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Show PIN and QR code for a new phone; or list, remove, and make tokens for scripts."""
     if options.with_invited and options.revoke is None:
         options.parser.error("--with-invited goes with --revoke NAME")

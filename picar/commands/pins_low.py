@@ -10,12 +10,12 @@ from picar.errors import PicarError
 from picar.motor.pins.trace import TraceFile
 
 
-def add_to(commands: common.Commands) -> None:
-    """Add the command to the parser."""
-    common.add(commands, "pins-low", pins_low, common.pin_options())
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    common.pin_arguments(parser)
 
 
-def pins_low(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Drive every motor pin low."""
     settings = common.load(options)
     backend = common.choose_backend(settings)

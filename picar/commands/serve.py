@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from picar.web.auth import Gate
 
 
-def add_to(commands: common.Commands) -> None:
-    """Add the command to the parser."""
-    serving = common.add(commands, "serve", serve, common.pin_options())
-    serving.add_argument("--host", metavar="H", help="address to listen on")
-    serving.add_argument("--port", metavar="N", type=int, help="TCP port; 0 takes any free one")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    common.pin_arguments(parser)
+    parser.add_argument("--host", metavar="H", help="address to listen on")
+    parser.add_argument("--port", metavar="N", type=int, help="TCP port; 0 takes any free one")
 
 
-def serve(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Serve the page until a signal comes or something breaks."""
     import asyncio
 

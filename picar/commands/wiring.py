@@ -15,7 +15,6 @@ from pathlib import Path
 from picar import config
 from picar.access.locations import resting
 from picar.calibration.store import Overlay
-from picar.commands.common import Commands, add
 from picar.errors import FileError, UsageError
 from picar.program import command
 from picar.wiring import svg, text
@@ -25,21 +24,20 @@ from picar.wiring.text import WORDS
 _OURS = "<svg "  # the first characters of a file that may be overwritten
 
 
-def add_to(commands: Commands) -> None:
-    """Add the command to the parser."""
-    drawing = add(commands, "wiring", wiring)
-    drawing.add_argument("--config", metavar="FILE", help="the configuration to show; default as for serve")
-    drawing.add_argument("--svg", metavar="FILE", help="draw it into this file")
-    drawing.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the drawing")
-    drawing.add_argument(
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", metavar="FILE", help="the configuration to show; default as for serve")
+    parser.add_argument("--svg", metavar="FILE", help="draw it into this file")
+    parser.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the drawing")
+    parser.add_argument(
         "--preset", metavar="NAME", help='print a configuration for a tutorial\'s wiring; "list" names them'
     )
-    drawing.add_argument(
+    parser.add_argument(
         "--write", metavar="FILE", help="write that configuration into this file, if it is new"
     )
 
 
-def wiring(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Show which wire goes where in this car, or write a configuration for a tutorial's wiring."""
     print(_output(options), end="")
     return 0

@@ -1,21 +1,19 @@
-"""`picar check-config` and `picar config-reference`."""
+"""`picar check-config`."""
 
 from __future__ import annotations
 
 import argparse
 
 from picar import config
-from picar.commands.common import Commands, add, print_warnings
+from picar.commands.common import print_warnings
 
 
-def add_to(commands: Commands) -> None:
-    """Add the commands to the parser."""
-    checking = add(commands, "check-config", check_config)
-    checking.add_argument("file", metavar="FILE", nargs="?", help="the file to check; default as for serve")
-    add(commands, "config-reference", config_reference)
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the file to check; default as for serve")
 
 
-def check_config(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Check the configuration, and print all options with their values."""
     from picar.access.locations import resting
     from picar.calibration.store import Overlay
@@ -32,10 +30,4 @@ def check_config(options: argparse.Namespace) -> int:
         remarks = dict.fromkeys(PLACES.values(), f"calibrated on the page: {overlay.path}")
     print(config.as_toml(settings, remarks), end="")
     print_warnings(settings)
-    return 0
-
-
-def config_reference(_options: argparse.Namespace) -> int:
-    """Print the table of all options."""
-    print(config.reference(), end="")
     return 0
