@@ -1,16 +1,17 @@
-"""Options of the whole suite."""
+"""Options and fixtures of the whole suite."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 
 import pytest
 from hypothesis import settings
 
 from picar.raspberrypi import raspberry_pi_model
+from tests.support.product import Product
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more about the machine
 settings.load_profile("patient")
@@ -31,6 +32,16 @@ def _no_state_of_the_developers_own() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="picar-test-state-") as folder:
         os.environ["XDG_STATE_HOME"] = folder
         yield
+
+
+@pytest.fixture
+async def car() -> AsyncIterator[Product]:
+    """Start a car with mock pins; afterwards its pins must be low and its log free of tracebacks."""
+    async with Product() as product:
+        yield product
+        await product.terminate()
+        assert product.is_low()
+        assert "Traceback" not in product.log()
 
 
 def pytest_configure(config: pytest.Config) -> None:
