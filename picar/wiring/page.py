@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 
 from picar.wiring.plan import Plan
-from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES
+from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES, circle
 from picar.wiring.svg import drawing
 from picar.wiring.text import LANGUAGES, WORDS, Words, notes, rows
 
@@ -94,20 +94,14 @@ def style() -> str:
 
 def _table(plan: Plan, words: Words) -> str:
     head = "".join(f'<th scope="col">{escape(words[column])}</th>' for column in _COLUMNS)
-    lines = "".join(_row(*row, words) for row in rows(plan, words))
+    lines = "".join(
+        f'<tr><td>{number}</td><td class="name">{escape(name)}</td><td>{terminal}</td>'
+        f'<td class="name">{_spot(colour)}{escape(words[colour])}</td><td>{escape(purpose)}</td></tr>\n'
+        for number, name, terminal, colour, purpose in rows(plan, words)
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-def _row(number: int, name: str, terminal: str, colour: str, purpose: str, words: Words) -> str:
-    spot = (
-        f'<svg viewBox="0 0 14 14" aria-hidden="true"><circle cx="7" cy="7" r="6" fill="{WIRES[colour][0]}" '
-        'stroke="#8a97a5"/></svg>'
-    )
-    cells = [
-        f"<td>{number}</td>",
-        f'<td class="name">{escape(name)}</td>',
-        f"<td>{terminal}</td>",
-        f'<td class="name">{spot}{escape(words[colour])}</td>',
-        f"<td>{escape(purpose)}</td>",
-    ]
-    return f"<tr>{''.join(cells)}</tr>\n"
+def _spot(colour: str) -> str:
+    spot = circle(7, 7, 6, fill=WIRES[colour][0], stroke="#8a97a5")
+    return f'<svg viewBox="0 0 14 14" aria-hidden="true">{spot}</svg>'

@@ -9,22 +9,13 @@ crossings.
 from __future__ import annotations
 
 import functools
-import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from picar.raspberrypi import HeaderPin
-from picar.wiring.plan import Plan
+from picar.wiring.plan import TERMINALS, Plan
 
-TERMINAL_X = {
-    "12V": 126,
-    "GND": 156,
-    "5V": 186,
-    "ENA": 218,
-    "IN1": 248,
-    "IN2": 278,
-    "IN3": 308,
-    "IN4": 338,
-    "ENB": 368,
+TERMINAL_X = {"12V": 126, "GND": 156, "5V": 186} | {
+    name: 218 + 30 * place for place, name in enumerate(TERMINALS)
 }
 BOARD_BOTTOM = 204
 RAIL_Y = 312
@@ -37,11 +28,10 @@ PIN_X = (229, 251)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The path of a wire: from (`x`, `top`) down to `track`, over to `lane`, down to `row`, in to `end`."""
+    """The path of a wire: from its terminal at `x` down to `track`, over to `lane`, down to `row`, in to `end`."""
 
     name: str
     x: int
-    top: int
     track: int
     lane: int
     row: int
@@ -51,7 +41,7 @@ class Route:
     def points(self) -> list[tuple[int, int]]:
         """The corners of the path, both ends included."""
         return [
-            (self.x, self.top), (self.x, self.track), (self.lane, self.track), (self.lane, self.row), (self.end, self.row),
+            (self.x, BOARD_BOTTOM), (self.x, self.track), (self.lane, self.track), (self.lane, self.row), (self.end, self.row),
         ]  # fmt: skip
 
 
@@ -60,18 +50,11 @@ def routes(plan: Plan) -> list[Route]:
     lanes = _lanes([*(wire.pin for wire in plan.wires), plan.ground])
 
     def way(name: str, track: int, pin: HeaderPin) -> Route:
-        return Route(name, TERMINAL_X[name], BOARD_BOTTOM, track, lanes[pin.number], row_y(pin), pin_x(pin))
+        return Route(name, TERMINAL_X[name], track, lanes[pin.number], row_y(pin), pin_x(pin))
 
-    loose = tuple(way(wire.terminal, TRACK_Y, wire.pin) for wire in plan.wires)
-    order = [route.name for route in _fewest(frozenset(loose))[1]]
-    tracks = {name: TRACK_Y + TRACK_STEP * place for place, name in enumerate(order)}
-    signals = [way(wire.terminal, tracks[wire.terminal], wire.pin) for wire in plan.wires]
-    return [*signals, way("GND", RAIL_Y, plan.ground)]
-
-
-def crossings(ways: list[Route]) -> int:
-    """Count the crossings of a track of one wire with a vertical part of another."""
-    return sum(_crosses(a, b) for a, b in itertools.permutations(ways, 2))
+    _, order = _fewest(frozenset(way(wire.terminal, TRACK_Y, wire.pin) for wire in plan.wires))
+    signals = [replace(route, track=TRACK_Y + TRACK_STEP * place) for place, route in enumerate(order)]
+    return [*sorted(signals, key=lambda route: route.x), way("GND", RAIL_Y, plan.ground)]
 
 
 def row_y(pin: HeaderPin) -> int:
@@ -101,21 +84,12 @@ def _fewest(ways: frozenset[Route]) -> tuple[int, tuple[Route, ...]]:
     found = []
     for last in sorted(ways, key=lambda way: way.x):
         before, order = _fewest(ways - {last})
-        found.append((before + sum(_crossed_below(way, last) for way in order), (*order, last)))
+        crossed = sum(_spans(way, last.x) + _spans(last, way.lane) for way in order)
+        found.append((before + crossed, (*order, last)))
     return min(found, key=lambda pair: pair[0])
 
 
-def _crossed_below(upper: Route, lower: Route) -> int:
-    """Count the crossings of two wires; the track of `upper` is above the track of `lower`."""
-    return _spans(upper, lower.x) + _spans(lower, upper.lane)
-
-
 def _spans(way: Route, x: int) -> bool:
+    """Return whether the track of a wire crosses this vertical line."""
     left, right = sorted((way.x, way.lane))
     return left < x < right
-
-
-def _crosses(a: Route, b: Route) -> int:
-    """Count where the track of `a` crosses a vertical part of `b`."""
-    down = ((b.x, b.top, b.track), (b.lane, b.track, b.row))
-    return sum(_spans(a, x) and top < a.track < bottom for x, top, bottom in down)

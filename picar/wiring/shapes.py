@@ -45,6 +45,11 @@ def box(x: float, y: float, width: float, height: float, radius: float = 0, **mo
     return element("rect", x=x, y=y, width=width, height=height, rx=radius, **more)
 
 
+def circle(x: float, y: float, radius: float, **more: str | float) -> str:
+    """Return a circle; `x` and `y` are its centre."""
+    return element("circle", cx=x, cy=y, r=radius, **more)
+
+
 def path(points: Sequence[Point], radius: float = 7) -> str:
     """Return the `d` attribute of a line through these points, with round corners."""
     d = f"M{_number(points[0][0])} {_number(points[0][1])}"

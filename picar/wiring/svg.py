@@ -7,7 +7,7 @@ from html import escape
 from picar.raspberrypi import PINS, HeaderPin
 from picar.wiring.plan import TERMINALS, Plan
 from picar.wiring.routes import BOARD_BOTTOM, RAIL_Y, ROW_STEP, ROW_Y, TERMINAL_X, Route, pin_x, routes, row_y
-from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES, box, element, line, text
+from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES, box, circle, element, line, text
 from picar.wiring.text import Words
 
 WIDTH, HEIGHT = 496, 908
@@ -45,15 +45,8 @@ def drawing(plan: Plan, words: Words, alone: bool = False) -> str:
         _header(plan, words),
     ]
     size = {"width": str(WIDTH), "height": str(HEIGHT)} if alone else {}
-    return element(
-        "svg",
-        "".join(inside),
-        xmlns="http://www.w3.org/2000/svg",
-        class_="wiring",
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        **size,
-    )
+    frame = {"xmlns": "http://www.w3.org/2000/svg", "class": "wiring", "viewBox": f"0 0 {WIDTH} {HEIGHT}"}
+    return element("svg", "".join(inside), **frame, role="img", **size)
 
 
 def _board(plan: Plan, words: Words) -> str:
@@ -73,9 +66,16 @@ def _board(plan: Plan, words: Words) -> str:
     for name in ("12V", "GND", "5V"):
         drawn.append(_screw(TERMINAL_X[name] - 11, BOARD_BOTTOM - 30))
         drawn.append(text(TERMINAL_X[name], BOARD_BOTTOM - 36, name, 12.5, fill="#ffffff"))
-    drawn.append(_cross(TERMINAL_X["5V"], BOARD_BOTTOM + 14))
+    no_wire = f"M{TERMINAL_X['5V'] - 5} {BOARD_BOTTOM + 9}l10 10m0 -10l-10 10"  # a cross below the terminal
+    drawn.append(element("path", d=no_wire, class_="dimline", stroke_width=2, stroke_linecap="round"))
     drawn += [_board_pin(name, name in plan.jumpers) for name in TERMINALS]
-    return "".join([*drawn, _jumper_notes(plan, words)])
+    for name, anchor, label_x in (
+        ("ENA", "middle", TERMINAL_X["ENA"]),
+        ("ENB", "end", TERMINAL_X["ENB"] + 20),
+    ):
+        word = words["jumper_on" if name in plan.jumpers else "jumper_off"]
+        drawn.append(text(label_x, BOARD_BOTTOM - 60, word, 12, anchor, fill="#ffffff"))
+    return "".join(drawn)
 
 
 def _motors(plan: Plan, words: Words) -> str:
@@ -88,9 +88,8 @@ def _motors(plan: Plan, words: Words) -> str:
         for y, colour in zip(_OUTPUT_Y, (_RED, _BLACK), strict=True):
             drawn.append(line([(edge, y), (inner, y)], colour, 3.4))
         drawn.append(box(x, 44, 64, 74, 10, fill="#f2c511", stroke="#b8930a", stroke_width=1.5))
-        drawn.append(element("circle", cx=x + 32, cy=81, r=19, fill=_PLASTIC))
-        drawn.append(element("circle", cx=x + 32, cy=81, r=6, fill="#f4f7fa"))
-        drawn.append(text(x + 32 if not at_left else x + 35, 138, words[side], 13, font_weight=700))
+        drawn += [circle(x + 32, 81, 19, fill=_PLASTIC), circle(x + 32, 81, 6, fill="#f4f7fa")]
+        drawn.append(text(x + 35 if at_left else x + 32, 138, words[side], 13, font_weight=700))
     return "".join(drawn)
 
 
@@ -107,7 +106,8 @@ def _battery(words: Words) -> str:
             box(x + 32, y + 47, 11, 2.4, 1, fill="#ffffff"),
             text(x + 5, y + 35, words["volts"], 13.5, "start", fill="#ffffff", font_weight=600),
             text(x + 29, y - 12, words["battery"], 14, font_weight=700),
-            _switch(98, y + 12),
+            box(84, y + 3, 28, 18, 4, fill="#3a4552", stroke="#8a97a5", stroke_width=1.5),
+            box(88, y + 7, 11, 10, 2, fill="#f4f7fa"),
             text(98, y + 34, words["switch"], 12.5, class_="dim"),
         ]
     )
@@ -164,36 +164,24 @@ def _header(plan: Plan, words: Words) -> str:
     return "".join(drawn)
 
 
-def _cross(x: float, y: float) -> str:
-    """Return a small cross: no wire at this terminal."""
-    d = f"M{x - 5} {y - 5}l10 10m0 -10l-10 10"
-    return element("path", d=d, class_="dimline", stroke_width=2, stroke_linecap="round")
-
-
 def _dot(x: float, y: float) -> str:
     """Return a joint: the wires at this point are connected."""
-    return element("circle", cx=x, cy=y, r=4.2, class_="ink") + element(
-        "circle", cx=x, cy=y, r=2.2, class_="paper"
-    )
+    return circle(x, y, 4.2, class_="ink") + circle(x, y, 2.2, class_="paper")
 
 
 def _screw(x: float, y: float) -> str:
     return (
         box(x, y, 22, 22, 3, fill=_SCREW)
-        + element("circle", cx=x + 11, cy=y + 11, r=7, fill="#c9d1da")
+        + circle(x + 11, y + 11, 7, fill="#c9d1da")
         + box(x + 5, y + 10, 12, 2, fill="#5b6673")
     )
 
 
 def _board_pin(name: str, jumper: bool) -> str:
     x, y = TERMINAL_X[name], BOARD_BOTTOM - 12
-    drawn = [
-        box(x - 7, y - 7, 14, 19, 2, fill=_PLASTIC),
-        element("circle", cx=x, cy=y + 3, r=3.6, fill=_METAL),
-    ]
+    drawn = [box(x - 7, y - 7, 14, 19, 2, fill=_PLASTIC), circle(x, y + 3, 3.6, fill=_METAL)]
     if name.startswith("EN"):  # the pin behind it carries 5 V; a jumper joins both
-        drawn.append(box(x - 7, y - 26, 14, 19, 2, fill=_PLASTIC))
-        drawn.append(element("circle", cx=x, cy=y - 17, r=3.6, fill=_METAL))
+        drawn += [box(x - 7, y - 26, 14, 19, 2, fill=_PLASTIC), circle(x, y - 17, 3.6, fill=_METAL)]
         if jumper:
             drawn.append(box(x - 8, y - 27, 16, 38, 3, fill="#2673d1", stroke="#ffffff", stroke_width=1.5))
     label_y = y - (32 if name.startswith("EN") else 12)
@@ -201,27 +189,12 @@ def _board_pin(name: str, jumper: bool) -> str:
     return "".join(drawn)
 
 
-def _jumper_notes(plan: Plan, words: Words) -> str:
-    """Return the label of each EN terminal: jumper on or off."""
-    notes = []
-    for name, anchor, x in (("ENA", "middle", TERMINAL_X["ENA"]), ("ENB", "end", TERMINAL_X["ENB"] + 20)):
-        word = words["jumper_on" if name in plan.jumpers else "jumper_off"]
-        notes.append(text(x, BOARD_BOTTOM - 60, word, 12, anchor, fill="#ffffff"))
-    return "".join(notes)
-
-
-def _switch(x: float, y: float) -> str:
-    return box(x - 14, y - 9, 28, 18, 4, fill="#3a4552", stroke="#8a97a5", stroke_width=1.5) + box(
-        x - 10, y - 5, 11, 10, 2, fill="#f4f7fa"
-    )
-
-
 def _header_pin(pin: HeaderPin, wire: tuple[str, str] | None) -> str:
     x, y = pin_x(pin), row_y(pin)
     fill, ink = wire or ("#11161c" if pin.name in _POWER else "#4a5562", "#dfe5ec")
     rim = "#ffffff" if wire else _POWER.get(pin.name, "#6b7785")
     drawn = [
-        element("circle", cx=x, cy=y, r=9, fill=fill, stroke=rim, stroke_width=2 if wire else 1.2),
+        circle(x, y, 9, fill=fill, stroke=rim, stroke_width=2 if wire else 1.2),
         text(x, y + 3.4, str(pin.number), 9.5, fill=ink, font_weight=700 if wire else 400),
     ]
     if wire:

@@ -54,15 +54,8 @@ _ZH = {
     "back": "驾驶", "file": "SVG 图片",
 }  # fmt: skip
 WORDS: dict[str, Words] = {"en": _EN, "zh": _ZH}
-_ANSI = {
-    "orange": 208,
-    "yellow": 226,
-    "green": 34,
-    "blue": 33,
-    "purple": 135,
-    "brown": 130,
-    "black": 244,
-}  # in the palette of 256 colours
+# In the palette of 256 colours.
+_ANSI = {"orange": 208, "yellow": 226, "green": 34, "blue": 33, "purple": 135, "brown": 130, "black": 244}
 _PLAIN = str.maketrans(
     dict(zip("┌┐└┘─│●·◀▶", "++++-|O.<>", strict=True)) | {"Ω": "Ohm", "\u2212": "-", "\u2013": "-"}
 )
@@ -76,13 +69,8 @@ def language(accepted: str, wanted: str = "") -> str:
         accepted: an Accept-Language header, the preferred language first.
         wanted: the language of the query; used instead of the header if it is a key of `LANGUAGES`.
     """
-    if wanted in LANGUAGES:
-        return wanted
-    for part in accepted.lower().split(","):
-        code = part.split(";")[0].strip().split("-")[0]
-        if code in LANGUAGES:
-            return code
-    return "en"
+    codes = (part.split(";")[0].strip().split("-")[0] for part in accepted.lower().split(","))
+    return next((code for code in (wanted, *codes) if code in LANGUAGES), "en")
 
 
 def rows(plan: Plan, words: Words) -> list[tuple[int, str, str, str, str]]:
@@ -98,16 +86,10 @@ def notes(plan: Plan, words: Words) -> list[str]:
     """Return the steps besides the wires of the table, the most important first."""
     joint = "、" if words["lang"].startswith("zh") else ", "
     off = [name for name in ("ENA", "ENB") if name not in plan.jumpers]
-    lines = []
-    if off:
-        lines.append(words["take_off"].format(terminals=joint.join(off)))
-    if plan.jumpers:
-        lines.append(words["leave_on"].format(terminals=joint.join(plan.jumpers)))
-    lines.append(words["resistors"].format(terminals=joint.join(plan.resistors)))
-    lines.append(words["power"])
-    lines.append(words["motors"].format(a=words[plan.sides[0]], b=words[plan.sides[1]]))
-    lines.append(words["wrong_way"])
-    return lines
+    lists = (("take_off", off), ("leave_on", plan.jumpers), ("resistors", plan.resistors))
+    lines = [words[key].format(terminals=joint.join(terminals)) for key, terminals in lists if terminals]
+    motors = words["motors"].format(a=words[plan.sides[0]], b=words[plan.sides[1]])
+    return [*lines, words["power"], motors, words["wrong_way"]]
 
 
 def drawing(plan: Plan, colour: bool = False) -> str:
@@ -117,7 +99,8 @@ def drawing(plan: Plan, colour: bool = False) -> str:
         plan: the connections to draw.
         colour: whether the terminal shows colours.
     """
-    return "\n".join([*_header(plan, colour), "", *_table(plan, colour), "", *_notes(plan)]) + "\n"
+    sentences = [f"  - {sentence}" for sentence in notes(plan, WORDS["en"])]
+    return "\n".join([*_header(plan, colour), "", *_table(plan, colour), "", *sentences]) + "\n"
 
 
 def plain(drawn: str) -> str:
@@ -153,10 +136,6 @@ def _table(plan: Plan, colour: bool) -> list[str]:
     for pin, name, terminal, wire, purpose in rows(plan, WORDS["en"]):
         lines.append(f"  {pin:<5}{name:<13}{terminal:<8}{_paint('●', wire, colour)} {wire:<9}{purpose}")
     return lines
-
-
-def _notes(plan: Plan) -> list[str]:
-    return [f"  - {sentence}" for sentence in notes(plan, WORDS["en"])]
 
 
 def _paint(mark: str, name: str, colour: bool) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from picar.config import L298NConfig
 from picar.raspberrypi import pin_of
 from picar.wiring.plan import PRESETS, Plan, plan
-from picar.wiring.routes import BOARD_BOTTOM, TERMINAL_X, Route, crossings, pin_x, routes, row_y
+from picar.wiring.routes import BOARD_BOTTOM, TERMINAL_X, Route, pin_x, routes, row_y
 from picar.wiring.shapes import WIRES
 from picar.wiring.svg import HEIGHT, WIDTH, drawing
 from picar.wiring.text import WORDS
@@ -76,6 +76,17 @@ def test_no_wire_runs_on_top_of_another(wiring: L298NConfig) -> None:
 def test_all_stays_inside_the_picture(wiring: L298NConfig) -> None:
     for way in routes(plan(wiring)):
         assert all(0 < x < WIDTH and 0 < y < HEIGHT for x, y in way.points)
+
+
+def crossings(ways: list[Route]) -> int:
+    """Count the crossings of a horizontal part of one wire with a vertical part of another."""
+    found = 0
+    for one, other in itertools.permutations(ways, 2):
+        for (x0, y, x1, _), (x, top, _, bottom) in itertools.product(
+            segments(one)[1::2], segments(other)[::2]
+        ):
+            found += min(x0, x1) < x < max(x0, x1) and top < y < bottom
+    return found
 
 
 @pytest.mark.parametrize("name", PRESETS)
