@@ -40,7 +40,7 @@ class Door:
     public: bool
     body: object = None
     headers: dict[str, str] = field(default_factory=dict)
-    same_for_all: bool = False  # a foreign page may ask for it, since it cannot read the answer
+    any_origin: bool = False  # a foreign page may ask for it, since it cannot read the answer
 
     def sends(self, shape: Shape) -> tuple[dict[str, str], bytes | None]:
         """Return the headers and the body of this shape of request."""
@@ -62,8 +62,8 @@ DOORS = {
     "/api/v1/calibration": Door("GET", "/api/v1/calibration", 200, public=False),
     "/api/v1/pair": Door("POST", "/api/v1/pair", 400, public=True, body={"pin": 1}),
     "/api/v1/session": Door("GET", "/api/v1/session", 200, public=True),
-    "/": Door("GET", "/", 200, public=True, same_for_all=True),
-    "/static": Door("GET", "/static/js/main.js", 200, public=True, same_for_all=True),
+    "/": Door("GET", "/", 200, public=True, any_origin=True),
+    "/static": Door("GET", "/static/js/main.js", 200, public=True, any_origin=True),
     "/healthz": Door("GET", "/healthz", 200, public=True),
     "nothing": Door("GET", "/nothing", 404, public=True),
 }
@@ -213,7 +213,7 @@ def expected(shape: Shape, door: Door, pairing: str) -> tuple[int, str]:
     if shape.page in ("wrong_host", "malformed"):
         return 421, "wrong_host"
     followed_a_link = shape.page == "link" and door.public and door.method == "GET"
-    if (shape.page == "foreign" and not door.same_for_all) or (shape.page == "link" and not followed_a_link):
+    if (shape.page == "foreign" and not door.any_origin) or (shape.page == "link" and not followed_a_link):
         return 403, "foreign_origin"
     invited = shape.paired or pairing == "off" or (pairing == "local" and shape.local)
     if not door.public and not invited:
