@@ -61,6 +61,10 @@ class Handler(RequestHandler):
     immediate = False  # True: a request of an admitted visitor does not wait for its turn
     visitor: Visitor | None = None
 
+    def initialize(self, **parts: Any) -> None:
+        """Keep the parts that the route names; a handler declares them as its attributes."""
+        vars(self).update(parts)
+
     async def prepare(self) -> None:
         """Refuse a foreign Host (421), a foreign page (403) or a stranger (401) before the handler runs.
 

@@ -72,21 +72,19 @@ class Page(Handler):
     """`GET /`: the page. Its cookie links connections of one browser, and gives no access."""
 
     public = any_origin = True
-
-    def initialize(self, file: Path, cache: GzipCache) -> None:
-        """Take the file of the page."""
-        self._file, self._cache = file, cache
+    file: Path
+    cache: GzipCache
 
     def get(self) -> None:
         """Send the page."""
         if not find_cookie(self.request.headers.get_list("Cookie"), ANONYMOUS_COOKIE):
             self.set_cookie(ANONYMOUS_COOKIE, secrets.token_urlsafe(16), httponly=True, samesite="Strict")
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        if self._cache.serves(self.request, self._file):
+        if self.cache.serves(self.request, self.file):
             self.set_header("Content-Encoding", "gzip")
-            self.write(self._cache.get(self._file))
+            self.write(self.cache.get(self.file))
         else:
-            self.write(self._file.read_bytes())
+            self.write(self.file.read_bytes())
 
     head = get
 
@@ -98,12 +96,12 @@ class Static(Handler, StaticFileHandler):
 
     def initialize(self, path: str, cache: GzipCache) -> None:  # type: ignore[override]
         """Take the folder."""
-        super().initialize(path)
-        self._cache = cache
+        StaticFileHandler.initialize(self, path)
+        self.cache = cache
 
     async def get(self, path: str, include_body: bool = True) -> None:
         """Send a file, as gzip if possible; else Tornado sends it."""
-        if not self._cache.serves(self.request, Path(path)):
+        if not self.cache.serves(self.request, Path(path)):
             await super().get(path, include_body)
             return
         self.path = self.parse_url_path(path)
@@ -116,7 +114,7 @@ class Static(Handler, StaticFileHandler):
             self.set_status(HTTPStatus.NOT_MODIFIED)
             return
         self.set_header("Content-Encoding", "gzip")
-        self.write(self._cache.get(Path(place)))
+        self.write(self.cache.get(Path(place)))
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         """Return the path of a file; refuse a path that no file can have with 404."""

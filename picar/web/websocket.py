@@ -33,11 +33,10 @@ _NO_CONNECTION = "The Connection header must name Upgrade. A proxy has to pass o
 class DriveSocket(Handler, WebSocketHandler):
     """A `Peer` of the hub."""
 
-    def initialize(self, hub: Hub, limits: ConnectionLimits) -> None:
-        """Take the hub, and the connection limits."""
-        self._hub, self._limits = hub, limits
-        self._seat: Seat | None = None
-        self._stream: IOStream | None = None
+    hub: Hub
+    limits: ConnectionLimits
+    _seat: Seat | None = None
+    _stream: IOStream | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands (RFC 6455 §4.2.1). Tornado's own refusals are lines of text, so its checks are made here before."""
@@ -78,8 +77,8 @@ class DriveSocket(Handler, WebSocketHandler):
         self._stream = self._open_stream()
         if self._stream is not None:
             self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
-            self._limits.upgrade(self._stream, self.request.remote_ip or "")
-        self._seat = self._hub.seat(self.visitor, self)
+            self.limits.upgrade(self._stream, self.request.remote_ip or "")
+        self._seat = self.hub.seat(self.visitor, self)
 
     def on_message(self, message: str | bytes) -> None:
         """Pass a message on."""
@@ -99,7 +98,7 @@ class DriveSocket(Handler, WebSocketHandler):
             self._seat.leave()
         stream, self._stream = self._stream, None
         if stream is not None:
-            self._limits.remove(stream)
+            self.limits.remove(stream)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Close, and ignore the messages from now on."""

@@ -36,10 +36,8 @@ class Session(Handler):
     """`GET /api/v1/session`: whether this client is admitted, and its name."""
 
     public = True
-
-    def initialize(self, gate: Gate, car: str) -> None:
-        """Take the gate and the car's name."""
-        self._gate, self._car = gate, car
+    gate: Gate
+    car: str
 
     def get(self) -> None:
         """Answer; save a new pairing, since its cookie has returned."""
@@ -48,9 +46,9 @@ class Session(Handler):
         self.write(
             {
                 "allowed": visitor is not None,
-                "pairing": self._gate.pairing,
+                "pairing": self.gate.pairing,
                 "name": visitor.name if visitor else None,
-                "car": self._car,
+                "car": self.car,
                 "host": self.request.host,  # if the page has another one, a proxy changed it
             }
         )
@@ -62,26 +60,24 @@ class Pair(JsonHandler):
     """`POST /api/v1/pair`: pair this phone, for a PIN or for the token of a QR code."""
 
     public = True
-
-    def initialize(self, gate: Gate, guard: PinGuard) -> None:
-        """Take the gate and the guard of the PIN."""
-        self._gate, self._guard = gate, guard
+    gate: Gate
+    guard: PinGuard
 
     def post(self) -> None:
         """Pair; a paired phone keeps its name and session."""
         body = self.members(pin=(str,), token=(str,), name=(str,))
         if ("pin" in body) == ("token" in body):
             raise bad_request("its body must have either a pin or a token")
-        paired = self._gate.paired(self.request)
+        paired = self.gate.paired(self.request)
         if paired is None:
             by, invitation = self._check(body)
             name = tidy_name(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
             with saving():
-                paired = self._gate.store.let_in(name, by, invitation)
+                paired = self.gate.store.let_in(name, by, invitation)
             log.info("paired: %s, at %s", paired.name, self.request.remote_ip)
         self.set_cookie(
-            self._gate.cookie,
-            self._gate.store.credential(paired),
+            self.gate.cookie,
+            self.gate.store.credential(paired),
             max_age=COOKIE_S,  # not a date: a Raspberry Pi may start with a wrong one
             httponly=True,
             samesite="Strict",
@@ -92,10 +88,10 @@ class Pair(JsonHandler):
     def _check(self, body: dict[str, Any]) -> tuple[str, str]:
         """Return the inviter of this phone and the tag of the invitation, or refuse."""
         if "pin" in body:
-            check_pin(self, self._gate, self._guard, body["pin"])
+            check_pin(self, self.gate, self.guard, body["pin"])
             return BY_PIN, ""
         # A token cannot be guessed, so it is accepted also while PINs are blocked.
-        invitation = self._gate.store.invited(body["token"][:_TOKEN_CHARACTERS], time.monotonic())
+        invitation = self.gate.store.invited(body["token"][:_TOKEN_CHARACTERS], time.monotonic())
         if invitation is None:
             raise Refused(HTTPStatus.FORBIDDEN, "expired", _EXPIRED)
         return invitation.by, invitation.tag
@@ -125,18 +121,19 @@ class QrCodes:
 class Invite(JsonHandler):
     """`POST /api/v1/invite`: a QR code for another phone. The answer never contains the PIN."""
 
-    def initialize(self, gate: Gate, codes: QrCodes, host: str, port: int) -> None:
-        """Take the gate, the QR codes, and the address on which the car listens."""
-        self._gate, self._codes, self._host, self._port = gate, codes, host, port
+    gate: Gate
+    codes: QrCodes
+    host: str
+    port: int
 
     def post(self) -> None:
         """Send the car's URL and the QR code."""
         self.members()
         assert self.visitor is not None
         by = self.visitor.session if self.visitor.name is not None else BY_UNPAIRED
-        phone = addresses.for_a_phone(self._host, addresses.interfaces())
-        url = addresses.url(phone, self._port) if phone else None
-        self.write({"url": url, **self._codes.get(self._gate.store, url, by, time.monotonic())})
+        phone = addresses.for_a_phone(self.host, addresses.interfaces())
+        url = addresses.url(phone, self.port) if phone else None
+        self.write({"url": url, **self.codes.get(self.gate.store, url, by, time.monotonic())})
 
 
 def check_pin(handler: JsonHandler, gate: Gate, guard: PinGuard, pin: str) -> None:

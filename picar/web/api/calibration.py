@@ -9,13 +9,11 @@ from picar.web.handler import Handler, Route
 class CalibrationHandler(Handler):
     """`GET /api/v1/calibration`."""
 
-    def initialize(self, current: CurrentCalibration) -> None:
-        """Take the calibration in force."""
-        self._current = current
+    current: CurrentCalibration
 
     def get(self) -> None:
         """Answer."""
-        self.write(self._current.snapshot())
+        self.write(self.current.snapshot())
 
     head = get
 

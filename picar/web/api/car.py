@@ -21,21 +21,18 @@ class Health(Handler):
     """`GET /healthz`: 200 only while both processes are fresh."""
 
     public = True
-
-    def initialize(self, channel: Channel) -> None:
-        """Take the motor process."""
-        self._channel = channel
+    channel: Channel
 
     def get(self) -> None:
         """Send the age of the motor process's newest status."""
-        if not self._channel.fresh():
+        if not self.channel.fresh():
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "motor_silent",
-                f"The motor process was last heard of {self._channel.silence_s:.1f} s ago.",
+                f"The motor process was last heard of {self.channel.silence_s:.1f} s ago.",
             )
         self.write(
-            {"status": "ok", "motor": {"pid": self._channel.pid, "age_s": round(self._channel.silence_s, 3)}}
+            {"status": "ok", "motor": {"pid": self.channel.pid, "age_s": round(self.channel.silence_s, 3)}}
         )
 
     head = get
@@ -44,13 +41,11 @@ class Health(Handler):
 class State(Handler):
     """`GET /api/v1/state`: the newest state."""
 
-    def initialize(self, hub: Hub) -> None:
-        """Take the hub."""
-        self._hub = hub
+    hub: Hub
 
     def get(self) -> None:
         """Send the state."""
-        self.write(self._hub.snapshot())
+        self.write(self.hub.snapshot())
 
     head = get
 
@@ -60,32 +55,30 @@ class Stop(Handler):
     """`POST /api/v1/stop`: the latched stop, carried out when the request's head has arrived, with any body."""
 
     immediate = True
-
-    def initialize(self, hub: Hub, channel: Channel) -> None:
-        """Take the hub and the motor process."""
-        self._hub, self._channel = hub, channel
+    hub: Hub
+    channel: Channel
 
     async def prepare(self) -> None:
         """Stop the car."""
         await super().prepare()
         if self.request.method == "POST":
-            self._number = self._hub.stop()
+            self._number = self.hub.stop()
 
     def data_received(self, chunk: bytes) -> None:
         """Ignore the body."""
 
     async def post(self) -> None:
         """Answer after the motor process."""
-        await wait_for_answer(self._channel, self._number)
-        self.write(self._hub.snapshot())
+        await wait_for_answer(self.channel, self._number)
+        self.write(self.hub.snapshot())
 
 
 class SpeedCap(JsonHandler):
     """`POST /api/v1/speed-cap`: the owner's cap. Every paired client may lower it; raising it takes the PIN."""
 
-    def initialize(self, gate: Gate, guard: PinGuard, hub: Hub) -> None:
-        """Take the list of the paired, the guard of the PIN, and the hub."""
-        self._gate, self._guard, self._hub = gate, guard, hub
+    gate: Gate
+    guard: PinGuard
+    hub: Hub
 
     def post(self) -> None:
         """Set it, also for the next start."""
@@ -94,17 +87,17 @@ class SpeedCap(JsonHandler):
         if not LEAST_SPEED <= speed <= 1.0:
             raise bad_request(f"speed is a number from {LEAST_SPEED:g} to 1")
         # The lower of both: a disk that is full keeps the old one, and what a parent lowered stays so till a restart.
-        if speed > min(self._gate.store.speed_cap, self._hub.speed_cap):
+        if speed > min(self.gate.store.speed_cap, self.hub.speed_cap):
             if "pin" not in body:
                 raise Refused(
                     HTTPStatus.FORBIDDEN, "pin_needed", "Only the car's PIN raises the owner's speed cap."
                 )
-            check_pin(self, self._gate, self._guard, body["pin"])
+            check_pin(self, self.gate, self.guard, body["pin"])
         else:
-            self._hub.cap(float(speed))  # at once: the disk may be slow or full
+            self.hub.cap(float(speed))  # at once: the disk may be slow or full
         with saving():
-            self._gate.store.set_speed_cap(float(speed))
-        self._hub.cap(float(speed), kept=True)
+            self.gate.store.set_speed_cap(float(speed))
+        self.hub.cap(float(speed), kept=True)
         self.write({"speed_cap": float(speed)})
 
 

@@ -15,14 +15,12 @@ _SLICE = 200  # lines; a slice takes a millisecond on a laptop
 class Flight(Handler):
     """`GET /api/v1/flight`: the last minute of both processes, as JSON lines."""
 
-    def initialize(self, flight: FlightRecorder) -> None:
-        """Take the flight recorder."""
-        self._flight = flight
+    flight: FlightRecorder
 
     async def get(self) -> None:
         """Send the lines in slices; between two slices, other requests and messages have their turn."""
         self.set_header("Content-Type", "application/jsonl; charset=utf-8")
-        lines = self._flight.recent()
+        lines = self.flight.recent()
         while part := b"".join(itertools.islice(lines, _SLICE)):
             self.write(part)
             try:

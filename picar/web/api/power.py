@@ -21,27 +21,27 @@ _PINS_LOW_S = 1.0  # from the end of the brake until its status arrives, on a bu
 class PowerSwitch(JsonHandler):
     """`GET /api/v1/power`: whether the machine can be switched off from here; `POST`: do it, or start it again."""
 
-    def initialize(self, hub: Hub, channel: Channel, power: Power) -> None:
-        """Take the car, its motor process and its machine's switch."""
-        self._hub, self._channel, self._power = hub, channel, power
+    hub: Hub
+    channel: Channel
+    power: Power
 
     async def get(self) -> None:
         """Answer."""
-        self.write({"available": await self._power.is_available()})
+        self.write({"available": await self.power.is_available()})
 
     head = get
 
     async def post(self) -> None:
         """Make the pins low, then have the machine switched off or started again."""
         action = self._action()
-        if self._power.is_service:
+        if self.power.is_service:
             self._see_that_it_stands()
         try:
-            await self._power.check(action)
+            await self.power.check(action)
             await self._hold_still()
-            await self._power.do(action)
+            await self.power.do(action)
         except PowerError as error:
-            raise _not_available(self._power, error) from None
+            raise _not_available(self.power, error) from None
         who = self.visitor.name if self.visitor else None
         log.info("%s, asked for by %s at %s", METHODS[action], who or "somebody", self.request.remote_ip)
         self.set_status(HTTPStatus.ACCEPTED)
@@ -50,12 +50,12 @@ class PowerSwitch(JsonHandler):
     async def _hold_still(self) -> None:
         """Stop the car, which stands, and wait until every pin is low: a stop begins with the brake, and its pins are high."""
         self._see_that_it_stands()  # again: the request to logind took some time
-        await wait_for_answer(self._channel, self._hub.stop())
-        await self._channel.standstill(self._hub.config.motors.brake_hold_s + _PINS_LOW_S)
+        await wait_for_answer(self.channel, self.hub.stop())
+        await self.channel.standstill(self.hub.config.motors.brake_hold_s + _PINS_LOW_S)
         self._see_that_it_stands()
 
     def _see_that_it_stands(self) -> None:
-        if not self._channel.stands_still:
+        if not self.channel.stands_still:
             raise Refused(HTTPStatus.CONFLICT, "moving", "The car moves. Let it come to a standstill first.")
 
     def _action(self) -> Action:

@@ -31,10 +31,7 @@ class Wiring(Handler):
     """The page and its files. They show the configuration, and no state of the car."""
 
     public = True
-
-    def initialize(self, hub: Hub) -> None:
-        """Keep the hub: calibrating changes its configuration."""
-        self._hub = hub
+    hub: Hub
 
     def get(self, kind: str) -> None:
         """Send one of them, in the language that `lang` names, else in the one that the browser prefers."""
@@ -48,7 +45,7 @@ class Wiring(Handler):
         self.set_header("Vary", "Accept-Language")
         if kind == ".svg":  # opened by itself it has its style inside; no script may run in it
             self.set_header("Content-Security-Policy", _POLICY_OF_THE_DRAWING)
-        self.write(_drawn(plan_of(self._hub.config), kind, language(accepted, *wanted)))
+        self.write(_drawn(plan_of(self.hub.config), kind, language(accepted, *wanted)))
 
     head = get
 
