@@ -110,16 +110,12 @@ export class Link {
 
   /** @param {number} throttle in [-1, 1] @param {number} steering in [-1, 1] @returns {boolean} sent */
   drive(throttle, steering) {
-    const moves = throttle !== 0 || steering !== 0;
-    if (!this.state || (moves && this.#clogged(clock()))) return false;
-    const sticks = { throttle: round(throttle), steering: round(steering) };
-    return this.say("drive", { seq: ++this.#seq, tick: this.tick, ...sticks });
+    return this.#command("drive", { throttle: round(throttle), steering: round(steering) }, throttle || steering);
   }
 
   /** Turn one motor. @param {"left"|"right"} side @param {number} duty cycle @returns {boolean} sent */
   jog(side, duty) {
-    if (!this.state || (duty !== 0 && this.#clogged(clock()))) return false;
-    return this.say("jog", { seq: ++this.#seq, tick: this.tick, side, duty: round(duty) });
+    return this.#command("jog", { side, duty: round(duty) }, duty);
   }
 
   /** Reconnect now instead of at the next try: the network or the screen is back. */
@@ -132,6 +128,12 @@ export class Link {
   /** Do not reconnect until `wake`: the car refuses this phone. */
   rest() {
     this.#resting = true;
+  }
+
+  /** A command that moves the car is not sent over a clogged link. */
+  #command(type, fields, moves) {
+    if (!this.state || (moves && this.#clogged(clock()))) return false;
+    return this.request(type, { seq: ++this.#seq, ...fields });
   }
 
   #connect() {

@@ -43,7 +43,7 @@ const parts = new Parts(tools);
 const session = new Session(tools);
 
 link.onhello = (hello) => {
-  hud.welcomed();
+  hud.trouble = "";
   session.welcome(hello);
 };
 link.onstate = async (state) => {

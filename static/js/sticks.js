@@ -21,6 +21,7 @@ const AHEAD = 6;
 const REPEAT_S = 0.033;
 /** A press that cannot drive for this long ends. */
 const PATIENCE_S = 1.0;
+const NEUTRAL = { throttle: 0, steering: 0 };
 
 /** @returns {number} monotonic time in s */
 export const clock = () => performance.now() / 1000;
@@ -108,10 +109,7 @@ export class Sticks extends Changing {
     this.#inputs.push(forget);
   }
 
-  /**
-   * @param {string} input name of the input
-   * @param {{throttle?: number, steering?: number}} hand wanted, in [-1, 1]
-   */
+  /** @param {string} input its name @param {{throttle?: number, steering?: number}} hand wanted, in [-1, 1] */
   hold(input, hand) {
     this.#hands.set(input, hand);
     this.changed();
@@ -140,14 +138,17 @@ export class Sender {
   #pressedAt = 0;
   #asked = false;
   #neutral = false;
-  #sent = { throttle: 0, steering: 0 };
+  #sent = NEUTRAL;
   #sentAt = 0;
   #paidUntil = 0;
   #aliveAt = clock();
-  #dropped = false;
   #timer = 0;
-  #stopSent = false;
   #sawStopped = false;
+
+  /** True after the page ended a press whose finger or key may still be down. */
+  pressAgain = false;
+  /** True while the car is stopped by this page: its STOP was sent before the car was stopped. */
+  stopped = false;
 
   /**
    * @param {import("./link.js").Link} link @param {Sticks} sticks
@@ -161,19 +162,9 @@ export class Sender {
     setInterval(() => this.#beat(), REPEAT_S * 1000);
   }
 
-  /** True after the page ended a press whose finger or key may still be down. */
-  get pressAgain() {
-    return this.#dropped;
-  }
-
   /** A finger or a key came up. */
   lifted() {
-    this.#dropped = false;
-  }
-
-  /** True while the car is stopped by this page: its STOP was sent before the car was stopped. */
-  get stopped() {
-    return this.#stopSent;
+    this.pressAgain = false;
   }
 
   get driving() {
@@ -183,14 +174,14 @@ export class Sender {
   /** Send the latched stop at once, with or without the wheel. */
   stop() {
     this.#phase = "idle";
-    if (this.#link.say("stop") && this.#link.state?.state !== "stopped") this.#stopSent = true;
+    if (this.#link.say("stop") && this.#link.state?.state !== "stopped") this.stopped = true;
     this.letGo();
   }
 
   /** Release every input; the driver has to press again. */
   letGo() {
     if (!this.#sticks.held) return;
-    this.#dropped = true;
+    this.pressAgain = true;
     this.#sticks.releaseAll();
   }
 
@@ -199,7 +190,7 @@ export class Sender {
     const now = clock();
     if (this.#link.state?.you !== "driver") this.#neutral = false;
     const stopped = this.#link.state?.state === "stopped";
-    if (this.#sawStopped && !stopped) this.#stopSent = false;
+    if (this.#sawStopped && !stopped) this.stopped = false;
     this.#sawStopped = stopped;
     this.#notice(now);
     this.#step(now, false);
@@ -233,7 +224,7 @@ export class Sender {
       this.#phase = "starting";
       this.#pressedAt = now;
       this.#asked = false;
-      this.#dropped = false;
+      this.pressAgain = false;
     }
     this.#step(now, false);
   }
@@ -241,7 +232,7 @@ export class Sender {
   #finish(now) {
     const started = this.#phase !== "idle";
     this.#phase = "idle";
-    if (started && this.#link.state?.you === "driver") this.#send(now, { throttle: 0, steering: 0 });
+    if (started && this.#link.state?.you === "driver") this.#send(now, NEUTRAL);
   }
 
   #step(now, repeat) {
@@ -259,10 +250,7 @@ export class Sender {
       this.#asked = true;
       return;
     }
-    const first = !this.#neutral;
-    if (first || (repeat && car.state !== "armed")) {
-      this.#neutral = this.#send(now, { throttle: 0, steering: 0 });
-    }
+    if (!this.#neutral || (repeat && car.state !== "armed")) this.#neutral = this.#send(now, NEUTRAL);
     if (this.#neutral && car.state === "armed") this.#phase = "driving";
   }
 

@@ -61,7 +61,7 @@ def test_every_key_of_the_page_is_in_the_dictionary_and_every_word_of_the_dictio
     assert on_page <= words
     assert said <= words
     in_modules = set(re.findall(r'["`]([a-z]+(?:\.[a-z]+)*)["`]', modules))
-    prefixes = tuple(re.findall(r"`([a-z]+\.(?:[a-z]+\.)?)\${", modules))
+    prefixes = tuple(re.findall(r"[`\"]([a-z]+\.(?:[a-z]+\.)?)\${", modules))
     axes = ("throttle.", "steering.")
     assert {key for key in words - on_page - in_modules if not key.startswith(prefixes + axes)} == set()
 

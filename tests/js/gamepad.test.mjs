@@ -3,12 +3,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Gamepads } from "../../static/js/inputs/gamepad.js";
+import Gamepads from "../../static/js/inputs/gamepad.js";
 import { Sticks } from "../../static/js/sticks.js";
 
 const READING_S = 0.012;
 const CENTRE = [0, 0, 0, 0];
 const UP = [0, -1, 0, 0];
+
+// The tests read the pads themselves, at their own times.
+Object.assign(globalThis, { addEventListener: () => {}, setInterval: () => 0, document: { querySelector: () => null } });
+Object.defineProperty(globalThis, "navigator", { value: { getGamepads: () => [] } });
 
 /** A page with pads: `told` has STOPs, notes and releases in order. */
 class Page {
@@ -17,7 +21,8 @@ class Page {
   pads = [];
   told = [];
   sticks = new Sticks();
-  gamepads = new Gamepads(this.sticks, {
+  gamepads = new Gamepads({
+    sticks: this.sticks,
     stop: () => this.#release("stop"),
     letGo: () => this.#release("letGo"),
     lifted: () => this.told.push("lifted"),

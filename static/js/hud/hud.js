@@ -27,6 +27,8 @@ export const GEARS = [0.3, 0.6, 1];
 
 const percent = (value) => Math.round(value * 100);
 const milliseconds = (seconds) => Math.round(seconds * 1000);
+const text = (id, words) => write(byId(id), words);
+const hide = (id, hidden) => (byId(id).hidden = hidden);
 
 /**
  * Mix the sticks into wheel speeds: skid steer, scaled rather than clipped.
@@ -61,7 +63,6 @@ export function topic({ quality, trouble, state, asked, restarted }) {
 export class Hud {
   #link;
   #sender;
-  #words;
   #say;
   #notice = { words: () => "", at: -Infinity };
   #limit = { speed: 1, at: -Infinity };
@@ -85,7 +86,6 @@ export class Hud {
   constructor(link, sender, words) {
     this.#link = link;
     this.#sender = sender;
-    this.#words = words;
     this.#say = words.say;
     words.listen(() => this.show());
     setInterval(() => this.#showNews(clock()), 100);
@@ -116,11 +116,6 @@ export class Hud {
     this.#showLimit();
     this.#link.request("limit", { speed });
     return true;
-  }
-
-  /** The car has accepted this page. */
-  welcomed() {
-    this.trouble = "";
   }
 
   /** @param {string} code of the car's error message */
@@ -332,14 +327,6 @@ export class Hud {
 
 function write(element, words) {
   if (element.textContent !== words) element.textContent = words;
-}
-
-function text(id, words) {
-  write(byId(id), words);
-}
-
-function hide(id, hidden) {
-  byId(id).hidden = hidden;
 }
 
 function attribute(element, name, value) {

@@ -26,6 +26,8 @@ const ARROWS = /** @type {[string, number, number][]} */ ([
 /** Duration of a drive by a click without a pointer. */
 const NUDGE_S = 0.4;
 
+const markup = (name) => `<button type="button" class="arrow ${name}" data-i18n-label="arrow.${name}"></button>`;
+
 /**
  * @param {number} x @param {number} y of the pointer in the grid, each in [0, 1]; outside is the edge, NaN is the middle
  * @returns {number} index of an arrow
@@ -35,12 +37,12 @@ export function arrowAt(x, y) {
   return third(y) * 3 + third(x);
 }
 
-export class Arrows {
+export default class Arrows {
   #grid = byId("arrows");
   #sticks;
   #grip;
   #shown = -1;
-  /** @type {HTMLElement[]} */ #buttons = [];
+  #buttons;
   /** Each of these forgets a key or click. @type {(() => void)[]} */
   #forgets = [];
 
@@ -52,28 +54,16 @@ export class Arrows {
       (event) => this.#follow(event),
       () => this.#letGo(),
     );
-    ARROWS.forEach(([name], index) => this.#add(name, index));
-    sticks.addInput(() => this.#drop());
-    words.listen(() => this.#label(words));
-    this.#label(words);
-  }
-
-  #add(name, index) {
-    const middle = name === "middle";
-    const button = document.createElement(middle ? "i" : "button");
-    button.className = `arrow ${name}`;
-    this.#grid.append(button);
-    this.#buttons.push(button);
-    if (middle) return;
-    button.setAttribute("type", "button");
-    const hold = () => this.#hold(index);
-    this.#forgets.push(holdWithoutPointer(button, NUDGE_S, this.#grip, hold, () => this.#letGo()));
-  }
-
-  #label(words) {
-    ARROWS.forEach(([name], index) => {
-      if (name !== "middle") this.#buttons[index].setAttribute("aria-label", words.say(`arrow.${name}`));
+    const arrows = ARROWS.map(([name]) => (name === "middle" ? '<i class="arrow middle"></i>' : markup(name)));
+    this.#grid.innerHTML = arrows.join("");
+    words.fill(this.#grid);
+    this.#buttons = [...this.#grid.children];
+    this.#buttons.forEach((button, index) => {
+      if (button.localName !== "button") return;
+      const hold = () => this.#hold(index);
+      this.#forgets.push(holdWithoutPointer(button, NUDGE_S, this.#grip, hold, () => this.#letGo()));
     });
+    sticks.addInput(() => this.#drop());
   }
 
   #follow(event) {
@@ -110,6 +100,3 @@ export class Arrows {
     this.#shown = index;
   }
 }
-
-/** @param {import("../shell/shell.js").Tools} tools */
-export const make = (tools) => new Arrows(tools);

@@ -110,7 +110,6 @@ class Seen {
   #same = 0;
   /** @type {Record<string, {low: number, high: number, since: number}>|null} */ #still = {};
 
-  /** @param {any} pad */
   constructor({ id, mapping }) {
     this.id = id;
     this.standard = mapping === "standard";
@@ -157,22 +156,23 @@ class Seen {
   }
 }
 
-export class Gamepads {
+export default class Gamepads {
   #sticks;
   #actions;
   /** @type {Map<number, Seen>} by the pad's index */ #seen = new Map();
   /** @type {Seen|null} the pad that drives */ #driver = null;
   /** @type {Seen|null} the pad whose press was ended by the page */ #dropped = null;
 
-  /** @param {import("../sticks.js").Sticks} sticks @param {import("../shell/shell.js").Tools} actions */
-  constructor(sticks, actions) {
-    this.#sticks = sticks;
-    this.#actions = actions;
-    sticks.addInput(() => this.#drop());
+  /** @param {import("../shell/shell.js").Tools} tools */
+  constructor(tools) {
+    this.#sticks = tools.sticks;
+    this.#actions = tools;
+    tools.sticks.addInput(() => this.#drop());
+    this.#start();
   }
 
   /** Start reading the browser's pads. */
-  start() {
+  #start() {
     const read = () => {
       const idle = document.hidden || document.querySelector("dialog[open]") !== null;
       this.read([...navigator.getGamepads()], clock(), idle);
@@ -185,7 +185,6 @@ export class Gamepads {
     }
     setInterval(read, READ_EVERY_MS);
     read();
-    return this;
   }
 
   /**
@@ -296,6 +295,3 @@ export class Gamepads {
     for (const seen of this.#seen.values()) seen.ready = false;
   }
 }
-
-/** @param {import("../shell/shell.js").Tools} tools */
-export const make = (tools) => new Gamepads(tools.sticks, tools).start();

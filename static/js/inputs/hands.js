@@ -25,19 +25,20 @@ const DRIVE = new Map(
   }),
 );
 const LIMIT_STEP = new Map(Object.entries({ BracketLeft: -0.05, BracketRight: 0.05 }));
-/** Keys by the character they type. */
-const LETTERS = { w: "KeyW", s: "KeyS", d: "KeyD", a: "KeyA" };
-const ARROWS = { up: "ArrowUp", down: "ArrowDown", right: "ArrowRight", left: "ArrowLeft" };
-const TYPED = new Map(Object.entries({ ...LETTERS, ...ARROWS }));
-const BRACKETS = new Map(Object.entries({ "[": "BracketLeft", "]": "BracketRight" }));
-const STOP_KEYS = [" ", "Spacebar"];
+/** Keys by the character they type, with or without a code. */
+const ALWAYS = new Map(Object.entries({ " ": "Space", Spacebar: "Space", "[": "BracketLeft", "]": "BracketRight" }));
+/** The same for keys without a code. */
+const TYPED = new Map(
+  Object.entries({
+    ...{ w: "KeyW", s: "KeyS", d: "KeyD", a: "KeyA" },
+    ...{ up: "ArrowUp", down: "ArrowDown", right: "ArrowRight", left: "ArrowLeft" },
+  }),
+);
 /** Form fields that accept text. */
 const TEXT = ":read-write";
 
 /**
- * @param {number} position of the pointer, px
- * @param {number} start of the pad, px
- * @param {number} length of the pad, px
+ * @param {number} position of the pointer, px @param {number} start of the pad, px @param {number} length of it, px
  * @returns {number} in [-1, 1], 0 in the middle; 0 on a pad without length
  */
 export function deflection(position, start, length) {
@@ -84,7 +85,6 @@ export class Grip {
     this.#forget();
   }
 
-  /** @param {PointerEvent} event */
   #down(event) {
     if (this.#pointer !== null || event.button !== 0) return;
     this.#pointer = event.pointerId;
@@ -97,14 +97,12 @@ export class Grip {
     this.#follow(event);
   }
 
-  /** @param {PointerEvent} event */
   #move(event) {
     if (event.pointerId !== this.#pointer) return;
     if (event.buttons === 0) this.drop(); // the button came up outside the page
     else this.#follow(event);
   }
 
-  /** @param {PointerEvent} event */
   #up(event) {
     if (event.pointerId === this.#pointer) this.drop();
   }
@@ -148,7 +146,6 @@ export function holdWithoutPointer(button, nudge_s, grip, hold, letGo) {
 
 export class Pad {
   #element;
-  #name;
   #axes;
   #sticks;
   #words;
@@ -166,7 +163,6 @@ export class Pad {
    */
   constructor(element, axes, sticks, words) {
     this.#element = element;
-    this.#name = element.id;
     this.#axes = axes;
     this.#sticks = sticks;
     this.#words = words;
@@ -181,41 +177,33 @@ export class Pad {
     this.#speak();
   }
 
-  /** @param {PointerEvent} event */
   #follow(event) {
     if (event.type === "pointerdown") this.#box = this.#element.getBoundingClientRect();
     const x = deflection(event.clientX, this.#box.left, this.#box.width);
     const y = deflection(event.clientY, this.#box.top, this.#box.height);
     const want = { throttle: -y, steering: x };
-    this.#show(this.#has("steering") ? x : 0, this.#has("throttle") ? y : 0);
-    this.#sticks.hold(this.#name, Object.fromEntries(this.#axes.map((axis) => [axis, want[axis]])));
+    this.#show(want);
+    this.#sticks.hold(this.#element.id, Object.fromEntries(this.#axes.map((axis) => [axis, want[axis]])));
   }
 
   #end() {
-    this.#sticks.letGo(this.#name);
+    this.#sticks.letGo(this.#element.id);
     this.#mirror();
   }
 
   /** Show the value of other inputs while no thumb is on this pad. */
   #mirror() {
-    if (this.#grip.held) return;
-    const { throttle, steering } = this.#sticks.value;
-    this.#show(this.#has("steering") ? steering : 0, this.#has("throttle") ? -throttle : 0);
+    if (!this.#grip.held) this.#show(this.#sticks.value);
   }
 
-  /** @param {"throttle"|"steering"} axis */
-  #has(axis) {
-    return this.#axes.includes(axis);
-  }
-
-  /** @param {number} x @param {number} y place of the knob, in [-1, 1], + is right and down */
-  #show(x, y) {
-    const place = `${x.toFixed(3)} ${y.toFixed(3)}`;
-    if (place === this.#shown) return;
-    this.#shown = place;
-    const style = this.#element.style;
-    style.setProperty("--x", x.toFixed(3));
-    style.setProperty("--y", y.toFixed(3));
+  /** Place the knob; on the page, + is right and down. */
+  #show({ throttle, steering }) {
+    const x = (this.#axes.includes("steering") ? steering : 0).toFixed(3);
+    const y = (this.#axes.includes("throttle") ? -throttle : 0).toFixed(3);
+    if (`${x} ${y}` === this.#shown) return;
+    this.#shown = `${x} ${y}`;
+    this.#element.style.setProperty("--x", x);
+    this.#element.style.setProperty("--y", y);
     clearTimeout(this.#speaking);
     const wait_s = this.#spokenAt + SPOKEN_EVERY_S - clock();
     this.#speaking = setTimeout(() => this.#speak(), Math.max(0, wait_s * 1000));
@@ -223,8 +211,7 @@ export class Pad {
 
   #speak() {
     this.#spokenAt = clock();
-    const { throttle, steering } = this.#sticks.value;
-    const values = { throttle, steering };
+    const values = this.#sticks.value;
     const spoken = this.#axes.map((axis) => spell(this.#words, axis, values[axis]));
     const text = spoken.join(this.#words.say("comma"));
     if (this.#axes.length === 1) {
@@ -253,8 +240,8 @@ const isPlace = (code) => Boolean(code) && code !== "Unidentified";
  *   of the number pad by the character (they are arrows or digits)
  */
 export function nameOf({ code = "", key = "" }) {
-  if (code === "Space" || STOP_KEYS.includes(key)) return "Space";
-  if (BRACKETS.has(key)) return BRACKETS.get(key) ?? "";
+  const typed = ALWAYS.get(key);
+  if (typed && code !== "Space") return typed;
   if (isPlace(code) && !code.startsWith("Numpad")) return code;
   return TYPED.get(key.toLowerCase()) ?? key;
 }
@@ -275,10 +262,7 @@ export class Keys {
   #sticks;
   #actions;
 
-  /**
-   * @param {import("../sticks.js").Sticks} sticks
-   * @param {{stop: () => void, limit: (step: number) => void}} actions
-   */
+  /** @param {import("../sticks.js").Sticks} sticks @param {{stop: () => void, limit: (step: number) => void}} actions */
   constructor(sticks, actions) {
     this.#sticks = sticks;
     this.#actions = actions;

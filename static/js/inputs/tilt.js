@@ -28,7 +28,7 @@ export function turn(beta, gamma, screenAngle) {
   const x = -Math.cos(b) * Math.sin(g);
   const y = Math.sin(b);
   const sideways = x * Math.cos(a) - y * Math.sin(a);
-  return Math.asin(Math.max(-1, Math.min(1, -sideways)));
+  return Math.asin(clamp(-sideways));
 }
 
 /** @returns {Promise<"granted"|"insecure"|"refused"|"absent">} whether the sensors may be read; call it in a tap */
@@ -40,7 +40,7 @@ export async function allowed() {
   return answer === undefined || answer === "granted" ? "granted" : "refused";
 }
 
-export class Tilt {
+export default class Tilt {
   #panel = byId("tilt");
   #sticks;
   #on = false;
@@ -98,6 +98,3 @@ export class Tilt {
     this.#panel.style.setProperty("--turn", steering.toFixed(3));
   }
 }
-
-/** @param {import("../shell/shell.js").Tools} tools */
-export const make = (tools) => new Tilt(tools);

@@ -8,7 +8,6 @@
 import { byId, press } from "../shell/shell.js";
 
 /** @type {Record<string, Promise<void>>} requested style sheets */ const dressed = {};
-
 const DIGIT = /\p{Nd}/u;
 
 /** Load a style sheet once. @param {string} href @returns {Promise<void>} */
@@ -24,6 +23,12 @@ export function dress(href) {
 }
 
 export { byId };
+
+/** @param {string} path @returns {Promise<any>} the car's answer; null without one */
+export async function get(path) {
+  const answer = await fetch(path).catch(() => null);
+  return answer?.ok ? answer.json().catch(() => null) : null;
+}
 
 /** @param {string} path @param {object} body @returns {Promise<{status: number, answer: any, wait_s: number}>} */
 export async function post(path, body) {

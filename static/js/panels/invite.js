@@ -12,7 +12,7 @@ const FIELDS = `<div class="fields" tabindex="-1">
   <p id="invite-error" role="alert"></p>
 </div>`;
 
-class Invite {
+export default class Invite {
   #dialog;
   #tools;
   #invitation = /** @type {any} */ (null);
@@ -67,6 +67,3 @@ class Invite {
     if (live) this.#timer = setTimeout(() => this.#show(), 5000);
   }
 }
-
-/** @param {import("../shell/shell.js").Tools} tools */
-export const make = (tools) => new Invite(tools);

@@ -2,7 +2,7 @@
  * Pairing this phone: by the PIN, or by the token of a QR code in the address.
  */
 
-import { Dialog, byId, digitsOf, post } from "./dialog.js";
+import { Dialog, byId, digitsOf, get, post } from "./dialog.js";
 
 const PIN = /^\d{6}$/;
 
@@ -16,7 +16,7 @@ const FIELDS = `<form class="fields" novalidate>
   <button id="pair-go" class="wide" data-i18n="pair.go"></button>
 </form>`;
 
-class Pair {
+export default class Pair {
   #dialog;
   #tools;
   #lockedUntil = 0;
@@ -96,10 +96,5 @@ class Pair {
 
 /** Whether the browser sends the cookie of the pairing; true also if the car does not answer. @returns {Promise<boolean>} */
 async function isKept() {
-  const answer = await fetch("/api/v1/session").catch(() => null);
-  const session = answer?.ok ? await answer.json().catch(() => null) : null;
-  return session?.allowed !== false;
+  return (await get("/api/v1/session"))?.allowed !== false;
 }
-
-/** @param {import("../shell/shell.js").Tools} tools */
-export const make = (tools) => new Pair(tools);

@@ -13,7 +13,7 @@ const FIELDS = `<div class="fields" tabindex="-1">
   <button id="power-reboot" class="wide" type="button" data-i18n="power.reboot"></button>
 </div>`;
 
-class Power {
+export default class Power {
   #dialog;
   #tools;
   #key = "";
@@ -54,6 +54,3 @@ class Power {
     byId("power-why").textContent = this.#key === "not_available" ? this.#why : "";
   }
 }
-
-/** @param {import("../shell/shell.js").Tools} tools */
-export const make = (tools) => new Power(tools);

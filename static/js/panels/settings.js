@@ -8,7 +8,7 @@ import { healthOf } from "../hud/facts.js";
 import { allowed } from "../inputs/tilt.js";
 import { LANGUAGES, PARTS, PREFERENCES } from "../shell/shell.js";
 import { shape } from "../sticks.js";
-import { Dialog, byId, digitsOf, post } from "./dialog.js";
+import { Dialog, byId, digitsOf, get, post } from "./dialog.js";
 
 const HEALTH_EVERY_MS = 1000;
 const percent = (value) => `${Math.round(value * 100)}%`;
@@ -81,7 +81,7 @@ export function curvePath(curve) {
   return `M${points.join("L")}`;
 }
 
-class Settings {
+export default class Settings {
   #dialog;
   #tools;
   #fields;
@@ -129,9 +129,7 @@ class Settings {
 
   /** Show the button only if the car can switch its computer off: a laptop, or a system that forbids it, cannot. */
   async #offerPower() {
-    const response = await fetch("/api/v1/power").catch(() => null);
-    const answer = response?.ok ? await response.json().catch(() => null) : null;
-    byId("power-open").hidden = answer?.available !== true;
+    byId("power-open").hidden = (await get("/api/v1/power"))?.available !== true;
   }
 
   #show() {
@@ -194,15 +192,12 @@ class Settings {
     byId("health").replaceChildren(...lines);
   }
 
-  async #changed(field) {
+  async #changed({ name, type, value, checked }) {
     const { preferences, words } = this.#tools;
-    if (field.type === "checkbox") preferences.set(field.name, field.checked);
-    else if (field.type === "range") preferences.set(field.name, Number(field.value));
-    else if (field.name === "layout") {
-      const answer = field.value === "tilt" ? await allowed() : "granted";
-      byId("tilt-note").textContent = answer === "granted" ? "" : words.say(`tilt.${answer}`);
-      if (answer === "granted") preferences.set("layout", field.value);
-    } else preferences.set(field.name, field.value);
+    const wanted = type === "checkbox" ? checked : type === "range" ? Number(value) : value;
+    const answer = wanted === "tilt" ? await allowed() : "granted";
+    if (name === "layout") byId("tilt-note").textContent = answer === "granted" ? "" : words.say(`tilt.${answer}`);
+    if (answer === "granted") preferences.set(name, wanted);
     this.#show();
   }
 
@@ -212,14 +207,13 @@ class Settings {
   }
 
   #showCap() {
-    const { hud, words, link } = this.#tools;
+    const { hud, link } = this.#tools;
     const speed = Number(byId("cap-speed").value);
     byId("cap-form").querySelector("output").textContent = percent(speed);
     byId("cap-speed").setAttribute("aria-valuetext", percent(speed));
     byId("cap-lock").hidden = speed <= hud.ownersCap;
     byId("cap-save").disabled = !link.state || Math.abs(speed - hud.ownersCap) < 0.001;
     byId("cap-form").hidden = byId("invite-open").hidden = !link.state || !("speed_cap" in link.state);
-    byId("cap-save").textContent = words.say("cap.save");
   }
 
   async #saveCap(event) {
@@ -239,6 +233,3 @@ class Settings {
     setTimeout(() => this.#showCap(), 400); // by then the new cap is in the state
   }
 }
-
-/** @param {import("../shell/shell.js").Tools} tools */
-export const make = (tools) => new Settings(tools);

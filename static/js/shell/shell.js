@@ -26,7 +26,7 @@ export const PREFERENCES = {
 };
 
 /**
- * The list of the parts that load on demand. Each is one module that exports `make(tools)`; `make` runs once.
+ * The list of the parts that load on demand. Each is one module; its default export is a class, constructed once.
  *
  * A part with `open` is a dialog. `under` names the heading of the settings that gets a button to open it, labelled by
  * the word `<name>.title`.
@@ -62,24 +62,23 @@ export const PARTS = {
  * @property {(name: PanelName, options?: object) => void} open a dialog; every input is released first
  */
 /** @typedef {keyof typeof PARTS} PartName */
-/** @template {PartName} Name @typedef {ReturnType<Awaited<ReturnType<typeof PARTS[Name]["load"]>>["make"]>} Made */
+/** @template {PartName} Name @typedef {InstanceType<Awaited<ReturnType<typeof PARTS[Name]["load"]>>["default"]>} Made */
 /** @typedef {{[Name in PartName]: Made<Name> extends {open: (options: any) => unknown} ? Name : never}[PartName]} PanelName */
 
 /** @param {string} id @returns {any} the element; the markup determines its kind */
 export const byId = (id) => document.getElementById(id);
 
 /**
- * Load a module that the page cannot do without, again and again until it arrives.
+ * Load a thing that the page cannot do without, again and again until it arrives.
  *
- * @template Module @param {() => Promise<Module>} load @returns {Promise<Module>}
+ * @template Thing @param {() => Promise<Thing>} load @returns {Promise<Thing>}
  */
 export async function surely(load) {
-  for (;;) {
-    try {
-      return await load();
-    } catch {
-      await new Promise((wake) => setTimeout(wake, RETRY_MS));
-    }
+  try {
+    return await load();
+  } catch {
+    await new Promise((wake) => setTimeout(wake, RETRY_MS));
+    return surely(load);
   }
 }
 
@@ -138,12 +137,9 @@ export class Preferences extends Changing {
 
 /** @param {readonly string[]} wanted best first @returns {string} one of LANGUAGES */
 export function chooseLanguage(wanted) {
-  for (const tag of wanted) {
-    const base = tag.toLowerCase().split("-")[0];
-    const match = LANGUAGES.find((language) => language.split("-")[0] === base);
-    if (match) return match;
-  }
-  return LANGUAGES[0];
+  const base = (tag) => tag.toLowerCase().split("-")[0];
+  const matches = wanted.map((tag) => LANGUAGES.find((language) => base(language) === base(tag)));
+  return matches.find(Boolean) ?? LANGUAGES[0];
 }
 
 /** The dictionary: all text on the page comes from it. Its listeners are called after a change of the language. */
@@ -159,16 +155,14 @@ export class Words extends Changing {
   async speak(preference) {
     const language = preference === "auto" ? chooseLanguage(navigator.languages) : preference;
     this.#language = language;
-    try {
+    const dictionary = await surely(async () => {
+      if (language !== this.#language) return null;
       const answer = await fetch(`/static/i18n/${language}.json`);
       if (!answer.ok) throw new Error(answer.statusText);
-      const dictionary = await answer.json();
-      if (language !== this.#language) return; // another language was chosen meanwhile
-      this.#dictionary = dictionary;
-    } catch {
-      setTimeout(() => language === this.#language && this.speak(language), RETRY_MS);
-      return;
-    }
+      return answer.json();
+    });
+    if (language !== this.#language) return; // another language was chosen meanwhile
+    this.#dictionary = dictionary;
     document.documentElement.lang = language;
     this.fill(document);
     this.changed();
@@ -231,7 +225,7 @@ export class Parts {
   /** @template {PartName} Name @param {Name} name @returns {Promise<Made<Name>|null>} null if it did not load */
   get(name) {
     this.#wanted[name] ??= PARTS[name].load().then(
-      ({ make }) => make(this.#tools),
+      ({ default: Part }) => new Part(this.#tools),
       () => {
         this.#wanted[name] = undefined; // the next call tries again
         this.#tools.note("why.missing");
@@ -249,8 +243,7 @@ export class Parts {
   /** Open a dialog. @param {PanelName} name @param {object} options */
   async open(name, options = {}) {
     this.#tools.letGo(); // while a dialog is open, this page does not drive
-    const panel = /** @type {any} */ (await this.get(name));
-    panel?.open(options);
+    /** @type {any} */ (await this.get(name))?.open(options);
   }
 }
 

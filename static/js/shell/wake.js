@@ -11,7 +11,7 @@
 const LINGER_S = 60;
 const FRAMES_PER_S = 1;
 
-export class Awake {
+export default class Awake {
   /** @type {WakeLockSentinel|null} */ #lock = null;
   /** @type {HTMLVideoElement|null} */ #video = null;
   #wanted = false;
@@ -65,5 +65,3 @@ export class Awake {
     this.#lock = this.#video = null;
   }
 }
-
-export const make = () => new Awake();

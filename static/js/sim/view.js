@@ -29,11 +29,11 @@ const SCALE_FROM = 110;
 const CAMERA_S = 0.25;
 const COLOURS = ["ground", "grid", "ink", "accent", "trail", "body", "wall", "edge"];
 
+/** @typedef {{x: number, y: number, heading: number}} Pose */
+
 /**
- * @param {{x: number, y: number, heading: number}} from
- * @param {{x: number, y: number, heading: number}} to
- * @param {number} part in [0, 1] of the way
- * @returns {{x: number, y: number, heading: number}} turned the short way round
+ * @param {Pose} from @param {Pose} to @param {number} part in [0, 1] of the way
+ * @returns {Pose} turned the short way round
  */
 export function between(from, to, part) {
   const turn = Math.atan2(Math.sin(to.heading - from.heading), Math.cos(to.heading - from.heading));
@@ -66,7 +66,7 @@ export function aim(mode, car, walls, free) {
   return { x: (left + right) / 2, y: (bottom + top) / 2, zoom };
 }
 
-export class SimView {
+export default class SimView {
   /** @type {HTMLCanvasElement} behind the whole page */ #canvas = byId("sim");
   /** @type {HTMLElement} the part of the page without controls */ #free = byId("view");
   #paint = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
@@ -74,7 +74,7 @@ export class SimView {
   /** @type {number[][]} [left, bottom, right, top] of each, in m */ #walls;
   #box = new DOMRect();
   #from = { x: 0, y: 0, heading: 0 };
-  /** @type {{x: number, y: number, heading: number}|null} */ #to = null;
+  /** @type {Pose|null} */ #to = null;
   #toAt = 0;
   #glide_s = 0;
   #wheels = { left: 0, right: 0 };
@@ -138,9 +138,8 @@ export class SimView {
   }
 
   #pose(now) {
-    const to = /** @type {{x: number, y: number, heading: number}} */ (this.#to);
     const part = this.#glide_s > 0 ? Math.min(1, (now - this.#toAt) / this.#glide_s) : 1;
-    return between(this.#from, to, part);
+    return between(this.#from, /** @type {Pose} */ (this.#to), part);
   }
 
   #leaveTrail({ x, y }) {
@@ -223,10 +222,7 @@ export class SimView {
     paint.lineJoin = paint.lineCap = "round";
     paint.strokeStyle = this.#colours.trail;
     paint.beginPath();
-    for (let index = 0; index < this.#trail.length - 1; index += 1) {
-      paint.lineTo(this.#trail[index].x, this.#trail[index].y);
-    }
-    paint.lineTo(pose.x, pose.y);
+    for (const { x, y } of [...this.#trail.slice(0, -1), pose]) paint.lineTo(x, y);
     paint.stroke();
   }
 
@@ -306,6 +302,3 @@ function box(paint, x, y, width, height, radius) {
   paint.roundRect(x, y, width, height, radius);
   paint.fill();
 }
-
-/** @param {import("../shell/shell.js").Tools} tools */
-export const make = (tools) => new SimView(tools);

@@ -4,19 +4,20 @@
  * The arithmetic is pure. Duty cycles and trims are in [0, 1], times in seconds.
  */
 
-const SVG = "http://www.w3.org/2000/svg";
+import { byId } from "../shell/shell.js";
+
 /** A slower wheel counts as at rest, m/s. */
 const REST = 0.008;
 /** Two poses that are closer in time give no usable speed. */
 const APART_S = 0.12;
 const TRACK_M = 0.13;
-const SHAPE = `
+/** The markup of the drawing. */
+export const CAR = `<svg id="tune-car" viewBox="-2 8 124 104" aria-hidden="true">
   <rect class="body" x="34" y="14" width="52" height="92" rx="14"/><path class="nose" d="M46 38q14-12 28 0l-4 12H50z"/>
   <g class="left"><rect x="14" y="20" width="16" height="34" rx="5"/><rect x="14" y="66" width="16" height="34" rx="5"/></g>
   <g class="right"><rect x="90" y="20" width="16" height="34" rx="5"/><rect x="90" y="66" width="16" height="34" rx="5"/></g>
   <path class="way left forward" d="M6 46V24m-5 6 5-7 5 7"/><path class="way left back" d="M6 74v22m-5-6 5 7 5-7"/>
-  <path class="way right forward" d="M114 46V24m-5 6 5-7 5 7"/><path class="way right back" d="M114 74v22m-5-6 5 7 5-7"/>`;
-
+  <path class="way right forward" d="M114 46V24m-5 6 5-7 5 7"/><path class="way right back" d="M114 74v22m-5-6 5 7 5-7"/></svg>`;
 
 /** The rise of a jog: its first duty cycle and its growth per second. The car limits it to `jog_duty`. */
 const LOOK = { from: 0.12, per_s: 0.1 };
@@ -92,12 +93,11 @@ export class Balance {
   }
 }
 
+/** @typedef {import("../sim/view.js").Pose} Pose */
 /**
  * Compute the speeds of the two wheels of the simulated car from two of its poses.
  *
- * @param {{x: number, y: number, heading: number}} before @param {{x: number, y: number, heading: number}} after
- * @param {number} dt time between them
- * @param {number} track between the wheels, m
+ * @param {Pose} before @param {Pose} after @param {number} dt time between them @param {number} track between the wheels, m
  * @returns {Record<Side, number>} m/s, + is forward
  */
 export function wheelsOf(before, after, dt, track) {
@@ -113,21 +113,14 @@ export function wheelsOf(before, after, dt, track) {
  */
 export class TuneCar {
   #words;
-  #text;
+  #text = byId("tune-sim");
+  #drawing = byId("tune-car");
   #poses = /** @type {any[]} */ ([]);
   #start = /** @type {number|null} */ (null);
-  /** The drawing. */
-  element;
 
-  /** @param {import("../shell/shell.js").Words} words @param {HTMLElement} text element for the motion of a simulated car */
-  constructor(words, text) {
+  /** @param {import("../shell/shell.js").Words} words */
+  constructor(words) {
     this.#words = words;
-    this.#text = text;
-    this.element = document.createElementNS(SVG, "svg");
-    this.element.setAttribute("viewBox", "-2 8 124 104");
-    this.element.setAttribute("aria-hidden", "true");
-    this.element.id = "tune-car";
-    this.element.innerHTML = SHAPE;
   }
 
   /** Begin to measure the turn of a straight drive. */
@@ -152,7 +145,7 @@ export class TuneCar {
     if (!after) return;
     const speeds = wheelsOf(before.pose, after.pose, after.now - before.now, TRACK_M);
     const ways = { left: way(speeds.left), right: way(speeds.right) };
-    Object.assign(/** @type {any} */ (this.element).dataset, ways);
+    Object.assign(this.#drawing.dataset, ways);
     const text = this.#start === null ? this.#turning(ways) : this.#drifting(pose.heading - this.#start);
     if (this.#text.textContent !== text) this.#text.textContent = text;
   }

@@ -7,6 +7,7 @@
  */
 
 import { Grip, holdWithoutPointer } from "../inputs/hands.js";
+import { get } from "../panels/dialog.js";
 import { Sender, Sticks, clock } from "../sticks.js";
 
 /** Interval at which a rising duty cycle is sent and shown. */
@@ -84,32 +85,26 @@ export class Jogger {
   }
 }
 
-/** A button that acts while it is held. */
-export class HoldButton {
-  #grip;
-  #forget;
-
-  /** @param {HTMLElement} button @param {() => void} hold @param {() => void} letGo */
-  constructor(button, hold, letGo) {
-    this.#grip = new Grip(button, (event) => event.type === "pointerdown" && hold(), letGo);
-    this.#forget = holdWithoutPointer(button, NUDGE_S, this.#grip, hold, letGo);
-  }
-
-  /** Release the finger or key: the page ended the press. */
-  drop() {
-    this.#forget();
-    this.#grip.drop();
-  }
+/**
+ * Make a button act while it is held.
+ *
+ * @param {HTMLElement} button @param {() => void} hold @param {() => void} letGo
+ * @returns {() => void} releases the finger or key: the page ended the press
+ */
+export function holdable(button, hold, letGo) {
+  const grip = new Grip(button, (event) => event.type === "pointerdown" && hold(), letGo);
+  const forget = holdWithoutPointer(button, NUDGE_S, grip, hold, letGo);
+  return () => {
+    forget();
+    grip.drop();
+  };
 }
 
 const pause = () => new Promise((done) => setTimeout(done, PAUSE_MS));
 const same = (a, b) => Object.keys(a).every((key) => Math.abs(Number(a[key]) - Number(b[key])) < 1e-6);
 
 /** @returns {Promise<any>} the calibration of the car and its origin; null without an answer */
-export async function readCalibration() {
-  const answer = await fetch("/api/v1/calibration").catch(() => null);
-  return answer?.ok ? answer.json().catch(() => null) : null;
-}
+export const readCalibration = () => get("/api/v1/calibration");
 
 /**
  * @param {import("../link.js").Link} link

@@ -7,8 +7,8 @@
 
 import { Dialog, byId, dress } from "../panels/dialog.js";
 import { clock } from "../sticks.js";
-import { Balance, RISES, TuneCar, directions, minimum, riseTo } from "./finding.js";
-import { HoldButton, Jogger, calibrate, readCalibration } from "./jogger.js";
+import { Balance, CAR, RISES, TuneCar, directions, minimum, riseTo } from "./finding.js";
+import { Jogger, calibrate, holdable, readCalibration } from "./jogger.js";
 
 const SIDES = /** @type {const} */ (["left", "right"]);
 const STRAIGHT = 0.5;
@@ -16,7 +16,7 @@ const SHOW_MS = 60;
 const FIELDS = `<div class="fields" tabindex="-1">
   <p id="tune-step" class="note"></p>
   <h3 id="tune-what" tabindex="-1"></h3>
-  <div id="tune-look"><p id="tune-how"></p></div>
+  <div id="tune-look"><p id="tune-how"></p>${CAR}</div>
   <p id="tune-sim" class="note" role="status" hidden></p>
   <button id="tune-hold" class="wide" type="button"><span></span><b></b></button>
   <button id="tune-back" class="wide" type="button" data-i18n="tune.back"></button>
@@ -29,11 +29,11 @@ const FIELDS = `<div class="fields" tabindex="-1">
   </div>
 </div>`;
 
-class Tune {
+export default class Tune {
   #dialog;
   #tools;
   #jogger;
-  #buttons;
+  #drops;
   #car;
   #timer = 0;
   /** @type {any} */ #known = null;
@@ -54,12 +54,11 @@ class Tune {
     tools.onLetGo(() => this.#jogger.letGo());
     this.#jogger.onchange = () => this.#turned();
     const letGo = () => this.#jogger.letGo();
-    this.#buttons = [
-      new HoldButton(byId("tune-hold"), () => this.#hold(), letGo),
-      new HoldButton(byId("tune-back"), () => this.#comeBack(), letGo),
+    this.#drops = [
+      holdable(byId("tune-hold"), () => this.#hold(), letGo),
+      holdable(byId("tune-back"), () => this.#comeBack(), letGo),
     ];
-    this.#car = new TuneCar(tools.words, byId("tune-sim"));
-    byId("tune-look").append(this.#car.element);
+    this.#car = new TuneCar(tools.words);
     byId("tune-reset").addEventListener("click", () => this.#calibrate(null, "begin"));
     this.#dialog.element.addEventListener("close", () => this.#closed());
     tools.words.listen(() => this.#show());
@@ -109,7 +108,7 @@ class Tune {
 
   /** Show the progress of a press, and its end. */
   #turned() {
-    if (!this.#jogger.holds) for (const button of this.#buttons) button.drop();
+    if (!this.#jogger.holds) for (const drop of this.#drops) drop();
     if (this.#jogger.duty > 0) this.#held = true;
     this.#showPower();
     if (!this.#jogger.holds) this.#showAnswers();
@@ -195,7 +194,7 @@ class Tune {
     byId("tune-hold").hidden = place < 0;
     byId("tune-back").hidden = this.#step !== "straight";
     byId("tune-hold").firstElementChild.textContent = say(this.#step === "straight" ? "tune.drive" : "tune.hold");
-    this.#car.element.dataset.side = this.#step === "least" ? this.#side : "";
+    byId("tune-car").dataset.side = this.#step === "least" ? this.#side : "";
     byId("tune-end").hidden = this.#step !== "end" && !(this.#step === "begin" && this.#known?.origin === "page");
     byId("tune-toml").value = this.#known?.toml ?? "";
     byId("tune-save").href = `data:text/plain;charset=utf-8,${encodeURIComponent(this.#known?.toml ?? "")}`;
@@ -226,6 +225,3 @@ class Tune {
     byId("tune-answers").replaceChildren(...buttons);
   }
 }
-
-/** @param {import("../shell/shell.js").Tools} tools */
-export const make = (tools) => new Tune(tools);
