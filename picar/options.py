@@ -130,9 +130,7 @@ def toml(value: Any) -> str:
     if isinstance(value, tuple | list):
         return "[" + ", ".join(toml(v) for v in value) + "]"
     if isinstance(value, bool | str):
-        return json.dumps(value, ensure_ascii=False).replace(
-            "\x7f", "\\u007f"
-        )  # JSON permits it, TOML does not
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML does not permit it
     try:
         return str(value)
     except ValueError:  # more digits than Python prints

@@ -40,9 +40,8 @@ def shortened(name: str, room_for: str = "") -> str:
         if len(kept + cluster) > characters or len((kept + cluster).encode()) > size:
             break
         kept += cluster
-    kept = (
-        kept or name.encode()[:size].decode(errors="ignore")[:characters]
-    )  # a letter with a hundred accents
+    # A letter with a hundred accents is cut inside.
+    kept = kept or name.encode()[:size].decode(errors="ignore")[:characters]
     return kept.strip(" " + _JOINERS)
 
 

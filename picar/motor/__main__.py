@@ -24,9 +24,7 @@ from picar.system.systemd import ignore_signals
 def main() -> int:
     """Claim the pins, run the loop, leave the pins low. Returns the exit code."""
     status = os.dup(sys.stdout.fileno())
-    os.dup2(
-        sys.stderr.fileno(), sys.stdout.fileno()
-    )  # the print of a library must not end up among the frames
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # no print of a library gets among the frames
     commands = sys.stdin.fileno()
     line = _first_line(commands)
     if not line:

@@ -57,10 +57,7 @@ class Channel:
     """
 
     def __init__(
-        self,
-        order: Order,
-        pins_low: Callable[[], None],
-        clock: Callable[[], float] = time.monotonic,
+        self, order: Order, pins_low: Callable[[], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._order = order
         self._pins_low = pins_low

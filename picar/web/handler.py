@@ -55,9 +55,7 @@ class Handler(RequestHandler):
     """The base of every handler."""
 
     public = False  # True: strangers are admitted too
-    any_origin = (
-        False  # True: any page may send GET or HEAD; the content is no secret, and the page cannot read it
-    )
+    any_origin = False  # True: any page may send GET or HEAD; the content is public, the page cannot read it
     immediate = False  # True: a request of an admitted visitor does not wait for its turn
     visitor: Visitor | None = None
 

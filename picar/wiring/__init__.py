@@ -1,4 +1,1 @@
-"""The wiring of one configuration as a drawing, as text and as a page.
-
-Pure: from a configuration to strings. Reads no file, opens no pin and imports no library.
-"""
+"""The wiring of one configuration as a drawing, as text and as a page. Pure: it reads no file and opens no pin."""

@@ -33,12 +33,7 @@ FLOORS = (
 )
 ROOF = len(FLOORS) - 1
 PURE = {"core", "wiring"}
-WITH_EVENT_LOOP = {
-    "system",
-    "motor",
-    "web",
-    "commands",
-}  # the motor process itself loads no event loop: see below
+WITH_EVENT_LOOP = {"system", "motor", "web", "commands"}  # the motor process itself loads none: see below
 # A folder here may not import from these, although they are below it or beside it.
 NEVER = {
     "wiring": {"calibration", "network", "system"},
