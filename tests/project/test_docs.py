@@ -20,6 +20,7 @@ from tests.support.waiting import DEADLINE_S
 
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*DOCS, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
 PICTURES = {"wiring.svg": "picar", "wiring-classic-4-wire.svg": "classic-4-wire"}
 
 
@@ -99,7 +100,7 @@ def test_a_picture_is_drawn_by_the_program(name: str) -> None:
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == drawn, f"draw it anew: {fix}"
 
 
-@pytest.mark.parametrize("file", DOCS, ids=[file.name for file in DOCS])
+@pytest.mark.parametrize("file", PAGES, ids=[file.name for file in PAGES])
 def test_links_lead_somewhere(file: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", file.read_text(encoding="utf-8")):
         assert (file.parent / target).exists(), f"{file.name}: {target}"
