@@ -33,5 +33,5 @@ def run(options: argparse.Namespace) -> int:
     common.print_warnings(settings)
     print("Every motor pin is low.")
     if backend in ("sim", "mock"):
-        print(f"No real one was touched: the pins are {common.BACKENDS[backend]}.")
+        print("These are pins of a simulation (--pins sim or mock): no real pin was touched.")
     return 0

@@ -194,4 +194,4 @@ def clock(machine: Machine) -> Finding:
         return Finding(
             "clock", "warning", message, "connect to the Internet once, then: sudo timedatectl set-ntp true"
         )
-    return Finding("clock", "ok", "whether it is set cannot be seen here; only the times in the log are its")
+    return Finding("clock", "ok", "its setting cannot be seen here; only the log uses it, for times")

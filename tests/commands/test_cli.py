@@ -105,7 +105,7 @@ def test_pins_low_is_not_ended_half_way() -> None:
 def test_pins_low_says_where_no_real_pin_was_touched() -> None:
     done = picar("pins-low", "--pins", "mock")
     assert done.stdout.splitlines()[0] == "Every motor pin is low."
-    assert "No real one was touched" in done.stdout
+    assert "no real pin was touched" in done.stdout
 
 
 def test_all_faults_of_a_file_are_told_at_once(tmp_path: Path) -> None:
