@@ -55,7 +55,7 @@ class View:
 
 
 class Peer(Protocol):
-    """A client's connection, in any protocol. No call waits for the client."""
+    """A client's connection, in any protocol. No call waits for the client, and no call raises."""
 
     def hello(self, hello: Hello) -> None:
         """Send the facts about this car and this client; the first message."""

@@ -94,9 +94,9 @@ class DriveSocket(Handler, WebSocketHandler):
 
     def on_close(self) -> None:
         """Give up the seat."""
-        if self._seat is not None:
-            self._seat.leave()
-        stream, self._stream = self._stream, None
+        seat, stream, self._seat, self._stream = self._seat, self._stream, None, None
+        if seat is not None:
+            seat.leave()
         if stream is not None:
             self.limits.remove(stream)
 
