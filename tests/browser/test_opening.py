@@ -83,6 +83,25 @@ async def test_a_part_that_does_not_come_is_asked_for_again(
     assert asked > LOST
 
 
+async def test_a_dialog_whose_style_was_lost_requests_it_again(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone()
+    lost = True
+
+    async def lose(route: Route) -> None:
+        await (route.abort() if lost else route.continue_())
+
+    await phone.page.route("**/panels.css", lose)
+    await phone.open(car.url)
+    await phone.tap("menu")
+    await phone.seen("#settings[open]")
+    await phone.page.keyboard.press("Escape")
+    lost = False
+    await phone.tap("menu")
+    await phone.seen("#settings[open]")
+    looks = "getComputedStyle(document.getElementById('settings')).borderRadius !== '0px'"
+    await phone.page.wait_for_function(looks)
+
+
 async def test_a_slow_answer_about_the_car_does_not_call_it_full_once_it_is_there(
     car: Product, new_phone: NewPhone
 ) -> None:

@@ -10,13 +10,11 @@ import { byId, press } from "../shell/shell.js";
 /** @type {Record<string, Promise<void>>} requested style sheets */ const dressed = {};
 const DIGIT = /\p{Nd}/u;
 
-/** Load a style sheet once. @param {string} href @returns {Promise<void>} */
+/** Load a style sheet once; after a failure, again at the next call. @param {string} href @returns {Promise<void>} */
 export function dress(href) {
   dressed[href] ??= new Promise((done) => {
-    const sheet = document.createElement("link");
-    sheet.rel = "stylesheet";
-    sheet.href = href;
-    sheet.onload = sheet.onerror = () => done();
+    const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: () => done() });
+    sheet.onerror = () => delete dressed[href] && done(); // the next dialog requests it again
     document.head.append(sheet);
   });
   return dressed[href];
