@@ -125,7 +125,7 @@ class DriveSocket(Handler, WebSocketHandler):
         self._send(text_frame(protocol.error(code, sentence)))
 
     def _send(self, frame: bytes) -> bool:
-        """Send a whole frame on these terms. Tornado would frame the same text for each of a thousand clients."""
+        """Send a frame, unless an earlier one is still on its way. Tornado would frame the text anew for each client."""
         stream = self._open_stream()
         if stream is None or stream.writing():
             return False
