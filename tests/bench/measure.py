@@ -93,6 +93,18 @@ def cpu_s(pids: Sequence[int]) -> float:
     return sum(time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED) for pid in pids)
 
 
+def wake_ups(pid: int) -> int:
+    """Return how often the threads of a process have woken up so far; Linux.
+
+    A thread that waits for a message or a timer gives up its core: the kernel counts one voluntary context switch, and
+    each such wait ends with one wake-up. A thread that loses its core to other work is counted elsewhere
+    (`nonvoluntary_ctxt_switches`), so a busy machine does not add to this number. The count of a thread that ends is
+    lost with it; neither process of the car ends threads while it drives.
+    """
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(_number(task / "status", "voluntary_ctxt_switches:") for task in tasks)
+
+
 def go_first() -> bool:
     """Put this process, and all it starts from now on, before the machine's other work; tell whether it may.
 
@@ -115,11 +127,11 @@ def family(pid: int) -> list[int]:
 
 def memory_mib(pid: int) -> tuple[float, float]:
     """Return a process's memory in MiB: resident (VmRSS), and its fair share of shared pages (Pss); Linux."""
-    resident = _kib(Path(f"/proc/{pid}/status"), "VmRSS:")
-    return resident / 1024, _kib(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") / 1024
+    resident = _number(Path(f"/proc/{pid}/status"), "VmRSS:")
+    return resident / 1024, _number(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") / 1024
 
 
-def _kib(file: Path, key: str) -> int:
+def _number(file: Path, key: str) -> int:
     return next(int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith(key))
 
 

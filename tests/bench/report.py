@@ -12,8 +12,9 @@ from typing import Any
 
 import tornado
 
+from tests.bench import load
 from tests.bench.page import PageCost
-from tests.bench.rounds import NAMES, Round
+from tests.bench.rounds import Round
 
 LEGEND = """\
 picar        the real product: two processes, mock pins
@@ -68,14 +69,26 @@ def checks(rounds: Sequence[Round], page: PageCost) -> list[Check]:
         Check(
             "command to last pin write, p50 / echo's p50",
             ratio(rounds, pin_p50, ("echo", "answer_p50_s")),
-            1.35,
+            1.1,
             "x",
         ),
         Check(
             "command to last pin write, p99 / echo's p99",
             ratio(rounds, pin_p99, ("echo", "answer_p99_s")),
-            2.0,
+            1.2,
             "x",
+        ),
+        Check(
+            "CPU per 1,000 commands, paced / echo's",
+            ratio(rounds, ("picar", "cpu_s_per_1000"), ("echo", "cpu_s_per_1000")),
+            1.8,
+            "x",
+        ),
+        Check(
+            "wake-ups, constant stick, both processes",
+            statistics.median(r.load["picar"]["constant stick"]["wakes"] for r in rounds),
+            95.0,
+            "/s",
         ),
         Check(
             "20 Hz loop's p50 / picar's p50",
@@ -96,13 +109,19 @@ def checks(rounds: Sequence[Round], page: PageCost) -> list[Check]:
         Check(
             "memory, both processes resident, worst round",
             max(figures["rss_mib"] for figures in car),
-            48.0,
+            44.0,
             "MiB",
         ),
         Check(
             "idle CPU / bare 20 Hz sender's",
             ratio(rounds, ("picar", "idle_cpu"), ("echo", "idle_cpu")),
-            0.5,
+            0.4,
+            "x",
+        ),
+        Check(
+            "start to first page / echo's",
+            ratio(rounds, ("picar", "first_page_s"), ("echo", "first_page_s")),
+            2.0,
             "x",
         ),
         Check("page weight", page.bytes / 1000, 60.0, "kB"),
@@ -113,8 +132,7 @@ def checks(rounds: Sequence[Round], page: PageCost) -> list[Check]:
 def medians(rounds: Sequence[Round]) -> dict[str, dict[str, float]]:
     """Return every server's figures over all rounds: medians, but the worst of `max` and the sum of `lost`."""
     summary: dict[str, dict[str, float]] = {}
-    for name in NAMES:
-        keys = rounds[0].figures[name]
+    for name, keys in rounds[0].figures.items():
         summary[name] = {key: over(key, [r.figures[name][key] for r in rounds]) for key in keys}
     return summary
 
@@ -144,13 +162,40 @@ def table(where: str, rounds: Sequence[Round], page: PageCost) -> str:
     lines += [
         "this machine wakes a 1 ms sleep late by {:.2f} / {:.2f} / {:.2f} ms (p50 / p99 / max)".format(*late)
     ]
-    lines += ["", " " * 37 + "".join(f"{name:>13}" for name in NAMES)]
+    lines += ["", " " * 37 + "".join(f"{name:>13}" for name in summary)]
     for key, title, factor, decimals in ROWS:
-        cells = [cell(summary[name].get(key), factor, decimals) for name in NAMES]
+        cells = [cell(summary[name].get(key), factor, decimals) for name in summary]
         lines.append(f"{title:<37}" + "".join(f"{cell:>13}" for cell in cells))
-    lines += ["", LEGEND, "", *verdicts(checks(rounds, page))]
+    lines += ["", *load_table(rounds), "", LEGEND, "", *verdicts(checks(rounds, page))]
     lines += [f"  fault: {fault}" for r in rounds for fault in r.faults]
     return "\n".join([*lines, f"(page seen by {page.seen_by})"])
+
+
+def load_medians(rounds: Sequence[Round]) -> dict[str, load.Load]:
+    """Return the load by server and situation: medians over all rounds."""
+    return {
+        name: {
+            situation: {
+                key: statistics.median(r.load[name][situation][key] for r in rounds) for key in figures
+            }
+            for situation, figures in situations.items()
+        }
+        for name, situations in rounds[0].load.items()
+    }
+
+
+def load_table(rounds: Sequence[Round]) -> list[str]:
+    """Return the lines about wake-ups and CPU while a client drives, rests or watches."""
+    keys = [f"{process}{what}" for what in ("wakes", "cpu") for process in ("server_", "motor_", "")]
+    lines = [
+        f"{'30 commands per second, default ramps':<37}{'wake-ups per second':>30}{'CPU, % of a core':>30}",
+        " " * 37 + "".join(f"{process:>10}" for process in ("server", "motor", "both") * 2),
+    ]
+    for name, situations in load_medians(rounds).items():
+        for situation, figures in situations.items():
+            cells = [cell(figures.get(key), *((100, 2) if key.endswith("cpu") else (1, 1))) for key in keys]
+            lines.append(f"{f'{name}, {situation}':<37}" + "".join(f"{cell:>10}" for cell in cells))
+    return lines
 
 
 def verdicts(found: Sequence[Check]) -> list[str]:
@@ -174,6 +219,7 @@ def as_json(where: str, rounds: Sequence[Round], page: PageCost) -> dict[str, An
     return {
         "machine": where,
         "medians": medians(rounds),
+        "load": load_medians(rounds),
         "checks": [dataclasses.asdict(check) | {"kept": check.kept} for check in checks(rounds, page)],
         "page": dataclasses.asdict(page),
         "rounds": [dataclasses.asdict(r) for r in rounds],

@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.bench.clients import Commander, Driver, Listener, Picar, Plain, Presser
+from tests.bench import load
+from tests.bench.clients import Driver, Listener, Picar, Plain, Presser
 from tests.bench.measure import Spread, Write, climbed, jitter
-from tests.bench.server import Server, stop_all
+from tests.bench.server import ROOT, Server, stop_all
 
-NAMES = ("picar", "echo", "one process", "tutorial", "20 Hz loop")
+ANCHORS = ("echo", "one process", "tutorial", "20 Hz loop")
+CARS = {"picar": ROOT}
 START, STEP = 0.5, 0.0002  # each paced command is so little faster that the slew limiter lets it through
 WARM_UP = 10  # commands that bring the wheels up to START
 AGAIN = 3  # times that the last command of a block is repeated afterwards
@@ -38,11 +40,20 @@ class Plan:
     bursts: int = 2
     presses: int = 300  # HTTP requests back to back, each after the answer to the one before
     idle_s: float = 3.0
+    load_s: float = 2.0  # in each situation
     jitter_s: float = 0.5
 
 
 QUICK = Plan(
-    blocks=1, commands=20, slow_commands=5, flood=200, bursts=1, presses=20, idle_s=0.2, jitter_s=0.1
+    blocks=1,
+    commands=10,
+    slow_commands=3,
+    flood=200,
+    bursts=1,
+    presses=20,
+    idle_s=0.2,
+    load_s=0.5,
+    jitter_s=0.1,
 )
 
 
@@ -80,34 +91,45 @@ class Round:
 
     jitter: Spread
     figures: dict[str, dict[str, float]]
+    load: dict[str, load.Load]
     faults: list[str]
 
 
-async def run_round(plan: Plan, folder: Path, rng: random.Random) -> Round:
-    """Measure every server once."""
+async def run_round(plan: Plan, folder: Path, rng: random.Random, cars: Mapping[str, Path] = CARS) -> Round:
+    """Measure every server once.
+
+    Args:
+        plan: how much.
+        folder: for the files of the servers.
+        rng: for the order and the pace.
+        cars: the checkout of each product by its name.
+    """
+    names = (*cars, *ANCHORS)
     lateness = jitter(plan.jitter_s)
     servers: dict[str, Server] = {}
     try:
-        for name in rng.sample(NAMES, len(NAMES)):
-            servers[name] = Server(name, folder)
-        figures = {name: {"first_page_s": servers[name].first_page_s} for name in NAMES}
-        figures["picar"]["idle_cpu"] = await idle(Picar(servers["picar"]), servers["picar"], plan.idle_s)
-        figures["echo"]["idle_cpu"] = await idle(Listener(servers["echo"]), servers["echo"], plan.idle_s)
+        for name in rng.sample(names, len(names)):
+            servers[name] = Server(name, folder / name, root=cars.get(name, ROOT))
+        figures = {name: {"first_page_s": servers[name].first_page_s} for name in names}
+        for name in (*cars, "echo"):
+            figures[name]["idle_cpu"] = await idle(servers[name], plan.idle_s)
+        loads = await load.measure(plan.load_s, cars, servers["echo"], folder / "load", rng)
         for name, paced in (await all_paced(plan, servers, rng)).items():
             figures[name] |= paced.figures()
-        floods = {name: await flood_of(servers[name], plan) for name in NAMES if name != "20 Hz loop"}
+        floods = {name: await flood_of(servers[name], plan) for name in names if name != "20 Hz loop"}
         for name, bursts in floods.items():
             figures[name] |= flood_figures(bursts)
         for name, server in servers.items():
             figures[name] |= server.memory()
     finally:
         stop_all(list(servers.values()))
-    return Round(lateness, figures, [fault for burst in floods["picar"] for fault in burst.faults])
+    faults = [fault for name in cars for burst in floods[name] for fault in burst.faults]
+    return Round(lateness, figures, loads, faults)
 
 
-async def idle(client: Commander, server: Server, seconds: float) -> float:
+async def idle(server: Server, seconds: float) -> float:
     """Return the share of a core that a server uses with one client connected and nobody driving."""
-    async with client:
+    async with Picar(server) if server.is_car else Listener(server):
         await asyncio.sleep(min(1.0, seconds))  # past everything that is done once
         cpu, began = server.cpu_s(), time.monotonic()
         await asyncio.sleep(seconds)
@@ -118,7 +140,7 @@ def driver_for(server: Server) -> Driver:
     """Return the client that drives a server."""
     if server.name == "tutorial":
         return Presser(server)
-    return Picar(server) if server.name == "picar" else Plain(server)
+    return Picar(server) if server.is_car else Plain(server)
 
 
 async def all_paced(plan: Plan, servers: dict[str, Server], rng: random.Random) -> dict[str, Paced]:
@@ -200,7 +222,8 @@ def flood_figures(bursts: list[Burst]) -> dict[str, float]:
 
 async def flood_of(server: Server, plan: Plan) -> list[Burst]:
     """Send as much as a server takes."""
-    flood = {"picar": flood_picar, "tutorial": flood_presses}.get(server.name, flood_socket)
+    other = flood_presses if server.name == "tutorial" else flood_socket
+    flood = flood_picar if server.is_car else other
     return [await flood(server, plan) for _ in range(plan.bursts)]
 
 

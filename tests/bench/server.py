@@ -43,24 +43,35 @@ class Server:
     """A running server.
 
     Args:
-        name: a key of `MODULES`.
+        name: a key of `MODULES`; any other name is a car's too.
         folder: where its trace and its log go.
         pins: the car's backend; a vendor library's is a fake.
+        root: the checkout whose product runs.
+        config: text of the car's configuration file.
+        traced: whether it writes its pins into `trace`.
     """
 
-    def __init__(self, name: str, folder: Path, pins: str = "mock") -> None:
-        folder.mkdir(exist_ok=True)
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        pins: str = "mock",
+        root: Path = ROOT,
+        config: str = CONFIG,
+        traced: bool = True,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.trace = Trace(folder / f"{name}-{pins}.jsonl")
         self._log = folder / f"{name}-{pins}.log"
-        command = [sys.executable, "-m", *MODULES[name]]
-        if name != "echo":
+        command = [sys.executable, "-m", *MODULES.get(name, MODULES["picar"])]
+        if traced and name != "echo":
             command += ["--pin-trace", str(self.trace.path)]
-        if name == "picar":
-            config = folder / "bench.toml"
-            config.write_text(CONFIG)
-            command += ["--config", str(config), "--pins", pins]
-        env = environment(folder)
+        if self.is_car:
+            file = folder / "bench.toml"
+            file.write_text(config)
+            command += ["--config", str(file), "--pins", pins]
+        env = environment(folder, root)
         if pins != "mock":
             env |= FakeHeader(pins, folder).env | {VARIABLE: NOWHERE}
         started = time.monotonic()
@@ -74,6 +85,11 @@ class Server:
         self.first_page_s = time.monotonic() - started
         writer = trace_writer(self._process.pid)  # what measuring costs is not the server's
         self.pids = [pid for pid in family(self._process.pid) if pid != writer]
+
+    @property
+    def is_car(self) -> bool:
+        """Whether it is the product, of whichever checkout."""
+        return self.name not in MODULES or self.name == "picar"
 
     @property
     def ws_url(self) -> str:
@@ -109,11 +125,11 @@ class Server:
         raise RuntimeError(f"{self.name} did not start:\n{self._log.read_text()}")
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, root: Path = ROOT) -> dict[str, str]:
     """Return this process's environment, but with nothing of the user's own car, which a bench must not touch."""
     own = ("PICAR_", "STATE_DIRECTORY", "RUNTIME_DIRECTORY")
     env = {k: v for k, v in os.environ.items() if not k.startswith(own)}
-    return env | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
+    return env | {"PYTHONPATH": str(root), "XDG_STATE_HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
 
 
 def stop_all(servers: Sequence[Server]) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from picar.access.locations import state_directory
+from tests.bench.load import STICKS
 from tests.bench.measure import Spread, Trace, Write, climbed
 from tests.bench.page import references
 from tests.bench.report import ROWS, Check
-from tests.bench.rounds import NAMES, flood_faults
+from tests.bench.rounds import ANCHORS, CARS, flood_faults
 from tests.bench.server import ROOT, environment
 from tests.bench.spectators import report as spectators_report
 from tests.bench.spectators import run as spectators
@@ -31,13 +32,23 @@ def test_a_quick_run_fills_every_row_and_names_every_bound(tmp_path: Path) -> No
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(report.read_text())
-    assert set(figures["medians"]) == set(NAMES)
+    assert set(figures["medians"]) == {*CARS, *ANCHORS}
     measured = {key for server in figures["medians"].values() for key in server}
     assert measured == {key for key, *_ in ROWS}
     assert {"rss_mib", "pin_p50_s", "flood_per_s", "idle_cpu"} <= set(figures["medians"]["picar"])
     assert len(figures["rounds"]) == 1
     assert all(check["what"] in done.stdout for check in figures["checks"])
     assert figures["page"]["requests"] > 1
+    assert list(figures["load"]) == ["picar", "echo"]
+    assert list(figures["load"]["picar"]) == list(STICKS)
+    assert list(figures["load"]["echo"]) == ["constant stick"]
+    for situation in figures["load"]["picar"].values():
+        assert set(situation) == {
+            f"{of}{what}" for of in ("server_", "motor_", "") for what in ("wakes", "cpu")
+        }
+        assert situation["wakes"] == pytest.approx(situation["server_wakes"] + situation["motor_wakes"])
+        assert min(situation["server_wakes"], situation["server_cpu"]) > 0
+    assert all(f"picar, {situation}" in done.stdout for situation in STICKS)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="scripts/bench reads /proc and needs Linux")
