@@ -28,9 +28,25 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve the page until a signal comes or something breaks."""
+    from picar import log
+    from picar.journal.flight import FlightRecorder
+    from picar.motor.process import MotorProcess
+    from picar.program import program
+
+    log.to_stderr()
+    program()  # looked up before anything moves
+    settings = common.load(options)
+    common.print_warnings(settings)
+    backend = common.choose_backend(settings)
+    flight = FlightRecorder("server")
+    tracing = TraceFile(options.pin_trace) if options.pin_trace else None
+    trace = tracing.trace.fd if tracing else None
+    motor = MotorProcess(
+        tuple(fd for fd in (trace, flight.fd) if fd is not None)
+    )  # starts during the imports
+
     import asyncio
 
-    from picar import log
     from picar.access.locations import Serving, announce, state_directory, withdraw
     from picar.access.store import AccessStore
     from picar.access.visitor import pairing_of
@@ -38,10 +54,8 @@ def run(options: argparse.Namespace) -> int:
     from picar.calibration.values import Calibration
     from picar.car.hub import Hub
     from picar.files import folder_in_memory
-    from picar.journal.flight import FlightRecorder
     from picar.motor.channel import Channel
     from picar.motor.pipe import Order
-    from picar.program import program
     from picar.sensors import host
     from picar.sensors.facts import read_facts
     from picar.sensors.watch import HostWatch
@@ -50,24 +64,16 @@ def run(options: argparse.Namespace) -> int:
     from picar.web.connection_limits import raise_file_limit
     from picar.web.server import Server, listen
 
-    log.to_stderr()
-    program()  # looked up before anything moves
-    settings = common.load(options)
-    common.print_warnings(settings)
-    backend = common.choose_backend(settings)
     store = AccessStore(state_directory(), serving=True)
     overlay = Overlay(store.path.parent, backend)
     calibrated, speed_cap = overlay.start(), store.speed_cap
     calibration = CurrentCalibration(Calibration.of(settings), overlay, calibrated)
     raise_file_limit(settings.server.max_clients)
-    tracing = TraceFile(options.pin_trace) if options.pin_trace else None
     if tracing:
         tracing.open()  # before an emergency, which must depend on the pins alone
     sockets = listen(settings.server)
-    flight = FlightRecorder("server")
     notes = [flight.pin, tracing.trace.line] if tracing else [flight.pin]
     pins_low = common.emergency(settings, backend, notes)
-    trace = tracing.trace.fd if tracing else None
     order = Order.of(settings, backend, trace, flight.fd, speed_cap, calibrated)
     settings = calibration.current.applied_to(settings)
     channel = Channel(order, pins_low)
@@ -86,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
 
     catch_signals(end)
     try:
-        channel.start()
+        channel.start(motor)
     except PicarError:
         if told_to_end:
             return 0

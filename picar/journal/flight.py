@@ -12,7 +12,6 @@ import json
 import mmap
 import os
 import struct
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -121,6 +120,8 @@ def _shared_memory() -> int:
     if make:
         fd = make("picar-flight")
     else:  # macOS
+        import tempfile
+
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
     try:

@@ -1,4 +1,4 @@
-"""The server's end of the motor process: start it, send commands, settle its answers, watch it, and act when it is dead.
+"""The server's end of the motor process: send commands, settle its answers, watch it, and act when it is dead.
 
 It never blocks on the pipe. While anything moves or a command waits for its answer, half a second of silence is a hang,
 and a hung motor process is killed.
@@ -20,19 +20,17 @@ import logging
 import os
 import select
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
-import picar
 from picar.calibration.values import Calibration
 from picar.core.drive import Reason
 from picar.core.shaping import Wanted
 from picar.errors import BackendError, ChannelError
 from picar.motor import pipe
 from picar.motor.pipe import Order, Status
+from picar.motor.process import MotorProcess
 
 log = logging.getLogger(__name__)
 
@@ -76,35 +74,22 @@ class Channel:
         self.status = _SILENT
         self.ready = self._over = False
 
-    def start(self) -> None:
-        """Start the motor process and wait until its pins are claimed and `status` is its first status.
+    def start(self, motor: MotorProcess | None = None) -> None:
+        """Send the order to the motor process, and wait until its pins are claimed and `status` is its first status.
+
+        Args:
+            motor: the process, with the order's descriptors; a new one if `None`.
 
         Raises:
             BackendError: it cannot use the pins.
             ChannelError: it ended or hung before it was ready.
         """
-        commands_in, self._commands = os.pipe()
-        self._status, status_out = os.pipe()
+        motor = motor or MotorProcess(self._order.descriptors)
+        self._process, self._commands, self._status = motor.popen, motor.commands, motor.status
         for fd in (self._commands, self._status):
             os.set_blocking(fd, False)
         if _F_SETPIPE_SZ is not None:
             fcntl.fcntl(self._commands, _F_SETPIPE_SZ, PIPE_BYTES)
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "picar.motor"],
-                stdin=commands_in,
-                stdout=status_out,
-                pass_fds=self._order.descriptors,
-                env=os.environ | {"PYTHONPATH": _python_path()},
-                start_new_session=True,  # a key like Ctrl-Z must not stop both watchers at once
-            )
-        except OSError as error:
-            self._close_status()
-            self.cut()
-            raise ChannelError(f"The motor process could not be started: {error.strerror}.") from None
-        finally:
-            os.close(commands_in)
-            os.close(status_out)
         self._write(self._order.encode())
         self._wait_until_ready()
 
@@ -342,12 +327,6 @@ class Channel:
         fd, self._status = self._status, -1
         if fd >= 0:
             os.close(fd)
-
-
-def _python_path() -> str:
-    """Return a search path with this picar and without the current folder."""
-    here = str(Path(picar.__file__).parents[1])
-    return os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
 
 
 def _end(code: int) -> str:
