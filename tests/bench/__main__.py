@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.bench import backends
 from tests.bench.measure import go_first
 from tests.bench.page import PageCost, find_browser, page_cost
 from tests.bench.report import as_json, checks, machine, table
-from tests.bench.rounds import QUICK, Plan, Round, run_round
+from tests.bench.rounds import BEFORE, CARS, QUICK, Plan, Round, run_round
 from tests.bench.server import Server
 from tests.bench.spectators import report as spectators
 from tests.bench.spectators import run
@@ -49,6 +50,12 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--page", action="store_true", help="measure the page instead: weight, opening, latency, frames, heap"
     )
+    parser.add_argument(
+        "--against",
+        type=checkout,
+        metavar="FOLDER",
+        help="measure another checkout's car in the same rounds, as 'picar before'",
+    )
     args = parser.parse_args(argv)
     if args.pins and args.spectators is not None:
         parser.error("--pins and --spectators are two measurements; take one at a time")
@@ -66,14 +73,24 @@ def numbers(text: str) -> tuple[int, ...]:
     return found
 
 
-async def measure(rounds: int, plan: Plan, base: Path) -> tuple[list[Round], PageCost, bool]:
+def checkout(text: str) -> Path:
+    """Return the folder of another checkout."""
+    folder = Path(text).resolve()
+    if not (folder / "picar" / "__main__.py").is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is no checkout of picar")
+    return folder
+
+
+async def measure(
+    rounds: int, plan: Plan, base: Path, cars: Mapping[str, Path]
+) -> tuple[list[Round], PageCost, bool]:
     """Run all rounds, each with fresh servers and a fresh folder; tell too whether they went first."""
     page = await visit(base / "page")
     first = go_first()
     done = []
     for number in range(1, rounds + 1):
         tell(f"round {number} of {rounds}")
-        done.append(await run_round(plan, base / str(number), random.Random(number)))
+        done.append(await run_round(plan, base / str(number), random.Random(number), cars))
     tell("")
     return done, page, first
 
@@ -127,7 +144,8 @@ def main(argv: list[str] | None = None) -> int:
             return 0
         if args.spectators is not None:
             return watched(args, Path(base))
-        rounds, page, first = asyncio.run(measure(count, plan, Path(base)))
+        cars = CARS | ({BEFORE: args.against} if args.against else {})
+        rounds, page, first = asyncio.run(measure(count, plan, Path(base), cars))
     where = f"{machine()}, {priority(first)}"
     print(table(where, rounds, page))
     write(args.json, as_json(where, rounds, page))

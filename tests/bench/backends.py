@@ -6,7 +6,7 @@ import random
 import statistics
 from pathlib import Path
 
-from tests.bench.rounds import Paced, Plan, paced_block
+from tests.bench.rounds import GAP_S, Paced, Plan, paced_block
 from tests.bench.server import Server, stop_all
 
 CPU = "cpu_s_per_1000"
@@ -33,7 +33,7 @@ async def _round(
         paced = {name: Paced() for name in names}
         for _ in range(plan.blocks):
             for name in rng.sample(names, len(names)):
-                await paced_block(servers[name], paced[name], plan.commands, 0.02, rng)
+                await paced_block(servers[name], paced[name], plan.commands, GAP_S, rng)
         return {name: paced[name].figures() | servers[name].memory() for name in names}
     finally:
         stop_all(list(servers.values()))

@@ -19,7 +19,8 @@ from tests.bench.server import Server
 PERIOD_S = 1 / 30  # the page repeats a held stick every 33 ms (static/js/sticks.js)
 HELD = 0.6
 SWING, SWING_S = 0.7, 2.0  # amplitude and period of the moving stick; slower than the ramps
-SETTLE_S = 0.8  # the ramp to HELD takes 0.24 s; a silent driver's car stops after 0.5 s
+RAMP_S = 0.5  # the ramp to HELD takes 0.24 s
+REST_S = 1.2  # a client counts as driving for 1 s after its last command
 # A page without a held stick sends nothing, with the wheel or without.
 STICKS: dict[str, Callable[[float], float] | None] = {
     "constant stick": lambda _: HELD,
@@ -62,7 +63,7 @@ async def in_situation(server: Server, situation: str, seconds: float) -> dict[s
     async with Picar(server) if server.is_car else Plain(server) as client:
         if isinstance(client, Picar) and situation != "watched":
             await client.take()
-        await act(client, stick, min(SETTLE_S, seconds / 2))
+        await act(client, stick, min(RAMP_S if stick else REST_S, seconds))
         before, began = counts(server), time.monotonic()
         await act(client, stick, seconds)
         after, took_s = counts(server), time.monotonic() - began

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import platform
 import statistics
@@ -14,10 +15,10 @@ import tornado
 
 from tests.bench import load
 from tests.bench.page import PageCost
-from tests.bench.rounds import Round
+from tests.bench.rounds import BEFORE, Round
 
 LEGEND = """\
-picar        the real product: two processes, mock pins
+picar        the real product: two processes, mock pins; before: of the checkout given with --against
 echo         a bare Tornado WebSocket that sends back; when idle, one that sends a client 20 messages a second
 one process  Tornado: JSON, mix and six pins written in the message handler, and an answer
 tutorial     Tornado: one HTTP POST for each press of a button, fake GPIO
@@ -62,9 +63,18 @@ def ratio(rounds: Sequence[Round], over: tuple[str, str], under: tuple[str, str]
 
 
 def checks(rounds: Sequence[Round], page: PageCost) -> list[Check]:
-    """Return every bound with its value: medians of ratios, memory and faults at their worst."""
-    car = [r.figures["picar"] for r in rounds]
-    pin_p50, pin_p99, flood = ("picar", "pin_p50_s"), ("picar", "pin_p99_s"), ("picar", "flood_per_s")
+    """Return every bound of the project with its value."""
+    return [
+        *car_checks(rounds, "picar"),
+        Check("page weight", page.bytes / 1000, 60.0, "kB"),
+        Check("page requests", page.requests, 12, ""),
+    ]
+
+
+def car_checks(rounds: Sequence[Round], car: str) -> list[Check]:
+    """Return every bound of a car with its value: medians of ratios, memory and faults at their worst."""
+    figures = [r.figures[car] for r in rounds]
+    pin_p50 = (car, "pin_p50_s")
     return [
         Check(
             "command to last pin write, p50 / echo's p50",
@@ -74,19 +84,19 @@ def checks(rounds: Sequence[Round], page: PageCost) -> list[Check]:
         ),
         Check(
             "command to last pin write, p99 / echo's p99",
-            ratio(rounds, pin_p99, ("echo", "answer_p99_s")),
+            ratio(rounds, (car, "pin_p99_s"), ("echo", "answer_p99_s")),
             1.2,
             "x",
         ),
         Check(
             "CPU per 1,000 commands, paced / echo's",
-            ratio(rounds, ("picar", "cpu_s_per_1000"), ("echo", "cpu_s_per_1000")),
+            ratio(rounds, (car, "cpu_s_per_1000"), ("echo", "cpu_s_per_1000")),
             1.8,
             "x",
         ),
         Check(
             "wake-ups, constant stick, both processes",
-            statistics.median(r.load["picar"]["constant stick"]["wakes"] for r in rounds),
+            statistics.median(r.load[car]["constant stick"]["wakes"] for r in rounds),
             95.0,
             "/s",
         ),
@@ -99,33 +109,33 @@ def checks(rounds: Sequence[Round], page: PageCost) -> list[Check]:
         ),
         Check(
             "flood, messages per second / echo's",
-            ratio(rounds, flood, ("echo", "flood_per_s")),
+            ratio(rounds, (car, "flood_per_s"), ("echo", "flood_per_s")),
             0.4,
             "x",
             True,
         ),
-        Check("flood, bursts out of order or newest not on pins", sum(len(r.faults) for r in rounds), 0, ""),
-        Check("paced commands without a pin write", sum(figures["lost"] for figures in car), 0, ""),
+        Check(
+            "flood, bursts out of order or newest not on pins", sum(len(r.faults[car]) for r in rounds), 0, ""
+        ),
+        Check("paced commands without a pin write", sum(each["lost"] for each in figures), 0, ""),
         Check(
             "memory, both processes resident, worst round",
-            max(figures["rss_mib"] for figures in car),
+            max(each["rss_mib"] for each in figures),
             44.0,
             "MiB",
         ),
         Check(
             "idle CPU / bare 20 Hz sender's",
-            ratio(rounds, ("picar", "idle_cpu"), ("echo", "idle_cpu")),
+            ratio(rounds, (car, "idle_cpu"), ("echo", "idle_cpu")),
             0.4,
             "x",
         ),
         Check(
             "start to first page / echo's",
-            ratio(rounds, ("picar", "first_page_s"), ("echo", "first_page_s")),
+            ratio(rounds, (car, "first_page_s"), ("echo", "first_page_s")),
             2.0,
             "x",
         ),
-        Check("page weight", page.bytes / 1000, 60.0, "kB"),
-        Check("page requests", page.requests, 12, ""),
     ]
 
 
@@ -166,8 +176,8 @@ def table(where: str, rounds: Sequence[Round], page: PageCost) -> str:
     for key, title, factor, decimals in ROWS:
         cells = [cell(summary[name].get(key), factor, decimals) for name in summary]
         lines.append(f"{title:<37}" + "".join(f"{cell:>13}" for cell in cells))
-    lines += ["", *load_table(rounds), "", LEGEND, "", *verdicts(checks(rounds, page))]
-    lines += [f"  fault: {fault}" for r in rounds for fault in r.faults]
+    lines += ["", *load_table(rounds), "", LEGEND, "", *verdicts(checks(rounds, page), before(rounds))]
+    lines += [f"  fault: {name}: {fault}" for r in rounds for name in r.faults for fault in r.faults[name]]
     return "\n".join([*lines, f"(page seen by {page.seen_by})"])
 
 
@@ -198,14 +208,20 @@ def load_table(rounds: Sequence[Round]) -> list[str]:
     return lines
 
 
-def verdicts(found: Sequence[Check]) -> list[str]:
-    """Return the lines that say which bounds were kept."""
+def before(rounds: Sequence[Round]) -> list[Check]:
+    """Return the bounds of the car of another checkout with their values, if it was measured."""
+    return car_checks(rounds, BEFORE) if BEFORE in rounds[0].figures else []
+
+
+def verdicts(found: Sequence[Check], before: Sequence[Check] = ()) -> list[str]:
+    """Return the lines that say which bounds were kept, and the values of the first of them before."""
     lines = ["must reach"]
-    for check in found:
+    for check, old in itertools.zip_longest(found, before):
         sign, verdict = (">=" if check.at_least else "<="), ("kept" if check.kept else "MISSED")
         value = f"{check.value:.3g} {check.unit}".strip()
         bound = f"{sign} {check.bound:g} {check.unit}".strip()
-        lines.append(f"  {verdict:<7} {check.what:<50}{value:>12}   {bound}")
+        was = f"before: {old.value:.3g}" if old else ""
+        lines.append(f"  {verdict:<7} {check.what:<50}{value:>12}   {bound:<12}{was}".rstrip())
     return lines
 
 

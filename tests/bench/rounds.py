@@ -19,7 +19,9 @@ from tests.bench.server import ROOT, Server, stop_all
 
 ANCHORS = ("echo", "one process", "tutorial", "20 Hz loop")
 CARS = {"picar": ROOT}
+BEFORE = "picar before"  # the car of another checkout
 START, STEP = 0.5, 0.0002  # each paced command is so little faster that the slew limiter lets it through
+GAP_S = 0.02  # between commands, on average
 WARM_UP = 10  # commands that bring the wheels up to START
 AGAIN = 3  # times that the last command of a block is repeated afterwards
 FLOOD_FROM, FLOOD_TO = 0.5, 0.6  # within one tick of the slew limiter
@@ -34,8 +36,8 @@ class Plan:
     """How much of everything a round does."""
 
     blocks: int = 3
-    commands: int = 50  # in a block, at 50 Hz
-    slow_commands: int = 14  # in a block, at 10 Hz, for the 20 Hz loop: none supersedes another
+    commands: int = 100  # in a block, at 50 Hz
+    slow_commands: int = 30  # in a block, at 10 Hz, for the 20 Hz loop: none supersedes another
     flood: int = 2000  # messages in a burst; short enough to be no second of too_fast
     bursts: int = 2
     presses: int = 300  # HTTP requests back to back, each after the answer to the one before
@@ -87,12 +89,12 @@ class Paced:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """All figures of one round by server, named as in `report.ROWS`, and what the car did wrong."""
+    """All figures of one round by server, named as in `report.ROWS`, and what each car did wrong."""
 
     jitter: Spread
     figures: dict[str, dict[str, float]]
     load: dict[str, load.Load]
-    faults: list[str]
+    faults: dict[str, list[str]]
 
 
 async def run_round(plan: Plan, folder: Path, rng: random.Random, cars: Mapping[str, Path] = CARS) -> Round:
@@ -123,7 +125,7 @@ async def run_round(plan: Plan, folder: Path, rng: random.Random, cars: Mapping[
             figures[name] |= server.memory()
     finally:
         stop_all(list(servers.values()))
-    faults = [fault for name in cars for burst in floods[name] for fault in burst.faults]
+    faults = {name: [fault for burst in floods[name] for fault in burst.faults] for name in cars}
     return Round(lateness, figures, loads, faults)
 
 
@@ -144,12 +146,17 @@ def driver_for(server: Server) -> Driver:
 
 
 async def all_paced(plan: Plan, servers: dict[str, Server], rng: random.Random) -> dict[str, Paced]:
-    """Drive every server at a human's rate, block by block."""
+    """Drive every server at a human's rate, block by block: the cars and the echo in all blocks, the others in the first.
+
+    The p99 of 150 commands of a car, by the echo's, varied by 0.23 (standard deviation over rounds), and of 300 by 0.13.
+    """
     paced = {name: Paced() for name in servers}
-    for _ in range(plan.blocks):
-        for name in rng.sample(list(servers), len(servers)):
+    compared = [name for name, server in servers.items() if server.is_car or name == "echo"]
+    for block in range(plan.blocks):
+        names = compared if block else list(servers)
+        for name in rng.sample(names, len(names)):
             slow = name == "20 Hz loop"
-            count, gap_s = (plan.slow_commands, 0.1) if slow else (plan.commands, 0.02)
+            count, gap_s = (plan.slow_commands, 0.1) if slow else (plan.commands, GAP_S)
             await paced_block(servers[name], paced[name], count, gap_s, rng)
     return paced
 
@@ -162,7 +169,7 @@ async def paced_block(server: Server, into: Paced, count: int, gap_s: float, rng
     try:
         if isinstance(client, Picar):
             await client.take()
-        await pace(client, [START] * WARM_UP, gap_s, rng)
+        await pace(client, [START] * WARM_UP, GAP_S, rng)
         if not isinstance(client, Picar):
             await client.answered(WARM_UP)
         client.answers.clear()
@@ -177,7 +184,7 @@ async def paced_block(server: Server, into: Paced, count: int, gap_s: float, rng
         await asyncio.sleep(SETTLE_S)
         end = server.trace.mark()
         # The last step again, for its level: had it been lost, nothing else would tell.
-        await pace(client, [START + STEP * count] * AGAIN, gap_s, rng)
+        await pace(client, [START + STEP * count] * AGAIN, GAP_S, rng)
         await asyncio.sleep(SETTLE_S)
         settled = server.trace.mark()
     finally:
@@ -260,7 +267,7 @@ async def flood_picar(server: Server, plan: Plan) -> Burst:
     rng = random.Random(1)
     async with Picar(server) as client:
         await client.take()
-        await pace(client, [FLOOD_FROM] * WARM_UP, 0.02, rng)
+        await pace(client, [FLOOD_FROM] * WARM_UP, GAP_S, rng)
         mark = server.trace.mark()
         texts = [client.text(value) for value in rising(plan.flood)]
         cpu = server.cpu_s()
@@ -270,7 +277,7 @@ async def flood_picar(server: Server, plan: Plan) -> Burst:
         await asyncio.sleep(SETTLE_S)
         cpu = server.cpu_s() - cpu
         burst = [w for w in server.trace.since(mark) if w.t >= began]
-        await pace(client, [FLOOD_TO] * WARM_UP, 0.02, rng)
+        await pace(client, [FLOOD_TO] * WARM_UP, GAP_S, rng)
         faults = flood_faults(burst, server.trace.since(mark))
         if len(client.errors) > 1:
             faults.append(f"flood: refused {client.codes}")

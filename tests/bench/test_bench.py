@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from picar.access.locations import state_directory
+from tests.bench.__main__ import arguments
 from tests.bench.load import STICKS
-from tests.bench.measure import Spread, Trace, Write, climbed
-from tests.bench.page import references
-from tests.bench.report import ROWS, Check
-from tests.bench.rounds import ANCHORS, CARS, flood_faults
-from tests.bench.server import ROOT, environment
+from tests.bench.measure import Spread, Trace, Write, climbed, wake_ups
+from tests.bench.page import PageCost, references
+from tests.bench.report import ROWS, Check, checks, table
+from tests.bench.rounds import ANCHORS, BEFORE, CARS, Round, flood_faults
+from tests.bench.server import ROOT, Server, environment
 from tests.bench.spectators import report as spectators_report
 from tests.bench.spectators import run as spectators
 from tests.support.header import REAL
@@ -28,19 +34,23 @@ def duty(t: float, value: float, pin: int = 12) -> Write:
 @pytest.mark.skipif(sys.platform != "linux", reason="scripts/bench reads /proc and needs Linux")
 def test_a_quick_run_fills_every_row_and_names_every_bound(tmp_path: Path) -> None:
     report = tmp_path / "bench.json"
-    command = [sys.executable, "-m", "tests.bench", "--quick", "--json", str(report)]
+    command = [
+        *(sys.executable, "-m", "tests.bench", "--quick"),
+        *("--json", str(report), "--against", str(ROOT)),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(report.read_text())
-    assert set(figures["medians"]) == {*CARS, *ANCHORS}
+    assert set(figures["medians"]) == {*CARS, BEFORE, *ANCHORS}
     measured = {key for server in figures["medians"].values() for key in server}
     assert measured == {key for key, *_ in ROWS}
-    assert {"rss_mib", "pin_p50_s", "flood_per_s", "idle_cpu"} <= set(figures["medians"]["picar"])
+    for car in ("picar", BEFORE):
+        assert {"rss_mib", "pin_p50_s", "flood_per_s", "idle_cpu"} <= set(figures["medians"][car])
     assert len(figures["rounds"]) == 1
     assert all(check["what"] in done.stdout for check in figures["checks"])
     assert figures["page"]["requests"] > 1
-    assert list(figures["load"]) == ["picar", "echo"]
-    assert list(figures["load"]["picar"]) == list(STICKS)
+    assert list(figures["load"]) == ["picar", BEFORE, "echo"]
+    assert list(figures["load"]["picar"]) == list(figures["load"][BEFORE]) == list(STICKS)
     assert list(figures["load"]["echo"]) == ["constant stick"]
     for situation in figures["load"]["picar"].values():
         assert set(situation) == {
@@ -143,6 +153,119 @@ def test_a_flood_must_rise_and_end_at_the_newest(
 )
 def test_a_bound_is_kept_on_its_own_side(value: float, at_least: bool, kept: bool) -> None:
     assert Check("it", value, 1.2, "x", at_least).kept is kept
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="scripts/bench reads /proc and needs Linux")
+def test_the_wake_ups_of_a_process_are_those_of_all_its_threads() -> None:
+    before, slept, counted = wake_ups(os.getpid()), threading.Event(), threading.Event()
+
+    def sleep() -> None:
+        for _ in range(30):
+            time.sleep(0.001)
+        slept.set()
+        counted.wait(20)
+
+    sleeper = threading.Thread(target=sleep)
+    sleeper.start()
+    assert slept.wait(20)
+    woken = wake_ups(os.getpid()) - before
+    counted.set()
+    sleeper.join()
+    assert woken >= 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="scripts/bench reads /proc and needs Linux")
+def test_the_car_of_another_checkout_is_the_one_that_runs(tmp_path: Path) -> None:
+    (tmp_path / "picar").mkdir()
+    (tmp_path / "picar" / "__init__.py").touch()
+    (tmp_path / "picar" / "__main__.py").write_text("raise SystemExit('the other checkout')")
+    assert arguments(["--against", str(tmp_path)]).against == tmp_path
+    with pytest.raises(RuntimeError, match="the other checkout"):
+        Server(BEFORE, tmp_path / "run", root=tmp_path)
+
+
+def test_a_folder_without_a_car_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        arguments(["--against", str(tmp_path)])
+    assert "is no checkout of picar" in capsys.readouterr().err
+
+
+PAGE = PageCost(requests=12, bytes=60_000, seen_by="reading the page")
+
+
+def a_round(names: Sequence[str] = ("picar",)) -> Round:
+    """Return a round in which each of these cars just keeps every bound."""
+    car = {
+        "pin_p50_s": 0.0011,
+        "pin_p99_s": 0.0024,
+        "cpu_s_per_1000": 0.9,
+        "lost": 0.0,
+        "flood_per_s": 4000.0,
+        "rss_mib": 44.0,
+        "idle_cpu": 0.004,
+        "first_page_s": 0.2,
+    }
+    echo = {
+        "answer_p50_s": 0.001,
+        "answer_p99_s": 0.002,
+        "cpu_s_per_1000": 0.5,
+        "flood_per_s": 10_000.0,
+        "idle_cpu": 0.01,
+        "first_page_s": 0.1,
+    }
+    figures = {name: dict(car) for name in names} | {"echo": echo, "20 Hz loop": {"pin_p50_s": 0.0221}}
+    load = {name: {"constant stick": {"wakes": 95.0}} for name in names}
+    return Round(Spread(0.0, 0.0, 0.0), figures, load, {name: [] for name in names})
+
+
+def missed(rounds: Sequence[Round], page: PageCost = PAGE) -> list[str]:
+    return [check.what for check in checks(rounds, page) if not check.kept]
+
+
+def test_every_bound_can_be_kept() -> None:
+    assert missed([a_round()]) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("pin_p50_s", 0.00111, "command to last pin write, p50 / echo's p50"),
+        ("pin_p50_s", 0.00111, "20 Hz loop's p50 / picar's p50"),
+        ("pin_p99_s", 0.00241, "command to last pin write, p99 / echo's p99"),
+        ("cpu_s_per_1000", 0.91, "CPU per 1,000 commands, paced / echo's"),
+        ("lost", 1.0, "paced commands without a pin write"),
+        ("flood_per_s", 3990.0, "flood, messages per second / echo's"),
+        ("rss_mib", 44.1, "memory, both processes resident, worst round"),
+        ("idle_cpu", 0.0041, "idle CPU / bare 20 Hz sender's"),
+        ("first_page_s", 0.21, "start to first page / echo's"),
+    ],
+)
+def test_every_bound_of_a_figure_can_be_missed(key: str, value: float, what: str) -> None:
+    spoilt = a_round()
+    spoilt.figures["picar"][key] = value
+    assert what in missed([spoilt])
+
+
+def test_the_bounds_of_wake_ups_floods_and_the_page_can_be_missed() -> None:
+    spoilt = a_round()
+    spoilt.load["picar"]["constant stick"]["wakes"] = 96.0
+    spoilt.faults["picar"].append("flood: pin 12 never moved")
+    assert missed([spoilt], PageCost(13, 60_001, "reading the page")) == [
+        "wake-ups, constant stick, both processes",
+        "flood, bursts out of order or newest not on pins",
+        "page weight",
+        "page requests",
+    ]
+
+
+def test_the_car_of_another_checkout_is_shown_and_not_judged() -> None:
+    found = a_round(("picar", BEFORE))
+    found.figures[BEFORE]["rss_mib"] = 50.0
+    found.faults[BEFORE].append("flood: pin 12 never moved")
+    assert missed([found]) == []
+    assert "before: 50" in table("here", [found], PAGE)
+    assert f"fault: {BEFORE}: flood: pin 12 never moved" in table("here", [found], PAGE)
+    assert not re.search(r"before: \d", table("here", [a_round()], PAGE))
 
 
 def test_references_of_html_css_and_scripts_are_found() -> None:
