@@ -12,13 +12,15 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from picar.errors import ConfigError
 from picar.options import EnablePin, option, options_of, pin, toml
 
-SYSTEM_FILE = Path("/etc/picar/picar.toml")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SYSTEM_FILE = "/etc/picar/picar.toml"
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
 BOARD = "l298n"  # the section with the wires of the motor board
 UNNAMED = "[l298n] does not name all terminals"
@@ -183,9 +185,10 @@ class _Entry:
 
 def find_file(flag: str | None, env: Mapping[str, str] = os.environ) -> Path | None:
     """Return the file to read: `--config`, else $PICAR_CONFIG, else /etc/picar/picar.toml if it exists."""
-    if flag or env.get("PICAR_CONFIG"):
-        return Path(flag or env["PICAR_CONFIG"])
-    return SYSTEM_FILE if SYSTEM_FILE.exists() else None
+    from pathlib import Path  # here, because the motor process needs no path
+
+    named = flag or env.get("PICAR_CONFIG")
+    return Path(named or SYSTEM_FILE) if named or os.path.exists(SYSTEM_FILE) else None  # noqa: PTH110
 
 
 def load(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MODEL_FILE = "proc/device-tree/model"  # below the machine's root
 _LEFT: tuple[int | str, ...] = (  # odd numbers, from the end with the SD card; a number is a GPIO (BCM)
@@ -54,10 +57,11 @@ def pin_of(bcm: int) -> HeaderPin:
     return _BY_BCM[bcm]
 
 
-def raspberry_pi_model(path: Path = Path("/", MODEL_FILE)) -> str | None:
+def raspberry_pi_model(path: Path | str = f"/{MODEL_FILE}") -> str | None:
     """Return the name of the model, or `None` on any other machine."""
     try:
-        model = path.read_text(encoding="utf-8", errors="replace").strip("\0 \n")
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            model = file.read().strip("\0 \n")
     except OSError:
         return None
     return model if "Raspberry Pi" in model else None

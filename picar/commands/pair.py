@@ -111,6 +111,8 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
     serving = running(folder_in_memory())
     changes = options.list or options.new_pin or options.revoke is not None or options.token is not None
     # Before `become_owner`: the owner may not be able to read root's files, nor even the program's own.
+    from picar.network import qr  # noqa: F401 - for `_drawing`
+
     settings = None if serving or changes else config.load(config.find_file(options.config))
     program()
     folder = Path(serving.state) if serving else resting()
@@ -207,11 +209,13 @@ def _token(store: AccessStore, name: str) -> str:
 
 def _drawing(text: str) -> list[str]:
     """Return the lines of a QR code for this terminal; empty if it can show none."""
+    from picar.network import qr
+
     try:
         "█▀▄".encode(sys.stdout.encoding or "ascii")
-        lines = list(addresses.qr_code(text))
+        lines = list(qr.qr_code(text))
     except UnicodeEncodeError:
         colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         columns = shutil.get_terminal_size().columns if colours else 0
-        lines = addresses.qr_code_in_colours(text, columns - 2)
+        lines = qr.qr_code_in_colours(text, columns - 2)
     return ["  " + line for line in lines] + [""] * bool(lines)

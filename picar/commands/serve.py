@@ -41,9 +41,11 @@ def run(options: argparse.Namespace) -> int:
     flight = FlightRecorder("server")
     tracing = TraceFile(options.pin_trace) if options.pin_trace else None
     trace = tracing.trace.fd if tracing else None
+    if tracing:
+        tracing.start()
     motor = MotorProcess(
-        tuple(fd for fd in (trace, flight.fd) if fd is not None)
-    )  # starts during the imports
+        [flight.fd] if trace is None else [flight.fd, trace]
+    )  # both start during the imports
 
     import asyncio
 

@@ -14,10 +14,12 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from picar.errors import PicarError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEEP_S = 60.0
 KEEP_FILES = 5

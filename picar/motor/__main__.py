@@ -10,7 +10,6 @@ import sys
 
 from picar.core.drive import Drive
 from picar.errors import PicarError
-from picar.files import folder_in_memory
 from picar.journal.flight import FlightRecorder
 from picar.linewriter import say
 from picar.motor import pins, pipe
@@ -48,6 +47,8 @@ def main() -> int:
     for failure in failures:  # only now, because printing may take time
         say(f"picar motor: {failure}")
     if code or not flight.said_goodbye:
+        from picar.files import folder_in_memory
+
         flight.save("the server is gone" if code == 0 else "the motor process failed", folder_in_memory())
     if trace:
         trace.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import picar
@@ -26,7 +27,7 @@ class MotorProcess:
         ChannelError: the system starts no process.
     """
 
-    def __init__(self, descriptors: tuple[int, ...]) -> None:
+    def __init__(self, descriptors: Sequence[int]) -> None:
         commands_in, self.commands = os.pipe()
         self.status, status_out = os.pipe()
         try:

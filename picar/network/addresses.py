@@ -1,4 +1,4 @@
-"""Addresses at which this machine can be reached, found without sending a packet; URLs and QR codes of them."""
+"""Addresses at which this machine can be reached, found without sending a packet, and URLs of them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ import re
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import segno  # at import: later root may have become another user, or the car may drive
 
 EVERYWHERE = "all"  # as `host`: every address of this machine, IPv4 and IPv6
 _SIOCGIFADDR = 0xC0206921 if sys.platform == "darwin" else 0x8915
@@ -84,46 +81,9 @@ def url(address: str, port: int) -> str:
     return f"http://{name}" if port == 80 else f"http://{name}:{port}"
 
 
-def qr_code(text: str) -> Iterable[str]:
-    """Yield the lines of a QR code in half blocks, light on dark like a terminal."""
-    rows = _modules(text)
-    if len(rows) % 2:
-        rows.append([False] * len(rows[0]))
-    blocks = {(False, False): "█", (False, True): "▀", (True, False): "▄", (True, True): " "}
-    for upper, lower in zip(rows[::2], rows[1::2], strict=True):
-        yield "".join(blocks[pair] for pair in zip(upper, lower, strict=True))
-
-
-def qr_code_in_colours(text: str, columns: int) -> list[str]:
-    """Return a QR code in spaces on white and black (ECMA-48 §8.3.117), for a terminal without half blocks.
-
-    Two columns make a square. Phones read a drawing in letters only if it is blurred.
-
-    Returns:
-        The lines; empty if they would be wider than `columns`.
-    """
-    rows = _modules(text)
-    if 2 * len(rows[0]) > columns:
-        return []
-    colour = {True: "\x1b[40m", False: "\x1b[47m"}
-    runs = ((colour[dark] + "  " * len(list(run)) for dark, run in groupby(row)) for row in rows)
-    return ["".join(run) + "\x1b[0m" for run in runs]
-
-
-def _modules(text: str) -> list[list[bool]]:
-    """Return whether each square of a QR code is dark, row by row, with a margin."""
-    symbol = segno.make(text, error="l", micro=False)
-    return [[bool(cell) for cell in row] for row in symbol.matrix_iter(border=2)]
-
-
 def pairing_link(url: str, token: str) -> str:
     """Return the text of a pairing QR code. The token is in the fragment, which no server, log or link preview receives."""
     return f"{url}/#pair={token}"
-
-
-def qr_image(text: str) -> str:
-    """Return a QR code as an image in a data: URI, dark on light, for a page."""
-    return str(segno.make(text, error="l", micro=False).svg_data_uri(scale=4, border=4, light="#fff"))
 
 
 def _versions(host: str) -> set[int]:

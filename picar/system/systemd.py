@@ -6,10 +6,9 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-_OOM_SCORE = Path("/proc/self/oom_score_adj")
+_OOM_SCORE = "/proc/self/oom_score_adj"
 _OOM_SCORE_ADJ = 500  # of 1000: higher than the motor process and the machine's other programs
 _FEEDS = 3  # in each interval of the watchdog
 
@@ -56,9 +55,9 @@ def be_killed_first() -> None:
     Call this after the start of the motor process, which keeps the inherited value. Raising the value needs no right;
     without such a file, nothing changes (proc_pid_oom_score_adj(5)).
     """
-    with contextlib.suppress(OSError):
-        own = int(_OOM_SCORE.read_text())
-        _OOM_SCORE.write_text(str(min(max(_OOM_SCORE_ADJ, own + 1), 1000)))
+    with contextlib.suppress(OSError), open(_OOM_SCORE, "r+") as file:  # noqa: PTH123
+        own = int(file.read())
+        file.write(str(min(max(_OOM_SCORE_ADJ, own + 1), 1000)))
 
 
 class Watchdog:

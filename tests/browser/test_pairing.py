@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Route
 from tornado.httpclient import AsyncHTTPClient
 
-from picar.network.addresses import qr_image
+from picar.network.qr import qr_image
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
 from tests.support.product import Product

@@ -15,11 +15,10 @@ from picar.network.addresses import (
     for_a_phone,
     interfaces,
     is_loopback,
-    qr_code,
-    qr_code_in_colours,
     reachable,
     url,
 )
+from picar.network.qr import qr_code, qr_code_in_colours
 
 LO = ("lo", "127.0.0.1")
 WIFI, CABLE = ("wlan0", "192.168.4.1"), ("eth0", "192.168.1.5")

@@ -8,15 +8,14 @@ import os
 import struct
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from picar.errors import BackendError, PinsBusy
 
 _CHIP_NUMBERS = range(16)
 _GET_INFO = 0x8044B401  # GPIO_GET_CHIPINFO_IOCTL of <linux/gpio.h>, the same on every Raspberry Pi
 _INFO = struct.Struct("32s32sI")  # struct gpiochip_info: name, label, lines
-_LOCK_DEVICE = Path("/dev/gpiochip0")
-_LOCKS = Path("/proc/locks")
+_LOCK_DEVICE = "/dev/gpiochip0"
+_LOCKS = "/proc/locks"
 _WORK_DIR = "LG_WD"
 _TEMPORARY = (os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0], "/dev/shm")  # noqa: S108 - memory, not the SD card
 
@@ -74,10 +73,10 @@ class PinsLock:
 
     def __init__(self) -> None:
         path, flags, fix = _LOCK_DEVICE, os.O_RDONLY | os.O_CLOEXEC, may_use("gpio")
-        if not _LOCK_DEVICE.exists():
+        if not os.path.exists(_LOCK_DEVICE):  # noqa: PTH110
             import tempfile  # here, because no Pi needs it
 
-            path = Path(tempfile.gettempdir()) / "picar-pins.lock"
+            path = f"{tempfile.gettempdir()}/picar-pins.lock"
             flags |= os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK  # another user may have put any file there
             fix = f"Remove it: sudo rm -r {path}"
         try:
@@ -104,7 +103,8 @@ def _owner(fd: int) -> int | None:
     status = os.fstat(fd)
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
     try:
-        lines = _LOCKS.read_text(encoding="ascii").splitlines()
+        with open(_LOCKS, encoding="ascii") as file:  # noqa: PTH123
+            lines = file.read().splitlines()
     except OSError:
         return None
     owners = [line.split() for line in lines if f" {device} " in line and " FLOCK " in line]
@@ -197,7 +197,7 @@ def _sees_apt() -> bool:
     if sys.prefix == sys.base_prefix:
         return True
     try:
-        settings = (Path(sys.prefix) / "pyvenv.cfg").read_text(encoding="utf-8")
+        with open(f"{sys.prefix}/pyvenv.cfg", encoding="utf-8") as file:  # noqa: PTH123
+            return "include-system-site-packages = true" in file.read()
     except OSError:
         return False
-    return "include-system-site-packages = true" in settings

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins
 
-HISTORY = 10_000
+HISTORY = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,14 +83,14 @@ class TraceFile:
 
     @property
     def pid(self) -> int | None:
-        """The process's id, None before `open`."""
+        """The process's id, None before `start`."""
         return self._process.pid if self._process else None
 
-    def open(self) -> None:
-        """Start the process, and wait until it has opened the file.
+    def start(self) -> None:
+        """Start the process, which opens the file.
 
         Raises:
-            PicarError: it cannot, or does not in time.
+            PicarError: the system starts no process.
         """
         import subprocess  # here, because it takes time that `pins-low` needs for the pins
 
@@ -107,6 +107,15 @@ class TraceFile:
             ) from None
         finally:
             os.close(self._reading)
+
+    def open(self) -> None:
+        """Wait until the process has opened the file; start it, unless it runs.
+
+        Raises:
+            PicarError: it cannot, or does not in time.
+        """
+        if self._process is None:
+            self.start()
         if (answer := self._answer()) != "open":
             raise PicarError(f"--pin-trace {self._path}: {answer}. Name a file that can be written.")
 

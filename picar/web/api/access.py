@@ -111,9 +111,11 @@ class QrCodes:
         drawn_url, token, at, members = self._codes.get(by, ("", "", 0.0, {}))
         if url != drawn_url or now - at >= REDRAW_S or not store.invited(token, now):
             self._codes = {inviter: code for inviter, code in self._codes.items() if now - code[2] < REDRAW_S}
+            from picar.network import qr
+
             token, at = store.invitation(now, by), now
             link = addresses.pairing_link(url, token)
-            members = {"link": link, "qr": addresses.qr_image(link)}
+            members = {"link": link, "qr": qr.qr_image(link)}
             self._codes[by] = url, token, at, members
         return {**members, "expires_in_s": INVITATION_S - int(now - at)}
 
