@@ -13,10 +13,12 @@ import os
 import select
 import signal
 import sys
+import time
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK  # for a FIFO
 READ_BYTES = 65536
+GATHER_S = 0.02  # between two reads: a reader that waits costs each write of a pin a wake-up
 _ALWAYS_FITS = 512  # bytes that fit any pipe with room (POSIX's PIPE_BUF)
 
 
@@ -47,6 +49,8 @@ def copy(reading: int, file: int) -> None:
                 lost += int(line[5:])
             else:
                 works = works and _written(file, line + b"\n")
+        if len(data) < READ_BYTES:
+            time.sleep(GATHER_S)
     if lost:
         say(f"picar: the pin trace lacks {lost} lines: the disk was too slow")
 

@@ -19,7 +19,7 @@ from picar.core.protocol import CarState
 RESTING_TICK_S = 0.2  # between the states of all other clients, always
 SLICE = 16  # states sent without a pause: a third of a millisecond on a laptop
 DEAF_S = 5.0  # so long without taking a state: the client has gone, or its link is broken
-_SLACK_S = 0.01  # a timer may fire so much too early
+SLACK_S = 0.016  # a state may be so much too early, if the process is awake
 
 
 class Audience:
@@ -100,7 +100,7 @@ class Audience:
         return True
 
     def _is_due(self, seat: Seat, period_s: float, now: float) -> bool:
-        return now >= seat.served_at + period_s - _SLACK_S or seat.served_at < self._news_at
+        return now >= seat.served_at + period_s - SLACK_S or seat.served_at < self._news_at
 
     def _driver_period(self, driving: bool) -> float:
         # A driver at rest must still hold a tick that is good for a first command.

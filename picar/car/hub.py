@@ -22,7 +22,7 @@ from picar.access.names import shortened
 from picar.access.visitor import Visitor
 from picar.calibration.store import CurrentCalibration
 from picar.calibration.values import Calibration
-from picar.car.audience import RESTING_TICK_S, Audience
+from picar.car.audience import RESTING_TICK_S, SLACK_S, Audience
 from picar.car.limits import Limits
 from picar.car.seat import TICK_S, Peer, Seat, hello
 from picar.config import Config
@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 DRIVING_S = 1.0  # after the newest command: so long its sender counts as driving
 LISTED = 5  # each state lists the first clients that ask for the wheel, with their names
 ALONE_PULSE_S = 0.5
+DRIVING_PULSE_S = 0.06  # without a beat of the motor process, which brings a pulse every 0.05 s
 _CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 
@@ -207,6 +208,11 @@ class Hub:
             self._arbiter.tick(now)
             self._note_driver(now)
 
+    def is_pulse_due(self) -> bool:
+        """Return whether a status that has just arrived shall bring a pulse, so that one wake-up serves both."""
+        now = self.now()
+        return now - self._pulsed_at > TICK_S - SLACK_S and self._driving(now)
+
     def pulse(self) -> float:
         """Let time pass: check the motor process, pass the wheel on; `serve` then sends the states that are due.
 
@@ -219,7 +225,7 @@ class Hub:
         self._note_driver(now)
         self._pulsed_at = now
         if self._driving(now):
-            return TICK_S
+            return DRIVING_PULSE_S
         return RESTING_TICK_S if self.is_watched else ALONE_PULSE_S
 
     def serve(self) -> bool:

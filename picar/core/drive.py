@@ -131,6 +131,8 @@ class Drive:
         speed_cap: the cap at the start in both directions, a share of `max_speed` in (0, 1].
         min_duty: of the motors as configured; it determines the highest duty cycle of a jog under a cap.
 
+    `applied` are the wheel speeds after the slew limiter, before trim and minimum duty; of a jog, the duty cycles.
+
     All times are seconds of one monotonic clock and never run backwards from call to call.
     """
 
@@ -146,6 +148,7 @@ class Drive:
         self._rearm_s = rearm_s
         self._brake_hold_s = brake_hold_s
         self._left, self._right = _Wheel(), _Wheel()
+        self.applied = Wheels(0.0, 0.0)
         self._deadline = -math.inf
         self._updated_at = -math.inf
         self._until = -math.inf  # end of the brake in `stopped`, of the re-arm time in `failsafe`
@@ -155,6 +158,9 @@ class Drive:
         self.reason: Reason | None = Reason.STARTED
         self._speed_limit = 1.0
         self._raw = False  # the ramps hold duty cycles, of a jog
+        self._steady = (
+            False  # while armed: the ramps have arrived, and time changes nothing before the deadline
+        )
         self._forward_cap = self._reverse_cap = speed_cap
         self._min_duty = min_duty
 
@@ -207,11 +213,13 @@ class Drive:
         if now >= deadline:
             return Refusal.STALE
         self._speed_limit = speed
+        self._steady = False
         return None
 
     def cap(self, forward: float, reverse: float) -> None:
         """Set the caps above every driver's limit, shares of `max_speed` in (0, 1]."""
         self._forward_cap, self._reverse_cap = forward, reverse
+        self._steady = False
 
     @property
     def speed_limit(self) -> float:
@@ -226,7 +234,7 @@ class Drive:
         """
         self._meet_deadlines(now)
         if self.state is State.ARMED and now < self._deadline:
-            self._follow(now)
+            self._let_pass(now)
         return self.output(now)
 
     def output(self, now: float) -> Output:
@@ -244,11 +252,6 @@ class Drive:
         return wanted.as_sticks() if isinstance(wanted, Tank) else wanted
 
     @property
-    def applied(self) -> Wheels:
-        """The wheel speeds after the slew limiter, before trim and minimum duty; of a jog, the duty cycles."""
-        return Wheels(self._left.speed, self._right.speed)
-
-    @property
     def moving(self) -> bool:
         """Whether a wheel turns or shall turn; a stick inside the deadband is at rest."""
         return any(self.applied) or not is_neutral(self._wanted, self._limits.deadband)
@@ -256,7 +259,9 @@ class Drive:
     def next_event(self, now: float) -> float:
         """Return when `tick` must be called next, at the latest; infinity when nothing is due."""
         if self.state is State.ARMED:
-            return min(self._deadline, now + TICK_S) if self.moving else math.inf
+            if not self.moving:
+                return math.inf
+            return self._deadline if self._steady else min(self._deadline, now + TICK_S)
         if self.state is State.FAILSAFE or (self.state is State.STOPPED and now < self._until):
             return self._until
         return math.inf
@@ -293,13 +298,21 @@ class Drive:
         if any(self.applied):
             self._left.halt(now)
             self._right.halt(now)
+            self.applied, self._updated_at = Wheels(0.0, 0.0), now
+
+    def _let_pass(self, now: float) -> None:
+        if self._steady:
             self._updated_at = now
+        else:
+            self._follow(now)
 
     def _follow(self, now: float) -> None:
-        limits, target = self._limits, self._target()
+        limits, before, target = self._limits, self.applied, self._target()
         dt, self._updated_at = now - self._updated_at, now
         self._left.follow(target.left, dt, now, limits)
         self._right.follow(target.right, dt, now, limits)
+        self.applied = Wheels(self._left.speed, self._right.speed)
+        self._steady = self.applied == target and not self._changes_cap(before, target)
 
     def _target(self) -> Wheels:
         """Return the speeds that the wheels shall reach under the caps; of a jog, the duty cycles."""
@@ -311,6 +324,10 @@ class Drive:
         asked = wheel_speeds(wanted, limits.deadband, limits.expo, 1.0)
         most = min(self._speed_limit, cap, self._cap_of(*asked)) * limits.max_speed
         return Wheels(asked.left * most, asked.right * most)
+
+    def _changes_cap(self, before: Wheels, after: Wheels) -> bool:
+        """Return whether the new speeds have another cap, and so perhaps another target."""
+        return self._forward_cap != self._reverse_cap and self._cap_of(*before) != self._cap_of(*after)
 
     def _cap_of(self, left: float, right: float) -> float:
         """Return the cap of the direction in which wheels with these speeds move the car."""

@@ -39,6 +39,7 @@ SILENCE_S = 0.5
 RESTING_SILENCE_S = 2.0
 EXIT_TIMEOUT_S = 1.5  # at rest; the motor process gives up by itself after 1 s
 REAP_S = 0.01  # between a process's end-of-file and its exit code
+READ_BYTES = 65536
 PIPE_BYTES = 1 << 20  # room for a flood of commands; the kernel's default is 64 KiB
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
 _SILENT = Status(0, "", None, (0.0, 0.0), (0.0, 0.0), 1.0, False, [], None)  # before the first status
@@ -163,7 +164,7 @@ class Channel:
         """Read the statuses of the motor process, or its end of file."""
         while not self._over and self._status >= 0:
             try:
-                data = os.read(self._status, 65536)
+                data = os.read(self._status, READ_BYTES)
             except BlockingIOError:
                 return
             if not data:
@@ -174,9 +175,11 @@ class Channel:
             for line in lines:
                 self._take(line)
             self._flush()
+            if len(data) < READ_BYTES:
+                return
 
     def check(self) -> None:
-        """Kill a motor process that is silent for too long; call this every 50 ms while anything moves.
+        """Kill a motor process that is silent for too long; call this every 60 ms while anything moves.
 
         It reads before it judges, because the statuses of a time in which this process itself hung are still in the pipe.
         """

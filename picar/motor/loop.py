@@ -1,6 +1,8 @@
 """The loop of the motor process: commands in, pin writes and status out, and its own deadline.
 
-One `select`, no asyncio, no thread. `Drive` decides the effect of a command, the bridge writes the pins.
+One `select`, no asyncio, no thread. `Drive` decides the effect of a command, the bridge writes the pins. The loop wakes for
+a command, for a step of a ramp, for a deadline and for a beat. Sticks that were followed are answered by the next beat,
+everything else at once.
 
 The loop ends at end-of-file on the command pipe, because then the server is gone. Its caller makes the pins low when it
 returns or raises; only an end-of-file gives exit code 0.
@@ -9,6 +11,7 @@ returns or raises; only an end-of-file gives exit code 0.
 from __future__ import annotations
 
 import json
+import math
 import os
 import select
 import signal
@@ -17,15 +20,17 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from picar.calibration.values import Calibration
-from picar.core.drive import TICK_S, Drive, Reason, Refusal, State
+from picar.core.drive import Drive, Reason, Refusal, State
 from picar.motor import pipe
 from picar.motor.boards import Bridge
 from picar.system.systemd import catch_signals
 
-MOVING_BEAT_S = 0.04  # 25 a second; the server takes 0.5 s of silence for a hang
+BEAT_S = 0.048  # while a wheel turns or a command waits for its answer; the server takes 0.5 s of silence for a hang
 RESTING_BEAT_S = 0.5
+EARLY_S = 0.015  # a beat that is due so soon is sent at once when a command has woken this process
 GOODBYE_S = 1.0  # after a signal: time for the server to close the pipe
 READ_BYTES = 512  # about ten commands between two looks at the clock; their refusals fit one status
+_STICKS = ("drive", "tank", "jog")
 
 
 class World(Protocol):
@@ -70,8 +75,9 @@ class MotorLoop:
         self._commands, self._status = commands, status
         self._note, self._clock = note, clock
         self._unread = b""
-        self._handled = 0
+        self._handled = self._answered = 0  # numbers of the newest commands
         self._refused: list[tuple[int, str]] = []
+        self._answer_now = False
         self._said: tuple[Any, ...] = ()
         self._said_at = 0.0
         self._signalled = self._braking = False
@@ -123,7 +129,7 @@ class MotorLoop:
         *lines, self._unread = (self._unread + data).split(b"\n")
         if self._leave_at is None:
             for line in lines:
-                self._handle(json.loads(line), self._clock())
+                self._handle(pipe.parse(line), self._clock())
         return bool(data)
 
     def _handle(self, frame: list[Any], now: float) -> None:
@@ -131,6 +137,7 @@ class MotorLoop:
         stopped = self._drive.state == State.STOPPED
         refusal = self._obey(kind, rest, now)
         self._handled = n
+        self._answer_now = self._answer_now or refusal is not None or kind not in _STICKS
         if kind == "stop" and stopped:
             return  # every client may send it, at any rate: it must not fill the flight recorder
         if refusal:
@@ -141,7 +148,7 @@ class MotorLoop:
 
     def _obey(self, kind: str, rest: list[Any], now: float) -> Refusal | None:
         """Carry out a command. Returns the refusal, if it is refused."""
-        if kind in ("drive", "tank", "jog"):
+        if kind in _STICKS:
             deadline, a, b = rest
             return self._drive.command(pipe.sticks(kind, a, b), deadline, now)
         if kind == "stop":
@@ -176,11 +183,10 @@ class MotorLoop:
         """Send a status if it is due: an answer, a change, or the beat."""
         drive = self._drive
         moving = self._moving
-        news = (self._handled, drive.state, drive.reason, moving)
-        if news[1:3] != self._said[1:3]:
+        news = (drive.state, drive.reason, moving)
+        if news[:2] != self._said[:2]:
             self._note(f'"state":"{drive.state}","reason":{json.dumps(drive.reason)}')
-        due = now - self._said_at >= (MOVING_BEAT_S if moving else RESTING_BEAT_S)
-        if news == self._said and not due:
+        if news == self._said and not self._answer_now and now < self._beat_at - EARLY_S:
             return
         applied, wanted = drive.applied, drive.wanted
         status = pipe.Status(
@@ -195,8 +201,8 @@ class MotorLoop:
             pose=self._world.pose if self._world else None,
         )
         self._send(status.encode())
-        self._refused = []
-        self._said, self._said_at = news, now
+        self._refused, self._answer_now = [], False
+        self._answered, self._said, self._said_at = self._handled, news, now
 
     def _send(self, line: bytes) -> None:
         """Write a status, or drop it if it does not fit: a blocked write would block the commands too."""
@@ -209,14 +215,14 @@ class MotorLoop:
     def _moving(self) -> bool:
         return self._drive.moving or self._braking or (self._world is not None and self._world.moving)
 
+    @property
+    def _beat_at(self) -> float:
+        soon = self._moving or self._handled != self._answered
+        return self._said_at + (BEAT_S if soon else RESTING_BEAT_S)
+
     def _time_left(self, now: float) -> float:
-        moving = self._moving
-        due = [self._drive.next_event(now), self._said_at + (MOVING_BEAT_S if moving else RESTING_BEAT_S)]
-        if self._world and self._world.moving:
-            due.append(now + TICK_S)
-        if self._leave_at is not None:
-            due.append(self._leave_at)
-        return max(0.0, min(due) - self._clock())
+        due = min(self._drive.next_event(now), self._beat_at, self._leave_at or math.inf)
+        return max(0.0, due - self._clock())
 
     def _on_signal(self) -> None:
         """Wake the loop, which makes the pins low: this handler may interrupt a pin write."""

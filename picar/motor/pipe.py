@@ -21,6 +21,7 @@ from picar.core.drive import Reason
 from picar.core.shaping import Jog, Sticks, Tank, Wanted
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
+_DECODER = json.JSONDecoder()
 MAX_BYTES = 512  # the least PIPE_BUF of POSIX, and that of macOS
 
 
@@ -65,6 +66,11 @@ def calibrate(n: int, calibration: Calibration, deadline: float) -> bytes:
     return _line("calibrate", n, deadline, *dataclasses.astuple(calibration))
 
 
+def parse(line: bytes) -> Any:
+    """Read a line: of a command, the array."""
+    return _DECODER.raw_decode(line.decode())[0]
+
+
 def sticks(kind: str, a: Any, b: float) -> Wanted:
     """Return the sticks or the jog of a drive, tank or jog frame."""
     if kind == "jog":
@@ -100,7 +106,7 @@ _STATUS_FIELDS = tuple(f.name for f in dataclasses.fields(Status))
 
 def parse_status(line: bytes) -> Status | str:
     """Read a line of the motor process: a status, or the sentence that it cannot start."""
-    fields: Any = json.loads(line)
+    fields = parse(line)
     if isinstance(fields, str):
         return fields
     n, state, reason, wanted, applied, speed_limit, moving, refused, pose = fields

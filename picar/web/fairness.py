@@ -23,6 +23,8 @@ from typing import Any
 
 from tornado.websocket import WebSocketProtocol13
 
+from picar.web.request_heads import HeadStream
+
 
 class FairQueues:
     """A queue for admitted visitors and one for strangers; each releases one request per turn."""
@@ -81,11 +83,26 @@ class FairListener(socket.socket):
 
 
 class FairWebSocket(WebSocketProtocol13):
-    """A WebSocket that yields to the loop after each frame; Tornado reads all buffered frames in one turn."""
+    """A WebSocket that yields to the loop before each frame that has already arrived.
+
+    It takes whole packets from its stream. Tornado would read the parts of a frame one by one, all frames in one turn.
+    """
+
+    stream: HeadStream
+
+    _arrived = b""
 
     async def _receive_frame(self) -> None:
+        if self._arrived:
+            await asyncio.sleep(0)
         await super()._receive_frame()
-        await asyncio.sleep(0)
+
+    async def _read_bytes(self, n: int) -> bytes:
+        while len(self._arrived) < n:
+            self._arrived += await self.stream.next_packet()
+        data, self._arrived = self._arrived[:n], self._arrived[n:]
+        self._wire_bytes_in += n
+        return data
 
 
 class RateLimitedLog:

@@ -184,7 +184,7 @@ class Server:
     async def run(self) -> int:
         """Serve. Return the exit code: 0 after `end`, 1 after a failure."""
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._channel.fileno(), self._guarded(self._channel.read))
+        self._loop.add_reader(self._channel.fileno(), self._guarded(self._read_status))
         self._hub.wake = self._pulse_soon
         self._watch.start()
         self._http.add_sockets(self._sockets)
@@ -218,6 +218,12 @@ class Server:
         else:
             self._loop.call_soon_threadsafe(self._ended.set)
 
+    def _read_status(self) -> None:
+        self._channel.read()
+        if self._hub.is_pulse_due():
+            self._due_at = self._hub.now()
+            self._pulse()
+
     def _pulse_soon(self) -> None:
         """Schedule a pulse for the next turn. Further calls do not postpone it, so that a flood cannot."""
         assert self._loop is not None
@@ -231,6 +237,8 @@ class Server:
 
     def _pulse(self) -> None:
         assert self._loop is not None
+        if self._timer:
+            self._timer.cancel()
         self._pulse_is_next = False
         self._due_at = max(self._due_at + self._hub.pulse(), self._loop.time())
         self._timer = self._loop.call_at(self._due_at, self._guarded(self._pulse))

@@ -130,9 +130,11 @@ class DriveSocket(Handler, WebSocketHandler):
         if stream is None or stream.writing():
             return False
         try:
-            stream.write(frame).add_done_callback(_forget)
+            sent = stream.write(frame)
         except StreamClosedError:
             return False
+        if not sent.done():
+            sent.add_done_callback(_forget)
         return True
 
     def _open_stream(self) -> IOStream | None:

@@ -14,6 +14,7 @@ from picar.config import Config, DriveConfig, L298NConfig, MotorsConfig
 from picar.core.drive import Reason
 from picar.core.shaping import NEUTRAL, Sticks, Tank
 from picar.motor import pipe
+from tests.bench.measure import wake_ups
 from tests.motor.rig import AHEAD, ALL_PINS, EN_PINS, TIMEOUT_S, MotorProcess, wait_until
 from tests.support.header import FakeHeader
 
@@ -173,6 +174,45 @@ def test_while_it_drives_it_says_so_20_times_a_second() -> None:
     with MotorProcess(QUICK) as motor:
         motor.armed()
         wait_until(lambda: beats(motor, life=1.5) >= 20.0, "20 beats in some second of driving")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts the wake-ups")
+def test_at_a_constant_speed_it_wakes_for_its_beats_alone() -> None:
+    with MotorProcess(QUICK) as motor:
+        motor.armed()
+        motor.hold(motor.trace.at_full_speed)
+
+        def wakes_per_beat() -> float:
+            motor.answer(motor.drive(AHEAD, 1.5))
+            before, seen = wake_ups(motor.process.pid), len(motor.heard_at)
+            motor.until(lambda _: len(motor.heard_at) - seen >= 20, "20 beats")
+            return (wake_ups(motor.process.pid) - before) / (len(motor.heard_at) - seen)
+
+        wait_until(lambda: wakes_per_beat() < 1.5, "a second in which only the beats wake it")
+
+
+def test_sticks_that_are_followed_share_an_answer_and_a_refusal_comes_at_once() -> None:
+    with MotorProcess(QUICK) as motor:
+        motor.armed()
+
+        def answers_to_fifty() -> int:
+            seen = len(motor.heard_at)
+            for _ in range(50):
+                n = motor.drive(AHEAD, 1.0)
+                motor.read(0.005)
+            motor.answer(n)
+            return len(motor.heard_at) - seen
+
+        wait_until(lambda: answers_to_fifty() <= 25, "50 commands that share their answers")
+
+        def answered_alone() -> bool:
+            motor.answer(motor.drive(AHEAD, 1.0))
+            seen = len(motor.statuses)
+            n = motor.drive(AHEAD, -1.0)
+            motor.answer(n)
+            return motor.statuses[seen].n == n and motor.statuses[seen].refused == [(n, "stale")]
+
+        wait_until(answered_alone, "a refusal that does not wait for the beat")
 
 
 def beats(motor: MotorProcess, life: float) -> float:
