@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 SYSTEM_FILE = "/etc/picar/picar.toml"
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
-BOARD = "l298n"  # the section with the wires of the motor board
 UNNAMED = "[l298n] does not name all terminals"
 TERMINALS = ("ena", "enb", "in1", "in2", "in3", "in4")  # of the L298N, enables first
 PairingName = Literal["auto", "on", "local", "off"]
@@ -130,11 +129,6 @@ class L298NConfig:
         """Return the BCM number of each terminal that has a wire, enables first."""
         return {name: getattr(self, name) for name in TERMINALS if getattr(self, name) != "jumper"}
 
-    @property
-    def shares_enable(self) -> bool:
-        """Whether one pin goes to both ENA and ENB."""
-        return self.ena == self.enb != "jumper"
-
 
 @dataclass(frozen=True, slots=True)
 class SideConfig:
@@ -161,7 +155,7 @@ class Config:
     l298n: L298NConfig = field(default_factory=L298NConfig)
     left: SideConfig = field(default_factory=SideConfig)
     right: SideConfig = field(default_factory=SideConfig)
-    board: str = BOARD  # a name of `motor.boards`; no option chooses another one yet
+    board: str = "l298n"  # a name of `motor.boards`; no option chooses another one yet
     source: str = "defaults"
     warnings: tuple[str, ...] = ()
 

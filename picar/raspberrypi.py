@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,8 +17,7 @@ _RIGHT: tuple[int | str, ...] = (  # even numbers
 GROUND = 39  # of eight ground pins; the last one of its row is the easiest to find
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderPin:
+class HeaderPin(NamedTuple):
     """One pin. `bcm` is `None` for power and ground."""
 
     number: int

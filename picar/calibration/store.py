@@ -15,7 +15,6 @@ Laws:
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import logging
 import tomllib
@@ -220,8 +219,8 @@ class CurrentCalibration:
     def snapshot(self) -> dict[str, object]:
         """Return all of it as a JSON object."""
         return {
-            "calibration": dataclasses.asdict(self.current),
-            "configured": dataclasses.asdict(self._configured),
+            "calibration": self.current._asdict(),
+            "configured": self._configured._asdict(),
             "origin": "page" if self._calibrated else "configuration",
             "saved": self._saved,
             "toml": self.current.toml(),

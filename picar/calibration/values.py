@@ -1,20 +1,20 @@
 """The calibration of the two motors: six options of the configuration, as one value.
 
-The page measures them, the motor process follows them at once, `store.py` keeps them beside the configuration.
+The page measures them, the motor process follows them at once, `store.py` keeps them beside the configuration. The motor
+process loads neither the options nor `dataclasses`: functions that need them import them.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from picar.config import BOARD, SECTIONS, Config
-from picar.options import Option, options_of, toml
+if TYPE_CHECKING:
+    from picar.config import Config
+    from picar.options import Option
 
 PLACES = {  # in the order of the sections
     "min_duty": ("motors", "min_duty"),
-    "swap": (BOARD, "swap"),
+    "swap": ("l298n", "swap"),
     "left_invert": ("left", "invert"),
     "left_trim": ("left", "trim"),
     "right_invert": ("right", "invert"),
@@ -22,8 +22,7 @@ PLACES = {  # in the order of the sections
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
+class Calibration(NamedTuple):
     """The six values. `PLACES` names the option of each; the range of that option holds."""
 
     swap: bool
@@ -40,6 +39,8 @@ class Calibration:
 
     def applied_to(self, config: Config) -> Config:
         """Return the configuration with these values in it."""
+        import dataclasses
+
         changed: dict[str, Any] = {}
         for name, (section, key) in PLACES.items():
             before = changed.get(section, getattr(config, section))
@@ -58,6 +59,8 @@ class Calibration:
 
     def toml(self) -> str:
         """Return the lines for picar.toml."""
+        from picar.options import toml
+
         sections: dict[str, list[str]] = {}
         for name, (section, key) in PLACES.items():
             sections.setdefault(section, []).append(f"{key} = {toml(getattr(self, name))}\n")
@@ -66,5 +69,8 @@ class Calibration:
 
 def option_of(name: str) -> Option:
     """Return the declared option behind one of the six names."""
+    from picar.config import SECTIONS
+    from picar.options import options_of
+
     section, key = PLACES[name]
     return options_of(SECTIONS[section])[key]

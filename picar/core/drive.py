@@ -18,10 +18,9 @@ Laws:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
 
-from picar.config import DriveConfig
 from picar.core.shaping import (
     NEUTRAL,
     Jog,
@@ -33,6 +32,9 @@ from picar.core.shaping import (
     jog_duties,
     wheel_speeds,
 )
+
+if TYPE_CHECKING:
+    from picar.config import DriveConfig
 
 TICK_S = 0.02  # 50 Hz: a ramp step too small to feel
 
@@ -66,8 +68,7 @@ class Refusal(StrEnum):
     MOVING = "moving"
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """The instruction to the board: turn the wheels at these speeds, or hold them by braking.
 
     `raw`: the speeds are duty cycles of a jog. `cap`: while a cap is in force, the highest speed of a motor, measured by

@@ -10,7 +10,6 @@ scaled as a whole, so that the car keeps its turn (as ArduPilot's skid steering 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 LEAST_SPEED = 0.05  # the lowest speed limit and speed cap, a share of max_speed; less does not move a car
@@ -24,16 +23,14 @@ class Wheels(NamedTuple):
     right: float
 
 
-@dataclass(frozen=True, slots=True)
-class Sticks:
+class Sticks(NamedTuple):
     """The sticks of a driver: throttle (+ forward) and steering (+ right), both in [-1, 1]."""
 
     throttle: float
     steering: float
 
 
-@dataclass(frozen=True, slots=True)
-class Tank:
+class Tank(NamedTuple):
     """Two sticks of a driver, one for each side, both in [-1, 1]."""
 
     left: float
@@ -44,8 +41,7 @@ class Tank:
         return Sticks((self.left + self.right) / 2, (self.left - self.right) / 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Jog:
+class Jog(NamedTuple):
     """One motor alone, for calibrating: its duty cycle in [-JOG_DUTY, JOG_DUTY], without trim and minimum duty."""
 
     side: Literal["left", "right"]

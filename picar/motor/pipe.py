@@ -10,15 +10,16 @@ Law: no frame is longer than PIPE_BUF, so that a non-blocking write takes all of
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import dataclass
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from picar.calibration.values import Calibration
-from picar.config import SECTIONS, Config
 from picar.core.drive import Reason
 from picar.core.shaping import Jog, Sticks, Tank, Wanted
+
+if TYPE_CHECKING:
+    from picar.config import Config
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 _DECODER = json.JSONDecoder()
@@ -63,7 +64,7 @@ def cap(n: int, forward: float, reverse: float) -> bytes:
 
 def calibrate(n: int, calibration: Calibration, deadline: float) -> bytes:
     """Follow another calibration, at standstill."""
-    return _line("calibrate", n, deadline, *dataclasses.astuple(calibration))
+    return _line("calibrate", n, deadline, *calibration)
 
 
 def parse(line: bytes) -> Any:
@@ -78,8 +79,7 @@ def sticks(kind: str, a: Any, b: float) -> Wanted:
     return Sticks(a, b) if kind == "drive" else Tank(a, b)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """The status of the motor process.
 
     `n` is the newest command that was handled, `refused` the commands that were not followed, with their codes;
@@ -98,10 +98,7 @@ class Status:
 
     def encode(self) -> bytes:
         """Return the line to send."""
-        return _line(*(getattr(self, name) for name in _STATUS_FIELDS))
-
-
-_STATUS_FIELDS = tuple(f.name for f in dataclasses.fields(Status))
+        return _line(*self)
 
 
 def parse_status(line: bytes) -> Status | str:
@@ -127,11 +124,7 @@ def _line(*fields: Any) -> bytes:
     return _ENCODER.encode(fields).encode() + b"\n"
 
 
-_OF_THE_MOTORS = [name for name in SECTIONS if name not in ("server", "access")]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """The backend to open, the descriptors to write to, and the part of the configuration that concerns the motors.
 
     `trace` is the descriptor of the pin trace's pipe; `flight` that of the server's flight recorder; `speed_cap` the
@@ -158,9 +151,7 @@ class Order:
     ) -> Order:
         """Return the order for a configuration; `calibrated` is in force instead of its calibration, if given."""
         in_force = calibrated.applied_to(config) if calibrated else config
-        sections = {name: getattr(in_force, name) for name in _OF_THE_MOTORS}
-        motors = Config(board=config.board, **sections)
-        return cls(backend, trace, flight, speed_cap, Calibration.of(config), motors)
+        return cls(backend, trace, flight, speed_cap, Calibration.of(config), in_force)
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -168,13 +159,16 @@ class Order:
         return tuple(fd for fd in (self.trace, self.flight) if fd is not None)
 
     def encode(self) -> bytes:
-        """Return the line to send."""
-        return json.dumps(dataclasses.asdict(self)).encode() + b"\n"
+        """Return the line to send, without the parts of the configuration that concern the server alone."""
+        import dataclasses  # here, because the motor process needs none
+
+        config = dataclasses.asdict(self.config)
+        for name in ("server", "access", "source", "warnings"):
+            del config[name]
+        return json.dumps([*self[:-1], config]).encode() + b"\n"
 
     @classmethod
     def parse(cls, line: bytes) -> Order:
-        """Read the line."""
-        fields = json.loads(line)
-        configured, sent = Calibration(**fields.pop("configured")), fields.pop("config")
-        sections = {name: SECTIONS[name](**sent[name]) for name in _OF_THE_MOTORS}
-        return cls(**fields, configured=configured, config=Config(board=sent["board"], **sections))
+        """Read the line. `config` is a plain object then, with the attributes of a `Config`."""
+        order = cls(*json.loads(line, object_hook=lambda values: SimpleNamespace(**values)))
+        return order._replace(configured=Calibration(*order.configured))

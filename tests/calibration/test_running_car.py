@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import stat
 import tomllib
@@ -39,7 +38,7 @@ async def house() -> AsyncIterator[Household]:
 
 
 async def calibrate(phone: Client, calibration: Calibration = FOUND) -> None:
-    await phone.ask("calibrate", **dataclasses.asdict(calibration))
+    await phone.ask("calibrate", **calibration._asdict())
 
 
 async def told(house: Household) -> tuple[Calibration, str]:
@@ -97,7 +96,7 @@ async def test_what_is_exported_is_a_configuration_that_says_the_same(house: Hou
     text = (await house.ask("GET", DOOR)).json["toml"]
     assert tomllib.loads(text) == tomllib.loads((house.state / "calibration-mock.toml").read_text())
     async with Household(pairing="off", config=text) as other:
-        assert (await other.ask("GET", DOOR)).json["calibration"] == dataclasses.asdict(FOUND)
+        assert (await other.ask("GET", DOOR)).json["calibration"] == FOUND._asdict()
 
 
 async def test_check_config_shows_what_comes_from_the_page(house: Household) -> None:
@@ -128,7 +127,7 @@ async def test_only_the_driver_calibrates_and_only_a_fresh_word_counts(house: Ho
         await other.until_error("not_driver")
         await other.ask("uncalibrate")
         await until(lambda: other.codes == ["not_driver"] * 2, "two refusals")
-        await phone.send(type="calibrate", tick=0, **dataclasses.asdict(FOUND))
+        await phone.send(type="calibrate", tick=0, **FOUND._asdict())
         await phone.until_error("stale")
         await phone.send(type="uncalibrate", tick=0)
         await until(lambda: phone.codes == ["stale"] * 2, "two refusals")
@@ -336,13 +335,13 @@ async def test_the_wiring_page_shows_the_calibrated_sides(house: Household) -> N
 
 
 async def test_under_the_owner_s_cap_a_car_is_tuned_slower_and_not_faster(house: Household) -> None:
-    slower = dataclasses.replace(CONFIGURED, min_duty=0.2, right_trim=0.9)
+    slower = CONFIGURED._replace(min_duty=0.2, right_trim=0.9)
     async with house.client({}) as phone:
         await phone.take()
         capped = await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.4})
         assert capped.status == 200
-        stronger = dataclasses.replace(CONFIGURED, swap=True, min_duty=0.31)
-        for n, faster in enumerate((stronger, dataclasses.replace(CONFIGURED, left_trim=0.81))):
+        stronger = CONFIGURED._replace(swap=True, min_duty=0.31)
+        for n, faster in enumerate((stronger, CONFIGURED._replace(left_trim=0.81))):
             await calibrate(phone, faster)
             await until(lambda n=n: len(phone.errors) > n, "a refusal")  # type: ignore[misc]
             assert phone.errors[n].code == "bad_value"
@@ -363,7 +362,7 @@ async def test_what_is_kept_already_is_not_written_again(house: Household) -> No
         await until_told(house, FOUND, "page")
         written = file.stat()
         await calibrate(phone)
-        other = dataclasses.replace(FOUND, min_duty=0.35)
+        other = FOUND._replace(min_duty=0.35)
         await phone.hears(4)
         assert file.stat() == written
         await calibrate(phone, other)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -49,14 +48,14 @@ def session() -> Session:
         (Session.stop, protocol.Stop()),
         (Session.reset, protocol.Reset(TICK)),
         (lambda s: s.limit(0.6), protocol.Limit(0.6, TICK)),
-        (lambda s: s.calibrate(**dataclasses.asdict(CALIBRATION)), protocol.Calibrate(CALIBRATION, TICK)),
+        (lambda s: s.calibrate(**CALIBRATION._asdict()), protocol.Calibrate(CALIBRATION, TICK)),
         (Session.uncalibrate, protocol.Calibrate(None, TICK)),
     ],
 )
 def test_the_car_reads_each_message_as_it_was_meant(
     send: Callable[[Session], str], message: protocol.Message
 ) -> None:
-    assert protocol.parse(send(session())) == message
+    assert repr(protocol.parse(send(session()))) == repr(message)  # sticks of two kinds may be equal
 
 
 def test_there_is_a_message_of_each_type_that_the_car_reads() -> None:

@@ -109,7 +109,7 @@ def test_forward_under_one_cap_is_reverse_under_the_other(
         play(drive, events, lambda _e, now, _r, drive=drive, seen=seen: seen.append(drive.output(now)))  # type: ignore[misc]
         outputs.append(seen)
     there, back = outputs
-    assert there == [dataclasses.replace(output, left=-output.left, right=-output.right) for output in back]
+    assert there == [output._replace(left=-output.left, right=-output.right) for output in back]
 
 
 @given(limits, caps, caps, timelines, st.booleans())

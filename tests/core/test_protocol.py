@@ -86,7 +86,7 @@ def raw(message: dict[str, Any], key: str, value: str) -> str:
 
 @pytest.mark.parametrize(("fields", "message"), GOOD, ids=lambda v: v.get("type") if type(v) is dict else "")
 def test_a_message_is_read(fields: dict[str, Any], message: Message) -> None:
-    assert parse(json.dumps(fields)) == message
+    assert repr(parse(json.dumps(fields))) == repr(message)  # sticks of two kinds may be equal
 
 
 def test_the_order_of_keys_and_the_space_between_do_not_matter() -> None:
@@ -309,7 +309,7 @@ def check(text: str) -> None:
             assert type(value) is float
             assert 0.0 < value <= 1.0
         elif name == "wanted":
-            axes = [getattr(value, f.name) for f in fields(value) if f.name != "side"]
+            axes = [getattr(value, key) for key in value._fields if key != "side"]
             assert all(type(axis) is float and -1.0 <= axis <= 1.0 for axis in axes)
         elif name == "calibration" and value is not None:
             assert 0.5 <= value.left_trim <= 1.0
@@ -347,8 +347,8 @@ def test_a_message_with_one_bent_value_is_a_message_or_a_coded_refusal(
 def test_every_good_drive_is_read_to_the_last_bit(a: float, b: float, seq: int, tick: int) -> None:
     sticks = {"type": "drive", "seq": seq, "tick": tick, "throttle": a, "steering": b}
     tank = {"type": "tank", "seq": seq, "tick": tick, "left": a, "right": b}
-    assert parse(json.dumps(sticks)) == Drive(seq, tick, Sticks(a, b))
-    assert parse(json.dumps(tank)) == Drive(seq, tick, Tank(a, b))
+    for sent, wanted in ((sticks, Sticks(a, b)), (tank, Tank(a, b))):
+        assert repr(parse(json.dumps(sent))) == repr(Drive(seq, tick, wanted))
 
 
 def test_the_longest_message_that_the_page_sends_is_far_below_the_limit() -> None:

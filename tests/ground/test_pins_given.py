@@ -80,5 +80,4 @@ def test_a_wiring_that_is_whole_or_all_default_is_not_warned_of(
 
 def test_one_pin_may_go_to_both_enables(tmp_path: Path) -> None:
     wiring = wiring_of(tmp_path, **{**ALL_SIX, "enb": ALL_SIX["ena"]})
-    assert wiring.shares_enable
-    assert not L298NConfig(ena="jumper", enb="jumper").shares_enable
+    assert wiring.ena == wiring.enb == ALL_SIX["ena"]

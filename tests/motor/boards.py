@@ -24,12 +24,17 @@ WIRINGS = {
 OUTPUTS = {"coast": COAST, "forward": Output(0.5, 0.5), "reverse": Output(-0.5, -0.5), "brake": BRAKE}
 
 
+def shares_enable(wiring: L298NConfig) -> bool:
+    """Tell whether one pin goes to both ENA and ENB."""
+    return wiring.ena == wiring.enb != "jumper"
+
+
 class WatchedPins(MockPins):
     """Pins that fail the test when both INs of a bridge are high, or one changes while its EN is."""
 
     def __init__(self, wiring: L298NConfig) -> None:
         super().__init__(clock=lambda: 0.0)
-        ena, enb = ("shared", "shared") if wiring.shares_enable else (wiring.ena, wiring.enb)
+        ena, enb = ("shared", "shared") if shares_enable(wiring) else (wiring.ena, wiring.enb)
         self.bridges = [(ena, wiring.in1, wiring.in2), (enb, wiring.in3, wiring.in4)]
 
     def record(self, bcm: int, op: str, value: float) -> None:

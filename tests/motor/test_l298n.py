@@ -20,6 +20,7 @@ from tests.motor.boards import (
     WatchedPins,
     board,
     names,
+    shares_enable,
     written,
 )
 
@@ -85,8 +86,8 @@ def test_each_change_writes_what_the_table_says_in_that_order(
     l298n.apply(OUTPUTS[after])
     writes = written(pins, wiring)
     for side, enable in ((LEFT, wiring.ena), (RIGHT, wiring.enb)):
-        table = JUMPERED_WRITES if enable == "jumper" or wiring.shares_enable else ENABLED_WRITES
-        own = slice(1, 3) if wiring.shares_enable else slice(3)
+        table = JUMPERED_WRITES if enable == "jumper" or shares_enable(wiring) else ENABLED_WRITES
+        own = slice(1, 3) if shares_enable(wiring) else slice(3)
         as_left = dict(zip(side[own], LEFT[own], strict=True))
         of_side = [write.split("=") for write in writes if write.split("=")[0] in as_left]
         assert " ".join(f"{as_left[name]}={value}" for name, value in of_side) == table[before, after]
@@ -168,7 +169,7 @@ def test_every_wire_is_claimed_once_as_what_it_is_and_low(wiring: L298NConfig) -
     terminals = names(wiring)
     pulsed = {terminals[bcm] for bcm in pins.hz}
     assert set(pins.hz.values()) == {150}
-    own_ena, own_enb = (pin != "jumper" and not wiring.shares_enable for pin in (wiring.ena, wiring.enb))
+    own_ena, own_enb = (pin != "jumper" and not shares_enable(wiring) for pin in (wiring.ena, wiring.enb))
     assert pulsed == ({"ena"} if own_ena else {"in1", "in2"}) | ({"enb"} if own_enb else {"in3", "in4"})
 
 

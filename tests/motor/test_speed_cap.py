@@ -29,8 +29,8 @@ from tests.motor.boards import ENABLED, JUMPERED, LEFT_JUMPER
 TIMEOUT_S = 0.5
 AHEAD = Sticks(1.0, 0.0)
 BY_DEFAULT = Calibration.of(Config())
-STRONG = dataclasses.replace(BY_DEFAULT, min_duty=0.8)
-WEAK = dataclasses.replace(BY_DEFAULT, min_duty=0.0, left_trim=0.5, right_trim=0.5)
+STRONG = BY_DEFAULT._replace(min_duty=0.8)
+WEAK = BY_DEFAULT._replace(min_duty=0.0, left_trim=0.5, right_trim=0.5)
 
 
 class Car:
@@ -196,7 +196,7 @@ def test_a_swap_moves_no_motor_past_its_own_trim() -> None:
         drive=DriveConfig(accel=20.0, decel=50.0), left=dataclasses.replace(Config().left, trim=0.5)
     )
     with car(config) as toy:
-        toy.calibrate(dataclasses.replace(toy.configured, swap=True))
+        toy.calibrate(toy.configured._replace(swap=True))
         toy.set_cap(0.4)
         toy.hold(AHEAD)
         assert toy.duties() == pytest.approx(

@@ -222,16 +222,15 @@ def test_the_motor_process_loads_neither_tornado_nor_asyncio_nor_logging() -> No
         "socket",
         "email",
         "http",
+        "dataclasses",
+        "inspect",
         "pathlib",
         "shutil",
         "tempfile",
         "urllib",
     }
-    assert not {
-        name
-        for name in loaded
-        if name.startswith(("picar.web", "picar.car", "picar.commands", "picar.motor.channel"))
-    }
+    ours = ("config", "options", "web", "car", "commands", "motor.channel")
+    assert not {name for name in loaded if name.startswith(tuple(f"picar.{name}" for name in ours))}
 
 
 def test_the_core_loads_neither_the_web_nor_a_motor() -> None:

@@ -12,10 +12,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from picar.config import Config
-
 if TYPE_CHECKING:
     from picar.calibration.values import Calibration
+    from picar.config import Config
     from picar.core.drive import Output
     from picar.motor.pins import Pins, Supply
 

@@ -33,20 +33,23 @@ class L298N(Board):
 
     def terminals(self) -> dict[str, int]:
         """Return the BCM number of each terminal that has a wire, enables first."""
-        return self.config.l298n.wired()
+        w = self.config.l298n
+        wires = {"ena": w.ena, "enb": w.enb, "in1": w.in1, "in2": w.in2, "in3": w.in3, "in4": w.in4}
+        return {name: bcm for name, bcm in wires.items() if bcm != "jumper"}
 
     def claim(self, pins: Pins, configured: Calibration | None = None) -> TwoMotors:
         """Claim the pins, low: PWM on EN, or on the INs where EN is jumpered or shared."""
         wiring, hz = self.config.l298n, self.config.motors.pwm_hz
+        shares_enable = wiring.ena == wiring.enb != "jumper"
 
         def channel(enable: int | str, in1: int, in2: int) -> Channel:
-            if isinstance(enable, str) or wiring.shares_enable:
+            if isinstance(enable, str) or shares_enable:
                 return _JumperChannel([], [Line(pins.pwm(pin, hz)) for pin in (in1, in2)])
             return _EnabledChannel(
                 [Line(pins.pwm(enable, hz))], [Line(pins.output(pin)) for pin in (in1, in2)]
             )
 
-        shared = [Line(pins.output(int(wiring.ena)))] if wiring.shares_enable else []
+        shared = [Line(pins.output(int(wiring.ena)))] if shares_enable else []
         a = channel(wiring.ena, wiring.in1, wiring.in2)
         b = channel(wiring.enb, wiring.in3, wiring.in4)
         return TwoMotors(pins, (a, b), Calibration.of(self.config), configured, standby=shared)

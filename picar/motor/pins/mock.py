@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins
@@ -13,8 +13,7 @@ from picar.motor.pins.checked import CheckedPins
 HISTORY = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One change of a pin: `op` is claim, write, pwm or close; `value` a level or a duty cycle."""
 
     t: float
