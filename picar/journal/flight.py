@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 KEEP_S = 60.0
 KEEP_FILES = 5
 Process = Literal["server", "motor"]
-# Number and size: a minute at 30 commands/s.
-_SLOTS: dict[Process, tuple[int, int]] = {"server": (4096, 224), "motor": (12288, 96)}
+# Number and size. A minute at 30 commands/s fits, with some to spare. The server notes each command and 10 other messages
+# per second: 60 * (30 + 10) = 2400. The motor process notes each command, and for a moving stick the writes of both speeds
+# at the command and at a step of the ramp before the next one: 60 * 30 * (1 + 2 + 2) = 9000.
+_SLOTS: dict[Process, tuple[int, int]] = {"server": (2560, 224), "motor": (9216, 88)}
 _HEADER = 64
 _GOODBYE = 0  # a byte that the server sets at a regular end
 _COUNTS: dict[Process, int] = {"server": 8, "motor": 16}  # positions in the header of the number of notes
@@ -130,6 +132,6 @@ def _shared_memory() -> int:
         os.ftruncate(fd, _SIZE)
     except OSError as error:
         os.close(fd)
-        problem = f"No memory for the flight recorder, 2 MB: {error.strerror}."
+        problem = f"No memory for the flight recorder, 1.4 MB: {error.strerror}."
         raise PicarError(f"{problem} Raise the limit (ulimit -a).") from None
     return fd

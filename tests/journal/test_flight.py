@@ -45,6 +45,26 @@ def test_the_oldest_are_overwritten(by: flight.Process) -> None:
     )
 
 
+def test_a_minute_of_a_moving_stick_at_30_commands_a_second_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1e8  # three years after the boot: the longest time
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    server = FlightRecorder("server")
+    motor = FlightRecorder("motor", server.fd)
+    motor.note('"state":"disarmed","reason":"commands_stale"')  # the longest note
+    for n in range(60 * 30):
+        now += 1 / 30
+        server.note(f'"client":"c1","got":{"x" * 150},"n":{n}')
+        motor.note(f'"n":{n},"did":"drive"')
+        for pin in (12, 13, 12, 13):  # the command and a step of the ramp
+            motor.pin(pin, "pwm", 0.00012345)
+        if n % 3 == 0:
+            server.note('"client":"c2","refused":"not_driver"')
+    notes = [*server.recent()]
+    assert b'"state":"disarmed"' in notes[0]
+    assert len(notes) == 1 + 60 * (30 + 10 + 30 * 5)
+    assert not any(b"too_long" in note for note in notes)
+
+
 def test_what_is_older_than_a_minute_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     recorder = FlightRecorder("server")
     now = 1000.0
