@@ -127,7 +127,8 @@ class Server:
 
 def environment(folder: Path, root: Path = ROOT) -> dict[str, str]:
     """Return this process's environment, but with nothing of the user's own car, which a bench must not touch."""
-    own = ("PICAR_", "STATE_DIRECTORY", "RUNTIME_DIRECTORY")
+    # Without PYTHONDONTWRITEBYTECODE: an installed car has its bytecode, and compiling costs each process memory and time.
+    own = ("PICAR_", "STATE_DIRECTORY", "RUNTIME_DIRECTORY", "PYTHONDONTWRITEBYTECODE")
     env = {k: v for k, v in os.environ.items() if not k.startswith(own)}
     return env | {"PYTHONPATH": str(root), "XDG_STATE_HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
 
