@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import shlex
-import shutil
 import sys
 from pathlib import Path
 
@@ -37,7 +36,8 @@ def program() -> str:
         script = Path(sys.executable).with_name(_NAME)
     if not os.access(script, os.X_OK):
         return f"{_short(sys.executable)} -m {_NAME}"
-    found = shutil.which(_NAME)
+    named = (Path(folder, _NAME) for folder in os.get_exec_path())
+    found = next((path for path in named if os.access(path, os.X_OK) and path.is_file()), None)
     if found and os.path.realpath(found) == os.path.realpath(script):
         return _NAME
     return _short(str(script))

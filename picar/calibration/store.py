@@ -17,7 +17,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -119,6 +118,8 @@ class Overlay:
                 return {}
         if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
             raise ValueError(f"one of its lines has more than {_MOST_DOTS} dots")
+        import tomllib  # here and below, because most cars are as configured
+
         try:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError:
@@ -243,6 +244,8 @@ def _parse(tables: dict[str, Any]) -> Calibration:
 
 def _text(calibration: Calibration, others: dict[str, Any]) -> str:
     """Return the lines of a calibration, with the values of another version where TOML can be written as simply."""
+    import tomllib
+
     tables: dict[str, Any] = {name: value for name, value in others.items() if not isinstance(value, dict)}
     for name, ours in tomllib.loads(calibration.toml()).items():
         tables[name] = {**ours, **others.get(name, {})}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import functools
 import importlib
 import os
 import sys
@@ -55,8 +56,16 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser, with only the command that the arguments name, or with all commands."""
+    try:
+        columns = os.get_terminal_size().columns or 80
+    except OSError:  # not a terminal
+        columns = 80
+    # Without a width it loads `shutil` and with it two compression libraries, half a MiB.
+    formatter = functools.partial(argparse.HelpFormatter, width=columns - 2)
     parser = argparse.ArgumentParser(
-        prog="picar", description="A WiFi remote-control car that stops when the link is lost."
+        prog="picar",
+        description="A WiFi remote-control car that stops when the link is lost.",
+        formatter_class=formatter,
     )
     parser.add_argument("--version", action="version", version=f"picar {__version__}")
     parser.set_defaults(command=None, parser=parser)
@@ -64,7 +73,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     for name in set(arguments[:1]).intersection(COMMANDS) or COMMANDS:
         module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
         sentence = module.run.__doc__.splitlines()[0]
-        command = commands.add_parser(name, help=sentence, description=sentence)
+        command = commands.add_parser(name, help=sentence, description=sentence, formatter_class=formatter)
         command.set_defaults(command=module.run, parser=command)
         module.arguments(command)
     return parser

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -216,6 +215,8 @@ def _drawing(text: str) -> list[str]:
         lines = list(qr.qr_code(text))
     except UnicodeEncodeError:
         colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        import shutil
+
         columns = shutil.get_terminal_size().columns if colours else 0
         lines = qr.qr_code_in_colours(text, columns - 2)
     return ["  " + line for line in lines] + [""] * bool(lines)

@@ -69,6 +69,8 @@ def test_where_the_path_leads_to_this_very_program_its_name_is_enough(folder: Pa
     (links / "picar").symlink_to(program)
     assert called(str(program), "pair", folder, path=str(links)) == "picar pair"
     assert called(str(links / "picar"), "pair", folder, path=str(links)) == "picar pair"
+    (folder / "picar").mkdir()  # no program: a shell passes it over
+    assert called(str(program), "pair", folder, path=f"{folder}:{links}") == "picar pair"
     others = folder / "others"
     others.mkdir()
     shutil.copy(program, others / "picar")  # another program of that name

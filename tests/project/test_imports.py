@@ -22,7 +22,9 @@ AT_REST_NOT = {
     "picar.wiring.svg",
     "picar.wiring.text",
     "segno",
+    "shutil",
     "tempfile",
+    "tomllib",
     "urllib.request",
     "xml",
 }
