@@ -56,12 +56,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser, with only the command that the arguments name, or with all commands."""
-    try:
-        columns = os.get_terminal_size().columns or 80
-    except OSError:  # not a terminal
-        columns = 80
+    columns = os.get_terminal_size().columns if os.isatty(1) else 0
     # Without a width it loads `shutil` and with it two compression libraries, half a MiB.
-    formatter = functools.partial(argparse.HelpFormatter, width=columns - 2)
+    formatter = functools.partial(argparse.HelpFormatter, width=(columns or 80) - 2)
     parser = argparse.ArgumentParser(
         prog="picar",
         description="A WiFi remote-control car that stops when the link is lost.",

@@ -43,9 +43,7 @@ def run(options: argparse.Namespace) -> int:
     trace = tracing.trace.fd if tracing else None
     if tracing:
         tracing.start()
-    motor = MotorProcess(
-        [flight.fd] if trace is None else [flight.fd, trace]
-    )  # both start during the imports
+    motor = MotorProcess(flight.fd, trace)  # both start during the imports
 
     import asyncio
 

@@ -85,7 +85,7 @@ class Channel:
             BackendError: it cannot use the pins.
             ChannelError: it ended or hung before it was ready.
         """
-        motor = motor or MotorProcess(self._order.descriptors)
+        motor = motor or MotorProcess(self._order.flight, self._order.trace)
         self._process, self._commands, self._status = motor.popen, motor.commands, motor.status
         for fd in (self._commands, self._status):
             os.set_blocking(fd, False)

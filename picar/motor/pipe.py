@@ -153,11 +153,6 @@ class Order(NamedTuple):
         in_force = calibrated.applied_to(config) if calibrated else config
         return cls(backend, trace, flight, speed_cap, Calibration.of(config), in_force)
 
-    @property
-    def descriptors(self) -> tuple[int, ...]:
-        """The descriptors that the motor process inherits."""
-        return tuple(fd for fd in (self.trace, self.flight) if fd is not None)
-
     def encode(self) -> bytes:
         """Return the line to send, without the parts of the configuration that concern the server alone."""
         import dataclasses  # here, because the motor process needs none
