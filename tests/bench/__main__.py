@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import compileall
 import json
 import random
 import signal
@@ -145,6 +146,8 @@ def main(argv: list[str] | None = None) -> int:
         if args.spectators is not None:
             return watched(args, Path(base))
         cars = CARS | ({BEFORE: args.against} if args.against else {})
+        for root in cars.values():  # else the first round would measure the compiler too
+            compileall.compile_dir(root / "picar", quiet=2)
         rounds, page, first = asyncio.run(measure(count, plan, Path(base), cars))
     where = f"{machine()}, {priority(first)}"
     print(table(where, rounds, page))

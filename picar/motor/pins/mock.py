@@ -10,7 +10,7 @@ from typing import NamedTuple
 from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins
 
-HISTORY = 1000
+HISTORY = 250
 
 
 class Write(NamedTuple):
