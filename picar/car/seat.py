@@ -158,11 +158,11 @@ class Seat:
         now = self.car.now()
         if not self.rate.allows(now):
             return "too_fast"
-        if not isinstance(message, Release | Take) and not self.car.may_drive(self.id):
+        if not isinstance(message, (Release, Take)) and not self.car.may_drive(self.id):
             return "not_driver"
         if isinstance(message, Drive):
             return self._drive(message, now)
-        if isinstance(message, Release | Deny):
+        if isinstance(message, (Release, Deny)):
             return self.car.act(self, message, now, now)
         sent_at = self.link.sent_at(message.tick, now)
         return Refusal.STALE if sent_at is None else self.car.act(self, message, sent_at, now)

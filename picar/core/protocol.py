@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from picar.calibration.values import PLACES, Calibration, option_of
 from picar.core.drive import Refusal
@@ -50,8 +50,7 @@ class ProtocolError(ValueError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Drive:
+class Drive(NamedTuple):
     """Desired sticks, raw; a tank command or a jog arrives as this too."""
 
     seq: int
@@ -117,8 +116,7 @@ class Calibrate:
 Message = Drive | Take | Release | Grant | Deny | Stop | Reset | Limit | Calibrate
 
 
-@dataclass(frozen=True, slots=True)
-class CarState:
+class CarState(NamedTuple):
     """The content of a state message that is the same for all clients; `you` and `waiting` are added for each role.
 
     `requests` holds the first in line, `requests_total` counts all of them.

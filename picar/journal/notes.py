@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 
 NOTED_CHARACTERS = 150  # of a message
-ROOM, ROOM_PER_S = 50.0, 10.0  # notes; a minute of them is a sixth of the server's ring
+ROOM, ROOM_PER_S = 50.0, 10.0  # notes; a minute of them is a quarter of the server's ring
 
 
 class Notebook:

@@ -27,6 +27,7 @@ from picar.system.systemd import catch_signals
 
 BEAT_S = 0.048  # while a wheel turns or a command waits for its answer; the server takes 0.5 s of silence for a hang
 RESTING_BEAT_S = 0.5
+UNANSWERED = 20  # so many commands are answered at once: the server remembers each until then
 EARLY_S = 0.015  # a beat that is due so soon is sent at once when a command has woken this process
 GOODBYE_S = 1.0  # after a signal: time for the server to close the pipe
 READ_BYTES = 512  # about ten commands between two looks at the clock; their refusals fit one status
@@ -79,7 +80,7 @@ class MotorLoop:
         self._refused: list[tuple[int, str]] = []
         self._answer_now = False
         self._said: tuple[Any, ...] = ()
-        self._said_at = 0.0
+        self._said_at = self._beat_at = 0.0
         self._signalled = self._braking = False
         self._leave_at: float | None = None  # after a signal: the pins are low, and the loop ends then
 
@@ -181,15 +182,24 @@ class MotorLoop:
 
     def _report(self, now: float) -> None:
         """Send a status if it is due: an answer, a change, or the beat."""
-        drive = self._drive
-        moving = self._moving
+        drive, moving = self._drive, self._moving
         news = (drive.state, drive.reason, moving)
         if news[:2] != self._said[:2]:
             self._note(f'"state":"{drive.state}","reason":{json.dumps(drive.reason)}')
-        if news == self._said and not self._answer_now and now < self._beat_at - EARLY_S:
+        waiting = self._handled - self._answered
+        self._beat_at = self._said_at + (BEAT_S if moving or waiting else RESTING_BEAT_S)
+        answer_now = self._answer_now or waiting >= UNANSWERED
+        if news == self._said and not answer_now and now < self._beat_at - EARLY_S:
             return
+        self._send(self._status_now(moving).encode())
+        self._refused, self._answer_now = [], False
+        self._answered, self._said, self._said_at = self._handled, news, now
+        self._beat_at = now + (BEAT_S if moving else RESTING_BEAT_S)
+
+    def _status_now(self, moving: bool) -> pipe.Status:
+        drive = self._drive
         applied, wanted = drive.applied, drive.wanted
-        status = pipe.Status(
+        return pipe.Status(
             n=self._handled,
             state=drive.state,
             reason=drive.reason,
@@ -200,9 +210,6 @@ class MotorLoop:
             refused=self._refused,
             pose=self._world.pose if self._world else None,
         )
-        self._send(status.encode())
-        self._refused, self._answer_now = [], False
-        self._answered, self._said, self._said_at = self._handled, news, now
 
     def _send(self, line: bytes) -> None:
         """Write a status, or drop it if it does not fit: a blocked write would block the commands too."""
@@ -214,11 +221,6 @@ class MotorLoop:
     @property
     def _moving(self) -> bool:
         return self._drive.moving or self._braking or (self._world is not None and self._world.moving)
-
-    @property
-    def _beat_at(self) -> float:
-        soon = self._moving or self._handled != self._answered
-        return self._said_at + (BEAT_S if soon else RESTING_BEAT_S)
 
     def _time_left(self, now: float) -> float:
         due = min(self._drive.next_event(now), self._beat_at, self._leave_at or math.inf)

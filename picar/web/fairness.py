@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketProtocol13
 
 from picar.web.request_heads import HeadStream
@@ -83,14 +84,44 @@ class FairListener(socket.socket):
 
 
 class FairWebSocket(WebSocketProtocol13):
-    """A WebSocket that yields to the loop before each frame that has already arrived.
+    """A WebSocket that handles a frame in the turn in which it arrives, and one frame per turn.
 
-    It takes whole packets from its stream. Tornado would read the parts of a frame one by one, all frames in one turn.
+    Tornado's loop over the frames is a coroutine. As part of a task it would go on one turn after each packet; here the
+    stream lets it go on with the packet.
     """
 
     stream: HeadStream
-
     _arrived = b""
+    _needs_packet = False
+
+    async def _receive_frame_loop(self) -> None:
+        self._frames = super()._receive_frame_loop()
+        self._ended = asyncio.get_running_loop().create_future()
+        self._go_on()
+        try:
+            await self._ended
+        finally:
+            self._frames.close()
+
+    def _go_on(self, packet: bytes | None = b"") -> None:
+        """Handle frames until a packet is missing, or the next frame has to wait for its turn; None: no packet will come."""
+        if self._ended.done():
+            return
+        try:
+            if packet is None:
+                self._frames.throw(StreamClosedError())
+            else:
+                self._arrived += packet
+                self._frames.send(None)
+        except StopIteration:
+            self._ended.set_result(None)
+        except Exception as error:
+            self._ended.set_exception(error)
+        else:
+            if self._needs_packet:
+                self.stream.pass_packet(self._go_on)
+            else:
+                asyncio.get_running_loop().call_soon(self._go_on)
 
     async def _receive_frame(self) -> None:
         if self._arrived:
@@ -99,7 +130,9 @@ class FairWebSocket(WebSocketProtocol13):
 
     async def _read_bytes(self, n: int) -> bytes:
         while len(self._arrived) < n:
-            self._arrived += await self.stream.next_packet()
+            self._needs_packet = True
+            await asyncio.sleep(0)
+            self._needs_packet = False
         data, self._arrived = self._arrived[:n], self._arrived[n:]
         self._wire_bytes_in += n
         return data

@@ -55,7 +55,7 @@ class HeadStream(IOStream):
     ) -> None:
         self._wait_for_turn = wait_for_turn
         self._unread = bytearray()  # bytes received behind a head: its body, or the next head
-        self._wants_packet = False
+        self._take: Callable[[bytes | None], None] | None = None  # of `pass_packet`
         super().__init__(connection, max_buffer_size=max_buffer_size, read_chunk_size=READ_BYTES)
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> asyncio.Future[bytes]:  # noqa: ARG002
@@ -109,43 +109,56 @@ class HeadStream(IOStream):
             new, self._unread = bytes(self._unread), bytearray()
             return new
 
-    def next_packet(self) -> asyncio.Future[bytes]:
-        """Read what arrives next, in the turn after it was reported. `read_bytes` costs more: it first tries in vain.
+    def pass_packet(self, take: Callable[[bytes | None], None]) -> None:
+        """Pass what arrives next, in the turn in which it arrives; None when the connection is closed.
 
-        Raises:
-            StreamClosedError: the connection was closed before, also as the exception of the future.
+        `read_bytes` costs more: it tries to read before anything has arrived, and wakes its reader one turn later.
         """
+        if self.closed():
+            self.io_loop.add_callback(take, None)
+            return
         if self._unread or self._read_buffer_size:
-            return asyncio.ensure_future(self.read_bytes(READ_BYTES, partial=True))
-        self._check_closed()
-        packet = self._start_read()
-        self._wants_packet = True
-        self._add_io_state(self.io_loop.READ)
-        return packet
+            reading: asyncio.Future[bytes] = asyncio.ensure_future(self.read_bytes(READ_BYTES, partial=True))
+        else:
+            reading = self._start_read()
+            self._take = take
+            self._add_io_state(self.io_loop.READ)
+        reading.add_done_callback(lambda done: take(None if done.exception() else done.result()))
 
     def _handle_read(self) -> None:
-        if not self._wants_packet:
+        if self._take is None:
             super()._handle_read()
             return
         try:
-            data = self.socket.recv(READ_BYTES)
+            packet = self.socket.recv(READ_BYTES)
         except BlockingIOError:
             return
         except OSError as error:
             self.close(exc_info=error)
             return
-        if not data:
+        if not packet:
             self.close()
             return
-        packet, self._read_future, self._wants_packet = self._read_future, None, False
-        if packet is not None and not packet.done():
-            packet.set_result(data)
+        take, self._take, self._read_future = self._take, None, None
+        take(packet)
 
     def close_fd(self) -> None:
         """Close the socket, and keep the received bytes: a STOP may follow a request whose answer failed."""
         with contextlib.suppress(OSError):
             self._unread += self.socket.recv(READ_BYTES)
         super().close_fd()
+
+    def send(self, data: bytes) -> None:
+        """Write to an open connection that is not writing, without a future: a failed connection closes."""
+        try:
+            sent = self.socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self.close(exc_info=error)
+            return
+        if sent < len(data):
+            self.write(data[sent:])
 
     def write(self, data: bytes | memoryview) -> asyncio.Future[None]:
         """Write; Tornado's 400 without a body gets one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import re
 import socket
@@ -174,7 +175,9 @@ class Server:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.Handle | None = None
-        self._due_at = 0.0
+        self._read_guarded, self._pulse_guarded, self._serve_guarded = map(
+            self._guarded, (self._read, self._pulse, self._serve)
+        )
         self._pulse_is_next = self._serve_is_next = False
         self._store_checked_at = 0.0
         self._watchdog = Watchdog()
@@ -184,7 +187,8 @@ class Server:
     async def run(self) -> int:
         """Serve. Return the exit code: 0 after `end`, 1 after a failure."""
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._channel.fileno(), self._guarded(self._read_status))
+        gc.freeze()  # what exists now stays: the collector, which would stop the loop for it, skips it
+        self._loop.add_reader(self._channel.fileno(), self._read_guarded)
         self._hub.wake = self._pulse_soon
         self._watch.start()
         self._http.add_sockets(self._sockets)
@@ -218,10 +222,9 @@ class Server:
         else:
             self._loop.call_soon_threadsafe(self._ended.set)
 
-    def _read_status(self) -> None:
+    def _read(self) -> None:
         self._channel.read()
         if self._hub.is_pulse_due():
-            self._due_at = self._hub.now()
             self._pulse()
 
     def _pulse_soon(self) -> None:
@@ -232,16 +235,14 @@ class Server:
         if self._timer:
             self._timer.cancel()
         self._pulse_is_next = True
-        self._due_at = self._loop.time()
-        self._timer = self._loop.call_soon(self._guarded(self._pulse))
+        self._timer = self._loop.call_soon(self._pulse_guarded)
 
     def _pulse(self) -> None:
         assert self._loop is not None
         if self._timer:
             self._timer.cancel()
         self._pulse_is_next = False
-        self._due_at = max(self._due_at + self._hub.pulse(), self._loop.time())
-        self._timer = self._loop.call_at(self._due_at, self._guarded(self._pulse))
+        self._timer = self._loop.call_later(self._hub.pulse(), self._pulse_guarded)
         now = self._loop.time()
         if self._channel.fresh():
             self._watchdog.feed(now)  # only here: both processes are known to run
@@ -257,7 +258,7 @@ class Server:
         assert self._loop is not None
         self._serve_is_next = self._hub.serve()
         if self._serve_is_next:
-            self._loop.call_soon(self._guarded(self._serve))
+            self._loop.call_soon(self._serve_guarded)
 
     def _check_store(self) -> None:
         """Apply changes by another process: disconnect removed phones, and set its speed cap."""

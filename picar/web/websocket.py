@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import socket
 import struct
 from http import HTTPStatus
 from typing import Any
 
-from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
 from picar.car.hub import Hub
@@ -19,8 +16,7 @@ from picar.core.protocol import MAX_BYTES, SUBPROTOCOL
 from picar.web.connection_limits import ConnectionLimits
 from picar.web.fairness import FairWebSocket
 from picar.web.handler import Handler, Refused
-
-log = logging.getLogger(__name__)
+from picar.web.request_heads import HeadStream
 
 SEND_BYTES = 16 * 1024  # the kernel's buffer for a client that does not read; the default is megabytes
 _NO_UPGRADE = (
@@ -36,7 +32,7 @@ class DriveSocket(Handler, WebSocketHandler):
     hub: Hub
     limits: ConnectionLimits
     _seat: Seat | None = None
-    _stream: IOStream | None = None
+    _stream: HeadStream | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands (RFC 6455 §4.2.1). Tornado's own refusals are lines of text, so its checks are made here before."""
@@ -129,17 +125,12 @@ class DriveSocket(Handler, WebSocketHandler):
         stream = self._open_stream()
         if stream is None or stream.writing():
             return False
-        try:
-            sent = stream.write(frame)
-        except StreamClosedError:
-            return False
-        if not sent.done():
-            sent.add_done_callback(_forget)
+        stream.send(frame)
         return True
 
-    def _open_stream(self) -> IOStream | None:
+    def _open_stream(self) -> HeadStream | None:
         connection = self.ws_connection
-        stream: IOStream | None = getattr(connection, "stream", None)
+        stream: HeadStream | None = getattr(connection, "stream", None)
         if connection is None or connection.is_closing() or stream is None or stream.closed():
             return None
         return stream
@@ -164,9 +155,3 @@ def _not_websocket(sentence: str) -> Refused:
     """Return the 426, with the headers that it must have (RFC 9110 §15.5.22, RFC 6455 §4.4)."""
     offer = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
     return Refused(HTTPStatus.UPGRADE_REQUIRED, "not_websocket", sentence, **offer)
-
-
-def _forget(sent: asyncio.Future[None]) -> None:
-    """Retrieve the exception of a failed write, so that asyncio logs no warning; `on_close` handles the end."""
-    if not sent.cancelled() and not isinstance(sent.exception(), StreamClosedError | None):
-        log.warning("a state could not be sent: %s", sent.exception())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -300,7 +299,7 @@ def check(text: str) -> None:
         assert message.code in {"bad_message", "unknown_type", "bad_value"}
         assert json.loads(protocol.error(message.code, str(message)))["code"] == message.code
         return
-    for name in (f.name for f in fields(message)):
+    for name in type(message).__annotations__:
         value = getattr(message, name)
         if name in ("seq", "tick"):
             assert type(value) is int
