@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 DRIVING_S = 1.0  # after the newest command: so long its sender counts as driving
 LISTED = 5  # each state lists the first clients that ask for the wheel, with their names
 ALONE_PULSE_S = 0.5
-DRIVING_PULSE_S = 0.06  # without a beat of the motor process, which brings a pulse every 0.05 s
+DRIVING_PULSE_S = 0.08  # without a beat of the motor process, which brings a pulse every 0.05 s on average
 _CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 
@@ -225,7 +225,7 @@ class Hub:
         self._note_driver(now)
         self._pulsed_at = now
         if self._driving(now):
-            return DRIVING_PULSE_S
+            return min(DRIVING_PULSE_S, self.channel.patience_s)
         return RESTING_TICK_S if self.is_watched else ALONE_PULSE_S
 
     def serve(self) -> bool:

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_S = 60.0  # Python starts in seconds on a Pi Zero 2 W, in tens of seconds on an emulated one
 SILENCE_S = 0.5
 RESTING_SILENCE_S = 2.0
+LEAST_PATIENCE_S = 0.001
 EXIT_TIMEOUT_S = 1.5  # at rest; the motor process gives up by itself after 1 s
 REAP_S = 0.01  # between a process's end-of-file and its exit code
 READ_BYTES = 65536
@@ -116,6 +117,15 @@ class Channel:
         return self._clock() - self._heard_at
 
     @property
+    def patience_s(self) -> float:
+        """Seconds for which the motor process may stay silent from now on."""
+        now = self._clock()
+        left_s = self._heard_at + (SILENCE_S if self.status.moving else RESTING_SILENCE_S) - now
+        if self.status.n < self.sent:
+            left_s = min(left_s, self._waiting_since + SILENCE_S - now)
+        return max(LEAST_PATIENCE_S, left_s)
+
+    @property
     def stands_still(self) -> bool:
         """Whether no wheel turns, and no command of a driver is on its way. Stops, releases and caps turn no wheel."""
         return not self.status.moving and not self._unsettled
@@ -179,7 +189,7 @@ class Channel:
                 return
 
     def check(self) -> None:
-        """Kill a motor process that is silent for too long; call this every 60 ms while anything moves.
+        """Kill a motor process that is silent for too long; call this after `patience_s` at the latest.
 
         It reads before it judges, because the statuses of a time in which this process itself hung are still in the pipe.
         """

@@ -25,10 +25,11 @@ from picar.motor import pipe
 from picar.motor.boards import Bridge
 from picar.system.systemd import catch_signals
 
-BEAT_S = 0.048  # while a wheel turns or a command waits for its answer; the server takes 0.5 s of silence for a hang
+BEAT_S = 0.049  # while a wheel turns, on average; the server takes 0.5 s of silence for a hang
+ANSWER_S = 0.049  # a command waits no longer for its answer
 RESTING_BEAT_S = 0.5
 UNANSWERED = 20  # so many commands are answered at once: the server remembers each until then
-EARLY_S = 0.015  # a beat that is due so soon is sent at once when a command has woken this process
+EARLY_S = 0.034  # a beat that is due so soon is sent with a command: at 30 commands/s, one comes in that time
 GOODBYE_S = 1.0  # after a signal: time for the server to close the pipe
 READ_BYTES = 512  # about ten commands between two looks at the clock; their refusals fit one status
 _STICKS = ("drive", "tank", "jog")
@@ -79,8 +80,9 @@ class MotorLoop:
         self._handled = self._answered = 0  # numbers of the newest commands
         self._refused: list[tuple[int, str]] = []
         self._answer_now = False
+        self._waiting_since = 0.0  # the oldest command without an answer
         self._said: tuple[Any, ...] = ()
-        self._said_at = self._beat_at = 0.0
+        self._beat_at = 0.0  # the next beat
         self._signalled = self._braking = False
         self._leave_at: float | None = None  # after a signal: the pins are low, and the loop ends then
 
@@ -137,6 +139,8 @@ class MotorLoop:
         kind, n, *rest = frame
         stopped = self._drive.state == State.STOPPED
         refusal = self._obey(kind, rest, now)
+        if self._handled == self._answered:
+            self._waiting_since = now
         self._handled = n
         self._answer_now = self._answer_now or refusal is not None or kind not in _STICKS
         if kind == "stop" and stopped:
@@ -186,15 +190,14 @@ class MotorLoop:
         news = (drive.state, drive.reason, moving)
         if news[:2] != self._said[:2]:
             self._note(f'"state":"{drive.state}","reason":{json.dumps(drive.reason)}')
-        waiting = self._handled - self._answered
-        self._beat_at = self._said_at + (BEAT_S if moving or waiting else RESTING_BEAT_S)
-        answer_now = self._answer_now or waiting >= UNANSWERED
-        if news == self._said and not answer_now and now < self._beat_at - EARLY_S:
+        answer_now = self._answer_now or self._handled - self._answered >= UNANSWERED
+        if news == self._said and not answer_now and now < min(self._beat_at - EARLY_S, self._answer_by):
             return
         self._send(self._status_now(moving).encode())
         self._refused, self._answer_now = [], False
-        self._answered, self._said, self._said_at = self._handled, news, now
-        self._beat_at = now + (BEAT_S if moving else RESTING_BEAT_S)
+        self._answered, self._said = self._handled, news
+        early_s = min(max(0.0, self._beat_at - now), EARLY_S)
+        self._beat_at = now + (early_s + BEAT_S if moving else RESTING_BEAT_S)
 
     def _status_now(self, moving: bool) -> pipe.Status:
         drive = self._drive
@@ -219,11 +222,15 @@ class MotorLoop:
             return
 
     @property
+    def _answer_by(self) -> float:
+        return self._waiting_since + ANSWER_S if self._handled != self._answered else math.inf
+
+    @property
     def _moving(self) -> bool:
         return self._drive.moving or self._braking or (self._world is not None and self._world.moving)
 
     def _time_left(self, now: float) -> float:
-        due = min(self._drive.next_event(now), self._beat_at, self._leave_at or math.inf)
+        due = min(self._drive.next_event(now), self._beat_at, self._answer_by, self._leave_at or math.inf)
         return max(0.0, due - self._clock())
 
     def _on_signal(self) -> None:
