@@ -27,7 +27,7 @@ from picar.system.systemd import catch_signals
 
 BEAT_S = 0.049  # while a wheel turns, on average; the server takes 0.5 s of silence for a hang
 ANSWER_S = 0.049  # a command waits no longer for its answer
-RESTING_BEAT_S = 0.5
+RESTING_BEAT_S = 0.64
 UNANSWERED = 20  # so many commands are answered at once: the server remembers each until then
 EARLY_S = 0.034  # a beat that is due so soon is sent with a command: at 30 commands/s, one comes in that time
 GOODBYE_S = 1.0  # after a signal: time for the server to close the pipe

@@ -35,7 +35,7 @@ class Tree:
         """Return the text of the first readable file of these, or `None`."""
         for path in paths:
             with contextlib.suppress(OSError):
-                return _read(self.root / path).decode(errors="replace").strip("\0 \n")
+                return _read(f"{self.root}/{path}").decode(errors="replace").strip("\0 \n")
         return None
 
     def find(self, pattern: str) -> list[str]:
@@ -155,7 +155,7 @@ def cpu_times(files: Tree) -> tuple[int, int] | None:
     return sum(ticks) - ticks[_IDLE] - ticks[_IOWAIT], sum(ticks)
 
 
-def _read(path: Path) -> bytes:
+def _read(path: str) -> bytes:
     """Read the beginning of a file."""
     fd = os.open(path, _READ_FLAGS)
     try:

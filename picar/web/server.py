@@ -249,9 +249,9 @@ class Server:
         if now - self._store_checked_at >= STORE_CHECK_S:
             self._store_checked_at = now
             self._check_store()
-        self._hub.on_host(self._watch.look(wanted=self._hub.is_watched))
         if not self._serve_is_next:
             self._serve()
+        self._hub.on_host(self._watch.look(wanted=self._hub.is_watched))  # last: it wakes a thread
 
     def _serve(self) -> None:
         """Send a slice of the due states; send the next slice after the sockets were polled."""
@@ -262,8 +262,9 @@ class Server:
 
     def _check_store(self) -> None:
         """Apply changes by another process: disconnect removed phones, and set its speed cap."""
-        self._hub.keep_only({one.id for one in self._gate.store.paired})
-        self._hub.on_kept_cap(self._gate.store.speed_cap)
+        store = self._gate.store
+        self._hub.keep_only({one.id for one in store.paired})
+        self._hub.on_kept_cap(store.speed_cap)
 
     def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:
         """End the server if the work fails: a server without its watch must not drive."""
