@@ -7,7 +7,6 @@ note keeps no allocated memory, never waits, and writes to no disk.
 from __future__ import annotations
 
 import contextlib
-import heapq
 import json
 import mmap
 import os
@@ -76,6 +75,8 @@ class FlightRecorder:
 
     def recent(self) -> Iterator[bytes]:
         """Return the lines of the last minute of both processes, oldest first, each with its newline."""
+        import heapq  # rarely needed
+
         since = time.monotonic() - KEEP_S
         both = heapq.merge(self._lines("server"), self._lines("motor"))
         return (line for t, line in both if t >= since)
