@@ -235,7 +235,10 @@ class Drive:
         """
         self._meet_deadlines(now)
         if self.state is State.ARMED and now < self._deadline:
-            self._let_pass(now)
+            if self._steady:
+                self._updated_at = now
+            else:
+                self._follow(now)
         return self.output(now)
 
     def output(self, now: float) -> Output:
@@ -300,12 +303,6 @@ class Drive:
             self._left.halt(now)
             self._right.halt(now)
             self.applied, self._updated_at = Wheels(0.0, 0.0), now
-
-    def _let_pass(self, now: float) -> None:
-        if self._steady:
-            self._updated_at = now
-        else:
-            self._follow(now)
 
     def _follow(self, now: float) -> None:
         limits, before, target = self._limits, self.applied, self._target()

@@ -22,7 +22,7 @@ import select
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from picar.calibration.values import Calibration
 from picar.core.drive import Reason
@@ -119,11 +119,7 @@ class Channel:
     @property
     def patience_s(self) -> float:
         """Seconds for which the motor process may stay silent from now on."""
-        now = self._clock()
-        left_s = self._heard_at + (SILENCE_S if self.status.moving else RESTING_SILENCE_S) - now
-        if self.status.n < self.sent:
-            left_s = min(left_s, self._waiting_since + SILENCE_S - now)
-        return max(LEAST_PATIENCE_S, left_s)
+        return max(LEAST_PATIENCE_S, min(end for end, _ in self._ends_of_patience()) - self._clock())
 
     @property
     def stands_still(self) -> bool:
@@ -268,16 +264,20 @@ class Channel:
         self._on_status(before, status)
         self._wake_waiters()
 
+    def _ends_of_patience(self) -> Iterator[tuple[float, str]]:
+        """Yield the times at which a silence from now on is too long, each with its sentence."""
+        if self.status.moving:
+            yield self._heard_at + SILENCE_S, f"motor process silent for {SILENCE_S:g} s while driving"
+        if self.status.n < self.sent:
+            yield (
+                self._waiting_since + SILENCE_S,
+                f"motor process has not answered a command for {SILENCE_S:g} s",
+            )
+        yield self._heard_at + RESTING_SILENCE_S, f"motor process silent for {RESTING_SILENCE_S:g} s"
+
     def _silence(self) -> str:
         """Return the sentence about a silence that is too long, empty otherwise."""
-        now = self._clock()
-        if self.status.moving and now - self._heard_at > SILENCE_S:
-            return f"motor process silent for {SILENCE_S:g} s while driving"
-        if self.status.n < self.sent and now - self._waiting_since > SILENCE_S:
-            return f"motor process has not answered a command for {SILENCE_S:g} s"
-        if now - self._heard_at > RESTING_SILENCE_S:
-            return f"motor process silent for {RESTING_SILENCE_S:g} s"
-        return ""
+        return next((why for end, why in self._ends_of_patience() if self._clock() > end), "")
 
     def _wait_until_ready(self) -> None:
         give_up_at = self._clock() + START_TIMEOUT_S
