@@ -1,7 +1,7 @@
 """The flight recorder: notes of both processes about the last minute, in shared memory.
 
-Each process writes its own ring and can read the other's, also after the other's death. Slots have a fixed size; a
-note keeps no allocated memory, never waits, and writes to no disk.
+Each process writes its own ring and can read the other's, also after the other's death. Slots have a fixed size and
+hold the time and the members of a note; a note keeps no allocated memory, never waits, and writes to no disk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Process = Literal["server", "motor"]
 # Number and size. A minute at 30 commands/s fits, with some to spare. The server notes each command and 10 other messages
 # per second: 60 * (30 + 10) = 2400. The motor process notes each command, and for a moving stick the writes of both speeds
 # at the command and at a step of the ramp before the next one: 60 * 30 * (1 + 2 + 2) = 9000.
-_SLOTS: dict[Process, tuple[int, int]] = {"server": (2560, 224), "motor": (9216, 88)}
+_SLOTS: dict[Process, tuple[int, int]] = {"server": (2560, 204), "motor": (9216, 64)}
 _HEADER = 64
 _GOODBYE = 0  # a byte that the server sets at a regular end
 _COUNTS: dict[Process, int] = {"server": 8, "motor": 16}  # positions in the header of the number of notes
@@ -51,10 +51,10 @@ class FlightRecorder:
 
     def note(self, members: str) -> None:
         """Write a note, given as the members of a JSON object; one that exceeds its slot is replaced by its length."""
-        head = f'{{"t":{time.monotonic():.6f},"by":"{self._by}",'
-        line = f"{head}{members}}}\n".encode()
+        t = time.monotonic()
+        line = f"{t:.6f},{members}}}\n".encode()
         if len(line) > self._size:
-            line = f'{head}"too_long":{len(line)}}}\n'.encode()
+            line = f'{t:.6f},"too_long":{len(line)}}}\n'.encode()
         at = self._start + self._n % self._slots * self._size
         self._memory[at : at + len(line)] = line
         self._n += 1
@@ -87,8 +87,9 @@ class FlightRecorder:
         for n in range(max(0, count - slots + 1), count):  # the oldest slot may be half overwritten
             at = start + n % slots * size
             line, end, _ = self._memory[at : at + size].partition(b"\n")
+            t, _, members = line.partition(b",")
             with contextlib.suppress(ValueError):  # a slot that is half written
-                yield float(line[5 : line.index(b",")]), line + end
+                yield float(t), b'{"t":%b,"by":"%b",%b%b' % (t, by.encode(), members, end)
 
     def save(self, why: str, folder: Path | None) -> Path | None:
         """Write the last minute to a folder in memory, and keep the newest few there.
