@@ -12,15 +12,13 @@ import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
 
 from picar.errors import ConfigError
 from picar.options import EnablePin, option, options_of, pin, toml
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-SYSTEM_FILE = "/etc/picar/picar.toml"
+SYSTEM_FILE = Path("/etc/picar/picar.toml")
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
 UNNAMED = "[l298n] does not name all terminals"
 TERMINALS = ("ena", "enb", "in1", "in2", "in3", "in4")  # of the L298N, enables first
@@ -179,10 +177,9 @@ class _Entry:
 
 def find_file(flag: str | None, env: Mapping[str, str] = os.environ) -> Path | None:
     """Return the file to read: `--config`, else $PICAR_CONFIG, else /etc/picar/picar.toml if it exists."""
-    from pathlib import Path  # here, because the motor process needs no path
-
-    named = flag or env.get("PICAR_CONFIG")
-    return Path(named or SYSTEM_FILE) if named or os.path.exists(SYSTEM_FILE) else None  # noqa: PTH110
+    if flag or env.get("PICAR_CONFIG"):
+        return Path(flag or env["PICAR_CONFIG"])
+    return SYSTEM_FILE if SYSTEM_FILE.exists() else None
 
 
 def load(

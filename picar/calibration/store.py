@@ -118,7 +118,7 @@ class Overlay:
                 return {}
         if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
             raise ValueError(f"one of its lines has more than {_MOST_DOTS} dots")
-        import tomllib  # here and below, because most cars are as configured
+        import tomllib  # when needed: most cars have no saved calibration
 
         try:
             tables = tomllib.loads(text)

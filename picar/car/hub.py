@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 DRIVING_S = 1.0  # after the newest command: so long its sender counts as driving
 LISTED = 5  # each state lists the first clients that ask for the wheel, with their names
 ALONE_PULSE_S = 0.5
-DRIVING_PULSE_S = 0.08  # without a beat of the motor process, which brings a pulse every 0.05 s on average
+DRIVING_PULSE_S = 0.08  # at most; normally a beat of the motor process causes a pulse every 0.05 s
 _CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 
@@ -209,7 +209,7 @@ class Hub:
             self._note_driver(now)
 
     def is_pulse_due(self) -> bool:
-        """Return whether a status that has just arrived shall bring a pulse, so that one wake-up serves both."""
+        """Return whether to pulse now, right after a status: one wake-up then does both."""
         now = self.now()
         return now - self._pulsed_at > TICK_S - SLACK_S and self._driving(now)
 

@@ -110,7 +110,7 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
     serving = running(folder_in_memory())
     changes = options.list or options.new_pin or options.revoke is not None or options.token is not None
     # Before `become_owner`: the owner may not be able to read root's files, nor even the program's own.
-    from picar.network import qr  # noqa: F401 - for `_drawing`
+    from picar.network import qr  # noqa: F401 - `_drawing` needs it after that
 
     settings = None if serving or changes else config.load(config.find_file(options.config))
     program()

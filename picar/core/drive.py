@@ -159,9 +159,7 @@ class Drive:
         self.reason: Reason | None = Reason.STARTED
         self._speed_limit = 1.0
         self._raw = False  # the ramps hold duty cycles, of a jog
-        self._steady = (
-            False  # while armed: the ramps have arrived, and time changes nothing before the deadline
-        )
+        self._steady = False  # the ramps have arrived: nothing changes before the deadline
         self._forward_cap = self._reverse_cap = speed_cap
         self._min_duty = min_duty
 

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 KEEP_S = 60.0
 KEEP_FILES = 5
 Process = Literal["server", "motor"]
-# Number and size. A minute at 30 commands/s fits, with some to spare. The server notes each command and 10 other messages
-# per second: 60 * (30 + 10) = 2400. The motor process notes each command, and for a moving stick the writes of both speeds
-# at the command and at a step of the ramp before the next one: 60 * 30 * (1 + 2 + 2) = 9000.
+# Number and size: more than a minute at 30 commands/s. Server: 60 * (30 commands + 10 other messages); motor process, with a
+# moving stick: 60 * 30 * (a command + 2 pins at the command + 2 pins at a step of the ramp).
 _SLOTS: dict[Process, tuple[int, int]] = {"server": (2560, 204), "motor": (9216, 64)}
 _HEADER = 64
 _GOODBYE = 0  # a byte that the server sets at a regular end
@@ -134,6 +133,6 @@ def _shared_memory() -> int:
         os.ftruncate(fd, _SIZE)
     except OSError as error:
         os.close(fd)
-        problem = f"No memory for the flight recorder, 1.4 MB: {error.strerror}."
+        problem = f"No memory for the flight recorder, {_SIZE / 1e6:.1f} MB: {error.strerror}."
         raise PicarError(f"{problem} Raise the limit (ulimit -a).") from None
     return fd

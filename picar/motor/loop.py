@@ -1,8 +1,8 @@
 """The loop of the motor process: commands in, pin writes and status out, and its own deadline.
 
 One `select`, no asyncio, no thread. `Drive` decides the effect of a command, the bridge writes the pins. The loop wakes for
-a command, for a step of a ramp, for a deadline and for a beat. Sticks that were followed are answered by the next beat,
-everything else at once.
+a command, for a step of a ramp, for a deadline and for a beat. An accepted stick command is answered by the next beat,
+every other command at once.
 
 The loop ends at end-of-file on the command pipe, because then the server is gone. Its caller makes the pins low when it
 returns or raises; only an end-of-file gives exit code 0.
@@ -25,11 +25,13 @@ from picar.motor import pipe
 from picar.motor.boards import Bridge
 from picar.system.systemd import catch_signals
 
-BEAT_S = 0.049  # while a wheel turns, on average; the server takes 0.5 s of silence for a hang
+BEAT_S = 0.049  # average while a wheel turns; the server takes 0.5 s of silence for a hang
 ANSWER_S = 0.049  # a command waits no longer for its answer
 RESTING_BEAT_S = 0.64
-UNANSWERED = 20  # so many commands are answered at once: the server remembers each until then
-EARLY_S = 0.034  # a beat that is due so soon is sent with a command: at 30 commands/s, one comes in that time
+UNANSWERED = (
+    20  # with so many unanswered commands a status is sent at once: the server keeps each until its answer
+)
+EARLY_S = 0.034  # a command less than this before a beat sends the beat; it is the gap at 30 commands/s
 GOODBYE_S = 1.0  # after a signal: time for the server to close the pipe
 READ_BYTES = 512  # about ten commands between two looks at the clock; their refusals fit one status
 _STICKS = ("drive", "tank", "jog")

@@ -128,8 +128,8 @@ class Order(NamedTuple):
     """The backend to open, the descriptors to write to, and the part of the configuration that concerns the motors.
 
     `trace` is the descriptor of the pin trace's pipe; `flight` that of the server's flight recorder; `speed_cap` the
-    owner's, in [0.05, 1]. `config` has the calibration that is in force; `configured` is the one of the configuration
-    file, which limits a speed cap.
+    owner's, in [0.05, 1]. `config` has the calibration that is in force (in the motor process, its sections are plain
+    namespaces); `configured` is the one of the configuration file, which limits a speed cap.
     """
 
     backend: str

@@ -27,10 +27,10 @@ class MotorProcess:
     def __init__(self, *descriptors: int | None) -> None:
         commands_in, self.commands = os.pipe()
         self.status, status_out = os.pipe()
-        path = (str(Path(picar.__file__).parents[1]), os.environ.get("PYTHONPATH"))  # -P: no current folder
+        path = (str(Path(picar.__file__).parents[1]), os.environ.get("PYTHONPATH"))
         try:
             self.popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "picar.motor"],
+                [sys.executable, "-P", "-m", "picar.motor"],  # -P: without the current folder
                 stdin=commands_in,
                 stdout=status_out,
                 pass_fds=[fd for fd in descriptors if fd is not None],

@@ -1,4 +1,4 @@
-"""QR codes of URLs. Its users import it where they draw: few starts need one, and `segno` is large."""
+"""QR codes of URLs. Imported only where a code is drawn: a service draws none, and `segno` is large."""
 
 from __future__ import annotations
 

@@ -86,8 +86,8 @@ class FairListener(socket.socket):
 class FairWebSocket(WebSocketProtocol13):
     """A WebSocket that handles a frame in the turn in which it arrives, and one frame per turn.
 
-    Tornado's loop over the frames is a coroutine. As part of a task it would go on one turn after each packet; here the
-    stream lets it go on with the packet.
+    Tornado reads frames in a coroutine. In a task, it would continue one turn after each packet. Here the stream
+    resumes the coroutine directly, with the packet.
     """
 
     stream: HeadStream
@@ -97,14 +97,14 @@ class FairWebSocket(WebSocketProtocol13):
     async def _receive_frame_loop(self) -> None:
         self._frames = super()._receive_frame_loop()
         self._ended = asyncio.get_running_loop().create_future()
-        self._go_on()
+        self._resume()
         try:
             await self._ended
         finally:
             self._frames.close()
 
-    def _go_on(self, packet: bytes | None = b"") -> None:
-        """Handle frames until a packet is missing, or the next frame has to wait for its turn; None: no packet will come."""
+    def _resume(self, packet: bytes | None = b"") -> None:
+        """Handle frames until the next packet or turn is needed. `packet` is None after the connection was closed."""
         if self._ended.done():
             return
         try:
@@ -119,9 +119,9 @@ class FairWebSocket(WebSocketProtocol13):
             self._ended.set_exception(error)
         else:
             if self._needs_packet:
-                self.stream.pass_packet(self._go_on)
+                self.stream.pass_packet(self._resume)
             else:
-                asyncio.get_running_loop().call_soon(self._go_on)
+                asyncio.get_running_loop().call_soon(self._resume)
 
     async def _receive_frame(self) -> None:
         if self._arrived:

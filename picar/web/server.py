@@ -187,7 +187,7 @@ class Server:
     async def run(self) -> int:
         """Serve. Return the exit code: 0 after `end`, 1 after a failure."""
         self._loop = asyncio.get_running_loop()
-        gc.freeze()  # what exists now stays: the collector, which would stop the loop for it, skips it
+        gc.freeze()  # the collector, which stops the loop, need not visit what exists now
         self._loop.add_reader(self._channel.fileno(), self._read_guarded)
         self._hub.wake = self._pulse_soon
         self._watch.start()

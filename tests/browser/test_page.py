@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -24,6 +25,14 @@ LOOKS: list[dict[str, Any]] = [
     {"contrast": "more"},
     {"reduced_motion": "reduce"},
 ]
+RECORD_TURNS = """() => {
+  globalThis.turns = [];
+  const rotate = CanvasRenderingContext2D.prototype.rotate;
+  CanvasRenderingContext2D.prototype.rotate = function (angle) {
+    turns.push(angle);
+    rotate.call(this, angle);
+  };
+}"""
 COVERS = """() => {
   const seen = [...document.querySelectorAll("button, .pad, #status, #why:not(:empty), #driver, #link")];
   const boxes = seen.filter((e) => e.checkVisibility()).map((e) => [e.id, e.getBoundingClientRect()]);
@@ -169,6 +178,27 @@ async def test_a_simulated_car_is_drawn_and_says_that_it_is_simulated(new_phone:
         await phone.lift("throttle")
         await phone.in_state("armed")
         assert await phone.page.locator("#sim").screenshot() != before
+
+
+async def test_a_simulated_car_that_turns_is_drawn_without_halts(new_phone: NewPhone) -> None:
+    async with Product(pins="sim") as car:
+        phone = await new_phone(car.url)
+        await phone.seen("#sim:not([hidden])")
+        await phone.page.evaluate(RECORD_TURNS)
+        await phone.down("steering", x=0.9)
+        await phone.in_state("armed")
+
+        async def share_of_halts() -> float:
+            await phone.page.evaluate("() => { turns.length = 0; }")
+            await phone.page.wait_for_function("() => turns.length > 120")
+            turns = await phone.page.evaluate("() => turns.slice(0, 120)")
+            return sum(a == b for a, b in itertools.pairwise(turns)) / len(turns)
+
+        shares: list[float] = []
+        while not shares or min(shares) > 0.06:
+            shares.append(await share_of_halts())
+            assert len(shares) < 15, shares
+        await phone.lift("steering")
 
 
 async def test_test_pins_are_called_test_pins_and_draw_nothing(phone: Phone) -> None:

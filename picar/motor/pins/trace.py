@@ -109,7 +109,7 @@ class TraceFile:
             os.close(self._reading)
 
     def open(self) -> None:
-        """Wait until the process has opened the file; start it, unless it runs.
+        """Wait until the process has opened the file; start it first if needed.
 
         Raises:
             PicarError: it cannot, or does not in time.

@@ -76,6 +76,7 @@ export default class SimView {
   #from = { x: 0, y: 0, heading: 0 };
   /** @type {Pose|null} */ #to = null;
   #toAt = 0;
+  #gap_s = 0;
   #glide_s = 0;
   #wheels = { left: 0, right: 0 };
   #turned = { left: 0, right: 0 };
@@ -109,7 +110,9 @@ export default class SimView {
     if (this.#to && same && coasting && !applied.left && !applied.right) return;
     this.#from = this.#to ? this.#pose(now) : pose;
     this.#to = pose;
-    this.#glide_s = Math.min(now - this.#toAt, GLIDE_S);
+    const gap_s = Math.min(now - this.#toAt, GLIDE_S);
+    this.#glide_s = Math.max(gap_s, this.#gap_s); // a short gap between two states often follows a long one
+    this.#gap_s = gap_s;
     this.#toAt = now;
     this.#wheels = applied;
     this.#leaveTrail(pose);
