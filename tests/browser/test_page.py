@@ -191,7 +191,7 @@ async def test_a_simulated_car_that_turns_is_drawn_without_halts(new_phone: NewP
         async def share_of_halts() -> float:
             await phone.page.evaluate("() => { turns.length = 0; }")
             await phone.page.wait_for_function("() => turns.length > 120")
-            turns = await phone.page.evaluate("() => turns.slice(0, 120)")
+            turns: list[float] = await phone.page.evaluate("() => turns.slice(0, 120)")
             return sum(a == b for a, b in itertools.pairwise(turns)) / len(turns)
 
         shares: list[float] = []
