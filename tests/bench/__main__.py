@@ -152,7 +152,10 @@ def main(argv: list[str] | None = None) -> int:
     where = f"{machine()}, {priority(first)}"
     print(table(where, rounds, page))
     write(args.json, as_json(where, rounds, page))
-    return 0 if args.quick or all(check.kept for check in checks(rounds, page)) else 1
+    if args.quick:
+        print("One short round: a missed bound says little. Run scripts/bench on an idle machine.")
+        return 0
+    return 0 if all(check.kept for check in checks(rounds, page)) else 1
 
 
 def watched(args: argparse.Namespace, base: Path) -> int:
