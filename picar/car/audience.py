@@ -19,7 +19,7 @@ from picar.core.protocol import CarState
 RESTING_TICK_S = 0.2  # between the states of all other clients, always
 SLICE = 16  # states sent without a pause: a third of a millisecond on a laptop
 DEAF_S = 5.0  # so long without taking a state: the client has gone, or its link is broken
-SLACK_S = 0.026  # a state may be sent so much early, to use a wake-up that happens anyway
+SLACK_S = 0.013  # a state may be sent so much early, to use a wake-up that happens anyway
 
 
 class Audience:

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 DRIVING_S = 1.0  # after the newest command: so long its sender counts as driving
 LISTED = 5  # each state lists the first clients that ask for the wheel, with their names
 ALONE_PULSE_S = 0.5
-DRIVING_PULSE_S = 0.08  # at most; normally a beat of the motor process causes a pulse every 0.05 s
+DRIVING_PULSE_S = 0.06  # at most; normally a beat of the motor process causes a pulse every 0.05 s
 _CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 

@@ -25,13 +25,14 @@ from picar.motor import pipe
 from picar.motor.boards import Bridge
 from picar.system.systemd import catch_signals
 
-BEAT_S = 0.049  # average while a wheel turns; the server takes 0.5 s of silence for a hang
+BEAT_S = 0.049  # while a wheel turns; the server takes 0.5 s of silence for a hang
 ANSWER_S = 0.049  # a command waits no longer for its answer
 RESTING_BEAT_S = 0.64
 UNANSWERED = (
     20  # with so many unanswered commands a status is sent at once: the server keeps each until its answer
 )
-EARLY_S = 0.034  # a command less than this before a beat sends the beat; it is the gap at 30 commands/s
+EARLY_S = 0.014  # a command less than this before a beat sends the beat
+LENIENT_S = 0.003  # a beat waits longer while commands come: at 30/s, each third one then sends a beat
 GOODBYE_S = 1.0  # after a signal: time for the server to close the pipe
 READ_BYTES = 512  # about ten commands between two looks at the clock; their refusals fit one status
 _STICKS = ("drive", "tank", "jog")
@@ -195,11 +196,11 @@ class MotorLoop:
         answer_now = self._answer_now or self._handled - self._answered >= UNANSWERED
         if news == self._said and not answer_now and now < min(self._beat_at - EARLY_S, self._answer_by):
             return
+        lenient_s = LENIENT_S if self._handled != self._answered else 0.0
+        self._beat_at = now + (BEAT_S + lenient_s if moving else RESTING_BEAT_S)
         self._send(self._status_now(moving).encode())
         self._refused, self._answer_now = [], False
         self._answered, self._said = self._handled, news
-        early_s = min(max(0.0, self._beat_at - now), EARLY_S)
-        self._beat_at = now + (early_s + BEAT_S if moving else RESTING_BEAT_S)
 
     def _status_now(self, moving: bool) -> pipe.Status:
         drive = self._drive

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 
 import pytest
 from tornado.httpclient import AsyncHTTPClient
@@ -92,6 +93,26 @@ async def test_the_driver_gets_twenty_states_a_second_and_a_watcher_five(car: Pr
         before, watched_before = len(phone.states), len(watcher.states)
         await until(lambda: len(phone.states) >= before + 40, "forty states for the driver")
         assert len(watcher.states) - watched_before <= 14
+
+
+async def test_a_driver_with_few_commands_gets_fresh_ticks_too(car: Product) -> None:
+    async with Client(car.url) as phone:
+        await phone.take()
+
+        async def longest_gap() -> float:
+            heard = []
+            for _ in range(5):
+                await phone.drive(0.5)
+                end = time.monotonic() + 0.2
+                while time.monotonic() < end:
+                    await phone.hears(1)
+                    heard.append(time.monotonic())
+            return max(b - a for a, b in itertools.pairwise(heard))
+
+        gaps = [await longest_gap()]
+        while min(gaps) > 0.07:
+            gaps.append(await longest_gap())
+            assert len(gaps) < 20, gaps
 
 
 @pytest.mark.parametrize("throttle", [0.5, -0.5])
