@@ -113,15 +113,14 @@ class FairWebSocket(WebSocketProtocol13):
             else:
                 self._arrived += packet
                 self._frames.send(None)
-        except StopIteration:
-            self._ended.set_result(None)
-        except Exception as error:
-            self._ended.set_exception(error)
-        else:
             if self._needs_packet:
                 self.stream.pass_packet(self._resume)
             else:
                 asyncio.get_running_loop().call_soon(self._resume)
+        except StopIteration:
+            self._ended.set_result(None)
+        except Exception as error:
+            self._ended.set_exception(error)
 
     async def _receive_frame(self) -> None:
         if self._arrived:
