@@ -19,7 +19,7 @@ from picar.sensors.facts import UNKNOWN, Facts
 
 log = logging.getLogger(__name__)
 
-PERIOD_S = 1.0
+PERIOD_S = 1.25
 STALE_S = 4.0  # a reading of this age is unknown
 
 
