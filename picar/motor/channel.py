@@ -185,7 +185,7 @@ class Channel:
                 return
 
     def check(self) -> None:
-        """Kill a motor process that is silent for too long; call this after `patience_s` at the latest.
+        """Kill a motor process that is silent for too long; while driving, call this after `patience_s` at the latest.
 
         It reads before it judges, because the statuses of a time in which this process itself hung are still in the pipe.
         """

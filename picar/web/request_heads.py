@@ -110,7 +110,7 @@ class HeadStream(IOStream):
             return new
 
     def pass_packet(self, take: Callable[[bytes | None], None]) -> None:
-        """Pass what arrives next, in the turn in which it arrives; None when the connection is closed.
+        """Call `take` with what arrives next, in the same turn, or with None when the connection is closed.
 
         `read_bytes` costs more: it tries to read before anything has arrived, and wakes its reader one turn later.
         """
