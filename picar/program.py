@@ -1,4 +1,7 @@
-"""The command lines in messages, which work as printed: `picar`, `.venv/bin/picar` after `scripts/run`, or with `sudo`."""
+"""How picar was started: the command lines in messages, which work as printed, and how to start another Python of it.
+
+A printed command line begins with `picar`, `.venv/bin/picar` after `scripts/run`, or `sudo`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import picar
 from picar.files import SERVICE_RUNTIME
 
 _NAME = "picar"
@@ -41,6 +45,17 @@ def program() -> str:
     if found and os.path.realpath(found) == os.path.realpath(script):
         return _NAME
     return _short(str(script))
+
+
+def python(module: str) -> list[str]:
+    """Return the command that runs a module of picar; the current folder is not in its path."""
+    return [sys.executable, "-P", "-m", module]
+
+
+def python_environment() -> dict[str, str]:
+    """Return the environment in which another Python finds this picar."""
+    path = (str(Path(picar.__file__).parents[1]), os.environ.get("PYTHONPATH"))
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 def _needs_root() -> bool:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 
-import picar
 from picar.errors import ChannelError
+from picar.program import python, python_environment
 
 
 class MotorProcess:
@@ -27,14 +25,13 @@ class MotorProcess:
     def __init__(self, *descriptors: int | None) -> None:
         commands_in, self.commands = os.pipe()
         self.status, status_out = os.pipe()
-        path = (str(Path(picar.__file__).parents[1]), os.environ.get("PYTHONPATH"))
         try:
             self.popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "picar.motor"],  # -P: without the current folder
+                python("picar.motor"),
                 stdin=commands_in,
                 stdout=status_out,
                 pass_fds=[fd for fd in descriptors if fd is not None],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))},
+                env=python_environment(),
                 start_new_session=True,  # a key like Ctrl-Z must not stop both watchers at once
             )
         except OSError as error:

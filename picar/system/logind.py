@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from picar.errors import PowerError
 from picar.files import SERVICE_RUNTIME, UNIT
+from picar.system import child
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,6 @@ Action = Literal["off", "reboot"]
 METHODS: dict[Action, str] = {"off": "PowerOff", "reboot": "Reboot"}
 ASK_AGAIN_S = 60.0
 ANSWER_TIMEOUT_S = 5.0  # D-Bus may have to start polkit first, which is slow on a small Pi
-_POLL_S = 0.01
 _LOGIND = ("org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager")
 NOT_THE_SERVICE = (
     "This car does not run as a service, so its machine is not switched off from here. "
@@ -110,34 +109,17 @@ class Power:
 
     async def _call(self, method: str, *arguments: str) -> str:
         """Call a method of logind, and return its answer as busctl prints it. The event loop continues meanwhile."""
-        async with self._one_at_a_time:
-            process = self._start(method, *arguments)
-            try:
-                # Python 3.11 waits in a thread for asyncio's own subprocesses, so this polls.
-                give_up_at = asyncio.get_running_loop().time() + ANSWER_TIMEOUT_S
-                while process.poll() is None:
-                    if asyncio.get_running_loop().time() > give_up_at:
-                        raise PowerError("systemd does not answer.")
-                    await asyncio.sleep(_POLL_S)
-            finally:
-                if process.returncode is None:
-                    process.kill()
-                said, complaint = process.communicate()
-        if process.returncode != 0:
-            last = (complaint.strip().splitlines() or ["no reason given"])[-1].removeprefix("Call failed: ")
-            raise PowerError(f"systemd refuses: {last.rstrip('.')}.")
-        return said.strip()
-
-    def _start(self, method: str, *arguments: str) -> subprocess.Popen[str]:
         options = ("--system", "--allow-interactive-authorization=no", f"--timeout={ANSWER_TIMEOUT_S:g}")
+        command = [self._busctl, *options, "call", *_LOGIND, method, *arguments]
         try:
-            return subprocess.Popen(
-                [self._busctl, *options, "call", *_LOGIND, method, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-            )
+            async with self._one_at_a_time:
+                ended = await child.run(command, ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            raise PowerError("systemd does not answer.") from None
         except OSError as error:
             raise PowerError(f"Cannot ask systemd: {self._busctl}: {error.strerror}.") from None
+        if ended.code != 0:
+            complaint = ended.err.decode(errors="replace").strip()
+            last = (complaint.splitlines() or ["no reason given"])[-1].removeprefix("Call failed: ")
+            raise PowerError(f"systemd refuses: {last.rstrip('.')}.")
+        return ended.out.decode(errors="replace").strip()

@@ -18,6 +18,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from picar.access.visitor import Visitor
 from picar.errors import AccessError
+from picar.system import child
 from picar.web.allowed_hosts import AllowedHosts, foreign_origin, same_origin, split_host, wrong_host
 from picar.web.auth import Gate
 from picar.web.errorpage import error_body
@@ -37,6 +38,8 @@ _NOT_PAIRED = (
     "This phone or program is not paired with the car. Open the car's page and enter its PIN; "
     "the command picar pair shows the PIN on the car's machine."
 )
+
+_NOT_DRAWN = "The car could not draw this now; its log has the reason. Try again."
 
 # pattern of the path, handler, arguments of its `initialize`
 Route = tuple[str, type[RequestHandler], dict[str, Any]]
@@ -205,3 +208,15 @@ class JsonHandler(Handler):
 def bad_request(problem: str) -> Refused:
     """Return the 400 for a body with this problem."""
     return Refused(HTTPStatus.BAD_REQUEST, "bad_request", f"This request is not valid: {problem}.")
+
+
+async def drawn(kind: str, *values: Any) -> bytes:
+    """Return what `draw.py` draws, in a child process.
+
+    Raises:
+        Refused: it could not be drawn.
+    """
+    answer = await child.answer_of("picar.web.draw", json.dumps([kind, *values]))
+    if answer is None:
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_drawn", _NOT_DRAWN, Retry_After="10")
+    return answer

@@ -62,17 +62,6 @@ _PLAIN = str.maketrans(
 _SIDE = 26  # columns left of the header
 
 
-def language(accepted: str, wanted: str = "") -> str:
-    """Return the language to use.
-
-    Args:
-        accepted: an Accept-Language header, the preferred language first.
-        wanted: the language of the query; used instead of the header if it is a key of `LANGUAGES`.
-    """
-    codes = (part.split(";")[0].strip().split("-")[0] for part in accepted.lower().split(","))
-    return next((code for code in (wanted, *codes) if code in LANGUAGES), "en")
-
-
 def rows(plan: Plan, words: Words) -> list[tuple[int, str, str, str, str]]:
     """Return the table of the wires: header pin, its name, terminal of the board, colour, purpose."""
     wires = [

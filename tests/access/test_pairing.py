@@ -279,22 +279,24 @@ async def test_a_huge_body_is_refused_unread(house: Household) -> None:
     assert house.names() == []
 
 
-def test_a_qr_code_is_drawn_once_a_minute_for_each_who_invites_unless_it_is_good_no_more(
+async def test_a_qr_code_is_drawn_once_a_minute_for_each_who_invites_unless_it_is_good_no_more(
     tmp_path: Path,
 ) -> None:
     store, codes, url = AccessStore(tmp_path), QrCodes(), "http://192.0.2.1"
-    first = codes.get(store, url, "mia", 1000.0)
+    first = await codes.get(store, url, "mia", 1000.0)
     assert first["expires_in_s"] == INVITATION_S
-    ben = codes.get(store, url, "ben", 1000.0)
+    ben = await codes.get(store, url, "ben", 1000.0)
     assert ben["link"] != first["link"]
-    later = codes.get(store, url, "mia", 1000.0 + REDRAW_S - 1)
+    later = await codes.get(store, url, "mia", 1000.0 + REDRAW_S - 1)
     assert (later["link"], later["expires_in_s"]) == (first["link"], INVITATION_S - REDRAW_S + 1)
-    assert codes.get(store, url, "mia", 1000.0 + REDRAW_S)["link"] != first["link"]
-    assert codes.get(store, "http://192.0.2.2", "mia", 1000.0)["link"].startswith("http://192.0.2.2/#pair=")
-    old = codes.get(store, url, "mia", 1000.0)["link"]
+    assert (await codes.get(store, url, "mia", 1000.0 + REDRAW_S))["link"] != first["link"]
+    assert (await codes.get(store, "http://192.0.2.2", "mia", 1000.0))["link"].startswith(
+        "http://192.0.2.2/#pair="
+    )
+    old = (await codes.get(store, url, "mia", 1000.0))["link"]
     store.new_pin()
-    assert codes.get(store, url, "mia", 1000.0)["link"] != old
-    assert codes.get(store, None, "mia", 1000.0)["qr"] is None
+    assert (await codes.get(store, url, "mia", 1000.0))["link"] != old
+    assert (await codes.get(store, None, "mia", 1000.0))["qr"] is None
 
 
 PINS = {"/api/v1/pair": {}, "/api/v1/speed-cap": {"speed": 1.0}}

@@ -29,7 +29,7 @@ NOBODY: dict[str, str] = {"Cookie": ""}
 # Provoked elsewhere: a full car (test_crowd), a list that cannot be written (test_state_file), a silent motor
 # process and a failure of the server's own (test_faults), the switch of a machine that is the car's (test_power).
 ELSEWHERE = {(503, "too_many"), (503, "not_saved"), (503, "motor_silent"), (500, "error")}
-ELSEWHERE |= {(202, ""), (409, "moving"), (503, "not_available")}
+ELSEWHERE |= {(202, ""), (409, "moving"), (503, "not_available"), (503, "not_drawn")}
 SAME_FOR_ALL = ("/", "/static/{path}")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 

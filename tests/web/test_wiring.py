@@ -40,6 +40,25 @@ async def test_the_page_speaks_the_browsers_language(car: Product) -> None:
     assert "Wiring of this car" in (await fetch(car, "/wiring?lang=en", Accept_Language="zh")).body.decode()
 
 
+@pytest.mark.parametrize(
+    ("accepted", "wanted", "language"),
+    [
+        ("", "", "en"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "", "zh-CN"),
+        ("de-DE,de;q=0.9", "", "en"),
+        ("de, zh-TW;q=0.5", "", "zh-CN"),
+        ("en-GB", "?lang=zh", "zh-CN"),
+        ("zh", "?lang=en", "en"),
+        (";;,=,", "", "en"),
+    ],
+)
+async def test_the_language_is_the_browsers_or_the_one_asked_for(
+    car: Product, accepted: str, wanted: str, language: str
+) -> None:
+    page = await fetch(car, f"/wiring{wanted}", Accept_Language=accepted)
+    assert f'<html lang="{language}">' in page.body.decode()
+
+
 @pytest.mark.parametrize("query", ["nonsense", "", "EN", "zh-CN", "en&lang=zh", "en&lang=en", "%ff"])
 async def test_a_language_that_there_is_not_is_refused_with_those_that_there_are(
     car: Product, query: str

@@ -9,7 +9,7 @@ import pytest
 from picar.config import L298NConfig
 from picar.wiring.page import page
 from picar.wiring.plan import PRESETS, plan
-from picar.wiring.text import drawing, language, plain
+from picar.wiring.text import drawing, plain
 
 
 def test_the_header_is_drawn_row_by_row() -> None:
@@ -37,23 +37,6 @@ def test_colours_are_for_terminals_that_have_them() -> None:
 
 def test_a_terminal_of_ascii_gets_ascii() -> None:
     assert plain(drawing(plan(L298NConfig(ena="jumper")))).isascii()
-
-
-@pytest.mark.parametrize(
-    ("accepted", "wanted", "spoken"),
-    [
-        ("", "", "en"),
-        ("zh-CN,zh;q=0.9,en;q=0.8", "", "zh"),
-        ("de-DE,de;q=0.9", "", "en"),
-        ("de, zh-TW;q=0.5", "", "zh"),
-        ("en-GB", "zh", "zh"),
-        ("zh", "en", "en"),
-        ("zh", "klingon", "zh"),
-        (";;,=,", "", "en"),
-    ],
-)
-def test_the_language_is_the_browsers_or_the_one_asked_for(accepted: str, wanted: str, spoken: str) -> None:
-    assert language(accepted, wanted) == spoken
 
 
 def test_the_page_has_the_table_pin_by_pin_and_no_script() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import math
@@ -18,7 +19,7 @@ from picar.config import ServerConfig
 from picar.errors import AccessError, TooManyPaired
 from picar.network import addresses
 from picar.web.auth import Gate
-from picar.web.handler import Handler, JsonHandler, Refused, Route, bad_request
+from picar.web.handler import Handler, JsonHandler, Refused, Route, bad_request, drawn
 
 log = logging.getLogger(__name__)
 
@@ -98,26 +99,33 @@ class Pair(JsonHandler):
 
 
 class QrCodes:
-    """The newest QR code of each inviter, kept for a minute: drawing one is slow on a small Pi."""
+    """The newest QR code of each inviter, kept for a minute: drawing one is slow on a small Pi.
+
+    A child process draws it, one at a time: the event loop must not wait for that, and the memory is needed elsewhere.
+    """
 
     def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
         # by inviter: URL, token, time of drawing, `link` and `qr`
         self._codes: dict[str, tuple[str, str, float, dict[str, str]]] = {}
 
-    def get(self, store: AccessStore, url: str | None, by: str, now: float) -> dict[str, Any]:
-        """Return `link`, `qr` and `expires_in_s`; draw a new code if the present one is no longer valid."""
+    async def get(self, store: AccessStore, url: str | None, by: str, now: float) -> dict[str, Any]:
+        """Return `link`, `qr` and `expires_in_s`; draw a new code if the present one is no longer valid.
+
+        Raises:
+            Refused: the code could not be drawn.
+        """
         if url is None:
             return {"link": None, "qr": None, "expires_in_s": INVITATION_S}
-        drawn_url, token, at, members = self._codes.get(by, ("", "", 0.0, {}))
-        if url != drawn_url or now - at >= REDRAW_S or not store.invited(token, now):
-            self._codes = {inviter: code for inviter, code in self._codes.items() if now - code[2] < REDRAW_S}
-            from picar.network import qr
-
-            token, at = store.invitation(now, by), now
-            link = addresses.pairing_link(url, token)
-            members = {"link": link, "qr": qr.qr_image(link)}
-            self._codes[by] = url, token, at, members
-        return {**members, "expires_in_s": INVITATION_S - int(now - at)}
+        async with self._one_at_a_time:
+            drawn_url, token, at, members = self._codes.get(by, ("", "", 0.0, {}))
+            if url != drawn_url or now - at >= REDRAW_S or not store.invited(token, now):
+                self._codes = {one: code for one, code in self._codes.items() if now - code[2] < REDRAW_S}
+                token, at = store.invitation(now, by), now
+                link = addresses.pairing_link(url, token)
+                members = {"link": link, "qr": (await drawn("qr", link)).decode()}
+                self._codes[by] = url, token, at, members
+        return {**members, "expires_in_s": INVITATION_S - max(0, int(now - at))}
 
 
 class Invite(JsonHandler):
@@ -128,14 +136,14 @@ class Invite(JsonHandler):
     host: str
     port: int
 
-    def post(self) -> None:
+    async def post(self) -> None:
         """Send the car's URL and the QR code."""
         self.members()
         assert self.visitor is not None
         by = self.visitor.session if self.visitor.name is not None else BY_UNPAIRED
         phone = addresses.for_a_phone(self.host, addresses.interfaces())
         url = addresses.url(phone, self.port) if phone else None
-        self.write({"url": url, **self.codes.get(self.gate.store, url, by, time.monotonic())})
+        self.write({"url": url, **await self.codes.get(self.gate.store, url, by, time.monotonic())})
 
 
 def check_pin(handler: JsonHandler, gate: Gate, guard: PinGuard, pin: str) -> None:

@@ -1,37 +1,42 @@
-"""`GET /wiring`: the wiring of this car, as a page, as `/wiring.svg`, and their style sheet. No script.
-
-The modules that draw are imported at the first request: most starts need none of them.
-"""
+"""`GET /wiring`: the wiring of this car, as a page, as `/wiring.svg`, and their style sheet. No script."""
 
 from __future__ import annotations
 
-import functools
+import asyncio
+import dataclasses
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from picar.car.hub import Hub
-from picar.web.handler import Handler, Refused, Route
-
-if TYPE_CHECKING:
-    from picar.wiring.plan import Plan
+from picar.config import Config
+from picar.web.handler import Handler, Refused, Route, drawn
 
 _TYPES = {"": "text/html", ".svg": "image/svg+xml", ".css": "text/css"}
 _POLICY_OF_THE_DRAWING = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
-@functools.lru_cache(maxsize=12)  # of two plans, three kinds in two languages
-def _drawn(plan: Plan, kind: str, spoken: str) -> str:
-    """Return the page (an empty kind), the drawing (`.svg`) or the style (`.css`).
+class Drawings:
+    """The drawings of the newest calibration, in all languages. They are made at the first request, by a child process."""
 
-    Each is made once: on a small Pi that takes longer than a command may wait.
-    """
-    from picar.wiring.page import page, style
-    from picar.wiring.svg import drawing
-    from picar.wiring.text import WORDS
+    def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
+        self._config: Config | None = None
+        self._texts: list[bytes] = []
 
-    if kind == ".css":
-        return style()
-    return drawing(plan, WORDS[spoken], alone=True) if kind == ".svg" else page(plan, spoken)
+    async def of(self, config: Config) -> dict[str, dict[str, bytes]]:
+        """Return for each language the page (an empty kind), the drawing (`.svg`) and the style (`.css`).
+
+        Raises:
+            Refused: they could not be drawn.
+        """
+        async with self._one_at_a_time:
+            if config is not self._config:
+                sections = (config.l298n, config.left, config.right)
+                values = [dataclasses.asdict(section) for section in sections]
+                self._texts = (await drawn("wiring", *values)).split(b"\0")
+                self._config = config
+        style, *rest = self._texts
+        one_language = zip(rest[::3], rest[1::3], rest[2::3], strict=True)
+        return {code.decode(): {"": page, ".svg": svg, ".css": style} for code, page, svg in one_language}
 
 
 class Wiring(Handler):
@@ -39,27 +44,31 @@ class Wiring(Handler):
 
     public = True
     hub: Hub
+    drawings: Drawings
 
-    def get(self, kind: str) -> None:
+    async def get(self, kind: str) -> None:
         """Send one of them, in the language that `lang` names, else in the one that the browser prefers."""
-        from picar.wiring.plan import plan_of
-        from picar.wiring.text import LANGUAGES, language
-
+        languages = await self.drawings.of(self.hub.config)
         wanted = self.get_query_arguments("lang", strip=False)
-        if wanted and (len(wanted) > 1 or wanted[0] not in LANGUAGES):
+        if wanted and (len(wanted) > 1 or wanted[0] not in languages):
             raise Refused(
-                HTTPStatus.BAD_REQUEST, "bad_request", f"lang is {' or '.join(LANGUAGES)}, and given once."
+                HTTPStatus.BAD_REQUEST, "bad_request", f"lang is {' or '.join(languages)}, and given once."
             )
-        accepted = self.request.headers.get("Accept-Language", "")
+        wanted += preferred(self.request.headers.get("Accept-Language", ""))
         self.set_header("Content-Type", f"{_TYPES[kind]}; charset=utf-8")
         self.set_header("Vary", "Accept-Language")
         if kind == ".svg":  # opened by itself it has its style inside; no script may run in it
             self.set_header("Content-Security-Policy", _POLICY_OF_THE_DRAWING)
-        self.write(_drawn(plan_of(self.hub.config), kind, language(accepted, *wanted)))
+        self.write(languages[next((code for code in wanted if code in languages), "en")][kind])
 
     head = get
 
 
+def preferred(accepted: str) -> list[str]:
+    """Return the languages of an Accept-Language header, which names the preferred one first."""
+    return [part.split(";")[0].strip().split("-")[0] for part in accepted.lower().split(",")]
+
+
 def routes(hub: Hub) -> list[Route]:
     """Return the addresses of the drawings."""
-    return [(r"/wiring(|\.svg|\.css)", Wiring, {"hub": hub})]
+    return [(r"/wiring(|\.svg|\.css)", Wiring, {"hub": hub, "drawings": Drawings()})]
