@@ -9,7 +9,7 @@ from playwright.async_api import Dialog, WebSocketRoute, expect
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
-from tests.browser.test_tuning import held, opened
+from tests.browser.test_tuning import hold_until_turn, opened
 from tests.browser.wheels import Wheels
 from tests.support.product import Product
 from tests.support.waiting import until
@@ -171,9 +171,7 @@ async def test_a_turned_phone_lets_the_tuning_button_go_also_without_screen_orie
     await phone.open(car.url)
     await opened(phone)
     await phone.page.click("#tune-begin")
-    mark = wheels.mark()
-    await held(phone)
-    await until(lambda: wheels.turned_since(mark), "a motor turns")
+    await hold_until_turn(phone, wheels, 1, 0)
     await phone.page.set_viewport_size({"width": 360, "height": 800})
     await wheels.rest()
     mark = wheels.mark()

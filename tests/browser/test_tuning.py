@@ -21,7 +21,7 @@ from tests.browser.test_a11y import IN_EACH_LANGUAGE, clean
 from tests.browser.wheels import Wheels
 from tests.support.client import Client
 from tests.support.product import Product
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.browser
 T = TypeVar("T")
@@ -36,7 +36,10 @@ trim = 0.85
 [motors]
 min_duty = 0.55
 """
-REST_S = 3.0  # from a press until a car that is not asked for anything counts as let go
+REST_S = 3.0  # a press that asks the car for nothing after this time has ended
+HANG = "() => { const end = performance.now() + 700; while (performance.now() < end); }"
+HANG_DURING_THE_FIRST_PRESS = f"""() => document.querySelector("#tune-hold").addEventListener(
+  "pointerdown", () => setTimeout({HANG}, 300), {{ once: true }})"""
 TURNS_M_S = 0.02  # a wheel that a person sees turning
 
 
@@ -73,10 +76,6 @@ class Eyes:
         wheel, speed = max(self.speeds().items(), key=lambda each: abs(each[1]))
         return f"{wheel}{'forward' if speed > 0 else 'back'}" if abs(speed) > TURNS_M_S else ""
 
-    async def a_wheel_turns(self) -> str:
-        """Wait until one wheel turns, and return which, and which way."""
-        return await until(self.turning, "a wheel that turns")
-
     async def at_rest(self) -> None:
         """Wait until the car has rolled out."""
         await until(lambda: all(abs(speed) < 1e-9 for speed in self.speeds().values()), "a car at rest")
@@ -89,28 +88,49 @@ async def opened(phone: Phone) -> None:
     await phone.seen("#tune[open] #tune-begin:enabled")
 
 
-async def held(phone: Phone, button: str = "tune-hold") -> None:
+async def press(phone: Phone, button: str = "tune-hold", key: str = "") -> None:
+    """Press a button: with a finger, or with a key while the button has the focus."""
+    if key:
+        return await phone.page.keyboard.down(key)
     await phone.page.locator(f"#{button}").scroll_into_view_if_needed()
     await phone.seen(f"#{button}:enabled")
-    await phone.down(button)
+    return await phone.down(button)
+
+
+async def let_go(phone: Phone, button: str = "tune-hold", key: str = "") -> None:
+    await (phone.page.keyboard.up(key) if key else phone.lift(button))
+
+
+async def hold_until(
+    phone: Phone, met: Callable[[], T], what: str, button: str = "tune-hold", key: str = ""
+) -> T:
+    """Press until `met()`, and return what it returned; the button is then still held.
+
+    A hang of the page or late commands end a press: then the wheel rests until the button is pressed again. The helper
+    presses again, as a person would.
+    """
+    give_up_at = time.monotonic() + 3 * DEADLINE_S
+    while True:
+        await press(phone, button, key)
+        rests_from = time.monotonic() + REST_S
+        while not (seen := met()) and (time.monotonic() < rests_from or any(phone.state["wanted"].values())):
+            assert time.monotonic() < give_up_at, f"pressed #{button} in vain: {what}"
+            await asyncio.sleep(0.01)
+        if seen:
+            return seen
+        await let_go(phone, button, key)
 
 
 async def held_until(phone: Phone, met: Callable[[], T], what: str, button: str = "tune-hold") -> T:
-    """Hold a button until then, and return what was met. A page that was starved has let go: then press again."""
-    for _ in range(5):
-        await held(phone, button)
-        let_go_from = time.monotonic() + REST_S
+    """Press until `met()`, let go, and return what `met()` returned."""
+    seen = await hold_until(phone, met, what, button)
+    await let_go(phone, button)
+    return seen
 
-        def over(since: float = let_go_from) -> bool:
-            let_go = time.monotonic() > since and not any(phone.state["wanted"].values())
-            return bool(met()) or let_go
 
-        await until(over, what)
-        seen = met()
-        await phone.lift(button)
-        if seen:
-            return seen
-    raise AssertionError(f"the page let go five times before {what}")
+async def hold_until_turn(phone: Phone, wheels: Wheels, *ways: int, key: str = "") -> None:
+    """Press until the left and right wheels turn these ways: 1 forward, 0 not at all."""
+    await hold_until(phone, lambda: wheels.ways() == ways, f"the wheels turn {ways}", key=key)
 
 
 async def step(phone: Phone, words: str) -> None:
@@ -210,8 +230,7 @@ async def test_a_finger_that_comes_up_ends_a_jog_and_so_does_all_that_ends_a_pre
         "close": lambda: page.evaluate("() => document.querySelector('#tune').close()"),
     }
     for name, end in ends.items():
-        await held(phone)
-        await wheels.turn(1, 0)
+        await hold_until_turn(phone, wheels, 1, 0)
         await end()
         await wheels.rest()
         await until(lambda: phone.sent("jog")[-1]["duty"] == 0, f"a zero after {name}")
@@ -228,9 +247,27 @@ async def jogging(car: Product, new_phone: NewPhone, wheels: Wheels) -> Phone:
     phone = await new_phone(car.url)
     await opened(phone)
     await phone.page.click("#tune-begin")
-    await held(phone)
-    await wheels.turn(1, 0)
+    await hold_until_turn(phone, wheels, 1, 0)
     return phone
+
+
+async def test_a_hang_of_the_page_ends_a_jog_though_the_finger_stays(jogging: Phone, wheels: Wheels) -> None:
+    await jogging.page.evaluate(HANG)
+    await wheels.rest()
+    mark = wheels.mark()
+    await jogging.hears(20)
+    assert not wheels.turned_since(mark)
+
+
+async def test_these_tests_press_again_after_a_hang_of_the_page(
+    car: Product, new_phone: NewPhone, wheels: Wheels
+) -> None:
+    phone = await new_phone(car.url)
+    await opened(phone)
+    await phone.page.click("#tune-begin")
+    await phone.page.evaluate(HANG_DURING_THE_FIRST_PRESS)
+    await hold_until(phone, lambda: wheels.speeds()[0] > 0.2, "a fifth of the power, after 0.8 s")
+    assert "failsafe" in [message["state"] for message in phone.heard if message["type"] == "state"]
 
 
 async def test_stop_in_the_dialog_ends_a_jog_for_good(jogging: Phone, wheels: Wheels) -> None:
@@ -265,16 +302,14 @@ async def test_all_of_it_works_from_a_keyboard(car: Product, new_phone: NewPhone
     await step(phone, "Which wheel turns?")
     assert await page.evaluate("() => document.activeElement.id") == "tune-what"
     await page.locator("#tune-hold").focus()
-    await page.keyboard.down("Enter")
-    await wheels.turn(1, 0)
+    await hold_until_turn(phone, wheels, 1, 0, key="Enter")
     await page.keyboard.up("Enter")
     await wheels.rest()
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
     await phone.page.wait_for_function("() => document.activeElement.id === 'tune-what'")
     await page.locator("#tune-hold").focus()
-    await page.keyboard.down("Enter")
-    await wheels.turn(0, 1)
+    await hold_until_turn(phone, wheels, 0, 1, key="Enter")
     await page.keyboard.press("Space")  # STOP, wherever the focus is
     await phone.in_state("stopped")
     await wheels.rest()
@@ -289,9 +324,8 @@ async def test_twice_the_same_wheel_is_asked_again_and_nothing_changes(
     await opened(phone)
     await phone.page.click("#tune-begin")
     for turning in ((1, 0), (0, 1)):
-        await held(phone)
-        await wheels.turn(*turning)
-        await phone.lift("tune-hold")
+        await hold_until_turn(phone, wheels, *turning)
+        await let_go(phone)
         await phone.page.click("#tune-saw-leftforward")
     await phone.reads("tune-told", "Both answers name the same wheel")
     assert phone.sent("calibrate") == []
@@ -331,24 +365,19 @@ async def test_axe_finds_nothing_in_any_step(new_phone: NewPhone, locale: str, l
         await phone.page.click("#tune-begin")
         await clean(phone, "which", looks)
         for side in ("left", "right"):
-            await held(phone)
-            await eyes.a_wheel_turns()
+            await hold_until(phone, eyes.turning, "a wheel that turns")
             await clean(phone, f"{side} turns", looks)
-            await phone.lift("tune-hold")
+            await let_go(phone)
             await phone.page.click(f"#tune-saw-{side}forward")
             await eyes.at_rest()
         for _ in range(2):
             await phone.seen("#tune-begins")
-            await held(phone)
-            await eyes.a_wheel_turns()
-            await phone.lift("tune-hold")
+            await held_until(phone, eyes.turning, "a wheel that turns")
             await clean(phone, "least", looks)
             await phone.page.click("#tune-begins")
             await eyes.at_rest()
         await phone.seen("#tune-drift-none")
-        await held(phone)
-        await eyes.a_wheel_turns()
-        await phone.lift("tune-hold")
+        await held_until(phone, eyes.turning, "a wheel that turns")
         await clean(phone, "straight", looks)
         await phone.page.click("#tune-drift-none")
         await phone.seen("#tune-toml:visible")

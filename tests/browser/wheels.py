@@ -39,14 +39,14 @@ class Wheels:
         """Tell whether any enable pin was anything but low after the mark."""
         return any(line["pin"] in _ENABLES and line["value"] > 0 for line in self._car.trace()[mark:])
 
+    def ways(self) -> tuple[int, int]:
+        """Return how the left and right side turn: 1 forward, 0 not at all, -1 backward."""
+        left, right = self.speeds()
+        return (left > 0) - (left < 0), (right > 0) - (right < 0)
+
     async def turn(self, left: int, right: int) -> None:
         """Wait until the sides turn this way: 1 forward, 0 not at all, -1 backward."""
-
-        def turning() -> bool:
-            speeds = self.speeds()
-            return all((s > 0) - (s < 0) == way for s, way in zip(speeds, (left, right), strict=True))
-
-        await until(turning, f"the wheels turn {left:+d} {right:+d}")
+        await until(lambda: self.ways() == (left, right), f"the wheels turn {left:+d} {right:+d}")
 
     async def rest(self) -> None:
         """Wait until both enable pins are low."""
