@@ -2,7 +2,7 @@
 """The body of an error: JSON, or a small page for a browser that opens an address.
 
 The page contains no script and no style: it links the style sheet of `/wiring`. If the car refuses the style
-sheet too, the browser shows its default colours.
+sheet too, the browser shows its default colours; the drawing has its colours inside.
 """
 
 from __future__ import annotations
@@ -27,11 +27,21 @@ _CHINESE = {
     "too_many": "连接过多，请稍后再试。",
     "head_too_big": "请求头超过 8 kB 或 100 行，多半是 Cookie 太多：同一主机名下的所有程序共用 Cookie，与端口无关。请在浏览器中删除这个地址的 Cookie，再打开页面。",
     "bad_request": "无法理解这个请求。",
+    "not_saved": "配对未能保存，请稍后再试。",
+    "error": "picar 无法处理这个请求，日志中有详细信息。",
 }
-_MOST_CHARACTERS = 1000  # read from a header; a browser sends about 150
-_LINK = """<p><a href="/">Open the car's page · <span lang="zh-CN">打开小车的页面</span></a></p>
-"""
 _OTHERWISE = "无法打开这个地址。"
+_TITLES = {
+    HTTPStatus.UNAUTHORIZED: ("Not paired", "尚未配对"),
+    HTTPStatus.NOT_FOUND: ("Page not found", "找不到页面"),
+}
+_REFUSED = ("Request refused", "请求被拒绝")
+_FAILED = ("The car cannot answer", "小车无法应答")
+_CAR = """<svg viewBox="0 0 64 64" width="64" height="64" aria-hidden="true"><rect width="64" height="64" rx="14" fill="#0a0e14"/><path fill="#2dd4bf" d="M10 14h10v15H10zm34 0h10v15H44zM10 37h10v15H10zm34 0h10v15H44z"/><rect x="20" y="8" width="24" height="48" rx="9" fill="#e6edf5"/><path d="M25 24q7-6 14 0l-2 8H27z"/></svg>"""
+_MOST_CHARACTERS = 1000  # read from a header; a browser sends about 150
+_LINKS = """<nav><a href="/">Drive · <span lang="zh-CN">驾驶</span></a>
+<a href="/wiring">Wiring · <span lang="zh-CN">接线图</span></a></nav>
+"""
 
 
 def weights(header: str) -> dict[str, float]:
@@ -65,25 +75,26 @@ def error_body(headers: Mapping[str, str], status: int, code: str, sentence: str
 
 def error_page(status: int, code: str, sentence: str) -> bytes:
     """Return the page as UTF-8. The sentence may contain text from the request, so it is escaped."""
-    title = f"{status} {HTTPStatus(status).phrase}"
-    # Under a host name that the car refuses, the link would be refused too.
-    link = "" if status == HTTPStatus.MISDIRECTED_REQUEST else _LINK
+    title, chinese = _FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _TITLES.get(status, _REFUSED)
+    # Under a host name that the car refuses, the links would be refused too.
+    links = "" if status == HTTPStatus.MISDIRECTED_REQUEST else _LINKS
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} · picar</title>
+<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/wiring.css">
 </head>
-<body>
+<body class="error">
 <main><section>
-<h1>{title}</h1>
+{_CAR}
+<h1>{title} <span lang="zh-CN">{chinese}</span></h1>
 <p>{escape(sentence)}</p>
 <p lang="zh-CN">{_CHINESE.get(code, _OTHERWISE)}</p>
-{link}<p><code>{escape(code)}</code></p>
+{links}<p><code>{status} {escape(code)}</code></p>
 </section></main>
 </body>
 </html>

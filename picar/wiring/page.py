@@ -1,6 +1,6 @@
 """The page `/wiring` and its style sheet: the drawing, the table pin by pin, and the notes. No script.
 
-The Content-Security-Policy of the page allows no inline style, so the style sheet is a file of its own.
+The pages of errors (`web/errorpage.py`) use the same style sheet. The Content-Security-Policy of the page allows no inline style, so the style sheet is a file of its own.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ header,main{max-width:1120px;margin:0 auto}
 header{display:flex;flex-wrap:wrap;gap:4px 20px;align-items:baseline}
 h1{font-size:1.5rem;line-height:1.2;margin:0 auto 0 0}
 h2{font-size:1.1rem;margin:1.2em 0 .4em}
-nav{display:flex;gap:16px}
-header p{flex-basis:100%;margin:0 0 12px;color:var(--dim)}
-a{color:var(--accent);padding:8px 0}
+nav{display:flex;flex-wrap:wrap;gap:8px}
+header p{flex-basis:100%;margin:8px 0 12px;color:var(--dim)}
+a{min-height:48px;padding:11px 16px;border:1px solid var(--line);border-radius:15px;background:var(--paper);
+color:var(--ink);text-decoration:none}
+a:first-child{border-color:var(--accent);background:var(--accent);color:var(--ground);font-weight:600}
+a:focus-visible{outline:3px solid var(--accent);outline-offset:2px}
 main{display:grid;gap:16px;grid-template-columns:minmax(0,1fr)}
 figure,section{margin:0;background:var(--paper);border:1px solid var(--line);border-radius:16px;padding:8px}
 section{padding:4px 12px 12px}
@@ -37,8 +40,14 @@ td{font-size:.9rem}
 td.name{white-space:nowrap}
 ul{padding-left:1.2em;margin:.4em 0}
 li{margin:.4em 0}
-@media (min-width:900px){main{grid-template-columns:minmax(0,600px) minmax(0,1fr);align-items:start}}
-@media print{body{background:#fff}figure,section{border:0}}
+.error main{min-height:calc(100vh - 44px);place-content:center;grid-template-columns:minmax(0,560px)}
+.error section{padding:20px 24px;text-align:center;overflow-wrap:anywhere}
+.error h1 span{display:block}
+.error p{margin:8px 0}
+.error nav{justify-content:center;margin:20px 0}
+.error code{color:var(--dim)}
+@media (min-width:900px){header+main{grid-template-columns:minmax(0,600px) minmax(0,1fr);align-items:start}}
+@media print{body{background:#fff}figure,section{border:0}nav{display:none}}
 """
 
 

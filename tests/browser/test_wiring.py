@@ -1,11 +1,11 @@
-"""The wiring page in a real browser: nothing overlaps, nothing is cut off, and it needs no script."""
+"""The wiring page and the page of an unknown address in a real browser: nothing is cut off, and they need no script."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import NewPhone
 from tests.support.product import Product
@@ -34,13 +34,13 @@ SMALLEST = """() => Math.min(...[...document.querySelectorAll('svg.wiring text')
 
 
 async def open_page(
-    browser: Browser, car: Product, locale: str, size: tuple[int, int], **more: Any
+    browser: Browser, car: Product, locale: str, size: tuple[int, int], path: str = "/wiring", **more: Any
 ) -> tuple[Page, list[str]]:
     """Open it, and return it with the list of what the console says."""
     context = await browser.new_context(viewport={"width": size[0], "height": size[1]}, locale=locale, **more)
     page, complaints = await context.new_page(), list[str]()
     page.on("console", lambda message: complaints.append(message.text))
-    await page.goto(car.url + "/wiring")
+    await page.goto(car.url + path)
     return page, complaints
 
 
@@ -58,6 +58,31 @@ async def test_no_label_lies_on_another_and_none_is_cut_off(browser: Browser, co
                 assert await page.evaluate(SMALLEST) >= 9, (locale, name)
                 assert complaints == []
                 await page.context.close()
+
+
+@pytest.mark.parametrize("size", [(320, 256), *SIZES.values()])
+async def test_an_unknown_address_is_a_centred_page_with_ways_out(
+    browser: Browser, car: Product, size: tuple[int, int]
+) -> None:
+    grounds = set()
+    for scheme in ("light", "dark"):
+        page, complaints = await open_page(
+            browser, car, "en-GB", size, "/nothing?<b>", color_scheme=scheme, java_script_enabled=False
+        )
+        for words in ("Page not found", "找不到页面", "404 not_found"):
+            await expect(page.get_by_text(words)).to_be_visible()
+        card = await page.locator("section").bounding_box()
+        assert card
+        assert abs(2 * card["x"] + card["width"] - size[0]) <= 20, "a scroll bar takes some"
+        if size[1] == 800:
+            assert abs(2 * card["y"] + card["height"] - size[1]) <= 40
+        grounds.add(await page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert [complaint for complaint in complaints if "404" not in complaint] == []
+        await page.get_by_role("link", name="Wiring").click()
+        await expect(page.locator("h1")).to_contain_text("Wiring of this car")
+        await page.context.close()
+    assert len(grounds) == 2
 
 
 async def test_it_is_light_by_day_and_dark_by_night(browser: Browser, car: Product) -> None:

@@ -48,11 +48,11 @@ def is_small_page(answer: Answer) -> Tags:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "Accept" in answer.headers["vary"].split(", ")
     assert "script" not in answer.body.decode()
-    assert len(answer.body) < 1500
+    assert len(answer.body) < 2000
     page = Tags(answer.body)
     refused = answer.status == 421  # under a wrong name the car's page is refused too
-    assert page.links == ([] if refused else ["/"])
-    assert ("打开小车的页面" in page.text) != refused
+    assert page.links == ([] if refused else ["/", "/wiring"])
+    assert ("驾驶" in page.text) != refused
     return page
 
 
@@ -92,6 +92,26 @@ async def test_a_browser_that_is_not_paired_gets_the_page_and_how_to_pair() -> N
 async def test_a_head_request_gets_the_headers_of_the_page_alone(car: Product) -> None:
     shown = await ask(("127.0.0.1", car.port), "HEAD", "/nothing", BROWSER)
     assert (shown.status, shown.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "title", "chinese"),
+    [
+        (404, "not_found", "Page not found", "找不到页面"),
+        (401, "not_paired", "Not paired", "尚未配对"),
+        (400, "bad_request", "Request refused", "请求被拒绝"),
+        (500, "error", "The car cannot answer", "小车无法应答"),
+        (503, "not_saved", "The car cannot answer", "小车无法应答"),
+    ],
+)
+def test_the_title_says_in_both_languages_what_happened(
+    status: int, code: str, title: str, chinese: str
+) -> None:
+    text = Tags(error_page(status, code, "The fix.")).text
+    assert f"{title} {chinese}" in text
+    assert "The fix." in text
+    assert f"{status} {code}" in text
+    assert "无法打开这个地址" not in text, "this code has its own sentence"
 
 
 @pytest.mark.parametrize(
