@@ -31,7 +31,7 @@ _CHINESE = {
     "error": "picar 无法处理这个请求，日志中有详细信息。",
 }
 _OTHERWISE = "无法打开这个地址。"
-_TITLES = {
+_TITLES: dict[int, tuple[str, str]] = {
     HTTPStatus.UNAUTHORIZED: ("Not paired", "尚未配对"),
     HTTPStatus.NOT_FOUND: ("Page not found", "找不到页面"),
 }
