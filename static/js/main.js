@@ -26,7 +26,7 @@ const [{ GEARS, Hud }, { Keys, Pad }] = await Promise.all([
   surely(() => import("./hud/hud.js")),
   surely(() => import("./inputs/hands.js")),
 ]);
-const hud = new Hud(link, sender, words);
+const hud = new Hud(link, sender, words, preferences);
 const changeLimit = (speed) => hud.changeLimit(speed) && buzz("limit", preferences);
 const releases = [() => sender.letGo()];
 const letGo = () => releases.forEach((release) => release());
@@ -96,7 +96,7 @@ addEventListener("pageshow", ({ persisted }) => persisted && link.wake()); // no
 for (const event of ["contextmenu", "dblclick"]) addEventListener(event, (e) => e.preventDefault());
 
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", dress);
-preferences.listen((name) => (name === "language" ? words.speak(preferences.get("language")) : dress()));
+preferences.listen((name) => (name === "language" ? words.speak(preferences.get("language")) : name !== "limit" && dress()));
 // Once everything has arrived, including the words: hide the sentence of index.html about an incomplete page.
 const complete = () => words.say("stop") && (document.documentElement.dataset.complete = "true");
 words.listen(complete);

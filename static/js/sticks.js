@@ -7,7 +7,7 @@
  * Laws:
  * - Without a held input nothing is sent; the last command of every press is one zero.
  * - `releaseAll` ends the press: a finger or key that is still down does nothing until it is pressed again.
- * - A press starts with a neutral command and drives only once the car reports `armed`.
+ * - A press starts with a neutral command and drives only once the car reports `armed` and `mayDrive` allows it.
  * - Everything runs on timers of the main thread: a page that hangs sends nothing, and stays silent after the hang.
  *
  * Times are in seconds, sticks in [-1, 1], + is forward and right.
@@ -147,6 +147,8 @@ export class Sender {
 
   /** True after the page ended a press whose finger or key may still be down. */
   pressAgain = false;
+  /** Asked with the wheel in hand before each command of a press that does not drive yet. @type {() => boolean} */
+  mayDrive = () => true;
   /** True while the car is stopped by this page: its STOP was sent before the car was stopped. */
   stopped = false;
 
@@ -250,8 +252,9 @@ export class Sender {
       this.#asked = true;
       return;
     }
+    const may = this.mayDrive();
     if (!this.#neutral || (repeat && car.state !== "armed")) this.#neutral = this.#send(now, NEUTRAL);
-    if (this.#neutral && car.state === "armed") this.#phase = "driving";
+    if (may && this.#neutral && car.state === "armed") this.#phase = "driving";
   }
 
   #drive(now, car, repeat) {

@@ -18,6 +18,8 @@ from tests.support.product import Product
 
 NewPhone = Callable[..., Awaitable[Phone]]
 LANDSCAPE = {"width": 800, "height": 360}
+# A phone that has driven at full speed before; otherwise each test would leave a slow car behind.
+USED = """try { localStorage.picar ??= '{"limit": 1}'; } catch { /* a blank page keeps nothing */ }"""
 
 
 def find_chromium() -> str:
@@ -59,13 +61,15 @@ def wheels(car: Product) -> Wheels:
 
 @pytest.fixture
 async def new_phone(browser: Browser) -> AsyncIterator[NewPhone]:
-    """Makes phones; `new_phone(url)` opens the page, `new_phone()` leaves it to the test."""
+    """Makes phones; `new_phone(url)` opens the page, `new_phone()` leaves it to the test; `fresh` ones never drove."""
     async with AsyncExitStack() as stack:
 
-        async def make(url: str | None = None, **options: Any) -> Phone:
+        async def make(url: str | None = None, fresh: bool = False, **options: Any) -> Phone:
             settings: dict[str, Any] = {"viewport": LANDSCAPE, "has_touch": True, "locale": "en-GB"} | options
             context = await browser.new_context(**settings)
             stack.push_async_callback(context.close)
+            if not fresh:
+                await context.add_init_script(USED)
             page = await context.new_page()
             phone = Phone(page, context, await context.new_cdp_session(page))
             phone.listen()

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from typing import Any
 
 import pytest
+from playwright.async_api import WebSocketRoute
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
 from tests.browser.wheels import Wheels
 from tests.support.chromium import GAMEPAD
-from tests.support.product import Product
+from tests.support.product import EN_PINS, Product
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
 ATTEMPTS = 3
+GEAR_1_DUTY = 0.475  # 0.3 of the way from the minimum duty, 0.25, to 1
 HIDE = """() => {
   Object.defineProperty(document, "hidden", { value: true, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -43,7 +46,7 @@ DIRECTIONS = [
 
 async def prefer(phone: Phone, **preferences: Any) -> None:
     """Have the page start with these preferences."""
-    kept = json.dumps(json.dumps(preferences))
+    kept = json.dumps(json.dumps({"limit": 1} | preferences))
     await phone.page.add_init_script(f"localStorage.setItem('picar', {kept})")
 
 
@@ -57,6 +60,11 @@ async def change(phone: Phone, name: str, value: str) -> None:
         }""",
         [name, value],
     )
+
+
+def fastest(wheels: Wheels, mark: int) -> float:
+    """Return the highest duty cycle after the mark."""
+    return max(float(line["value"]) for line in wheels.since(mark) if line["pin"] in EN_PINS)
 
 
 async def open_settings(phone: Phone) -> None:
@@ -267,6 +275,83 @@ async def test_gears_set_the_speed_limit(phone: Phone) -> None:
     await phone.tap("gear1")
     await until(lambda: phone.state["speed_limit"] == 0.3, "the first gear")
     await phone.seen("#gear1[aria-pressed=true]")
+
+
+async def test_a_new_phone_begins_in_gear_1_even_if_it_pushes_to_full_at_once(
+    car: Product, new_phone: NewPhone, wheels: Wheels
+) -> None:
+    phone = await new_phone(car.url, fresh=True)
+    mark = wheels.mark()
+    await phone.down("throttle", y=1)
+    await until(lambda: wheels.speeds() == (GEAR_1_DUTY, GEAR_1_DUTY), "all that gear 1 allows")
+    await phone.seen("#gear1[aria-pressed=true]")
+    assert fastest(wheels, mark) == GEAR_1_DUTY
+
+
+async def test_a_press_waits_until_the_car_has_the_speed_limit_of_the_phone(
+    car: Product, new_phone: NewPhone, wheels: Wheels
+) -> None:
+    phone = await new_phone(fresh=True)
+    late: list[asyncio.TimerHandle] = []
+
+    def delay_limits(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+        later = asyncio.get_running_loop().call_later
+
+        def send(text: str | bytes) -> None:
+            if '"limit"' in str(text):
+                late.append(later(0.3, server.send, text))
+            else:
+                server.send(text)
+
+        socket.on_message(send)
+
+    await phone.page.route_web_socket("**/ws", delay_limits)
+    await phone.open(car.url)
+    mark = wheels.mark()
+    await phone.down("throttle", y=1)
+    await phone.in_state("armed")
+    await until(lambda: wheels.speeds() == (GEAR_1_DUTY, GEAR_1_DUTY), "all that gear 1 allows")
+    assert len(late) == 1
+    assert fastest(wheels, mark) == GEAR_1_DUTY
+
+
+async def test_a_phone_keeps_its_speed_limit_and_never_raises_that_of_the_driver_before(
+    car: Product, new_phone: NewPhone
+) -> None:
+    fast = await new_phone(car.url, fresh=True)
+    await fast.take_the_wheel()
+    await until(lambda: fast.state["speed_limit"] == 0.3, "the first gear")
+    await fast.insist("gear3", "#gear3[aria-pressed=true]")
+    await until(lambda: fast.state["speed_limit"] == 1, "the third gear")
+    await fast.open(car.url)
+    await fast.take_the_wheel()
+    await fast.hears(4)
+    assert fast.state["speed_limit"] == 1, "it is in the third gear again"
+
+    slow = await new_phone(car.url, fresh=True)
+    await fast.tap("ask")
+    await slow.reads("driver", "No driver")
+    await slow.take_the_wheel()
+    await until(lambda: slow.state["speed_limit"] == 0.3, "the first gear of the other phone")
+    assert "earlier" not in await slow.page.inner_text("#why")
+
+    await slow.tap("ask")
+    await fast.reads("driver", "No driver")
+    await fast.take_the_wheel()
+    await fast.reads("why", "The earlier speed limit of 30% still applies.")
+    await fast.hears(4)
+    assert fast.state["speed_limit"] == 0.3
+
+
+async def test_a_gear_that_is_chosen_while_a_thumb_is_down_does_not_let_it_go(
+    phone: Phone, wheels: Wheels
+) -> None:
+    await phone.down("throttle", y=1)
+    await until(lambda: wheels.speeds() == (1, 1), "full speed")
+    await phone.tap("gear2")
+    await until(lambda: phone.state["applied"] == {"left": 0.6, "right": 0.6}, "the second gear")
+    assert (0, 0) not in phone.drives()[2:]
 
 
 @pytest.mark.parametrize("secure", [True, False])

@@ -13,6 +13,7 @@ from tests.support.waiting import DEADLINE_S
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
+_THIRD_GEAR = """try { localStorage.picar ??= '{"limit": 1}'; } catch { /* a blank page keeps nothing */ }"""
 # A stick trembles while a hand holds it: each report differs.
 _HOLD = """([throttle, steering]) => {
   let reports = 0;
@@ -37,6 +38,7 @@ async def gamepad(url: str) -> AsyncIterator[Page]:
         try:
             page = await browser.new_page()
             await page.add_init_script(chromium.GAMEPAD)
+            await page.add_init_script(_THIRD_GEAR)
             await page.goto(url)
             await page.wait_for_selector("body[data-link=good]", state="attached", timeout=DEADLINE_S * 1000)
             await page.evaluate("() => plug()")

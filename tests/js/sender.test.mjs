@@ -132,6 +132,32 @@ test("a press asks for the wheel once, and again only when the car refused that 
   assert.deepEqual(said, ["take", "take"]);
 });
 
+test("a press stays neutral until it may drive, and ends if that takes a second", () => {
+  const sent = [];
+  const link = {
+    state: DRIVING,
+    say: () => true,
+    quiet: () => 0,
+    weak: () => false,
+    drive: (throttle) => Boolean(sent.push(throttle)),
+  };
+  const sticks = new Sticks();
+  const sender = new Sender(link, sticks);
+  sender.mayDrive = () => false;
+  sticks.hold("hand", { throttle: 1 });
+  pass(500);
+  assert.deepEqual([sticks.held, Math.max(...sent)], [true, 0]);
+  sender.mayDrive = () => true;
+  pass(100);
+  assert.equal(sent.at(-1), 1);
+  sticks.letGo("hand");
+  sender.mayDrive = () => false;
+  sent.length = 0;
+  sticks.hold("hand", { throttle: 1 });
+  pass(1100);
+  assert.deepEqual([sticks.held, sender.pressAgain, Math.max(...sent)], [false, true, 0]);
+});
+
 test("a gap in the page's own timer above the command timeout ends the press, a shorter one does not", () => {
   const short = drive();
   now += 450;

@@ -2,7 +2,8 @@
  * The head-up display: state and its reason, driver, link, wanted against applied, speed limit, and one card.
  *
  * It writes only text and attributes that have changed: 20 states a second must not keep a phone busy or a screen reader
- * talking. Words come from the dictionary by the car's stable codes. The only message it sends is the speed limit.
+ * talking. Words come from the dictionary by the car's stable codes. The only message it sends is the speed limit: a new
+ * driver begins with the limit of this phone, and a press does not drive before the car has confirmed that limit.
  */
 
 import { byId } from "../shell/shell.js";
@@ -25,6 +26,7 @@ const MISUNDERSTOOD = new Set(["bad_message", "unknown_type", "bad_value"]);
 /** The gears' shares of the cap. */
 export const GEARS = [0.3, 0.6, 1];
 
+const within = (least, value, most) => Math.max(least, Math.min(most, value));
 const percent = (value) => Math.round(value * 100);
 const milliseconds = (seconds) => Math.round(seconds * 1000);
 const text = (id, words) => write(byId(id), words);
@@ -64,8 +66,11 @@ export class Hud {
   #link;
   #sender;
   #say;
+  #preferences;
   #notice = { words: () => "", at: -Infinity };
   #limit = { speed: 1, at: -Infinity };
+  /** The speed limit that the car has to confirm before a press drives, null without the wheel. @type {number|null} */
+  #highest = null;
   #spokenAt = 0;
   #reason = "";
   #restartedAt = -Infinity;
@@ -82,10 +87,13 @@ export class Hud {
    * @param {import("../link.js").Link} link
    * @param {import("../sticks.js").Sender} sender
    * @param {import("../shell/shell.js").Words} words
+   * @param {import("../shell/shell.js").Preferences} preferences
    */
-  constructor(link, sender, words) {
+  constructor(link, sender, words, preferences) {
     this.#link = link;
     this.#sender = sender;
+    this.#preferences = preferences;
+    sender.mayDrive = () => this.#settle();
     this.#say = words.say;
     words.listen(() => this.show());
     setInterval(() => this.#showNews(clock()), 100);
@@ -108,14 +116,45 @@ export class Hud {
     return expected ? this.#limit.speed : (this.#link.state?.speed_limit ?? 1);
   }
 
-  /** Send a new speed limit. @param {number} wanted share of max_speed @returns {boolean} false without the wheel */
+  /** Set the speed limit of the car and of this phone. @param {number} wanted share of max_speed @returns {boolean} false without the wheel */
   changeLimit(wanted) {
     if (!this.#link.drives) return false;
-    const speed = Math.round(Math.max(LEAST_LIMIT, Math.min(this.cap, wanted)) * 100) / 100;
+    this.#preferences.set("limit", within(LEAST_LIMIT, wanted / this.cap, 1));
+    this.#sendLimit(this.#round(wanted));
+    return true;
+  }
+
+  #round(speed) {
+    return Math.round(within(LEAST_LIMIT, speed, this.cap) * 100) / 100;
+  }
+
+  #sendLimit(speed) {
+    this.#highest = speed;
     this.#limit = { speed, at: clock() };
     this.#showLimit();
     this.#link.request("limit", { speed });
-    return true;
+  }
+
+  /**
+   * Lower the speed limit of an earlier driver to that of this phone. A lower one stays, with a notice.
+   *
+   * @returns {boolean} whether the car has confirmed it
+   */
+  #settle() {
+    const { state, drives } = this.#link;
+    if (!drives) {
+      this.#highest = null;
+      this.#limit.at = -Infinity;
+      return false;
+    }
+    if (this.#highest === null) {
+      this.#highest = this.#round(this.#preferences.get("limit") * this.cap);
+      if (state.speed_limit < this.#highest) this.note("limit.kept", { percent: percent(state.speed_limit) });
+    }
+    const confirmed = state.speed_limit <= this.#highest;
+    if (confirmed) this.#highest = Infinity; // from now on, a cap that rises may raise it
+    else if (clock() - this.#limit.at > LIMIT_EXPECTED_S) this.#sendLimit(this.#highest);
+    return confirmed;
   }
 
   /** @param {string} code of the car's error message */
@@ -142,6 +181,7 @@ export class Hud {
     this.#showHost(state?.host ?? {});
     this.#showDriver(state);
     this.#showRequest(state);
+    this.#settle();
     this.#noteTurn(state);
     this.#showNews(clock());
     this.#showWheels(state);
@@ -196,7 +236,7 @@ export class Hud {
     text("asks", this.request ? this.#say(more > 0 ? "asks.more" : "asks", { client: this.name(this.request), more }) : "");
   }
 
-  /** Show a notice to a new driver whose speed limit was set before, and to a client whose request was denied. */
+  /** Show a notice to a client whose request was denied. */
   #noteTurn(state) {
     const client = this.#link.hello?.client;
     const drives = state?.you === "driver";
@@ -204,9 +244,6 @@ export class Hud {
     const before = this.#turn;
     this.#turn = { client, drives, asks, driver: state?.driver };
     if (before.client !== client || !state) return;
-    if (drives && !before.drives && state.speed_limit < this.cap) {
-      this.note("limit.kept", { percent: percent(state.speed_limit) });
-    }
     if (before.asks && !asks && !drives && state.driver && state.driver === before.driver) this.note("why.denied");
   }
 

@@ -18,6 +18,7 @@ export const PREFERENCES = {
   swap: [false, true],
   deadzone: { usual: 0, least: 0, most: 0.3 },
   expo: { usual: 0, least: 0, most: 0.9 },
+  limit: { usual: 0.3, least: 0.05, most: 1 }, // speed limit, a share of the cap: a new phone begins in gear 1
   theme: ["auto", "light", "dark", "outdoor"],
   language: ["auto", ...LANGUAGES],
   view: ["follow", "fit"],
