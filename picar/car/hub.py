@@ -285,6 +285,7 @@ class Hub:
             driver=self._arbiter.driver,
             wanted=Sticks(*status.wanted),
             applied=status.applied,
+            target=status.target,
             speed_limit=status.speed_limit,
             speed_cap=self.speed_cap,
             age_s=now - self._acted_on if commanded else None,

@@ -84,6 +84,7 @@ class Output(NamedTuple):
 
 COAST = Output()
 BRAKE = Output(brake=True)
+_AT_REST = Wheels(0.0, 0.0)
 
 
 class _Wheel:
@@ -133,6 +134,7 @@ class Drive:
         min_duty: of the motors as configured; it determines the highest duty cycle of a jog under a cap.
 
     `applied` are the wheel speeds after the slew limiter, before trim and minimum duty; of a jog, the duty cycles.
+    `target` are the values that `applied` shall reach, under the limit and the caps; zero unless armed.
 
     All times are seconds of one monotonic clock and never run backwards from call to call.
     """
@@ -149,7 +151,7 @@ class Drive:
         self._rearm_s = rearm_s
         self._brake_hold_s = brake_hold_s
         self._left, self._right = _Wheel(), _Wheel()
-        self.applied = Wheels(0.0, 0.0)
+        self.applied = self.target = _AT_REST
         self._deadline = -math.inf
         self._updated_at = -math.inf
         self._until = -math.inf  # end of the brake in `stopped`, of the re-arm time in `failsafe`
@@ -293,17 +295,18 @@ class Drive:
     def _leave_armed(self, state: State, reason: Reason, now: float, lasts_s: float = 0.0) -> None:
         """Enter a state in which no wheel turns."""
         self._halt(now)
-        self._wanted = NEUTRAL
+        self._wanted, self.target = NEUTRAL, _AT_REST
         self.state, self.reason, self._until = state, reason, now + lasts_s
 
     def _halt(self, now: float) -> None:
         if any(self.applied):
             self._left.halt(now)
             self._right.halt(now)
-            self.applied, self._updated_at = Wheels(0.0, 0.0), now
+            self.applied, self._updated_at = _AT_REST, now
 
     def _follow(self, now: float) -> None:
         limits, before, target = self._limits, self.applied, self._target()
+        self.target = target
         dt, self._updated_at = now - self._updated_at, now
         self._left.follow(target.left, dt, now, limits)
         self._right.follow(target.right, dt, now, limits)

@@ -127,6 +127,7 @@ class CarState(NamedTuple):
     driver: str | None
     wanted: Sticks
     applied: tuple[float, float]
+    target: tuple[float, float]
     speed_limit: float
     speed_cap: float
     age_s: float | None
@@ -194,6 +195,7 @@ def state_fields(state: CarState, you: str, waiting: bool = False) -> dict[str, 
         "you": you,
         "wanted": {"throttle": round(state.wanted.throttle, 3), "steering": round(state.wanted.steering, 3)},
         "applied": {"left": round(state.applied[0], 3), "right": round(state.applied[1], 3)},
+        "target": {"left": round(state.target[0], 3), "right": round(state.target[1], 3)},
         "speed_limit": state.speed_limit,
         "speed_cap": state.speed_cap,
         "link": {"age_s": None if state.age_s is None else round(state.age_s, 3), "stale": state.stale},

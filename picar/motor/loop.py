@@ -204,13 +204,14 @@ class MotorLoop:
 
     def _status_now(self, moving: bool) -> pipe.Status:
         drive = self._drive
-        applied, wanted = drive.applied, drive.wanted
+        applied, target, wanted = drive.applied, drive.target, drive.wanted
         return pipe.Status(
             n=self._handled,
             state=drive.state,
             reason=drive.reason,
             wanted=(round(wanted.throttle, 4), round(wanted.steering, 4)),
             applied=(round(applied.left, 4), round(applied.right, 4)),
+            target=(round(target.left, 4), round(target.right, 4)),
             speed_limit=drive.speed_limit,
             moving=moving,
             refused=self._refused,

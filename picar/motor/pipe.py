@@ -91,6 +91,7 @@ class Status(NamedTuple):
     reason: str | None
     wanted: tuple[float, float]
     applied: tuple[float, float]
+    target: tuple[float, float]
     speed_limit: float
     moving: bool
     refused: list[tuple[int, str]]
@@ -106,11 +107,10 @@ def parse_status(line: bytes) -> Status | str:
     fields = parse(line)
     if isinstance(fields, str):
         return fields
-    n, state, reason, wanted, applied, speed_limit, moving, refused, pose = fields
-    wanted, applied, refused = tuple(wanted), tuple(applied), [tuple(pair) for pair in refused]
-    return Status(
-        n, state, reason, wanted, applied, speed_limit, moving, refused, tuple(pose) if pose else None
-    )
+    n, state, reason, wanted, applied, target, speed_limit, moving, refused, pose = fields
+    refused, pose = [tuple(pair) for pair in refused], tuple(pose) if pose else None
+    wheels = tuple(wanted), tuple(applied), tuple(target)
+    return Status(n, state, reason, *wheels, speed_limit, moving, refused, pose)
 
 
 def failure(sentence: str) -> bytes:

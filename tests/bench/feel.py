@@ -219,6 +219,7 @@ class _Talker:
             way = self.tick / 20
             socket.send(json.dumps({"type": "state", "tick": self.tick, "state": "armed", "driver": "c1", "you": "driver",
                 "wanted": {"throttle": 0.6, "steering": 0.1}, "applied": {"left": 0.7, "right": 0.5 + 0.1 * math.sin(way)},
+                "target": {"left": 0.7, "right": 0.5}, "turn": None,
                 "speed_limit": 1.0, "speed_cap": 1.0, "names": {}, "link": {"age_s": 0.01, "stale": 0}, "reason": None,
                 "requests": [], "clients": 1, "host": {}, "pose": {"x": math.cos(way), "y": math.sin(way), "heading": way}}))  # fmt: skip
             await asyncio.sleep(0.05 / FASTER)

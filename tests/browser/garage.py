@@ -21,6 +21,7 @@ _LOOKS_NEW: dict[str, Any] = {
     "speed_limit": 1.0,
     "wanted": {"throttle": 0.0, "steering": 0.0},
     "applied": {"left": 0.0, "right": 0.0},
+    "target": {"left": 0.0, "right": 0.0},
 }
 
 

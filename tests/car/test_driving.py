@@ -86,6 +86,21 @@ async def test_the_speed_limit_is_the_drivers(car: Product) -> None:
             assert phone.state["applied"]["left"] <= 0.4
 
 
+async def test_the_state_shows_the_speed_that_the_wheels_reach(car: Product) -> None:
+    async with Client(car.url) as phone, Client(car.url) as watcher:
+        await phone.take()
+        assert phone.state["target"] == {"left": 0.0, "right": 0.0}
+        await phone.ask("limit", speed=0.4)
+        phone.hold(0.7, 0.2)
+        state = await phone.until(lambda s: s["applied"]["left"] > 0 and s["applied"] == s["target"])
+        ramp = [one for one in phone.states if 0 < one["applied"]["left"] < state["target"]["left"]]
+        assert all(one["target"] == state["target"] for one in ramp)
+        assert 0 < state["target"]["right"] < state["target"]["left"] <= 0.4
+        await watcher.until(lambda s: s["target"] == state["target"])
+        await phone.let_go()
+        await phone.until(lambda s: s["target"] == {"left": 0.0, "right": 0.0})
+
+
 async def test_the_driver_gets_twenty_states_a_second_and_a_watcher_five(car: Product) -> None:
     async with Client(car.url) as phone, Client(car.url) as watcher:
         await phone.take()

@@ -49,6 +49,7 @@ def car_state(**changes: Any) -> CarState:
         "driver": "c1",
         "wanted": Sticks(0.5, -0.2),
         "applied": (0.41, 0.55),
+        "target": (0.6, 0.75),
         "speed_limit": 0.6,
         "speed_cap": 0.8,
         "age_s": 0.021,
@@ -73,6 +74,7 @@ def test_a_state_is_written_as_agreed() -> None:
         "you": "driver",
         "wanted": {"throttle": 0.5, "steering": -0.2},
         "applied": {"left": 0.41, "right": 0.55},
+        "target": {"left": 0.6, "right": 0.75},
         "speed_limit": 0.6,
         "speed_cap": 0.8,
         "link": {"age_s": 0.021, "stale": 0},
@@ -94,10 +96,14 @@ def test_one_who_asks_for_the_wheel_is_told_so() -> None:
 def test_a_state_is_rounded_to_what_a_page_can_show() -> None:
     third, two = 1 / 3, 2 / 3
     state = json.loads(
-        protocol.state(car_state(wanted=Sticks(third, -two), applied=(two, -third), age_s=third), "driver")
+        protocol.state(
+            car_state(wanted=Sticks(third, -two), applied=(two, -third), target=(two, -two), age_s=third),
+            "driver",
+        )
     )
     assert state["wanted"] == {"throttle": 0.333, "steering": -0.667}
     assert state["applied"] == {"left": 0.667, "right": -0.333}
+    assert state["target"] == {"left": 0.667, "right": -0.667}
     assert state["link"]["age_s"] == 0.333
 
 

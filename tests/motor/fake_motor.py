@@ -12,7 +12,7 @@ import time
 
 from picar.motor.pipe import Status
 
-READY = Status(0, "disarmed", "started", (0.0, 0.0), (0.0, 0.0), 1.0, False, [], None)
+READY = Status(0, "disarmed", "started", (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 1.0, False, [], None)
 
 
 def main(mode: str) -> int:

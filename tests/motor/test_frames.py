@@ -59,7 +59,9 @@ def test_a_status_comes_out_as_it_went_in(
     n: int, state: str, reason: str | None, a: float, b: float, moving: bool
 ) -> None:
     pose = (a, b, 0.5) if moving else None
-    status = Status(n, state, reason, (a, b), (b, a), 0.5, moving, [(n, "stale"), (n + 1, "stopped")], pose)
+    status = Status(
+        n, state, reason, (a, b), (b, a), (a, a), 0.5, moving, [(n, "stale"), (n + 1, "stopped")], pose
+    )
     line = status.encode()
     assert line.endswith(b"\n")
     assert pipe.parse_status(line) == status
