@@ -76,7 +76,12 @@ class Hub:
         self._draw_tick = draw_tick
         self.now, self.notes, self.calibration = clock, Notebook(note), calibration
         self._timeout_s = config.session.command_timeout_s
-        self._arbiter = Arbiter(config.session.idle_s, config.session.grace_s, lambda: channel.stands_still)
+        self._arbiter = Arbiter(
+            config.session.idle_s,
+            config.session.grace_s,
+            lambda: channel.stands_still,
+            lambda client: self.notes.event("turn_over", client),
+        )
         self._audience = Audience(self._timeout_s, self._build_state, draw_tick, self._arbiter.asks)
         self._limits = Limits(channel.cap, speed_cap)
         self._seats = 0
@@ -148,15 +153,14 @@ class Hub:
                 _named(self._arbiter.grant(seat.id, other, now))
             case protocol.Deny(client=other):
                 _named(self._arbiter.deny(seat.id, other))
+            case protocol.SetTurns(for_s=for_s):
+                self._arbiter.set_turns(seat.id, for_s, now)
             case protocol.Reset():
                 self.channel.reset(sent_at, deadline, seat.settle)
             case protocol.Limit(speed=speed):
                 self.channel.limit(speed, deadline, seat.settle)
             case protocol.Calibrate(calibration=wanted):
-                values = wanted or self.calibration.configured
-                if self.speed_cap < 1.0 and values.is_faster_than(self.calibration.current):
-                    raise ProtocolError("bad_value", _CAPPED)
-                self.channel.calibrate(values, deadline, functools.partial(self._calibrated, seat, wanted))
+                self._calibrate(seat, wanted, deadline)
             case _:
                 raise AssertionError(message)
         self._note_driver(now)
@@ -242,6 +246,13 @@ class Hub:
         for seat in self._audience:
             seat.peer.close(1001, "picar is shutting down")
 
+    def _calibrate(self, seat: Seat, wanted: Calibration | None, deadline: float) -> None:
+        """Send a calibration, None for the configured one, to the motor process."""
+        values = wanted or self.calibration.configured
+        if self.speed_cap < 1.0 and values.is_faster_than(self.calibration.current):
+            raise ProtocolError("bad_value", _CAPPED)
+        self.channel.calibrate(values, deadline, functools.partial(self._calibrated, seat, wanted))
+
     def _calibrated(self, seat: Seat, calibration: Calibration | None, refusal: str | None) -> None:
         """Keep the calibration that the motor process follows for the next start, while the car stands."""
         seat.settle(refusal)
@@ -291,6 +302,7 @@ class Hub:
             age_s=now - self._acted_on if commanded else None,
             stale=driver.link.stale if driver else 0,
             reason=status.reason,
+            turn=self._arbiter.turn(now),
             requests=line[:LISTED],
             requests_total=len(line),
             names={s.id: shortened(s.visitor.name) for s in shown if s and s.visitor.name},

@@ -107,6 +107,10 @@ class Session:
         """Return the driver's refusal of a client's request."""
         return encode("deny", client=client)
 
+    def turn(self, for_s: int) -> str:
+        """Return the length of all drivers' turns, set by the driver: 60, 120 or 300 s, or 0 for no turns."""
+        return encode("turn", for_s=for_s, tick=self.tick)
+
     def stop(self) -> str:
         """Return the latched stop, which every client may send at any time."""
         return encode("stop")

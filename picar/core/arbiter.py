@@ -4,20 +4,32 @@ A client is one connection, named by its id. A session is one browser, which may
 reload. The checks of a driver's commands are in `link.py` and `drive.py`.
 
 Laws:
-- The wheel changes hands only when it is free, granted, released, left for `grace_s`, or idle for `idle_s`.
+- The wheel changes hands only when it is free, granted, released, left for `grace_s`, idle for `idle_s`, or at the end
+  of a turn.
 - Another client gets it only while the car stands still; until then it is free, and the car rolls out.
 - Only an accepted, non-zero command keeps the wheel from being idle; an open page does not.
 - A client that has gone neither drives nor requests.
 - The oldest request is served first.
+- A turn ends only while a client requests the wheel; until then its driver drives on. It ends also while the car moves.
+- Turns last for all drivers, until a driver unsets them or the wheel has been free for `FORGET_TURNS_S`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 NOBODY: Final = None
+TURNS_S = (0, 60, 120, 300)  # the lengths of a turn; 0 is no turns
+FORGET_TURNS_S = 60.0
+
+
+class Turn(NamedTuple):
+    """The length of a turn, and the time left of the driver's; all of it while nobody drives."""
+
+    for_s: int
+    left_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +48,23 @@ class Arbiter:
         idle_s: time without a non-zero command after which the driver loses the wheel to the oldest request.
         grace_s: time for which the wheel is kept for a session after its connection closed.
         standing: returns whether the car stands still.
+        on_turn_over: is called with the client that loses the wheel because its turn is over.
     """
 
-    def __init__(self, idle_s: float, grace_s: float, standing: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        idle_s: float,
+        grace_s: float,
+        standing: Callable[[], bool] = lambda: True,
+        on_turn_over: Callable[[str], None] = lambda _client: None,
+    ) -> None:
         self._idle_s = idle_s
         self._grace_s = grace_s
-        self._standing = standing
+        self._standing, self._on_turn_over = standing, on_turn_over
         self._seat: _Seat | None = NOBODY
         self._active_at = 0.0
+        self._turn_s, self._turn_began_at = 0, 0.0
+        self._free_since = 0.0
         self._requests: dict[str, str] = {}  # client -> session, oldest first
 
     @property
@@ -93,7 +114,7 @@ class Arbiter:
             return True
         if not self.may_drive(client):
             return False
-        self._seat = NOBODY
+        self._free(now)
         self.tick(now)
         return True
 
@@ -102,7 +123,7 @@ class Arbiter:
         if not self.may_drive(driver) or client not in self._requests:
             return False
         self._requests = {client: self._requests.pop(client), **self._requests}
-        self._seat = NOBODY
+        self._free(now)
         self.tick(now)
         return True
 
@@ -110,17 +131,43 @@ class Arbiter:
         """Refuse a request. Returns False like `grant`."""
         return self.may_drive(driver) and self._requests.pop(client, None) is not None
 
+    def set_turns(self, driver: str, for_s: int, now: float) -> bool:
+        """Set the length of all turns, one of `TURNS_S`; the driver's begins now. Returns False unless it drives."""
+        if not self.may_drive(driver):
+            return False
+        self._turn_s, self._turn_began_at = for_s, now
+        return True
+
+    def turn(self, now: float) -> Turn | None:
+        """Return the present turn; None while no turns are set."""
+        if not self._turn_s:
+            return None
+        left_s = self._turn_s - (now - self._turn_began_at) if self._seat else self._turn_s
+        return Turn(self._turn_s, max(0.0, left_s))
+
     def active(self, now: float) -> None:
         """Record a non-zero command of the driver."""
         self._active_at = now
 
     def tick(self, now: float) -> None:
-        """Let time pass: grace and idle time end, and the oldest request gets a free wheel."""
+        """Let time pass: grace, turn and idle time end, and the oldest request gets a free wheel."""
         if self._seat and self._seat.left_at is not None and now - self._seat.left_at >= self._grace_s:
-            self._seat = NOBODY
+            self._free(now)
+        if self._seat and self._requests and self._is_turn_over(now):
+            self._on_turn_over(self._seat.client)
+            self._free(now)
+        if self._seat is NOBODY and now - self._free_since >= FORGET_TURNS_S:
+            self._turn_s = 0
         idle = now - self._active_at >= self._idle_s
         free = self._seat is NOBODY or (idle and self._seat.left_at is None)
         if free and self._requests and self._standing():
             client = next(iter(self._requests))
             self._seat = _Seat(client, self._requests.pop(client))
-            self._active_at = now
+            self._active_at = self._turn_began_at = now
+
+    def _is_turn_over(self, now: float) -> bool:
+        turn = self.turn(now)
+        return turn is not None and turn.left_s == 0.0
+
+    def _free(self, now: float) -> None:
+        self._seat, self._free_since = NOBODY, now

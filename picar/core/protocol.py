@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from picar.calibration.values import PLACES, Calibration, option_of
+from picar.core.arbiter import TURNS_S, Turn
 from picar.core.drive import Refusal
 from picar.core.shaping import JOG_DUTY, LEAST_SPEED, Jog, Sticks, Tank, Wanted
 
@@ -86,6 +87,14 @@ class Deny:
 
 
 @dataclass(frozen=True, slots=True)
+class SetTurns:
+    """Set the length of all drivers' turns, one of `TURNS_S`."""
+
+    for_s: int
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Stop and stay stopped."""
 
@@ -113,7 +122,7 @@ class Calibrate:
     tick: int
 
 
-Message = Drive | Take | Release | Grant | Deny | Stop | Reset | Limit | Calibrate
+Message = Drive | Take | Release | Grant | Deny | SetTurns | Stop | Reset | Limit | Calibrate
 
 
 class CarState(NamedTuple):
@@ -133,6 +142,7 @@ class CarState(NamedTuple):
     age_s: float | None
     stale: int
     reason: str | None
+    turn: Turn | None
     requests: list[str]
     requests_total: int
     names: dict[str, str]
@@ -200,6 +210,7 @@ def state_fields(state: CarState, you: str, waiting: bool = False) -> dict[str, 
         "speed_cap": state.speed_cap,
         "link": {"age_s": None if state.age_s is None else round(state.age_s, 3), "stale": state.stale},
         "reason": state.reason,
+        "turn": state.turn and {"for_s": state.turn.for_s, "left_s": math.ceil(state.turn.left_s * 10) / 10},
         "requests": state.requests,
         "requests_total": state.requests_total,
         "waiting": waiting,
@@ -291,6 +302,13 @@ def _limit(f: dict[str, Any]) -> Limit:
     return Limit(_number(f, "speed", lo=LEAST_SPEED), _integer(f, "tick"))
 
 
+def _turn(f: dict[str, Any]) -> SetTurns:
+    for_s = _number(f, "for_s", 0, TURNS_S[-1])
+    if for_s not in TURNS_S:
+        raise ProtocolError("bad_value", f"for_s must be one of {', '.join(map(str, TURNS_S))}")
+    return SetTurns(int(for_s), _integer(f, "tick"))
+
+
 _READERS: dict[str, tuple[set[str], Callable[[dict[str, Any]], Message]]] = {
     "drive": ({"seq", "tick", "throttle", "steering"}, _drive),
     "tank": ({"seq", "tick", "left", "right"}, _tank),
@@ -301,6 +319,7 @@ _READERS: dict[str, tuple[set[str], Callable[[dict[str, Any]], Message]]] = {
     "release": (set(), lambda _: Release()),
     "grant": ({"client", "tick"}, lambda f: Grant(_client(f), _integer(f, "tick"))),
     "deny": ({"client"}, lambda f: Deny(_client(f))),
+    "turn": ({"for_s", "tick"}, _turn),
     "stop": (set(), lambda _: Stop()),
     "reset": ({"tick"}, lambda f: Reset(_integer(f, "tick"))),
     "limit": ({"speed", "tick"}, _limit),

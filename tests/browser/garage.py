@@ -22,6 +22,7 @@ _LOOKS_NEW: dict[str, Any] = {
     "wanted": {"throttle": 0.0, "steering": 0.0},
     "applied": {"left": 0.0, "right": 0.0},
     "target": {"left": 0.0, "right": 0.0},
+    "turn": None,
 }
 
 

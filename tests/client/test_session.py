@@ -45,6 +45,7 @@ def session() -> Session:
         (Session.release, protocol.Release()),
         (lambda s: s.grant("c3"), protocol.Grant("c3", TICK)),
         (lambda s: s.deny("c3"), protocol.Deny("c3")),
+        (lambda s: s.turn(60), protocol.SetTurns(60, TICK)),
         (Session.stop, protocol.Stop()),
         (Session.reset, protocol.Reset(TICK)),
         (lambda s: s.limit(0.6), protocol.Limit(0.6, TICK)),

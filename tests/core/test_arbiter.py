@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from picar.core.arbiter import NOBODY, Arbiter
+from picar.core.arbiter import FORGET_TURNS_S, NOBODY, Arbiter, Turn
 
 IDLE_S = 5.0
 GRACE_S = 2.0
@@ -50,6 +50,14 @@ def wait(at: float) -> Step:
     return lambda a: a.tick(at)
 
 
+def turns(for_s: int, at: float) -> Step:
+    return lambda a: a.set_turns("c1", for_s, at)
+
+
+def busy(at: float) -> Step:
+    return lambda a: a.active(at)
+
+
 # What happens after c1 has taken the wheel at NOW; then who drives, and who asks.
 TABLE: list[tuple[str, list[Step], str | None, list[str]]] = [
     ("a taken wheel is asked for", [take("c2", NOW + 1)], "c1", ["c2"]),
@@ -84,6 +92,18 @@ TABLE: list[tuple[str, list[Step], str | None, list[str]]] = [
     ("and the first in line is not passed over", [take("c2", NOW + 1), lambda a: a.left("c1", NOW + 1), lambda a: a.take("c4", "s1", NOW + 3.1)], "c2", ["c4"]),
     ("a reload does not make an idle driver a busy one", [take("c2", NOW + 1), lambda a: a.left("c1", NOW + 4), lambda a: a.joined("c4", "s1", NOW + 4.1), wait(NOW + IDLE_S)], "c2", []),
     ("a request goes with its client", [take("c2", NOW), take("c3", NOW), lambda a: a.left("c2", NOW + 1), lambda a: a.release("c1", NOW + 2)], "c3", []),
+    ("a turn that is over goes on while nobody asks", [turns(60, NOW), busy(NOW + 600.0), wait(NOW + 600.0)], "c1", []),
+    ("it ends for the first who asks", [turns(60, NOW), busy(NOW + 600.0), take("c2", NOW + 600.0)], "c2", []),
+    ("a turn is not over a moment too soon", [turns(60, NOW), take("c2", NOW + 1), busy(NOW + 59.0), wait(NOW + 59.9)], "c1", ["c2"]),
+    ("a turn that is over passes the wheel on, to a busy driver's surprise", [turns(60, NOW), take("c2", NOW + 1), take("c3", NOW + 1), busy(NOW + 59.0), wait(NOW + 60.0)], "c2", ["c3"]),
+    ("who had a turn asks again at the end of the line", [turns(60, NOW), take("c2", NOW + 1), take("c3", NOW + 1), busy(NOW + 59.0), wait(NOW + 60.0), take("c1", NOW + 60.1)], "c2", ["c3", "c1"]),
+    ("the next driver's turn is as long", [turns(60, NOW), take("c2", NOW + 1), take("c3", NOW + 1), busy(NOW + 59.0), wait(NOW + 60.0), busy(NOW + 119.0), wait(NOW + 119.9)], "c2", ["c3"]),
+    ("and ends", [turns(60, NOW), take("c2", NOW + 1), take("c3", NOW + 1), busy(NOW + 59.0), wait(NOW + 60.0), busy(NOW + 119.0), wait(NOW + 120.0)], "c3", []),
+    ("a turn begins when it is set", [busy(NOW + 50), take("c2", NOW + 50), turns(60, NOW + 51), busy(NOW + 110), wait(NOW + 110)], "c1", ["c2"]),
+    ("no turns, no end", [turns(60, NOW), take("c2", NOW + 1), busy(NOW + 59.0), turns(0, NOW + 59.0), busy(NOW + 600.0), wait(NOW + 600.0)], "c1", ["c2"]),
+    ("a reload goes on with its turn", [turns(60, NOW), take("c2", NOW + 1), busy(NOW + 59.0), lambda a: a.left("c1", NOW + 59), lambda a: a.joined("c4", "s1", NOW + 59.1), wait(NOW + 60.0)], "c2", []),
+    ("a turn ends also while its driver is away", [turns(60, NOW), take("c2", NOW + 1), busy(NOW + 59.0), lambda a: a.left("c1", NOW + 59), wait(NOW + 60.0)], "c2", []),
+    ("a spectator sets no turns", [take("c2", NOW + 1), lambda a: a.set_turns("c2", 60, NOW), busy(NOW + 600.0), wait(NOW + 600.0)], "c1", ["c2"]),
     ("a spectator that leaves changes nothing", [lambda a: a.left("c9", NOW + 1)], "c1", []),
 ]  # fmt: skip
 
@@ -150,6 +170,50 @@ def test_what_is_given_while_moving_is_nobody_s_until_the_car_stands_and_then_wh
     assert (arbiter.driver, arbiter.requests) == ("c3", ["c2"])
 
 
+def test_a_turn_that_ends_at_speed_leaves_the_wheel_free_until_the_car_stands() -> None:
+    moves: list[bool] = [False]
+    over: list[str] = []
+    arbiter = Arbiter(IDLE_S, GRACE_S, lambda: not moves[0], over.append)
+    for client in ("c1", "c2"):
+        arbiter.take(client, client.replace("c", "s"), NOW)
+    assert arbiter.set_turns("c1", 60, NOW)
+    moves[0] = True
+    arbiter.active(NOW + 60.0)
+    arbiter.tick(NOW + 59.9)
+    assert (arbiter.driver, over) == ("c1", [])
+    arbiter.tick(NOW + 60.0)
+    assert (arbiter.driver, arbiter.requests, over) == (NOBODY, ["c2"], ["c1"])
+    assert not arbiter.may_drive("c1")
+    moves[0] = False
+    arbiter.tick(NOW + 61.0)
+    assert (arbiter.driver, over) == ("c2", ["c1"])
+    assert arbiter.turn(NOW + 61.0) == Turn(60, 60.0)
+
+
+def test_the_time_left_counts_down_to_zero_and_is_whole_while_nobody_drives(arbiter: Arbiter) -> None:
+    assert arbiter.turn(NOW) is None
+    assert arbiter.set_turns("c1", 120, NOW + 10.0)
+    assert arbiter.turn(NOW + 40.0) == Turn(120, 90.0)
+    assert arbiter.turn(NOW + 600.0) == Turn(120, 0.0)
+    arbiter.left("c1", NOW + 600.0)
+    arbiter.joined("c4", "s1", NOW + 601.0)
+    assert arbiter.turn(NOW + 601.0) == Turn(120, 0.0)
+    assert arbiter.release("c4", NOW + 601.0)
+    assert arbiter.turn(NOW + 601.0) == Turn(120, 120.0)
+    assert not arbiter.set_turns("c1", 60, NOW + 601.0)
+
+
+def test_turns_are_forgotten_when_the_wheel_was_free_for_a_minute(arbiter: Arbiter) -> None:
+    arbiter.set_turns("c1", 300, NOW)
+    arbiter.release("c1", NOW)
+    arbiter.take("c2", "s2", NOW + FORGET_TURNS_S - 0.1)
+    assert arbiter.turn(NOW + FORGET_TURNS_S) == Turn(300, 299.9)
+    arbiter.release("c2", NOW + 100.0)
+    arbiter.take("c1", "s1", NOW + 100.0 + FORGET_TURNS_S)
+    assert arbiter.driver == "c1"
+    assert arbiter.turn(NOW + 100.0 + FORGET_TURNS_S) is None
+
+
 def test_giving_and_denying_say_that_it_was_done(arbiter: Arbiter) -> None:
     arbiter.take("c2", "s2", NOW)
     arbiter.take("c3", "s3", NOW)
@@ -159,7 +223,7 @@ def test_giving_and_denying_say_that_it_was_done(arbiter: Arbiter) -> None:
 
 
 SESSIONS = ("s1", "s2", "s3")
-moments = st.sampled_from([0.0, 0.1, 1.0, GRACE_S, IDLE_S]) | st.floats(0.0, 7.0)
+moments = st.sampled_from([0.0, 0.1, 1.0, GRACE_S, IDLE_S, FORGET_TURNS_S]) | st.floats(0.0, 7.0)
 
 
 class ThreeBrowsers(RuleBasedStateMachine):
@@ -167,7 +231,9 @@ class ThreeBrowsers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.arbiter = Arbiter(IDLE_S, GRACE_S, lambda: self.stands)
+        self.arbiter = Arbiter(IDLE_S, GRACE_S, lambda: self.stands, self.turn_is_over)
+        self.turn_s, self.turn_began, self.free_since = 0, 0.0, 0.0
+        self.before: str | None = ""  # the session that had the wheel after the step before
         self.stands = True
         self.now = NOW
         self.count = 0
@@ -192,12 +258,25 @@ class ThreeBrowsers(RuleBasedStateMachine):
             if client in self.line:
                 self.line.remove(client)
             if not keeps_idle_time:
-                self.active_at = self.now
+                self.active_at = self.turn_began = self.now
+        else:
+            self.free_since = self.now
+
+    def turn_is_over(self, client: str) -> None:
+        assert client == self.driver
+        assert self.turn_s
+        assert self.now - self.turn_began >= self.turn_s
+        assert self.arbiter.requests, "a turn ends for one who asks"
 
     def let_pass(self) -> None:
         """What time alone does, by the laws."""
         if self.left_at is not None and self.now - self.left_at >= GRACE_S:
             self.seat(NOBODY)
+        turn_over = self.turn_s > 0 and self.turn_s - (self.now - self.turn_began) <= 0
+        if self.driver is not NOBODY and self.line and turn_over:
+            self.seat(NOBODY)
+        if self.driver is NOBODY and self.now - self.free_since >= FORGET_TURNS_S:
+            self.turn_s = 0
         free = self.driver is NOBODY
         idle = self.left_at is None and self.now - self.active_at >= IDLE_S
         if self.line and (free or idle) and self.stands:
@@ -301,6 +380,27 @@ class ThreeBrowsers(RuleBasedStateMachine):
     def drive(self) -> None:
         self.arbiter.active(self.now)
         self.active_at = self.now
+
+    @precondition(lambda self: self.present)
+    @rule(data=st.data(), for_s=st.sampled_from([0, 1, 3, 8, 60]))
+    def set_turns(self, data: st.DataObject, for_s: int) -> None:
+        client = self.someone(data)
+        may = client == self.driver
+        assert self.arbiter.set_turns(client, for_s, self.now) is may
+        if may:
+            self.turn_s, self.turn_began = for_s, self.now
+
+    @invariant()
+    def the_wheel_gets_into_other_hands_only_while_the_car_stands(self) -> None:
+        after = self.session if self.driver is not NOBODY else NOBODY
+        assert after in (NOBODY, self.before) or self.stands
+        self.before = after
+
+    @invariant()
+    def the_turn_is_what_is_left_of_it(self) -> None:
+        turn = self.arbiter.turn(self.now)
+        assert (turn.for_s if turn else 0) == self.turn_s
+        assert turn is None or 0.0 <= turn.left_s <= turn.for_s
 
     @invariant()
     def the_wheel_is_where_the_laws_say(self) -> None:

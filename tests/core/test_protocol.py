@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from picar.calibration.values import Calibration
 from picar.core import protocol
+from picar.core.arbiter import TURNS_S
 from picar.core.protocol import (
     MAX_BYTES,
     MAX_INTEGER,
@@ -24,6 +25,7 @@ from picar.core.protocol import (
     ProtocolError,
     Release,
     Reset,
+    SetTurns,
     Stop,
     Take,
     parse,
@@ -52,6 +54,8 @@ GOOD: list[tuple[dict[str, Any], Message]] = [
     ({"type": "release"}, Release()),
     ({"type": "grant", "client": "c3", "tick": 412}, Grant("c3", 412)),
     ({"type": "deny", "client": "c3"}, Deny("c3")),
+    ({"type": "turn", "for_s": 120, "tick": 412}, SetTurns(120, 412)),
+    ({"type": "turn", "for_s": 0, "tick": 412}, SetTurns(0, 412)),
     ({"type": "stop"}, Stop()),
     ({"type": "reset", "tick": 430}, Reset(430)),
     ({"type": "limit", "speed": 0.6, "tick": 412}, Limit(0.6, 412)),
@@ -100,6 +104,11 @@ def test_the_ends_of_a_range_are_in_it(message: dict[str, Any], key: str, value:
     assert isinstance(parsed, Drive)
     assert getattr(parsed.wanted, key) == float(value)
     assert type(getattr(parsed.wanted, key)) is float
+
+
+@pytest.mark.parametrize("value", ["1", "59.9", "-60", "301", "1e999", "NaN"])
+def test_a_turn_has_one_of_four_lengths(value: str) -> None:
+    assert refusal(raw({"type": "turn", "tick": 412}, "for_s", value)) == "bad_value"
 
 
 @pytest.mark.parametrize(("message", "key"), WHOLE)
@@ -304,6 +313,8 @@ def check(text: str) -> None:
         if name in ("seq", "tick"):
             assert type(value) is int
             assert 0 <= value <= MAX_INTEGER
+        elif name == "for_s":
+            assert value in TURNS_S
         elif name == "speed":
             assert type(value) is float
             assert 0.0 < value <= 1.0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from picar.core import protocol
+from picar.core.arbiter import Turn
 from picar.core.drive import Refusal
 from picar.core.protocol import CarState, Hello
 from picar.core.shaping import Sticks
@@ -55,6 +56,7 @@ def car_state(**changes: Any) -> CarState:
         "age_s": 0.021,
         "stale": 0,
         "reason": None,
+        "turn": Turn(120, 43.14),
         "requests": ["c2"],
         "requests_total": 1,
         "names": {"c1": "iPhone"},
@@ -79,6 +81,7 @@ def test_a_state_is_written_as_agreed() -> None:
         "speed_cap": 0.8,
         "link": {"age_s": 0.021, "stale": 0},
         "reason": None,
+        "turn": {"for_s": 120, "left_s": 43.2},
         "requests": ["c2"],
         "requests_total": 1,
         "waiting": False,
@@ -105,6 +108,18 @@ def test_a_state_is_rounded_to_what_a_page_can_show() -> None:
     assert state["applied"] == {"left": 0.667, "right": -0.333}
     assert state["target"] == {"left": 0.667, "right": -0.667}
     assert state["link"]["age_s"] == 0.333
+
+
+def test_only_a_turn_that_is_over_has_no_time_left() -> None:
+    left = [
+        json.loads(protocol.state(car_state(turn=Turn(60, left_s)), "driver"))["turn"]["left_s"]
+        for left_s in (60.0, 0.01, 0.0)
+    ]
+    assert left == [60.0, 0.1, 0.0]
+
+
+def test_a_car_without_turns_says_so() -> None:
+    assert json.loads(protocol.state(car_state(turn=None), "driver"))["turn"] is None
 
 
 def test_what_a_state_does_not_know_is_null_and_only_a_simulated_car_has_a_pose() -> None:

@@ -75,6 +75,7 @@ FAULTS = (
     Fault("jog-half-open", "one motor is jogged, and the client vanishes", links.jog_half_open),
     Fault("client-killed", "the client is killed (SIGKILL)", links.client_killed),
     Fault("clean-close", "the driver's connection is closed", links.clean_close, DEATH_S, "fault"),
+    Fault("turn-over", "the driver's turn is over", links.turn_over, DEATH_S, "fault", oddity="hasty"),
     Fault("flood", "another client floods the server, and the driver's link is cut", links.flooded),
     Fault(
         "big-heads",

@@ -7,6 +7,7 @@ import asyncio
 from picar.car.seat import TICK_S
 from tests.faults import page
 from tests.faults.rig import Rig
+from tests.support.client import Client
 
 GUESSES, GUESS_BYTES = 100, 80  # 5 s of them, delivered about as fast as the car sends states
 
@@ -141,6 +142,17 @@ async def clean_close(rig: Rig) -> None:
     await rig.driver.let_go(zero=False)
     rig.hit()
     rig.driver.socket.close()
+
+
+async def turn_over(rig: Rig) -> None:
+    await rig.driver.ask("turn", for_s=1)
+    await rig.driver.until(lambda s: s["turn"] and s["turn"]["left_s"] == 0.0)
+    assert rig.driver.state["you"] == "driver"
+    async with Client(rig.car.url) as other:
+        rig.hit()
+        await other.ask("take")
+        await other.until(lambda s: s["you"] == "driver")
+        await rig.until_low()
 
 
 async def flooded(rig: Rig) -> None:

@@ -5,6 +5,7 @@ gil        SIGUSR1 does the same in a C call that holds the GIL
 forward    SIGUSR1 steps the wall clock of either process an hour forward
 back       and an hour back
 stuck      in the motor process, the left motor's pins raise when they shall go low
+hasty      a turn may last 1 s
 needy      as a real GPIO library, opening the pins takes descriptors; and the server may have few of them
 
 The motor process is patched too: the server starts this file for it, `python -m tests.faults.odd ODDITY`.
@@ -23,6 +24,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from picar.core import protocol
 from picar.motor.pins.mock import MockPins
 
 HUNG_S = (
@@ -45,6 +47,7 @@ def patch(oddity: str) -> None:
         "back": _step,
         "stuck": _stick,
         "needy": _need,
+        "hasty": _hasten,
     }
     patches[oddity](oddity)
 
@@ -88,6 +91,10 @@ def _stick(_oddity: str) -> None:
         record(self, bcm, op, value)
 
     setattr(MockPins, "record", stuck_record)  # noqa: B010
+
+
+def _hasten(_oddity: str) -> None:
+    setattr(protocol, "TURNS_S", (0, 1, 60, 300))  # noqa: B010
 
 
 def _need(_oddity: str) -> None:

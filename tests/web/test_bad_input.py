@@ -60,6 +60,9 @@ CASES = {
     "a stranger's jog": (JOG % ('"left"', 0.2), "not_driver"),
     "a stranger's calibration": (CALIBRATE % ("true", 1, 0.2), "not_driver"),
     "a stranger's reset of the calibration": ('{"type":"uncalibrate","tick":1}', "not_driver"),
+    "a stranger's turn": ('{"type":"turn","for_s":60,"tick":1}', "not_driver"),
+    "a turn of an hour": ('{"type":"turn","for_s":3600,"tick":1}', "bad_value"),
+    "a turn of a text": ('{"type":"turn","for_s":"60","tick":1}', "bad_message"),
     "zero speed limit": ('{"type":"limit","speed":0,"tick":1}', "bad_value"),
 }
 
