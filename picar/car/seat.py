@@ -201,6 +201,7 @@ def hello(client: str, config: Config, backend: str) -> Hello:
     """Return the hello for a client. For a simulated car it has the walls too."""
     limits = {
         "max_speed": config.drive.max_speed,
+        "grace_s": config.session.grace_s,
         "deadband": config.drive.deadband,
         "jog_duty": JOG_DUTY,
         "messages_per_s": RATE_PER_S,

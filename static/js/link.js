@@ -77,7 +77,7 @@ export class Link {
   /** @param {number} now s @param {boolean} driving @returns {boolean} whether the link is too quiet or clogged to drive */
   weak(now, driving) {
     const limit = driving && this.hello ? this.hello.command_timeout_s : WATCH_QUIET_S;
-    return this.quiet(now) > limit || this.#clogged(now);
+    return this.quiet(now) > limit || this.clogged(now);
   }
 
   /** @param {number} now s @returns {number|null} age in s of a command that was just refused as late */
@@ -132,7 +132,7 @@ export class Link {
 
   /** A command that moves the car is not sent over a clogged link. */
   #command(type, fields, moves) {
-    if (!this.state || (moves && this.#clogged(clock()))) return false;
+    if (!this.state || (moves && this.clogged(clock()))) return false;
     return this.request(type, { seq: ++this.#seq, ...fields });
   }
 
@@ -219,7 +219,8 @@ export class Link {
     this.#slow = { age_s: Math.max(now - (sent?.tickAt ?? now), limit), at: now };
   }
 
-  #clogged(now) {
+  /** @param {number} now s @returns {boolean} whether messages do not leave the send buffer */
+  clogged(now) {
     if (!this.#socket?.bufferedAmount) this.#cloggedAt = null;
     else this.#cloggedAt ??= now;
     return this.#cloggedAt !== null && now - this.#cloggedAt > CLOGGED_S;

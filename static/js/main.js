@@ -18,7 +18,8 @@ preferences.arrange(); // before this, STOP is not in its place
 const sticks = new Sticks();
 const link = new Link(socketAddress(location));
 const sender = new Sender(link, sticks);
-const stop = () => sender.stop();
+/** Say it when STOP could not be sent. */ let unsent = () => {};
+const stop = () => (sender.stop() && page.link !== "gone") || unsent();
 press(byId("stop"), stop);
 
 // The head of the page preloads these modules, and the words and the link are under way: nothing waits for anything else.
@@ -28,6 +29,7 @@ const [{ GEARS, Hud }, { Keys, Pad }] = await Promise.all([
 ]);
 const hud = new Hud(link, sender, words, preferences);
 const changeLimit = (speed) => hud.changeLimit(speed) && buzz("limit", preferences);
+unsent = () => hud.note("lost.stop");
 const releases = [() => sender.letGo()];
 const letGo = () => releases.forEach((release) => release());
 /** @type {import("./shell/shell.js").Tools} */
@@ -70,7 +72,8 @@ new Keys(sticks, tools);
 addEventListener("gamepadconnected", () => parts.get("gamepad"));
 sticks.listen(() => sticks.held && preferences.get("awake") && parts.get("wake").then((screen) => screen?.hold()));
 
-tap("reset", () => link.request(link.drives ? "reset" : "take"));
+tap("reset", () => link.request("reset"));
+byId("reset").addEventListener("keydown", (event) => event.repeat && event.preventDefault()); // a key held since before the stop
 tap("ask", () => {
   if (!link.drives) return link.request("take");
   letGo();

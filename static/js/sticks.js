@@ -173,11 +173,13 @@ export class Sender {
     return this.#phase === "driving";
   }
 
-  /** Send the latched stop at once, with or without the wheel. */
+  /** Send the latched stop at once, with or without the wheel. @returns {boolean} whether it was sent */
   stop() {
     this.#phase = "idle";
-    if (this.#link.say("stop") && this.#link.state?.state !== "stopped") this.stopped = true;
+    const sent = this.#link.say("stop");
+    if (sent && this.#link.state?.state !== "stopped") this.stopped = true;
     this.letGo();
+    return sent;
   }
 
   /** Release every input; the driver has to press again. */

@@ -16,7 +16,7 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 
-NO_LINK = {"en-GB": "No link to the car", "zh-CN": "未连接到小车"}
+LOST = {"en-GB": "Signal lost", "zh-CN": "信号中断"}
 RESTARTED = {"en-GB": "The car was restarted", "zh-CN": "小车已重新启动"}
 FULL = {"en-GB": "Too many pages open", "zh-CN": "小车连接数已满"}
 DRIVES = {"en-GB": "is driving", "zh-CN": "正在驾驶"}
@@ -36,7 +36,7 @@ async def test_a_server_that_is_gone_and_comes_back_is_told_apart(
     await phone.tap("ask")
     await phone.seen("body[data-you=spectator]")
     await car.terminate()
-    await phone.reads("title", NO_LINK[locale])
+    await phone.reads("title", LOST[locale])
     assert await phone.covered("retry", "stop") == []
     await car.start()
     with contextlib.suppress(

@@ -34,7 +34,7 @@ RECORD_TURNS = """() => {
   };
 }"""
 COVERS = """() => {
-  const seen = [...document.querySelectorAll("button, .pad, #status, #why:not(:empty), #driver, #link")];
+  const seen = [...document.querySelectorAll("button, .pad, #status, .meter, #why:not(:empty), #asks:not(:empty), #link")];
   const boxes = seen.filter((e) => e.checkVisibility()).map((e) => [e.id, e.getBoundingClientRect()]);
   const faults = [];
   for (const [id, b] of boxes) {

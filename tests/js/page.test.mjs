@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { FACTS, healthOf } from "../../static/js/hud/facts.js";
-import { mix, topic } from "../../static/js/hud/hud.js";
+import { topic, wordOf } from "../../static/js/hud/hud.js";
 import { arrowAt } from "../../static/js/inputs/arrows.js";
 import { radial, sticksOf as padSticks } from "../../static/js/inputs/gamepad.js";
 import { deflection, sticksOf as keySticks } from "../../static/js/inputs/hands.js";
@@ -48,11 +48,6 @@ test("hands add up, stay within full, and all are let go at once", () => {
   assert.equal(forgotten, 1);
 });
 
-test("wheels are scaled, never clipped", () => {
-  assert.deepEqual(mix({ throttle: 1, steering: 1 }), { left: 1, right: 0 });
-  assert.deepEqual(mix({ throttle: 0, steering: -1 }), { left: -1, right: 1 });
-});
-
 test("the card is about what is most urgent", () => {
   const state = { state: "armed", driver: "c1", you: "driver", requests: [], reason: null };
   const seen = { quality: "good", trouble: "", state, asked: false, restarted: false };
@@ -68,6 +63,18 @@ test("the card is about what is most urgent", () => {
   assert.equal(about({ state: { state: "failsafe", reason: "commands_stale" } }), "failsafe");
   assert.equal(about({ restarted: true, state: { state: "disarmed", reason: "started" } }), "restarted");
   assert.equal(about({ state: { state: "disarmed", reason: "reset" } }), "ready");
+});
+
+test("the state is one word, and never an old one", () => {
+  const seen = { quality: "good", trouble: "", state: { state: "armed", driver: "c1", you: "driver" }, met: true };
+  const word = (change) => wordOf({ ...seen, ...change, state: { ...seen.state, ...change.state } });
+  assert.equal(word({}), "armed");
+  assert.equal(word({ state: { driver: null, state: "disarmed" } }), "disarmed");
+  assert.equal(word({ state: { you: "spectator" } }), "other");
+  assert.equal(word({ state: { you: "spectator", state: "stopped" } }), "stopped");
+  assert.equal(word({ quality: "gone", state: { state: "stopped" } }), "gone");
+  assert.equal(word({ quality: "gone", met: false }), "connecting");
+  assert.equal(word({ quality: "gone", trouble: "barred" }), "barred");
 });
 
 test("a pad is full at 36 % from its middle, and beyond", () => {

@@ -4,6 +4,8 @@
  * It writes only text and attributes that have changed: 20 states a second must not keep a phone busy or a screen reader
  * talking. Words come from the dictionary by the car's stable codes. The only message it sends is the speed limit: a new
  * driver begins with the limit of this phone, and a press does not drive before the car has confirmed that limit.
+ *
+ * Law: a page that hears nothing from the car says "Signal lost"; the last values stay, dimmed.
  */
 
 import { byId } from "../shell/shell.js";
@@ -21,6 +23,14 @@ const SPOKEN_EVERY_S = 0.25;
 const PATIENCE_S = 3.0;
 /** Time on the card of "The car was restarted". */
 const RESTARTED_S = 8.0;
+/** Without a state for this long the signal is lost; for a page that drives, command_timeout_s plus this margin. */
+const LOST_S = 1.0;
+const LOST_MARGIN_S = 0.1;
+/** Reset appears this long after the stop: a thumb that presses STOP in panic must not lift it. */
+const RESET_AFTER_S = 1.0;
+/** The driver is told that the turn ends at this time before the end, if somebody waits. */
+const TURN_ENDS_S = 10;
+const KEYBOARD = "(hover: hover) and (pointer: fine)";
 /** Codes of refusals that only a faulty page gets; the other refusals show in the state. */
 const MISUNDERSTOOD = new Set(["bad_message", "unknown_type", "bad_value"]);
 /** The gears' shares of the cap. */
@@ -33,25 +43,13 @@ const text = (id, words) => write(byId(id), words);
 const hide = (id, hidden) => (byId(id).hidden = hidden);
 
 /**
- * Mix the sticks into wheel speeds: skid steer, scaled rather than clipped.
- *
- * @param {{throttle: number, steering: number}} sticks in [-1, 1]
- * @returns {{left: number, right: number}} in [-1, 1]
- */
-export function mix({ throttle, steering }) {
-  const most = Math.max(1, Math.abs(throttle) + Math.abs(steering));
-  return { left: (throttle + steering) / most, right: (throttle - steering) / most };
-}
-
-/**
  * The topic of the card: the most urgent one.
  *
  * @param {{quality: string, trouble: string, state: any, asked: boolean, restarted: boolean}} seen
  * @returns {string} "" when the car drives and all is well
  */
 export function topic({ quality, trouble, state, asked, restarted }) {
-  if (quality === "gone") return trouble || "gone";
-  if (trouble) return trouble;
+  if (trouble || quality === "gone") return trouble || "gone";
   if (state.state === "stopped") return "stopped";
   if (asked) return "asked";
   if (quality === "weak" || quality === "slow") return quality;
@@ -61,6 +59,21 @@ export function topic({ quality, trouble, state, asked, restarted }) {
   if (restarted && state.state === "disarmed") return "restarted";
   return state.state === "disarmed" ? "ready" : "";
 }
+
+/**
+ * The state of car and page in a word.
+ *
+ * @param {{quality: string, trouble: string, state: any, met: boolean}} seen `met`: the car was heard before
+ * @returns {string} the last part of a key of the dictionary
+ */
+export function wordOf({ quality, trouble, state, met }) {
+  if (trouble === "barred") return trouble;
+  if (quality === "gone") return met ? "gone" : "connecting";
+  return state.driver && state.you !== "driver" && state.state !== "stopped" ? "other" : state.state;
+}
+
+/** @param {number} seconds @returns {string} minutes and seconds */
+const timeOf = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 export class Hud {
   #link;
@@ -74,9 +87,14 @@ export class Hud {
   #spokenAt = 0;
   #reason = "";
   #restartedAt = -Infinity;
-  /** From the newest state. @type {{client?: string, drives?: boolean, asks?: boolean, driver?: string|null}} */
+  /** From the newest state. @type {{client?: string, drives?: boolean, asks?: boolean, ends?: boolean, driver?: string|null}} */
   #turn = {};
   #quality = "gone";
+  /** What the last state was. */
+  #last = { at: -Infinity, mine: false, grace_s: 0 };
+  #stoppedAt = Infinity;
+  /** The input that the opening hint is about: "touch", "keys" or "gamepad". */
+  #hint = matchMedia(KEYBOARD).matches ? "keys" : "touch";
 
   /** The first client in line for the wheel, undefined if this page does not drive. @type {string|undefined} */
   request;
@@ -98,6 +116,9 @@ export class Hud {
     words.listen(() => this.show());
     setInterval(() => this.#showNews(clock()), 100);
     setTimeout(() => this.trouble === "connecting" && (this.trouble = ""), PATIENCE_S * 1000);
+    addEventListener("keydown", () => (this.#hint = "keys"));
+    addEventListener("pointerdown", ({ pointerType }) => pointerType === "touch" && (this.#hint = "touch"));
+    addEventListener("gamepadconnected", () => (this.#hint = "gamepad"));
   }
 
   /** The highest speed that may be set, a share of max_speed: the owner's cap, or that of a low voltage. */
@@ -176,7 +197,9 @@ export class Hud {
     this.#reason = state?.reason ?? this.#reason;
     page.state = state?.state ?? "gone";
     page.you = state?.you ?? "";
-    text("state", this.#say(`state.${page.state}`));
+    if (state) this.#last = { at: clock(), mine: this.#link.drives, grace_s: this.#link.hello.limits.grace_s };
+    if (state?.state !== "stopped") this.#stoppedAt = Infinity;
+    else this.#stoppedAt = Math.min(this.#stoppedAt, clock());
     this.#showCar();
     this.#showHost(state?.host ?? {});
     this.#showDriver(state);
@@ -188,9 +211,9 @@ export class Hud {
     this.#showLimit();
   }
 
-  /** @param {string} client id @returns {string} the name of its driver, or one made of the id */
+  /** @param {string} client id @returns {string} the name of its driver */
   name(client) {
-    return this.#link.state?.names?.[client] ?? this.#say("client", { client });
+    return this.#link.state?.names?.[client] ?? this.#say("client");
   }
 
   #showCar() {
@@ -210,23 +233,17 @@ export class Hud {
   #showDriver(state) {
     const mine = state?.you === "driver";
     const taken = Boolean(state?.driver) && !mine;
-    const driver = mine ? "driver.you" : taken ? "driver.other" : "driver.none";
-    const who = state ? this.#say(driver, { client: this.name(state.driver) }) : "";
-    text("driver", who);
+    const who = this.#say(mine ? "driver.you" : taken ? "driver.other" : "driver.none", { client: this.name(state?.driver) });
+    const turn = state?.driver && state.turn ? ` · ${timeOf(state.turn.left_s)}` : "";
+    text("driver", state ? who + turn : "");
     const waiting = state?.waiting;
-    const ask = mine ? "ask.release" : waiting ? "ask.waiting" : taken ? "ask.other" : "ask.take";
-    text("ask", this.#say(ask));
+    text("ask", this.#say(`ask.${mine ? "release" : waiting ? "waiting" : taken ? "other" : "take"}`));
     byId("ask").disabled = Boolean(waiting);
-    hide("ask", !state);
-    this.#showPads(!state || taken || state.state === "stopped", taken ? who : "");
+    this.#showPads(!state || taken || state.state === "stopped");
   }
 
-  #showPads(idle, why) {
-    for (const name of ["throttle", "steering", "stick"]) {
-      const pad = byId(name);
-      attribute(pad, "aria-disabled", String(idle));
-      write(pad.querySelector(".name"), why || this.#say(`${name}.label`));
-    }
+  #showPads(idle) {
+    for (const name of ["throttle", "steering", "stick"]) attribute(byId(name), "aria-disabled", String(idle));
     document.body.dataset.idle = String(idle);
   }
 
@@ -241,20 +258,23 @@ export class Hud {
     const client = this.#link.hello?.client;
     const drives = state?.you === "driver";
     const asks = Boolean(state?.waiting);
+    const ends = drives && state.requests.length > 0 && (state.turn?.left_s ?? Infinity) < TURN_ENDS_S;
     const before = this.#turn;
-    this.#turn = { client, drives, asks, driver: state?.driver };
+    this.#turn = { client, drives, asks, ends, driver: state?.driver };
     if (before.client !== client || !state) return;
+    if (ends && !before.ends) this.note("turn.ends", { left: TURN_ENDS_S });
+    if (drives && before.asks) this.note("driver.you");
     if (before.asks && !asks && !drives && state.driver && state.driver === before.driver) this.note("why.denied");
   }
 
   #showWheels(state) {
-    const wanted = mix(state?.wanted ?? { throttle: 0, steering: 0 });
+    const wanted = state?.target ?? { left: 0, right: 0 };
     const speak = clock() - this.#spokenAt > SPOKEN_EVERY_S;
     if (speak) this.#spokenAt = clock();
     for (const side of ["left", "right"]) {
       const meter = byId(side);
       const applied = clamp(state?.applied[side] ?? 0);
-      property(meter, "--wanted", wanted[side].toFixed(3));
+      property(meter, "--wanted", clamp(wanted[side]).toFixed(3));
       property(meter, "--applied", applied.toFixed(3));
       write(meter.querySelector("b"), state ? `${percent(applied)}%` : "–");
       if (!speak) continue;
@@ -267,8 +287,9 @@ export class Hud {
   #showLimit() {
     const mine = this.#link.drives;
     text("speed", `${percent(this.limit)}%`);
-    text("cap", this.cap < 1 ? this.#say("limit.cap", { cap: percent(this.cap) }) : "");
-    property(byId("view"), "--limit", String(this.limit));
+    text("cap", this.ownersCap < 1 ? this.#say("limit.owner", { cap: percent(this.ownersCap) }) : "");
+    byId("hud").dataset.capped = String(this.cap < 1);
+    property(byId("hud"), "--cap", String(this.cap * (this.#link.hello?.limits.max_speed ?? 1)));
     byId("slower").disabled = !mine || this.limit <= LEAST_LIMIT;
     byId("faster").disabled = !mine || this.limit >= this.cap;
     GEARS.forEach((share, index) => {
@@ -284,25 +305,37 @@ export class Hud {
   #showNews(now) {
     const state = this.#link.state;
     this.#showLink(now, state);
+    const { trouble } = this;
+    const [quality, met] = [this.#quality, this.#last.at > 0];
     const restarted = now - this.#restartedAt < RESTARTED_S;
-    const asked = Boolean(this.request);
-    const about = topic({ quality: this.#quality, trouble: this.trouble, state, asked, restarted });
+    const about = topic({ quality, trouble, state, asked: Boolean(this.request), restarted });
     document.body.dataset.card = about;
-    text("title", this.#say(`title.${about}`, { client: state ? this.name(state.driver) : "" }));
-    text("alert", about === "stopped" ? this.#whyStopped(state) : "");
+    if (quality === "gone") text("driver", "");
+    text("state", this.#say(`state.${wordOf({ quality, trouble, state, met })}`));
+    const title = about === "gone" && !met ? "never" : about;
+    text("title", this.#say(`title.${title}`, { client: state ? this.name(state.driver) : "" }));
+    text("alert", about === "stopped" ? this.#whyStopped(state) : about === "gone" && met ? this.#whyLost(now) : "");
+    hide("keys", about !== "ready" || this.#hint !== "keys");
     text("why", this.#why(now, about));
-    this.#showActions(about, state);
+    this.#showActions(now, about, state);
   }
 
-  #showActions(about, state) {
+  #showActions(now, about, state) {
     const mine = state?.you === "driver";
-    text("reset", this.#say(mine ? "reset" : state?.driver ? "ask.other" : "ask.take"));
-    hide("reset", about !== "stopped");
+    hide("reset", about !== "stopped" || !mine || now - this.#stoppedAt < RESET_AFTER_S);
+    hide("asks", about !== "asked");
     hide("give", about !== "asked");
     hide("refuse", about !== "asked");
+    hide("ask", !state || about === "asked" || this.#quality === "gone");
     hide("retry", about !== "gone" && about !== "full");
     hide("enter", about !== "barred");
     hide("reload", about !== "outdated");
+  }
+
+  /** By the end of the grace somebody else may drive. */
+  #whyLost(now) {
+    const { at, mine, grace_s } = this.#last;
+    return this.#say(mine && now - at < grace_s ? "lost.driver" : "lost.unknown");
   }
 
   #whyStopped(state) {
@@ -316,8 +349,9 @@ export class Hud {
     const link = this.#link;
     const limit_s = link.hello?.command_timeout_s ?? 0.5;
     const age_s = state?.link.age_s ?? null;
-    const weak = state !== null && link.weak(now, this.#sender.driving);
-    const quality = !state ? "gone" : weak ? "weak" : link.slow(now) !== null ? "slow" : "good";
+    const patience_s = this.#sender.driving ? limit_s + LOST_MARGIN_S : LOST_S;
+    const lost = !state || link.quiet(now) > patience_s;
+    const quality = lost ? "gone" : link.clogged(now) ? "weak" : link.slow(now) !== null ? "slow" : "good";
     this.#quality = document.body.dataset.link = quality;
     const moves = state?.wanted.throttle || state?.wanted.steering;
     const live = quality === "good" && moves && age_s !== null;
@@ -326,19 +360,21 @@ export class Hud {
     const spent = quality !== "good" ? 1 : live ? Math.min(1, age_s / limit_s) : 0;
     property(byId("lease"), "--spent", spent.toFixed(2));
     const trip = link.trip === null ? 0 : milliseconds(link.trip);
-    text("trip", trip ? this.#say("link.trip", { trip, late: state.link.stale }) : "");
+    text("trip", trip ? this.#say("link.trip", { trip }) : "");
   }
 
   #why(now, about) {
     const { state, hello } = this.#link;
     const limit_s = hello?.command_timeout_s ?? 0.5;
-    if (this.#quality === "weak") return this.#say("why.weak", { quiet: Math.ceil(this.#link.quiet(now)) });
+    const { layout } = document.body.dataset;
+    if (this.#quality === "weak") return this.#say("why.weak");
     if (this.#quality === "slow") {
       const age = milliseconds(this.#link.slow(now) ?? 0);
       return this.#say("why.slow", { age, limit: milliseconds(limit_s) });
     }
     if (now - this.#notice.at < NOTICE_S) return this.#notice.words();
     if (about === "watching") return this.#whyWatching(state);
+    if (about === "gone" && state) return "";
     if (!state || ["stopped", "asked", "handover", "outdated"].includes(about)) return this.#say(`why.${about}`);
     const parts = [];
     if (state.state !== "armed" && state.reason && about !== "restarted") {
@@ -346,7 +382,7 @@ export class Hud {
     }
     if (about === "restarted") parts.push(this.#say("why.restarted"));
     if (this.#sender.pressAgain) parts.push(this.#say("why.again"));
-    else if (state.state === "disarmed") parts.push(this.#say(`why.touch.${document.body.dataset.layout}`));
+    else if (state.state === "disarmed") parts.push(this.#say(this.#hint === "touch" ? `why.touch.${layout}` : `why.${this.#hint}`));
     return parts.join(this.#say("gap"));
   }
 

@@ -68,7 +68,7 @@ export function aim(mode, car, walls, free) {
 
 export default class SimView {
   /** @type {HTMLCanvasElement} behind the whole page */ #canvas = byId("sim");
-  /** @type {HTMLElement} the part of the page without controls */ #free = byId("view");
+  /** @type {HTMLElement} the part of the page without controls */ #free = byId("news");
   #paint = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
   #words;
   /** @type {number[][]} [left, bottom, right, top] of each, in m */ #walls;
