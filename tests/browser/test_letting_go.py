@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from playwright.async_api import Dialog, WebSocketRoute, expect
+from playwright.async_api import Dialog, WebSocketRoute
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
