@@ -17,7 +17,7 @@ from picar.access.names import NAME_BYTES, NAME_CHARACTERS, is_printable, look_a
 from picar.access.store import EVERYBODY, AccessStore
 from picar.access.visitor import Pairing, pairing_of
 from picar.config import Config
-from picar.errors import AccessError
+from picar.errors import AccessError, UsageError
 from picar.files import folder_in_memory
 from picar.network import addresses
 from picar.program import command, program
@@ -51,6 +51,8 @@ def run(options: argparse.Namespace) -> int:
     """Show PIN and QR code for a new phone; or list, remove, and make tokens for scripts."""
     if options.with_invited and options.revoke is None:
         options.parser.error("--with-invited goes with --revoke NAME")
+    if options.port is not None and not 1 <= options.port <= 65535:
+        raise UsageError(f"--port {options.port}: a port is a number from 1 to 65535.")
     print(*lines(options), sep="\n")
     return 0
 

@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--config", metavar="FILE", help="the configuration to show; default as for serve")
     parser.add_argument("--svg", metavar="FILE", help="draw it into this file")
-    parser.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the drawing")
+    parser.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the output")
     parser.add_argument(
         "--preset", metavar="NAME", help='print a configuration for a tutorial\'s wiring; "list" names them'
     )
@@ -60,7 +60,7 @@ def _output(options: argparse.Namespace) -> str:
         told += _write(as_toml(preset), Path(options.write))
     elif preset and not options.svg:
         told += as_toml(preset)
-    return told or _in_the_terminal(drawn)
+    return told or _in_the_terminal(drawn, options.lang)
 
 
 def _preset(name: str | None) -> Preset | None:
@@ -78,12 +78,14 @@ def _configured(flag: str | None) -> Plan:
     return plan_of(settings)
 
 
-def _in_the_terminal(drawn: Plan) -> str:
-    shown = text.drawing(drawn, colour=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+def _in_the_terminal(drawn: Plan, language: str) -> str:
+    """Return the drawing for this terminal: in English and ASCII if it cannot show the characters."""
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    shown = text.drawing(drawn, WORDS[language], colour)
     try:
         shown.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
-        return text.plain(shown)
+        return text.plain(text.drawing(drawn, WORDS["en"], colour))
     return shown
 
 

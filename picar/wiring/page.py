@@ -10,9 +10,8 @@ from html import escape
 from picar.wiring.plan import Plan
 from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES, circle
 from picar.wiring.svg import drawing
-from picar.wiring.text import LANGUAGES, WORDS, Words, notes, rows
+from picar.wiring.text import COLUMNS, LANGUAGES, WORDS, Words, notes, rows
 
-_COLUMNS = ("pin", "bcm", "board", "wire", "does")
 _STYLE = """
 *{box-sizing:border-box}
 body{margin:0;padding:12px max(12px,env(safe-area-inset-right)) 32px max(12px,env(safe-area-inset-left));
@@ -102,7 +101,7 @@ def style() -> str:
 
 
 def _table(plan: Plan, words: Words) -> str:
-    head = "".join(f'<th scope="col">{escape(words[column])}</th>' for column in _COLUMNS)
+    head = "".join(f'<th scope="col">{escape(words[column])}</th>' for column in COLUMNS)
     lines = "".join(
         f'<tr><td>{number}</td><td class="name">{escape(name)}</td><td>{terminal}</td>'
         f'<td class="name">{_spot(colour)}{escape(words[colour])}</td><td>{escape(purpose)}</td></tr>\n'

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from unicodedata import east_asian_width
 
 from picar.raspberrypi import PINS, HeaderPin
 from picar.wiring.plan import Plan
 
+COLUMNS = ("pin", "bcm", "board", "wire", "does")
 LANGUAGES = {"en": "English", "zh": "简体中文"}
 Words = Mapping[str, str]
 
@@ -81,15 +83,17 @@ def notes(plan: Plan, words: Words) -> list[str]:
     return [*lines, words["power"], motors, words["wrong_way"]]
 
 
-def drawing(plan: Plan, colour: bool = False) -> str:
-    """Return the header, the table and the notes as lines of text, in English.
+def drawing(plan: Plan, words: Words, colour: bool = False) -> str:
+    """Return the header, the table and the notes as lines of text.
 
     Args:
         plan: the connections to draw.
+        words: a language.
         colour: whether the terminal shows colours.
     """
-    sentences = [f"  - {sentence}" for sentence in notes(plan, WORDS["en"])]
-    return "\n".join([*_header(plan, colour), "", *_table(plan, colour), "", *sentences]) + "\n"
+    sentences = [f"  - {sentence}" for sentence in notes(plan, words)]
+    lines = [*_header(plan, words, colour), "", *_table(plan, words, colour), "", *sentences]
+    return "\n".join(lines) + "\n"
 
 
 def plain(drawn: str) -> str:
@@ -97,16 +101,16 @@ def plain(drawn: str) -> str:
     return drawn.translate(_PLAIN)
 
 
-def _header(plan: Plan, colour: bool) -> list[str]:
+def _header(plan: Plan, words: Words, colour: bool) -> list[str]:
     ends = {plan.ground.number: ("GND", "black")}
     for wire in plan.wires:
         terminal, colour_ = ends.get(wire.pin.number, ("", wire.colour))
         ends[wire.pin.number] = (f"{terminal} + {wire.terminal}" if terminal else wire.terminal, colour_)
-    lines = [f"{'':{_SIDE}}      SD card", f"{'':{_SIDE}}    ┌─────────┐"]
+    lines = [f"{'':{_SIDE}}      {words['sd']}", f"{'':{_SIDE}}    ┌─────────┐"]
     for left, right in zip(PINS[::2], PINS[1::2], strict=True):
         middle = f"{left.number:>3} │ {_dot(left, ends, colour)}     {_dot(right, ends, colour)} │ {right.number:<3}"
         lines.append(f"{_label(left, ends):>{_SIDE}}{middle}{_label(right, ends)}".rstrip())
-    return [*lines, f"{'':{_SIDE}}    └─────────┘", f"{'':{_SIDE}}        USB"]
+    return [*lines, f"{'':{_SIDE}}    └─────────┘", f"{'':{_SIDE}}        {words['usb']}"]
 
 
 def _label(pin: HeaderPin, ends: dict[int, tuple[str, str]]) -> str:
@@ -120,11 +124,20 @@ def _dot(pin: HeaderPin, ends: dict[int, tuple[str, str]], colour: bool) -> str:
     return _paint("●", ends[pin.number][1], colour) if pin.number in ends else "·"
 
 
-def _table(plan: Plan, colour: bool) -> list[str]:
-    lines = [f"  {'pin':<5}{'GPIO (BCM)':<13}{'board':<8}{'wire':<11}purpose"]
-    for pin, name, terminal, wire, purpose in rows(plan, WORDS["en"]):
-        lines.append(f"  {pin:<5}{name:<13}{terminal:<8}{_paint('●', wire, colour)} {wire:<9}{purpose}")
+def _table(plan: Plan, words: Words, colour: bool) -> list[str]:
+    def line(pin: str, name: str, terminal: str, wire: str, purpose: str) -> str:
+        return f"  {_wide(pin, 5)}{_wide(name, 13)}{_wide(terminal, 8)}{_wide(wire, 11)}{purpose}"
+
+    lines = [line(*(words[column] for column in COLUMNS))]
+    for pin, name, terminal, wire, purpose in rows(plan, words):
+        painted = line(str(pin), name, terminal, f"● {words[wire]}", purpose)
+        lines.append(painted.replace("●", _paint("●", wire, colour)))
     return lines
+
+
+def _wide(text: str, columns: int) -> str:
+    """Return a text filled up with spaces; a Chinese character takes two columns of a terminal."""
+    return text + " " * (columns - sum(1 + (east_asian_width(character) in "WF") for character in text))
 
 
 def _paint(mark: str, name: str, colour: bool) -> str:

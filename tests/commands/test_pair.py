@@ -222,6 +222,13 @@ def test_a_journal_gets_neither_pin_nor_qr_code_nor_a_word_of_ctrl_c(tmp_path: P
     assert ("█" in said, "Ctrl-C" in said, "pair=" in said) == (False, False, False)
 
 
+@pytest.mark.parametrize("port", ["99999", "0", "-1"])
+async def test_a_port_that_there_is_not_is_one_sentence(port: str) -> None:
+    done = await run([sys.executable, "-m", "picar", "pair", "--port", port], {})
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"picar: --port {port}: a port is a number from 1 to 65535.\n"
+
+
 async def test_one_thing_at_a_time(tmp_path: Path) -> None:
     env = {"STATE_DIRECTORY": str(tmp_path / "state"), "XDG_RUNTIME_DIR": str(tmp_path)}
     both = await run([sys.executable, "-m", "picar", "pair", "--list", "--new-pin"], env)

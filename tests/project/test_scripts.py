@@ -98,6 +98,15 @@ def test_a_script_is_executable_and_plain_sh(name: str) -> None:
     assert subprocess.run(["sh", "-n", script], check=False).returncode == 0
 
 
+@pytest.mark.parametrize("name", ["venv", "check"])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_a_script_that_is_asked_for_help_says_what_it_does_and_does_nothing(name: str, option: str) -> None:
+    done = run(ROOT / "scripts" / name, option, PATH="/usr/bin:/bin")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Usage: scripts/{name}" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
 def test_run_works_through_a_symlink_from_another_folder_and_passes_signals_on(tmp_path: Path) -> None:
     link = tmp_path / "drive my car"
     link.symlink_to(ROOT / "scripts" / "run")

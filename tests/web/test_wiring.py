@@ -116,6 +116,8 @@ def test_the_terminal_shows_the_configuration_in_use(tmp_path: Path) -> None:
     assert (shown.returncode, "GPIO 25 ──▶ IN1" in shown.stdout) == (0, True)
     assert "GPIO 26 ◀── ENA" not in shown.stdout
     assert "GPIO 12 --> ENA" in wiring(PYTHONIOENCODING="ascii").stdout
+    assert "左电机" in wiring("--lang", "zh", PYTHONIOENCODING="utf-8").stdout
+    assert "left motor" in wiring("--lang", "zh", PYTHONIOENCODING="ascii").stdout
     assert wiring("--config", "/nowhere/picar.toml").returncode == 2
 
 
