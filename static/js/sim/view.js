@@ -14,6 +14,10 @@ const GROUND = 1.6;
 /** Size of the window, as a multiple of the area that has to fit. */
 const MARGIN = 1.08;
 const GRID = 0.25;
+/** Grid lines in a tile of the floor. */
+const TILE = 2;
+/** Light of a lamp: m, and rad to each side. */
+const BEAM = { length: 0.42, half: 0.22 };
 /** A smaller view shows no picture; in px. */
 const ROOM = 24;
 /** Maximum number of grid lines on each side of the centre; a wider view has a coarser grid. */
@@ -27,7 +31,7 @@ const GLIDE_S = 0.25;
 const SCALE_FROM = 110;
 /** Time constant of the camera. */
 const CAMERA_S = 0.25;
-const COLOURS = ["ground", "grid", "ink", "accent", "trail", "body", "wall", "edge"];
+const COLOURS = ["ground", "tile", "grid", "ink", "accent", "trail", "beam", "body", "wall", "edge"];
 
 /** @typedef {{x: number, y: number, heading: number}} Pose */
 
@@ -199,6 +203,7 @@ export default class SimView {
     const apart = GRID * Math.max(1, Math.ceil(reach / GRID / LINES));
     const lines = Math.ceil(reach / apart);
     const middle = { x: Math.round(x / apart) * apart, y: Math.round(y / apart) * apart };
+    this.#drawTiles(reach, apart * TILE);
     paint.lineWidth = 1 / zoom;
     paint.strokeStyle = this.#colours.grid;
     paint.beginPath();
@@ -219,6 +224,19 @@ export default class SimView {
     paint.stroke();
   }
 
+  /** Every second tile of a chessboard, around the camera. */
+  #drawTiles(reach, size) {
+    const paint = this.#paint;
+    const [column, row] = [Math.floor(this.#camera.x / size), Math.floor(this.#camera.y / size)];
+    const count = Math.ceil(reach / size);
+    paint.fillStyle = this.#colours.tile;
+    paint.beginPath();
+    for (let i = column - count; i <= column + count; i += 1) {
+      for (let j = row - count + ((row - count + i) & 1); j <= row + count; j += 2) paint.rect(i * size, j * size, size, size);
+    }
+    paint.fill();
+  }
+
   #drawTrail(pose) {
     const paint = this.#paint;
     paint.lineWidth = 0.02;
@@ -235,6 +253,13 @@ export default class SimView {
     paint.save();
     paint.translate(x, y);
     paint.rotate(heading);
+    paint.fillStyle = this.#colours.beam;
+    for (const side of [-1, 1]) {
+      paint.beginPath();
+      paint.moveTo(length / 2, side * width * 0.32);
+      paint.arc(length / 2, side * width * 0.32, BEAM.length, -BEAM.half, BEAM.half);
+      paint.fill();
+    }
     for (const along of [-0.3, 0.3]) {
       this.#drawWheel(along * length, (width + tyre) / 2, this.#turned.left);
       this.#drawWheel(along * length, -(width + tyre) / 2, this.#turned.right);
