@@ -9,14 +9,24 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Route, WebSocketRoute, expect
 
-from tests.browser.conftest import NewPhone
+from tests.browser.conftest import LANDSCAPE, NewPhone
 from tests.browser.phone import Phone
+from tests.browser.test_a11y import violations
 from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.browser
 
 LOST = 2  # by the preload, and by the first import
+SIZES = [(320, 256), (800, 360), (390, 844)]
+WAYS_OUT = ("Reload the page", "the car's own address", "刷新页面", "直接打开小车自己的地址")
+TEXT_ON_STOP = """() => {
+  const stop = document.getElementById("stop").getBoundingClientRect();
+  return [...document.querySelectorAll("#incomplete :is(h2, p, a)")].filter((text) =>
+    [...text.getClientRects()].some((box) =>
+      Math.min(box.right, stop.right) > Math.max(box.left, stop.left) &&
+      Math.min(box.bottom, stop.bottom) > Math.max(box.top, stop.top))).map((text) => text.textContent);
+}"""
 
 
 @asynccontextmanager
@@ -124,21 +134,58 @@ async def test_a_slow_answer_about_the_car_does_not_call_it_full_once_it_is_ther
     await phone.seen("body[data-card=ready]")
 
 
-@pytest.mark.parametrize("lost", ["**/*.js", "**/main.js", "**/sticks.js", "**/hud.js", "**/en.json"])
-async def test_a_page_without_its_scripts_says_so(car: Product, new_phone: NewPhone, lost: str) -> None:
-    phone = await new_phone(viewport={"width": 320, "height": 256})
+async def loses(phone: Phone, url: str, lost: str) -> None:
+    """Open the page without these files, and let the time pass until it says so."""
     await phone.page.route(lost, lambda route: route.abort())
-    await phone.page.goto(car.url)
+    await phone.page.goto(url)
     sentence = phone.page.locator("#incomplete")
     assert await sentence.is_hidden(), "a page that is only slow says nothing yet"
     delay, _ = await sentence.evaluate(
         "(e) => [e.getAnimations()[0].effect.getTiming().delay, e.getAnimations()[0].finish()]"
     )
     assert 3_000 <= delay <= 10_000
-    for words in ("Reload the page.", "请刷新页面。"):
-        await expect(sentence.get_by_text(words)).to_be_in_viewport(ratio=1)
-    if "main" not in lost and await phone.page.locator("#stop").is_visible():
-        assert await phone.covered("stop") == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("lost", ["**/*.js", "**/main.js", "**/sticks.js"])
+async def test_a_page_without_its_scripts_is_a_screen_that_says_so(
+    car: Product, new_phone: NewPhone, lost: str, size: tuple[int, int]
+) -> None:
+    phone = await new_phone(viewport={"width": size[0], "height": size[1]})
+    await loses(phone, car.url, lost)
+    screen = phone.page.locator("#incomplete")
+    assert await screen.bounding_box() == {"x": 0, "y": 0, "width": size[0], "height": size[1]}
+    assert not await phone.page.locator("#stop").is_visible(), "a STOP that cannot stop is not shown"
+    for words in ("It can neither drive nor stop the car.", "此页面既不能驾驶小车", *WAYS_OUT):
+        text = screen.get_by_text(words)
+        await text.scroll_into_view_if_needed()
+        await expect(text).to_be_in_viewport(ratio=1)
+    assert await violations(phone, {}) == []
+    await phone.page.unroute(lost)
+    await screen.get_by_role("link", name="Reload the page").click()
+    await phone.seen("body[data-link=good]")
+    await expect(screen).to_be_hidden()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("lost", ["**/hud.js", "**/hands.js", "**/en.json"])
+async def test_a_page_without_a_part_says_so_beside_a_stop_that_works(
+    car: Product, new_phone: NewPhone, lost: str, size: tuple[int, int]
+) -> None:
+    phone = await new_phone(viewport={"width": size[0], "height": size[1]})
+    await loses(phone, car.url, lost)
+    strip = phone.page.locator("#incomplete")
+    for words in WAYS_OUT:
+        await expect(strip.get_by_text(words)).to_be_in_viewport(ratio=1)
+    await expect(strip.get_by_text("It can neither")).to_be_hidden()
+    assert await phone.page.evaluate(TEXT_ON_STOP) == []
+    await strip.evaluate("(e) => (e.style.pointerEvents = 'auto')")  # else it would cover nothing anyway
+    assert await phone.covered("stop") == []
+    await until(lambda: any(message["type"] == "state" for message in phone.heard), "the car answers")
+    await phone.tap("stop")
+    await until(lambda: phone.state["state"] == "stopped", "the car has stopped")
+    await phone.page.unroute(lost)
+    await expect(strip).to_be_hidden(timeout=DEADLINE_S * 1000)
 
 
 async def test_a_page_that_is_complete_after_all_takes_the_sentence_back(
@@ -153,10 +200,18 @@ async def test_a_page_that_is_complete_after_all_takes_the_sentence_back(
     await phone.seen("body[data-link=good]")
 
 
-async def test_a_browser_without_javascript_reads_what_to_do(car: Product, new_phone: NewPhone) -> None:
+async def test_a_browser_without_javascript_reads_what_to_do_at_once(
+    car: Product, new_phone: NewPhone
+) -> None:
     phone = await new_phone(java_script_enabled=False)
     await phone.page.goto(car.url)
-    for words in ("Reload the page.", "请刷新页面。"):
-        await expect(phone.page.locator("#incomplete").get_by_text(words)).to_be_visible(
-            timeout=DEADLINE_S * 1000
-        )
+    screen = phone.page.locator("#incomplete")
+    looks = "(e) => [getComputedStyle(e).visibility, getComputedStyle(e).animationName, e.clientHeight]"
+    assert await screen.evaluate(looks) == ["visible", "none", LANDSCAPE["height"]]
+    for text in await screen.locator("noscript p").all():
+        await expect(text).to_be_visible(timeout=DEADLINE_S * 1000)
+    assert ["JavaScript" in text for text in await screen.locator("noscript p").all_inner_texts()] == [
+        True
+    ] * 2
+    for words in WAYS_OUT:
+        await expect(screen.get_by_text(words)).to_be_visible(timeout=DEADLINE_S * 1000)
