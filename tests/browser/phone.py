@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,7 +117,13 @@ class Phone:
         await self.down(element, finger="tap")
         await self.lift("tap")
 
-    async def insist(self, element: str, selector: str) -> None:
+    async def press(self, element: str) -> None:
+        """Press a button with the keyboard."""
+        await self.page.locator(f"#{element}").press("Enter")
+
+    async def insist(
+        self, element: str, selector: str, act: Callable[[str], Awaitable[None]] | None = None
+    ) -> None:
         """Tap until the page shows this: again whenever the car refused it as too late, as a person would."""
         give_up_at = time.monotonic() + DEADLINE_S
         refusals = -1
@@ -124,13 +131,13 @@ class Phone:
             assert time.monotonic() < give_up_at, f"tapped #{element} in vain: no {selector}"
             late = sum(message.get("code") == "stale" for message in self.heard)
             if late > refusals:
-                await self.tap(element)
+                await (act or self.tap)(element)
             refusals = late
             await asyncio.sleep(0.02)
 
     async def take_the_wheel(self) -> None:
         """Take it while it is free."""
-        await self.insist("ask", "body[data-you=driver]")
+        await self.insist("ask", "body[data-you=driver]", self.press)
 
     async def cancel(self) -> None:
         """The system takes all fingers away, as for a notification or a palm."""
