@@ -193,6 +193,12 @@ class AnythingGoes(Conversation):
         self.stage.speed_limit = self.model.speed_limit
         self._send(peer, code, type="limit", speed=speed, tick=self._tick(peer, fresh))
 
+    @rule(i=who, for_s=st.sampled_from([0, 300]), fresh=mostly)
+    def turn(self, i: int, for_s: int, fresh: bool) -> None:
+        peer = self._driver_or(i)
+        code = self.model.turn(peer.id, fresh)
+        self._send(peer, code, type="turn", for_s=for_s, tick=self._tick(peer, fresh))
+
     @rule(i=who, what=st.sampled_from(sorted(NONSENSE)))
     def nonsense(self, i: int, what: str) -> None:
         peer = self.peers[i]

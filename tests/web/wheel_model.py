@@ -112,6 +112,12 @@ class WheelModel:
         self.state = "armed"
         return ACCEPTED
 
+    def turn(self, client: str, fresh: bool) -> str:
+        """Turns of five minutes, longer than a test lasts; or none."""
+        if not self.drives(client):
+            return "not_driver"
+        return ACCEPTED if fresh else "stale"
+
     def calibrate(self, client: str, fresh: bool) -> str:
         """Other motors; of a car that stands."""
         if not self.drives(client):
