@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.bench import backends
+from tests.bench import backends, lighthouse
 from tests.bench.measure import go_first
 from tests.bench.page import PageCost, find_browser, page_cost
 from tests.bench.report import as_json, checks, machine, table
@@ -22,6 +22,7 @@ from tests.bench.rounds import BEFORE, CARS, QUICK, Plan, Round, run_round
 from tests.bench.server import Server
 from tests.bench.spectators import report as spectators
 from tests.bench.spectators import run
+from tests.support.chromium import ADVICE
 from tests.support.header import REAL
 from tests.support.product import Product
 
@@ -50,6 +51,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--page", action="store_true", help="measure the page instead: weight, opening, latency, frames, heap"
+    )
+    parser.add_argument(
+        "--lighthouse", action="store_true", help="run Lighthouse on the page instead; needs npx"
     )
     parser.add_argument(
         "--against",
@@ -120,6 +124,28 @@ async def page_figures() -> bool:
     return all(kept for _, _, kept in lines)
 
 
+async def lighthouse_figures(folder: Path) -> bool:
+    """Print what Lighthouse finds. Returns whether every bound is kept."""
+    browser = find_browser()
+    if browser is None:
+        print(f"scripts/bench --lighthouse: {ADVICE}")
+        return False
+    reports = []
+    async with Product(pins="sim") as car:
+        for number in range(1, lighthouse.RUNS + 1):
+            tell(f"run {number} of {lighthouse.RUNS}")
+            try:
+                reports.append(await lighthouse.run(f"http://localhost:{car.port}/", browser, folder))
+            except (RuntimeError, TimeoutError) as error:
+                print(f"scripts/bench --lighthouse: {error or 'Lighthouse did not end in time.'}")
+                return False
+    tell("")
+    shown = lighthouse.lines(reports)
+    for line, kept in shown:
+        print(f"{'ok  ' if kept else 'MISS'} {line}")
+    return all(kept for _, kept in shown)
+
+
 def tell(where: str) -> None:
     """Show how far it is, on one line, where somebody looks."""
     if sys.stderr.isatty():
@@ -135,6 +161,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     memory = Path("/dev/shm")  # noqa: S108  # a trace on a disk would measure the disk
     with tempfile.TemporaryDirectory(prefix="picar-bench-", dir=memory if memory.is_dir() else None) as base:
+        if args.lighthouse:
+            return 0 if asyncio.run(lighthouse_figures(Path(base))) else 1
         if args.page:
             return 0 if asyncio.run(page_figures()) else 1
         count, plan = (1, QUICK) if args.quick else (args.rounds, Plan())

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from picar.access.locations import state_directory
+from tests.bench import lighthouse
 from tests.bench.__main__ import arguments
 from tests.bench.load import STICKS
 from tests.bench.measure import Spread, Trace, Write, climbed, wake_ups
@@ -274,3 +275,24 @@ def test_references_of_html_css_and_scripts_are_found() -> None:
     assert references('@import "c.css"; p { background: url(d.svg) }') == ["c.css", "d.svg"]
     script = 'import { x } from "./e.js"; import "./f.js"; await import("./g.js"); fetch("/h.json")'
     assert references(script) == ["./e.js", "./f.js", "./g.js", "/h.json"]
+
+
+def lighthouse_report(performance: float, shift: float) -> str:
+    """Return the part of Lighthouse's JSON that is read."""
+    audits: dict[str, dict[str, float | None]]
+    audits = {name: {"score": 1, "numericValue": 900} for name in lighthouse.SHOWN}
+    audits[lighthouse.CLS] = {"score": 1, "numericValue": shift}
+    audits |= {"label-content-name-mismatch": {"score": 0}, "not-applicable": {"score": None}}
+    categories = {name: {"score": 1} for name in lighthouse.CATEGORIES} | {
+        "performance": {"score": performance}
+    }
+    return json.dumps({"audits": audits, "categories": categories})
+
+
+def test_the_median_of_lighthouse_is_judged_and_a_failed_audit_is_named() -> None:
+    runs = [lighthouse.read(lighthouse_report(*each)) for each in ((0.9, 0.01), (0.96, 0.03), (0.97, 0.03))]
+    shown = dict(lighthouse.lines(runs))
+    assert shown["       96  performance, at least 95"] is True
+    assert shown["     0.03  cumulative-layout-shift, at most 0.02"] is False
+    assert "           audit: label-content-name-mismatch" in shown
+    assert not any("not-applicable" in line for line in shown)
