@@ -95,6 +95,13 @@ class Phone:
         goal = len(self.heard) + states
         await until(lambda: len(self.heard) >= goal, f"{states} more states")
 
+    async def settings(self, section: str = "") -> None:
+        """Open the settings, and perhaps one of their sections."""
+        await self.tap("menu")
+        await self.seen("#settings[open]")
+        if section:
+            await self.page.click(f"#settings-{section}")
+
     # -- fingers ----------------------------------------------------------------------------------
 
     async def down(self, element: str, x: float = 0.0, y: float = 0.0, finger: str | None = None) -> None:

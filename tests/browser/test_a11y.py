@@ -83,10 +83,16 @@ async def screens_of_a_phone(car: Product, new_phone: NewPhone, locale: str, loo
         yield phone, layout
         await phone.tap("menu")
         await phone.seen("#settings[open]")
+    for section in ("phone", "car", "health", "help"):
+        await phone.page.click(f"#settings-{section}")
+        yield phone, section
+        await phone.page.click("#settings-back")
+    await phone.page.click("#settings-car")
     await phone.page.click("#invite-open")
     await phone.seen("#invite[open]")
     yield phone, "invite"
-    await phone.page.keyboard.press("Escape")
+    await phone.page.click("#invite .done")
+    await phone.page.click("#settings .done")
     await phone.page.evaluate("() => (location.hash = 'pair=old')")
     await phone.seen("#pair[open]")
     await phone.seen("#pair-error:not(:empty)")

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Route
+from playwright.async_api import Route, expect
 from tornado.httpclient import AsyncHTTPClient
 
 from picar.network.qr import qr_image
@@ -55,8 +55,7 @@ async def paired(car: Product, new_phone: NewPhone) -> Phone:
 
 async def add_a_phone(phone: Phone) -> None:
     """Open what another phone needs."""
-    await phone.tap("menu")
-    await phone.seen("#settings[open]")
+    await phone.settings("car")
     await phone.page.click("#invite-open")
     await phone.seen("#invite[open]")
 
@@ -79,7 +78,6 @@ async def test_a_stranger_is_asked_for_the_pin_and_drives_with_it(car: Product, 
     await phone.seen("#pair:not([open])")
     await phone.seen("body[data-link=good]")
     await phone.reads("why", "This phone is paired.")
-    await phone.reads("why", "Touch a pad to drive.")
     await phone.down("throttle", y=0.5)
     await phone.in_state("armed")
     await phone.lift("throttle")
@@ -139,6 +137,8 @@ async def test_a_browser_without_cookies_is_told_so_once(car: Product, new_phone
     await phone.seen("#pair[open]")
     if by == "pin":
         await pair(phone, pin_of(car))
+    else:
+        await phone.page.click("#pair-go")
     await phone.reads("pair-error", "This browser keeps no cookies")
     assert asked[-2:] == ["POST /api/v1/pair", "GET /api/v1/session"] or by == "link"
     asked.clear()
@@ -161,25 +161,31 @@ async def test_a_qr_code_of_a_paired_phone_lets_another_in_and_leaves_the_addres
 ) -> None:
     phone = await paired(car, new_phone)
     await add_a_phone(phone)
-    await phone.reads("invite-left", "Good for")
     assert pin_of(car) not in await phone.page.content()
     await phone.page.click("#invite .done")
     invited = await invitation(car, phone)
     token = (invited["link"] or "#pair=none").split("#")[1]
     other = await new_phone()
     await other.page.goto(f"{car.url}/#{token}")
+    await other.reads("pair-how", "Tell the others your name, then drive picar.")
+    await expect(other.page.locator("#pair-name")).to_be_focused()
+    await expect(other.page.locator("#pin")).to_be_hidden()
+    assert "#" not in other.page.url
+    await other.page.fill("#pair-name", "Zoe")
+    await other.page.press("#pair-name", "Enter")
     if invited["link"]:
         await other.seen("body[data-link=good]")
-    else:
-        await other.seen("#pair[open]")
-    assert "#" not in other.page.url
+        await other.take_the_wheel()
+        await phone.reads("driver", "Zoe")
 
 
 async def test_an_old_token_is_called_old_and_the_pin_still_works(car: Product, new_phone: NewPhone) -> None:
     phone = await new_phone()
     await phone.page.goto(f"{car.url}/#pair=long-gone")
+    await phone.page.click("#pair-go")
     await phone.reads("pair-error", "This code is too old.")
     assert "#" not in phone.page.url
+    await expect(phone.page.locator("#pin")).to_be_focused()
     await pair(phone, pin_of(car))
     await phone.seen("body[data-link=good]")
 
@@ -188,12 +194,11 @@ async def test_the_owners_cap_is_lowered_by_anyone_and_raised_by_the_pin(
     car: Product, new_phone: NewPhone
 ) -> None:
     phone = await paired(car, new_phone)
-    await phone.tap("menu")
-    await phone.seen("#settings[open]")
+    await phone.settings("car")
     await set_cap(phone, 0.5)
     await phone.reads("cap-answer", "The cap is now 50%.")
     await until(lambda: phone.state["speed_cap"] == 0.5, "the cap is 0.5")
-    await phone.reads("cap", "at most 50%")
+    await phone.reads("cap", "owner's cap 50%")
     await set_cap(phone, 0.8)
     await phone.page.fill("#cap-pin", pin_of(car))
     await phone.page.click("#cap-save")
@@ -232,3 +237,49 @@ async def test_what_another_phone_needs_is_all_on_the_screen(car: Product, new_p
             assert box["y"] >= 0, (element, width, height)
             assert box["x"] + box["width"] <= width, (element, width, height)
             assert box["y"] + box["height"] <= height, (element, width, height)
+
+
+@pytest.mark.parametrize("size", [(844, 390), (667, 375), (390, 844)])
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+async def test_pairing_fits_above_the_keyboard_of_a_phone(
+    car: Product, new_phone: NewPhone, size: tuple[int, int], locale: str
+) -> None:
+    width, height = size
+    phone = await new_phone(locale=locale, viewport={"width": width, "height": height})
+    await phone.page.goto(car.url)
+    await phone.seen("#pair[open]")
+    await expect(phone.page.locator("#pin")).to_be_focused()
+    tops = []
+    for element in ("#pin", "#pair-name", "#pair-go", "#pair .done"):
+        box = await phone.page.locator(element).bounding_box()
+        assert box, element
+        tops.append((box["y"], box["x"]))
+        keyboard = height * (0.6 if height > width else 0.5)
+        assert box["y"] + box["height"] <= (keyboard if element != "#pair .done" else height), element
+    assert tops == sorted(tops), "PIN, name, Pair, then Close"
+    go, close = [await phone.page.locator(each).bounding_box() for each in ("#pair-go", "#pair .done")]
+    assert go
+    assert close
+    assert go["width"] * go["height"] >= close["width"] * close["height"]
+    await expect(phone.page.locator("#pair-key")).to_be_visible()
+    assert await phone.page.evaluate(
+        "[...document.querySelectorAll('#pair, #pair .fields')].every((e) => e.scrollHeight <= e.clientHeight)"
+    )
+    order = []
+    for _ in range(5):
+        order.append(
+            await phone.page.evaluate(
+                "document.activeElement.id || document.activeElement.className || document.activeElement.tagName"
+            )
+        )
+        await phone.page.keyboard.press("Tab")
+    assert order == ["pin", "pair-name", "pair-go", "SUMMARY", "done"]
+
+
+async def test_only_a_qr_code_has_a_time_to_live(car: Product, new_phone: NewPhone) -> None:
+    phone = await paired(car, new_phone)
+    invited = {"url": None, "link": None, "qr": None, "expires_in_s": 600}
+    await phone.page.route("**/api/v1/invite", lambda route: route.fulfill(json=invited))
+    await add_a_phone(phone)
+    await phone.reads("invite-how", "No phone can reach this car")
+    assert await phone.page.inner_text("#invite-left") == ""

@@ -31,7 +31,7 @@ async def service(logind: FakeLogind) -> AsyncIterator[Product]:
 
 async def ask(phone: Phone) -> None:
     """Open the settings, and from there what asks once more."""
-    await phone.page.click("#menu")
+    await phone.settings("car")
     await phone.page.click("#power-open")
     await phone.seen("#power[open]")
 
@@ -42,6 +42,8 @@ async def test_a_car_by_hand_offers_no_switch(car: Product, new_phone: NewPhone)
         await phone.page.click("#menu")
     assert (await (await asked.value).json()) == {"available": False}
     await phone.seen("#settings[open]")
+    await phone.page.click("#settings-car")
+    await expect(phone.page.locator("#tune-open")).to_be_visible()
     await expect(phone.page.locator("#power-open")).to_be_hidden()
 
 

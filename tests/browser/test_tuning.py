@@ -82,8 +82,7 @@ class Eyes:
 
 
 async def opened(phone: Phone) -> None:
-    await phone.tap("menu")
-    await phone.seen("#settings[open]")
+    await phone.settings("car")
     await phone.page.click("#tune-open")
     await phone.seen("#tune[open] #tune-begin:enabled")
 
@@ -294,6 +293,8 @@ async def test_all_of_it_works_from_a_keyboard(car: Product, new_phone: NewPhone
     await page.locator("#menu").focus()
     await page.keyboard.press("Enter")
     await phone.seen("#settings[open]")
+    await page.locator("#settings-car").focus()
+    await page.keyboard.press("Enter")
     await page.locator("#tune-open").focus()
     await page.keyboard.press("Enter")
     await phone.seen("#tune-begin:enabled")

@@ -38,7 +38,7 @@ LAYOUTS = ("thumbs", "stick", "arrows", "tilt")
 ALIVE_S = 1.0
 FRAMES = "() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
 FAULTS = """() => {
-  const dialog = document.querySelector("dialog:modal");
+  const dialog = [...document.querySelectorAll("dialog:modal")].at(-1); // the later one is above
   const root = dialog ?? document.body;
   const name = (e) => e.id || e.getAttribute("aria-label") || e.textContent.trim();
   const parts = (from, to, inset) => [from + inset, (from + to) / 2, to - inset];
@@ -172,17 +172,19 @@ async def test_stop_is_whole_and_all_controls_are_reached_with_any_card_and_dial
 ) -> None:
     phone = await new_phone(car.url, locale=locale)
     other = await new_phone(car.url, locale=locale)
-    for dialog in ("settings", "invite", "tune"):
-        await resize(phone, 1280, 800)
-        await phone.tap("menu")
-        await phone.seen("#settings[open]")
-        if dialog != "settings":
-            await phone.page.click(f"#{dialog}-open")
-            await phone.seen(f"#{dialog}[open]")
+    await phone.settings()
+    await sound(phone, "settings")
+    for section in ("phone", "health", "help", "car"):
+        await phone.page.click(f"#settings-{section}")
+        await sound(phone, section)
+        await phone.page.click("#settings-back")
+    await phone.page.click("#settings-car")
+    for dialog in ("invite", "tune"):
+        await phone.page.click(f"#{dialog}-open")
+        await phone.seen(f"#{dialog}[open]")
         await sound(phone, dialog)
         await phone.page.keyboard.press("Escape")
-        if dialog != "settings":
-            await phone.page.keyboard.press("Escape")
+    await phone.page.click("#settings .done")
     await phone.page.evaluate("() => (location.hash = 'pair=old')")
     await phone.seen("#pair-error:not(:empty)")
     await sound(phone, "pair")

@@ -56,18 +56,18 @@ export function barOf(host, say) {
 }
 
 /**
- * The rows of the settings. An unknown fact is shown as "unknown", and never left out.
+ * The rows of the settings. They leave out unknown facts: a laptop has no such sensor.
  *
  * @param {any} host of a state
  * @param {(key: string, values?: object) => string} say
- * @returns {{name: string, value: string, grade: string}[]} grade is "", "warn", "bad" or "unknown"
+ * @returns {{name: string, value: string, grade: string}[]} grade is "", "warn" or "bad"
  */
 export function healthOf(host, say) {
-  return FACTS.filter(({ health }) => health).map((fact) => {
-    const grade = gradeOf(fact, host);
+  const facts = FACTS.filter((fact) => fact.health && gradeOf(fact, host) !== "unknown");
+  return facts.map((fact) => {
     const words = `health.${fact.health}`;
-    const value = grade === "unknown" ? say("health.unknown") : say(`${words}.${formOf(fact, host)}`, valuesOf(fact, host));
-    return { name: say(words), value, grade };
+    const value = say(`${words}.${formOf(fact, host)}`, valuesOf(fact, host));
+    return { name: say(words), value, grade: gradeOf(fact, host) };
   });
 }
 

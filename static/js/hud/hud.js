@@ -73,7 +73,7 @@ export function wordOf({ quality, trouble, state, met }) {
 }
 
 /** @param {number} seconds @returns {string} minutes and seconds */
-const timeOf = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+export const timeOf = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
 export class Hud {
   #link;

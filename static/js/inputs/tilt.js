@@ -3,17 +3,20 @@
  *
  * The throttle pad is the dead-man's switch: without a thumb on it, tilting does nothing. The angle of "straight on" is
  * set when tilting is switched on, and again by a button. The sensors need a secure link (https), and on an iPhone a
- * permission that only a tap may request. A silent sensor is no fault: browsers leave out unchanged readings. Lifting
- * the thumb stops the car.
+ * permission that only a tap may request. A sensor that falls silent is no fault: browsers leave out unchanged readings.
+ * Without any reading for two seconds there is no sensor, and the panel offers another control. Lifting the thumb stops
+ * the car.
  */
 
-import { byId } from "../shell/shell.js";
+import { byId, tap } from "../shell/shell.js";
 import { clamp } from "../sticks.js";
 
 /** Full steering, in rad from straight on. */
 const FULL = (35 * Math.PI) / 180;
 /** Dead zone around straight on, because a hand is never quite still. */
 const STILL = 0.04;
+/** A sensor sends its first reading within this time. */
+const FIRST_READING_S = 2;
 
 /**
  * Return the angle by which the screen is turned like a steering wheel.
@@ -47,11 +50,15 @@ export default class Tilt {
   #centre = /** @type {number|null} */ (null);
   #angle = 0;
   #steered = 0;
+  #timer = 0;
+  #words;
 
   /** @param {import("../shell/shell.js").Tools} tools */
-  constructor({ sticks }) {
+  constructor({ sticks, words, preferences }) {
     this.#sticks = sticks;
+    this.#words = words;
     sticks.listen(() => this.#write());
+    tap("untilt", () => preferences.set("layout", "thumbs"));
     addEventListener("deviceorientation", (event) => this.#hear(event));
   }
 
@@ -59,8 +66,27 @@ export default class Tilt {
   use(on) {
     this.#on = on;
     this.#centre = null;
-    this.#panel.dataset.sensor = "silent";
-    if (!on) this.#sticks.letGo("tilt");
+    this.#report("silent");
+    clearTimeout(this.#timer);
+    if (on) this.#expect();
+    else this.#sticks.letGo("tilt");
+  }
+
+  /** Say why no reading comes: at once if the browser refuses the sensor, else after some time. */
+  async #expect() {
+    const answer = await allowed();
+    const silent = () => this.#on && this.#panel.dataset.sensor === "silent";
+    if (answer !== "granted") return silent() && this.#report(answer);
+    this.#timer = setTimeout(() => silent() && this.#report("absent"), FIRST_READING_S * 1000);
+  }
+
+  /** @param {string} word "silent", or why the phone cannot be steered by tilting */
+  #report(word) {
+    this.#panel.dataset.sensor = word === "silent" ? word : "absent";
+    const text = /** @type {HTMLElement} */ (this.#panel.querySelector("p"));
+    text.dataset.i18n = `tilt.${word}`;
+    text.textContent = this.#words.say(`tilt.${word}`);
+    byId("untilt").hidden = word === "silent";
   }
 
   /** Take the present angle as straight on. */
@@ -74,7 +100,9 @@ export default class Tilt {
     if (!this.#on || beta === null || gamma === null) return;
     this.#angle = turn(beta, gamma, screen.orientation?.angle ?? 0);
     this.#centre ??= this.#angle;
+    clearTimeout(this.#timer);
     this.#panel.dataset.sensor = "live";
+    byId("untilt").hidden = true;
     this.#show(this.#steering());
     this.#write();
   }

@@ -3,9 +3,11 @@
  *
  * A panel brings the markup of its fields as a constant; text from elsewhere is written by `textContent` only. While a
  * dialog is open the page does not drive: `Parts.open` releases every input first, and the keys belong to the dialog.
+ * A dialog may open another one above itself. The style sheet hides the lower one, so that only one STOP is visible;
+ * when the upper one closes, the browser returns the focus to the button that opened it.
  */
 
-import { byId, press } from "../shell/shell.js";
+import { LANGUAGES, byId, press } from "../shell/shell.js";
 
 /** @type {Record<string, Promise<void>>} requested style sheets */ const dressed = {};
 const DIGIT = /\p{Nd}/u;
@@ -21,6 +23,25 @@ export function dress(href) {
 }
 
 export { byId };
+
+/** @param {number} share @returns {string} */
+export const percent = (share) => `${Math.round(share * 100)}%`;
+
+/**
+ * Return the markup of radio buttons: for each value its word, perhaps with a drawing.
+ *
+ * @param {string} name of the buttons @param {string} title word above them
+ * @param {readonly any[]} values @param {string[]} words @param {string[]} drawings
+ * @returns {string}
+ */
+export function choice(name, title, values, words, drawings = []) {
+  const tiles = values.map((value, index) => {
+    const language = LANGUAGES.includes(value) ? ` lang="${value}"` : "";
+    return `<label><input type="radio" name="${name}" value="${value}">${drawings[index] ?? ""}
+      <span${language} data-i18n="${words[index]}"></span></label>`;
+  });
+  return `<fieldset id="choice-${name}" class="choice"><legend data-i18n="${title}"></legend>${tiles.join("")}</fieldset>`;
+}
 
 /** @param {string} path @returns {Promise<any>} the car's answer; null without one */
 export async function get(path) {
@@ -67,7 +88,8 @@ export class Dialog {
    * @param {string} id of the dialog; its title is the word `<id>.title`
    * @param {import("../shell/shell.js").Tools} tools
    * @param {string} fields markup: one element of the class `fields`
-   * @param {{close?: string, stop?: boolean}} options the word on the button that closes it; whether it has STOP
+   * @param {{close?: string, stop?: boolean}} options the word on the button in its header that closes it, "" if the
+   *   fields have that button; whether it has STOP
    */
   constructor(id, { stop, words }, fields, { close = "done", stop: stoppable = true } = {}) {
     this.element = document.createElement("dialog");
@@ -76,7 +98,7 @@ export class Dialog {
     this.element.setAttribute("aria-labelledby", `${id}-title`);
     this.element.innerHTML = `
       <header><h2 id="${id}-title" data-i18n="${id}.title"></h2>
-        <button class="done" type="button" data-i18n="${close}"></button></header>
+        ${close && `<button class="done" type="button" data-i18n="${close}"></button>`}</header>
       ${stoppable ? '<button class="stop" type="button" data-i18n="stop"></button>' : ""}${fields}`;
     document.body.append(this.element);
     words.fill(this.element);
@@ -97,6 +119,8 @@ export class Dialog {
 
   async show() {
     await dress("/static/panels.css");
-    if (!this.element.open) this.element.showModal();
+    if (this.element.open) return;
+    document.body.append(this.element); // in the order of opening: the style sheet hides all but the last one
+    this.element.showModal();
   }
 }

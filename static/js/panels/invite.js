@@ -60,8 +60,8 @@ export default class Invite {
     byId("invite-how").textContent = words.say(invitation && !invitation.url ? "invite.alone" : "invite.how");
     byId("invite-url").textContent = live ? (invitation.url ?? "") : "";
     const minutes = Math.ceil(left_s / 60);
-    const left = live ? words.say("invite.left", { minutes }) : words.say(invitation ? "invite.over" : "invite.asking");
-    byId("invite-left").textContent = this.#code ? "" : left;
+    const left = reachable ? words.say("invite.left", { minutes }) : "";
+    byId("invite-left").textContent = this.#code || live ? left : words.say(invitation ? "invite.over" : "invite.asking");
     byId("invite-error").textContent = this.#code && (words.say(`pair.${this.#code}`) || words.say("pair.error"));
     clearTimeout(this.#timer);
     if (live) this.#timer = setTimeout(() => this.#show(), 5000);

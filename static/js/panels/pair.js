@@ -1,24 +1,29 @@
 /**
- * Pairing this phone: by the PIN, or by the token of a QR code in the address.
+ * Pairing this phone: by the PIN, or by the token of a QR code in the address. Both ask for a name once.
  */
 
 import { Dialog, byId, digitsOf, get, post } from "./dialog.js";
 
 const PIN = /^\d{6}$/;
+const KEY = `<svg id="pair-key" viewBox="0 0 48 48" aria-hidden="true">
+  <circle cx="15" cy="24" r="9.500"/><circle cx="15" cy="24" r="2.500"/><path d="M24.500 24H45v7m-8-7v5"/></svg>`;
 
 const FIELDS = `<form class="fields" novalidate>
-  <p id="pair-car" class="big"></p>
-  <p id="pair-how" data-i18n="pair.how"></p>
-  <label><span data-i18n="pair.pin"></span>
+  <p id="pair-how"></p>
+  <label id="pair-pin"><span data-i18n="pair.pin"></span>
     <input id="pin" inputmode="numeric" autocomplete="one-time-code" maxlength="40" size="6"></label>
   <label><span data-i18n="pair.name"></span><input id="pair-name" maxlength="32" autocomplete="nickname" size="12"></label>
-  <p id="pair-error" role="alert"></p>
   <button id="pair-go" class="wide" data-i18n="pair.go"></button>
+  <p id="pair-error" role="alert"></p>
+  <details id="pair-where"><summary data-i18n="pair.where"></summary><p data-i18n="pair.terminal"></p></details>
+  <button class="done" type="button" data-i18n="close"></button>
 </form>`;
 
 export default class Pair {
   #dialog;
   #tools;
+  #car = "picar";
+  #token = "";
   #lockedUntil = 0;
   #code = "";
   #timer = 0;
@@ -26,7 +31,8 @@ export default class Pair {
   /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
     this.#tools = tools;
-    this.#dialog = new Dialog("pair", tools, FIELDS, { close: "close", stop: false });
+    this.#dialog = new Dialog("pair", tools, FIELDS, { close: "", stop: false });
+    this.#dialog.element.querySelector("header")?.insertAdjacentHTML("afterbegin", KEY);
     this.#dialog.element.querySelector("form")?.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#enter();
@@ -36,13 +42,20 @@ export default class Pair {
     tools.words.listen(() => this.#show());
   }
 
-  /** @param {{token?: string, session?: {car: string, name: string|null}, again?: boolean}} options again: it was paired before */
+  /** @param {{token?: string, session?: {car: string, allowed: boolean}, again?: boolean}} options again: it was paired before */
   async open({ token, session, again }) {
-    if (session?.car) byId("pair-car").textContent = session.car;
-    if (token) return this.#send({ token });
+    this.#token = token ?? this.#token;
+    const known = session ?? (await get("/api/v1/session"));
+    this.#car = known?.car ?? this.#car;
+    if (token && known?.allowed) return this.#send({ token }); // a paired phone keeps its name
     this.#report(again ? "revoked" : this.#code);
+    return this.#ask();
+  }
+
+  /** Show the dialog; the first empty field has the focus. */
+  async #ask() {
     await this.#dialog.show();
-    byId("pin").focus();
+    byId(this.#token ? "pair-name" : "pin").focus();
   }
 
   #tidy() {
@@ -55,8 +68,8 @@ export default class Pair {
     this.#tidy();
     const pin = byId("pin").value;
     const name = byId("pair-name").value.trim();
-    if (!PIN.test(pin)) return this.#report("digits");
-    this.#send(name ? { pin, name } : { pin });
+    if (!this.#token && !PIN.test(pin)) return this.#report("digits");
+    this.#send({ ...(this.#token ? { token: this.#token } : { pin }), ...(name && { name }) });
   }
 
   async #send(request) {
@@ -64,12 +77,14 @@ export default class Pair {
     if (status === 200 && (await isKept())) return this.#welcome();
     if (status === 429) this.#lockedUntil = performance.now() + wait_s * 1000;
     byId("pin").value = "";
-    await this.#dialog.show();
-    this.#report(status === 200 ? "no_cookies" : (answer.error?.code ?? "error"));
-    byId("pin").focus();
+    const code = status === 200 ? "no_cookies" : (answer.error?.code ?? "error");
+    if (code === "expired") this.#token = "";
+    this.#report(code);
+    return this.#ask();
   }
 
   #welcome() {
+    this.#token = "";
     this.#report("");
     byId("pin").value = "";
     this.#dialog.element.close();
@@ -88,6 +103,8 @@ export default class Pair {
     if (this.#code === "too_many_tries" && !wait) this.#code = "";
     const why = this.#code && (words.say(`pair.${this.#code}`, { wait }) || words.say("pair.error"));
     if (byId("pair-error").textContent !== why) byId("pair-error").textContent = why;
+    byId("pair-how").textContent = words.say(this.#token ? "pair.welcome" : "pair.how", { car: this.#car });
+    byId("pair-pin").hidden = byId("pair-where").hidden = this.#token !== "";
     byId("pair-go").disabled = wait > 0;
     clearTimeout(this.#timer);
     if (wait) this.#timer = setTimeout(() => this.#show(), 1000);

@@ -1,33 +1,40 @@
 /**
- * The settings: controls, look and language of this phone; the owner's speed cap; health of the car; secure links.
+ * The settings: a first page with controls, look and language, and four sections that open from it in the same dialog.
  *
- * A change takes effect at once and is stored on this phone only. The owner's speed cap alone is stored in the car.
+ * A change takes effect at once and is stored on this phone only; the owner's speed cap and taking turns belong to the
+ * car. A control that does not work now is disabled, with the reason beside it.
  */
 
 import { healthOf } from "../hud/facts.js";
 import { allowed } from "../inputs/tilt.js";
-import { LANGUAGES, PARTS, PREFERENCES } from "../shell/shell.js";
+import { PARTS, PREFERENCES } from "../shell/shell.js";
 import { shape } from "../sticks.js";
-import { Dialog, byId, digitsOf, get, post } from "./dialog.js";
+import { Dialog, byId, choice, get, percent } from "./dialog.js";
+import { RULES, Rules } from "./rules.js";
 
-const HEALTH_EVERY_MS = 1000;
-const percent = (value) => `${Math.round(value * 100)}%`;
+const LIVE_EVERY_MS = 500;
 
+const drawing = (shape, box) => `<svg viewBox="0 0 ${box}" aria-hidden="true">${shape}</svg>`;
 const LAYOUTS = [
   '<rect x="3" y="3" width="12" height="22" rx="4"/><rect x="33" y="3" width="12" height="22" rx="4"/><path d="M9 8v12M36 14h6"/>',
   '<circle cx="24" cy="14" r="11"/><circle cx="24" cy="14" r="4"/>',
   '<path d="M24 3v7m-3-4 3-3 3 3M24 25v-7m-3 4 3 3 3-3M12 14h7m-4-3-3 3 3 3M36 14h-7m4-3 3 3-3 3"/>',
   '<rect x="11" y="7" width="26" height="14" rx="3" transform="rotate(-16 24 14)"/><path d="M39 6q5 8 0 16m-3-3 3 3 4-2"/>',
-].map((shape) => `<svg viewBox="0 0 48 28" aria-hidden="true">${shape}</svg>`);
+].map((shape) => drawing(shape, "48 28"));
+LAYOUTS[3] += '<small data-i18n="tilt.https"></small>'; // the style sheet shows it where the tile is disabled
+const BACK = drawing('<path d="M15 5l-7 7 7 7"/>', "24 24");
+const SECTIONS = {
+  phone: '<rect x="6.500" y="2" width="11" height="20" rx="2.500"/><path d="M11 18.500h2"/>',
+  car: '<rect x="7" y="3" width="10" height="18" rx="3.500"/><path d="M4 5v4m16-4v4M4 15v4m16-4v4M9.500 9h5"/>',
+  health: '<path d="M2 13h5l3-8 4 14 3-6h5"/>',
+  help: '<circle cx="12" cy="12" r="9.500"/><path d="M9 9.500a3 3 0 1 1 4 2.800q-1 .5-1 1.700M12 17.300v0"/>',
+};
+/** The entries of the section "Help": name of the text, word for its title. */
+const HELP = { touch: "help.touch.title", keys: "help.keys.title", gamepad: "secure.gamepad", stop: "stop", reset: "reset", lost: "state.failsafe" };
 
 const nameOf = (key) => key.split(".").find((part) => part in PREFERENCES) ?? "";
-/** Radio buttons for the values of a preference: its title, a word for each value, perhaps a drawing for each. */
-const choice = (title, words, drawings = []) => `<fieldset class="choice"><legend data-i18n="${title}"></legend>
-  ${PREFERENCES[nameOf(title)].map((value, index) => {
-    const language = LANGUAGES.includes(value) ? ` lang="${value}"` : "";
-    return `<label><input type="radio" name="${nameOf(title)}" value="${value}">${drawings[index] ?? ""}
-      <span${language} data-i18n="${words[index]}"></span></label>`;
-  }).join("")}</fieldset>`;
+const preference = (title, words, drawings = /** @type {string[]} */ ([])) =>
+  choice(nameOf(title), title, PREFERENCES[nameOf(title)], words, drawings);
 const slider = (title, step) => {
   const { least, most } = PREFERENCES[nameOf(title)];
   return `<label class="row"><span data-i18n="${title}"></span><output></output>
@@ -35,38 +42,52 @@ const slider = (title, step) => {
 };
 const toggle = (name, note = "") =>
   `<label class="row"><span data-i18n="${name}"></span>${note}<input type="checkbox" role="switch" name="${name}"></label>`;
+/** The buttons that open other dialogs; `needs` is a rule of `#whyNot`. */
+const offers = (section) =>
+  Object.entries(PARTS).map(([name, { under, needs }]) => under === section
+    ? `<button id="${name}-open" type="button" data-opens="${name}" data-needs="${needs}">
+      <span data-i18n="${name}.title"></span><small></small></button>` : "").join("");
+const WIRING = `<a href="/wiring" target="_blank" data-needs="link"><span data-i18n="wiring"></span><small></small></a>`;
+
 const FIELDS = `<div class="fields" tabindex="-1">
-  ${choice("layout.title", ["layout.thumbs", "layout.stick", "layout.arrows", "layout.tilt"], LAYOUTS)}
+<section data-page="">
+  <nav>${Object.entries(SECTIONS).map(([name, shape]) => `<button id="settings-${name}" type="button">
+    ${drawing(shape, "24 24")}<span data-i18n="settings.${name}"></span></button>`).join("")}</nav>
+  ${preference("layout.title", ["layout.thumbs", "layout.stick", "layout.arrows", "layout.tilt"], LAYOUTS)}
   <p id="tilt-note" class="note" role="status"></p>
   ${toggle("swap")}
-  <fieldset class="feel"><legend data-i18n="feel.title"></legend>
-    ${slider("feel.deadzone", 0.01)}
+  <fieldset id="feel"><legend data-i18n="feel.title"></legend>
     ${slider("feel.expo", 0.05)}
+    ${slider("feel.deadzone", 0.01)}
     <svg id="curve" viewBox="0 0 100 100" role="img" data-i18n-label="feel.curve">
       <path class="axes" d="M50 0v100M0 50h100"/><path id="line"/></svg>
   </fieldset>
-  ${choice("theme.title", ["theme.auto", "theme.light", "theme.dark", "theme.outdoor"])}
-  ${choice("language.title", ["language.auto", "language.en", "language.zh"])}
+  ${preference("theme.title", ["theme.auto", "theme.light", "theme.dark", "theme.outdoor"])}
+  ${preference("language.title", ["language.auto", "language.en", "language.zh"])}
+</section>
+<section data-page="phone" hidden>
   ${toggle("vibration", '<small id="vibration-note"></small>')}
   ${toggle("awake")}
   <button id="fullscreen" class="wide" type="button"></button>
   <p id="fullscreen-note" class="note"></p>
-  <h3 data-i18n="phones.title"></h3>
-  <form id="cap-form" class="feel" novalidate data-after="phones">
-    <label class="row"><span data-i18n="cap.title"></span><output></output>
-      <input id="cap-speed" type="range" min="0.1" max="1" step="0.05"></label>
-    <label id="cap-lock" class="row" hidden><span data-i18n="cap.pin"></span>
-      <input id="cap-pin" inputmode="numeric" autocomplete="off" maxlength="40" size="6"></label>
-    <p class="note" data-i18n="cap.note"></p>
-    <p id="cap-answer" class="note" role="status"></p>
-    <button id="cap-save" class="wide" data-i18n="cap.save"></button>
-  </form>
-  <h3 data-i18n="health.title" data-after="car"></h3>
-  <ul id="health"></ul>
   <h3 data-i18n="secure.title"></h3>
   <ul id="secure"></ul>
   <p id="secure-how" class="note"></p>
+</section>
+<section data-page="car" hidden>
+  <div class="list">${offers("car")}${WIRING}</div>
+  ${RULES}
+</section>
+<section data-page="health" hidden>
+  <ul id="health"></ul>
+  <p id="health-note"></p>
+</section>
+<section data-page="help" hidden>
+  <dl>${Object.entries(HELP).map(([name, title]) =>
+    `<div><dt data-i18n="${title}"></dt><dd data-i18n="help.${name}"></dd></div>`).join("")}</dl>
+  <div class="list">${WIRING}</div>
   <p id="about" class="note"></p>
+</section>
 </div>`;
 
 /**
@@ -83,53 +104,96 @@ export function curvePath(curve) {
 
 export default class Settings {
   #dialog;
+  #element;
   #tools;
   #fields;
+  #rules;
+  #page = "";
 
   /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
     this.#tools = tools;
     this.#dialog = new Dialog("settings", tools, FIELDS);
-    for (const [name, { under }] of Object.entries(PARTS)) if (under) this.#offer(name, under);
-    byId("power-open").hidden = true; // until the car offers it
-    tools.words.fill(this.#dialog.element);
-    this.#fields = [...this.#dialog.element.querySelectorAll("input[name]")];
+    this.#element = this.#dialog.element;
+    this.#fields = [...this.#element.querySelectorAll("input[name]")].filter(({ name }) => name in PREFERENCES);
+    this.#rules = new Rules(tools, (need) => this.#whyNot(need));
+    this.#addBack();
+    if (!isSecureContext) this.#element.querySelector("[value=tilt]").disabled = true;
+    for (const name of Object.keys(SECTIONS)) byId(`settings-${name}`).addEventListener("click", () => this.#go(name));
+    for (const opener of this.#element.querySelectorAll("[data-needs]")) {
+      opener.addEventListener("click", (event) => this.#leave(event, opener));
+    }
     for (const field of this.#fields) field.addEventListener("input", () => this.#changed(field));
     byId("fullscreen").addEventListener("click", () => this.#toggleFullscreen());
     document.addEventListener("fullscreenchange", () => this.#show());
-    byId("cap-speed").addEventListener("input", () => this.#showCap());
-    byId("cap-form").addEventListener("submit", (event) => this.#saveCap(event));
+    tools.words.fill(this.#element);
     tools.words.listen(() => this.#show());
-    setInterval(() => this.#dialog.element.open && this.#showHealth(), HEALTH_EVERY_MS);
+    setInterval(() => this.#element.open && this.#showLive(), LIVE_EVERY_MS);
   }
 
-  /** Add the button that opens another dialog. @param {any} name of PARTS @param {string} heading that it belongs to */
-  #offer(name, heading) {
-    const button = document.createElement("button");
-    button.id = `${name}-open`;
-    button.className = "wide";
-    button.type = "button";
-    button.dataset.i18n = `${name}.title`;
-    button.addEventListener("click", () => {
-      this.#dialog.element.close();
-      this.#tools.open(name);
-    });
-    this.#dialog.element.querySelector(`[data-after=${heading}]`)?.before(button);
+  /** Escape and the back gesture of a phone return from a section to the first page. */
+  #addBack() {
+    const button = `<button id="settings-back" class="round" type="button" data-i18n-label="back">${BACK}</button>`;
+    byId("settings-title").insertAdjacentHTML("beforebegin", button);
+    byId("settings-title").tabIndex = -1;
+    byId("settings-back").addEventListener("click", () => this.#go(""));
+    const back = (event) => {
+      if (!this.#page || !event.cancelable) return; // a browser lets a page prevent only some of the cancel events
+      event.preventDefault();
+      this.#go("");
+    };
+    this.#element.addEventListener("cancel", back);
+    this.#element.addEventListener("keydown", (event) => event.key === "Escape" && back(event));
   }
 
-  open() {
-    byId("cap-speed").value = this.#tools.hud.ownersCap;
-    byId("cap-pin").value = "";
-    byId("cap-answer").textContent = "";
+  /** @param {{page?: string}} options the section to begin with */
+  async open({ page = "" } = {}) {
     byId("tilt-note").textContent = "";
+    this.#rules.open();
+    byId("power-open").hidden = true; // a laptop, or a system that forbids it, cannot switch itself off
+    this.#turnTo(page);
     this.#show();
     this.#dialog.show();
-    this.#offerPower();
+    byId("power-open").hidden = (await get("/api/v1/power"))?.available !== true;
   }
 
-  /** Show the button only if the car can switch its computer off: a laptop, or a system that forbids it, cannot. */
-  async #offerPower() {
-    byId("power-open").hidden = (await get("/api/v1/power"))?.available !== true;
+  /** Go to a section, or back to the first page; the focus goes to the title, or back to the button. */
+  #go(page) {
+    const button = byId(`settings-${this.#page}`);
+    this.#turnTo(page);
+    (page ? byId("settings-title") : button).focus();
+  }
+
+  #turnTo(page) {
+    this.#page = page;
+    for (const each of /** @type {NodeListOf<HTMLElement>} */ (this.#element.querySelectorAll("[data-page]"))) {
+      each.hidden = each.dataset.page !== page;
+    }
+    byId("settings-back").hidden = !page;
+    byId("settings-title").dataset.i18n = `settings.${page || "title"}`;
+    byId("settings-title").textContent = this.#tools.words.say(`settings.${page || "title"}`);
+    for (const each of [this.#element, this.#element.querySelector(".fields")]) each?.scrollTo(0, 0);
+  }
+
+  /** Open another dialog, or follow a link, unless something is missing. */
+  #leave(event, opener) {
+    if (this.#whyNot(opener.dataset.needs)) return event.preventDefault();
+    opener.focus(); // Safari does not focus a pressed button; the focus returns to it when the dialog closes
+    return opener.dataset.opens && this.#tools.open(opener.dataset.opens);
+  }
+
+  /**
+   * @param {string} need "link"; "free": nobody else drives, and the car is not stopped; "wheel": this page drives
+   * @returns {string} the reason why the car cannot be asked for this now, "" if it can
+   */
+  #whyNot(need) {
+    const { hud, link, words } = this.#tools;
+    const { state } = link;
+    if (!state) return words.say(hud.trouble === "barred" ? "needs.pairing" : "needs.link");
+    if (need === "link" || (need === "wheel" && link.drives)) return "";
+    if (state.driver && !link.drives) return words.say("needs.other", { client: hud.name(state.driver) });
+    if (need === "wheel") return words.say("needs.wheel");
+    return state.state === "stopped" ? words.say("needs.reset") : "";
   }
 
   #show() {
@@ -147,8 +211,7 @@ export default class Settings {
     byId("vibration-note").textContent = "vibrate" in navigator ? "" : words.say("vibration.none");
     this.#showFullscreen();
     this.#showSecure();
-    this.#showCap();
-    this.#showHealth();
+    this.#showLive();
     const car = link.hello?.car;
     byId("about").textContent = car ? words.say("about", car) : "";
   }
@@ -179,6 +242,17 @@ export default class Settings {
     byId("secure-how").textContent = words.say(isSecureContext ? "secure.here" : "secure.how");
   }
 
+  /** Show everything that follows the newest state. */
+  #showLive() {
+    for (const opener of /** @type {NodeListOf<HTMLElement>} */ (this.#element.querySelectorAll("[data-needs]"))) {
+      const why = this.#whyNot(opener.dataset.needs ?? "");
+      opener.setAttribute("aria-disabled", String(why !== "")); // unlike `disabled` it keeps the focus
+      /** @type {Element} */ (opener.lastElementChild).textContent = why;
+    }
+    this.#rules.show();
+    this.#showHealth();
+  }
+
   #showHealth() {
     const { words, link } = this.#tools;
     const lines = healthOf(link.state?.host ?? {}, words.say).map(({ name, value, grade }) => {
@@ -190,6 +264,7 @@ export default class Settings {
       return line;
     });
     byId("health").replaceChildren(...lines);
+    byId("health-note").textContent = lines.length ? "" : this.#whyNot("link") || words.say("health.none");
   }
 
   async #changed({ name, type, value, checked }) {
@@ -204,32 +279,5 @@ export default class Settings {
   #toggleFullscreen() {
     if (document.fullscreenElement) document.exitFullscreen();
     else document.documentElement.requestFullscreen({ navigationUI: "hide" }).catch(() => {});
-  }
-
-  #showCap() {
-    const { hud, link } = this.#tools;
-    const speed = Number(byId("cap-speed").value);
-    byId("cap-form").querySelector("output").textContent = percent(speed);
-    byId("cap-speed").setAttribute("aria-valuetext", percent(speed));
-    byId("cap-lock").hidden = speed <= hud.ownersCap;
-    byId("cap-save").disabled = !link.state || Math.abs(speed - hud.ownersCap) < 0.001;
-    byId("cap-form").hidden = byId("invite-open").hidden = !link.state || !("speed_cap" in link.state);
-  }
-
-  async #saveCap(event) {
-    event.preventDefault();
-    const { hud, words } = this.#tools;
-    const speed = Number(byId("cap-speed").value);
-    const pin = digitsOf(byId("cap-pin").value);
-    if (speed > hud.ownersCap && !/^\d{6}$/.test(pin)) {
-      byId("cap-answer").textContent = words.say("pair.digits"); // this costs no try
-      return;
-    }
-    const { status, answer, wait_s } = await post("/api/v1/speed-cap", speed > hud.ownersCap ? { speed, pin } : { speed });
-    const code = status === 200 ? "saved" : (answer.error?.code ?? "error");
-    byId("cap-answer").textContent =
-      words.say(`cap.${code}`, { cap: percent(speed) }) || words.say(`pair.${code}`, { wait: wait_s }) || words.say("pair.error");
-    byId("cap-pin").value = "";
-    setTimeout(() => this.#showCap(), 400); // by then the new cap is in the state
   }
 }
