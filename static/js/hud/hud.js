@@ -134,7 +134,14 @@ export class Hud {
   /** The speed limit, a share of max_speed; a new one counts until the car has had time to confirm it. */
   get limit() {
     const expected = clock() - this.#limit.at < LIMIT_EXPECTED_S;
-    return expected ? this.#limit.speed : (this.#link.state?.speed_limit ?? 1);
+    if (expected) return this.#limit.speed;
+    const { speed_limit = 1, driver = null } = this.#link.state ?? {};
+    return driver ? speed_limit : Math.min(speed_limit, this.#own); // with a free wheel, what this phone begins with
+  }
+
+  /** The speed limit with which this phone begins. */
+  get #own() {
+    return this.#round(this.#preferences.get("limit") * this.cap);
   }
 
   /** Set the speed limit of the car and of this phone. @param {number} wanted share of max_speed @returns {boolean} false without the wheel */
@@ -169,7 +176,7 @@ export class Hud {
       return false;
     }
     if (this.#highest === null) {
-      this.#highest = this.#round(this.#preferences.get("limit") * this.cap);
+      this.#highest = this.#own;
       if (state.speed_limit < this.#highest) this.note("limit.kept", { percent: percent(state.speed_limit) });
     }
     const confirmed = state.speed_limit <= this.#highest;
