@@ -334,7 +334,7 @@ export class Hud {
     hide("give", about !== "asked");
     hide("refuse", about !== "asked");
     hide("ask", !state || about === "asked" || this.#quality === "gone");
-    byId("ask").classList.toggle("spare", about === "ready" && this.#hint === "touch");
+    byId("ask").classList.toggle("spare", about === "ready" && !state.driver && this.#hint === "touch");
     hide("retry", about !== "gone" && about !== "full");
     hide("enter", about !== "barred");
     hide("reload", about !== "outdated");
