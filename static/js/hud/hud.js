@@ -116,7 +116,7 @@ export class Hud {
     words.listen(() => this.show());
     setInterval(() => this.#showNews(clock()), 100);
     setTimeout(() => this.trouble === "connecting" && (this.trouble = ""), PATIENCE_S * 1000);
-    addEventListener("keydown", () => (this.#hint = "keys"));
+    addEventListener("keydown", ({ target }) => target instanceof HTMLInputElement || (this.#hint = "keys")); // not for a PIN
     addEventListener("pointerdown", ({ pointerType }) => pointerType === "touch" && (this.#hint = "touch"));
     addEventListener("gamepadconnected", () => (this.#hint = "gamepad"));
   }
