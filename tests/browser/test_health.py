@@ -45,7 +45,7 @@ async def test_low_voltage_is_told_while_driving_and_the_page_offers_no_more_spe
     await phone.reads("speed", "50%")
     await phone.seen("#hud[data-capped=true]")
     await phone.seen("#faster:disabled")
-    await phone.seen("#gear3[aria-pressed=true][aria-label='fast: 50%']")
+    await phone.seen("#gear3[aria-pressed=true][aria-label='3, fast: 50%']")
     assert await phone.covered("host", "stop", "menu", "throttle", "steering") == []
     pi.write(ALARM, "0")
     await phone.lift("throttle")
