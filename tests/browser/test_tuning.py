@@ -6,10 +6,12 @@ The test looks at the car as a person would, through where it goes: it never rea
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -40,6 +42,24 @@ REST_S = 3.0  # a press that asks the car for nothing after this time has ended
 HANG = "() => { const end = performance.now() + 700; while (performance.now() < end); }"
 HANG_DURING_THE_FIRST_PRESS = f"""() => document.querySelector("#tune-hold").addEventListener(
   "pointerdown", () => setTimeout({HANG}, 300), {{ once: true }})"""
+RESET_IS_HIDDEN_AT_FIRST = """() => new MutationObserver(() => {
+  if (document.body.dataset.state === "stopped") window.resetAtFirst ??= document.querySelector("#tune-fix").hidden ? "hidden" : "shown";
+}).observe(document.querySelector("#tune-told"), { childList: true })"""
+FAULTS = """() => {
+  const dialog = document.querySelector("#tune");
+  const faults = [];
+  if (document.querySelector("#tune-hold").offsetHeight < 64) faults.push("the button is low");
+  for (const e of dialog.querySelectorAll("p, h2, h3, button:not(.stop), span, b")) {
+    if (e.checkVisibility() && (e.scrollWidth > e.clientWidth + 1 && e.clientWidth || e.getBoundingClientRect().right > innerWidth))
+      faults.push(`${e.id || e.textContent} is cut`);
+  }
+  const { left, right, top, bottom } = dialog.querySelector(".stop").getBoundingClientRect();
+  if (left < 0 || top < 0 || right > innerWidth || bottom > innerHeight) faults.push("STOP is outside");
+  return faults;
+}"""
+SIZES = [(320, 256), (280, 653), (390, 844), (667, 375), (844, 390), (820, 1180), (1280, 800), (3840, 2160)]
+PROGRESS = """() => [...document.querySelectorAll("#tune-steps i")].map((part) =>
+  parseFloat(getComputedStyle(part, "::before").width) / part.clientWidth)"""
 TURNS_M_S = 0.02  # a wheel that a person sees turning
 
 
@@ -136,6 +156,13 @@ async def step(phone: Phone, words: str) -> None:
     await phone.reads("tune-what", words)
 
 
+async def progress(phone: Phone, words: str, steps: float) -> None:
+    """Wait for the number of the step; the bar is filled up to it."""
+    await phone.reads("tune-step", words)
+    parts = await phone.page.evaluate(PROGRESS)
+    assert sum(parts) == pytest.approx(steps, abs=0.05), parts
+
+
 async def look_and_say(phone: Phone, eyes: Eyes) -> str:
     """Hold the button until a wheel turns, let go, and answer what was seen."""
     saw = await held_until(phone, eyes.turning, "a wheel that turns")
@@ -168,7 +195,9 @@ async def test_a_car_that_is_wired_turned_and_matched_wrong_drives_straight_in_t
     await opened(phone)
     await phone.page.click("#tune-begin")
     await step(phone, "Which wheel turns?")
+    await progress(phone, "Step 1 of 4, motor 1 of 2", 0.5)
     assert await look_and_say(phone, eyes) == "rightback"
+    await progress(phone, "Step 1 of 4, motor 2 of 2", 1)
     await eyes.at_rest()
     assert await look_and_say(phone, eyes) == "leftforward"
     await step(phone, "When does it begin to turn?")
@@ -177,6 +206,7 @@ async def test_a_car_that_is_wired_turned_and_matched_wrong_drives_straight_in_t
         await held_until(phone, eyes.turning, "a wheel that turns")
         await phone.page.click("#tune-begins")
     await step(phone, "Does it drive straight?")
+    await progress(phone, "Step 3 of 4", 3)
     first = await drives_off_by(phone, eyes)
     drift = first
     for _ in range(14):
@@ -192,11 +222,18 @@ async def test_a_car_that_is_wired_turned_and_matched_wrong_drives_straight_in_t
     if await phone.page.locator("#tune-drift-none").count():
         await phone.page.click("#tune-drift-none")
     await step(phone, "The car is tuned")
+    await progress(phone, "Step 4 of 4", 4)
+    assert await phone.page.locator("#tune-toml").is_hidden()
     found = tomllib.loads(await phone.page.input_value("#tune-toml"))
     assert found["l298n"]["swap"] is False
     assert (found["left"]["invert"], found["right"]["invert"]) == (False, False)
     assert DEAD_ZONE <= found["motors"]["min_duty"] <= DEAD_ZONE + 0.15
     assert found["left"]["trim"] < found["right"]["trim"] == 1.0  # the right motor is the weaker one
+    assert (await phone.page.inner_text("#tune-result")).split("\n") == [
+        "Both motors are wired correctly.",
+        f"The wheels start at {found['motors']['min_duty'] * 100:.0f}% power.",
+        f"The left side runs {(1 - found['left']['trim']) * 100:.0f}% slower.",
+    ]
     assert phone.complaints == []
     await drives_after_a_restart(sim, found)
 
@@ -341,18 +378,146 @@ async def test_the_way_back_to_the_configuration(car: Product, new_phone: NewPho
     phone = await new_phone(car.url)
     await opened(phone)
     await phone.reads("tune-how", "found here before")
+    await phone.reads("tune-result", "The left and right motor are exchanged.")
     await phone.page.click("#tune-reset")
+    assert await phone.page.evaluate("() => document.activeElement.id") == "tune-keep"
+    await phone.page.click("#tune-keep")
+    assert await phone.page.evaluate("() => document.activeElement.id") == "tune-reset"
+    assert await phone.page.locator("#tune-sure").is_hidden()
+    assert phone.sent("uncalibrate") == []
+    await phone.page.click("#tune-reset")
+    await phone.page.click("#tune-discard")
     await phone.reads("tune-how", "uses its configuration")
-    assert await phone.page.locator("#tune-reset").is_hidden()
+    assert await phone.page.locator("#tune-end").is_hidden()
 
 
-async def test_one_who_watches_turns_nothing(car: Product, new_phone: NewPhone) -> None:
+def words(locale: str) -> dict[str, str]:
+    """Return the dictionary of the page."""
+    file = Path(__file__).parents[2] / f"static/i18n/{locale}.json"
+    said: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return said
+
+
+async def grey_because(phone: Phone, text: str, fix: str) -> None:
+    """Wait until the button is disabled with this reason close below it, and with this button beside the reason."""
+    await phone.seen("#tune-hold:disabled")
+    await phone.reads("tune-told", text)
+    await phone.seen("#tune-fix:not([hidden])" if fix else "#tune-fix[hidden]")
+    await phone.page.locator("#tune-told").scroll_into_view_if_needed()
+    hold, told = [await phone.page.locator(f"#tune-{name}").bounding_box() for name in ("hold", "told")]
+    assert hold
+    assert told
+    assert 0 <= told["y"] - hold["y"] - hold["height"] < 24
+    assert await phone.page.locator("#tune-told").get_attribute("role") == "status"
+    if fix:
+        await phone.reads("tune-fix", fix)
+        button = await phone.page.locator("#tune-fix").bounding_box()
+        assert button
+        assert button["y"] < told["y"] + told["height"] + 12
+        assert await phone.covered("tune-fix") == []
+
+
+@pytest.fixture(params=["en", "zh-CN"])
+async def tuner(
+    request: pytest.FixtureRequest, car: Product, new_phone: NewPhone
+) -> tuple[Phone, dict[str, str]]:
+    """A phone at the first step, and its words."""
+    phone = await new_phone(car.url, locale=request.param, viewport={"width": 390, "height": 844})
+    await opened(phone)
+    await phone.page.click("#tune-begin")
+    return phone, words(request.param)
+
+
+async def test_after_a_stop_the_dialog_says_so_and_offers_reset(
+    tuner: tuple[Phone, dict[str, str]], wheels: Wheels
+) -> None:
+    phone, say = tuner
+    await hold_until_turn(phone, wheels, 1, 0)
+    await phone.page.evaluate(RESET_IS_HIDDEN_AT_FIRST)
+    await phone.page.keyboard.press("Space")
+    await grey_because(phone, say["tune.stopped"], say["reset"])
+    assert await phone.page.evaluate("() => window.resetAtFirst") == "hidden"
+    await let_go(phone)
+    await phone.page.click("#tune-fix")
+    await phone.seen("#tune-hold:enabled")
+    await hold_until_turn(phone, wheels, 1, 0)
+
+
+async def test_after_a_stop_without_a_driver_the_dialog_offers_the_wheel_and_then_reset(
+    tuner: tuple[Phone, dict[str, str]], car: Product
+) -> None:
+    phone, say = tuner
+    async with Client(car.url) as other:
+        await other.send(type="stop")
+    await grey_because(phone, say["tune.stopped.free"], say["ask.take"])
+    await phone.page.click("#tune-fix")
+    await grey_because(phone, say["tune.stopped"], say["reset"])
+    await phone.page.click("#tune-fix")
+    await phone.seen("#tune-hold:enabled")
+
+
+async def test_one_who_watches_turns_nothing_and_may_ask_for_the_wheel(
+    tuner: tuple[Phone, dict[str, str]], car: Product, wheels: Wheels
+) -> None:
+    phone, say = tuner
     async with Client(car.url) as other:
         await other.take()
-        phone = await new_phone(car.url)
-        await opened(phone)
-        await phone.page.click("#tune-begin")
-        await phone.seen("#tune-hold:disabled")
+        reason = say["tune.other"].split("{client}")[1]
+        await grey_because(phone, reason, say["ask.other"])
+        await phone.page.click("#tune-fix")
+        await grey_because(phone, say["tune.waiting"].split("{client}")[1], say["ask.waiting"])
+        await other.ask("grant", client=phone.client)
+        await phone.seen("#tune-hold:enabled")
+        assert await phone.page.locator("#tune-fix").is_hidden()
+        await hold_until_turn(phone, wheels, 1, 0)
+
+
+async def test_without_a_link_the_dialog_says_that_it_tries_again(
+    tuner: tuple[Phone, dict[str, str]],
+) -> None:
+    phone, say = tuner
+    await phone.context.set_offline(True)
+    await grey_because(phone, say["tune.gone"], "")
+    await phone.context.set_offline(False)
+    await phone.seen("#tune-hold:enabled")
+    await phone.reads("tune-told", say["tune.first"])
+
+
+async def faults(phone: Phone) -> list[str]:
+    """Return what is wrong with the buttons and texts of the dialog in this window."""
+    await phone.page.evaluate(
+        "() => document.querySelectorAll('#tune, #tune .fields').forEach((e) => (e.scrollTop = 0))"
+    )
+    found: list[str] = await phone.page.evaluate(FAULTS)
+    return found + await phone.covered("tune-hold")
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+async def test_in_every_window_the_button_is_whole_and_large_and_no_text_is_cut(
+    car: Product, new_phone: NewPhone, wheels: Wheels, locale: str
+) -> None:
+    phone = await new_phone(car.url, locale=locale, viewport={"width": 844, "height": 390})
+    await opened(phone)
+    await phone.page.click("#tune-begin")
+    steps = ["#tune-saw-leftforward", "#tune-saw-rightforward", "#tune-begins", "#tune-begins", ""]
+    for place, answer in enumerate(steps):
+        for width, height in SIZES:
+            await phone.page.set_viewport_size({"width": width, "height": height})
+            await until_none(phone, f"step {place}, {width} x {height}")
+        await phone.page.set_viewport_size({"width": 844, "height": 390})
+        if answer:
+            await hold_until_turn(phone, wheels, int(place in (0, 2)), int(place in (1, 3)))
+            await let_go(phone)
+            await wheels.rest()
+            await phone.page.click(answer)
+
+
+async def until_none(phone: Phone, where: str) -> None:
+    """Wait until a window has no faults: a browser lays a resized page out some frames later."""
+    give_up_at = time.monotonic() + 5.0
+    while found := await faults(phone):
+        assert time.monotonic() < give_up_at, (where, found)
+        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(("locale", "looks"), IN_EACH_LANGUAGE)
@@ -381,7 +546,9 @@ async def test_axe_finds_nothing_in_any_step(new_phone: NewPhone, locale: str, l
         await held_until(phone, eyes.turning, "a wheel that turns")
         await clean(phone, "straight", looks)
         await phone.page.click("#tune-drift-none")
-        await phone.seen("#tune-toml:visible")
+        await phone.page.click("#tune summary")
+        await phone.page.wait_for_selector("#tune-toml:visible")
+        await phone.page.click("#tune-reset")
         await clean(phone, "end", looks)
         assert (
             await phone.page.evaluate("() => document.querySelector('#tune').innerText.includes('undefined')")

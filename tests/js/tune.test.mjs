@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Balance, RISES, directions, minimum, riseTo, wheelsOf } from "../../static/js/tune/finding.js";
+import { Balance, RISES, directions, hindrance, minimum, resultOf, riseTo, wheelsOf } from "../../static/js/tune/finding.js";
 
 const near = (actual, expected, by = 1e-6) => assert.ok(Math.abs(actual - expected) < by, `${actual} is not ${expected}`);
 const AS_BUILT = { swap: false, left_invert: false, right_invert: false, left_trim: 1, right_trim: 1, min_duty: 0.25 };
@@ -80,4 +80,32 @@ test("wheels are seen from where the car goes", () => {
   near(spin.right, 0.1);
   const back = wheelsOf(at(0, 0, Math.PI / 2), at(0, -0.1, Math.PI / 2), 1, 0.13);
   near(back.left, -0.1);
+});
+
+test("a calibration is described by its wiring, its least power and the slower side", () => {
+  assert.deepEqual(resultOf(AS_BUILT), [{ key: "wired" }, { key: "least", percent: 25 }, { key: "even" }]);
+  const found = { swap: true, left_invert: true, right_invert: true, left_trim: 1, right_trim: 0.931, min_duty: 0.22 };
+  assert.deepEqual(resultOf(found), [
+    { key: "swap" },
+    { key: "reversed", side: "left" },
+    { key: "reversed", side: "right" },
+    { key: "least", percent: 22 },
+    { key: "slower", side: "right", percent: 7 },
+  ]);
+  assert.deepEqual(resultOf({ ...AS_BUILT, left_trim: 0.93, right_trim: 0.93 }).at(-1), { key: "even" });
+});
+
+test("a motor may turn for the driver, and for the first who comes, unless the car is stopped or out of reach", () => {
+  const why = (state, busy = false) => Object.values(hindrance(state, busy));
+  const mine = { state: "armed", you: "driver", driver: "c1" };
+  const other = { state: "armed", you: "spectator", driver: "c2" };
+  const free = { state: "disarmed", you: "spectator", driver: null };
+  for (const state of [mine, free]) assert.deepEqual(why(state), ["", ""]);
+  assert.deepEqual(why(mine, true), ["telling", ""]);
+  assert.deepEqual(why(null), ["gone", ""]);
+  assert.deepEqual(why(other), ["other", "ask.other"]);
+  assert.deepEqual(why({ ...other, waiting: true }), ["waiting", "ask.waiting"]);
+  assert.deepEqual(why({ ...mine, state: "stopped" }), ["stopped", "reset"]);
+  assert.deepEqual(why({ ...other, state: "stopped" }), ["stopped.other", "ask.other"]);
+  assert.deepEqual(why({ ...free, state: "stopped" }), ["stopped.free", "ask.take"]);
 });

@@ -69,6 +69,36 @@ export function minimum(now, began) {
   return { ...now, min_duty: Math.min(DUTY_MOST, Math.round(duty * 100) / 100) };
 }
 
+/**
+ * @param {Calibration} found
+ * @returns {{key: string, side?: Side, percent?: number}[]} facts about it: the words `tune.result.<key>` and their values
+ */
+export function resultOf(found) {
+  const sides = /** @type {Side[]} */ (["left", "right"]);
+  const reversed = sides.filter((side) => found[`${side}_invert`]).map((side) => ({ key: "reversed", side }));
+  const wiring = [...(found.swap ? [{ key: "swap" }] : []), ...reversed];
+  const ratio = found.left_trim / found.right_trim;
+  const percent = Math.round((1 - Math.min(ratio, 1 / ratio)) * 100);
+  const trim = percent ? { key: "slower", side: sides[Number(ratio > 1)], percent } : { key: "even" };
+  return [...(wiring.length ? wiring : [{ key: "wired" }]), { key: "least", percent: Math.round(found.min_duty * 100) }, trim];
+}
+
+/**
+ * Find out why this page may not turn a motor now.
+ *
+ * @param {any} state the newest of the car; null without a link @param {boolean} busy the car adopts a calibration
+ * @returns {{why: string, fix: string}} the words `tune.<why>`, "" if it may; the word on the button that helps, "" without one
+ */
+export function hindrance(state, busy) {
+  if (busy) return { why: "telling", fix: "" };
+  if (!state) return { why: "gone", fix: "" };
+  const stopped = state.state === "stopped";
+  if (state.you === "driver") return stopped ? { why: "stopped", fix: "reset" } : { why: "", fix: "" };
+  if (state.waiting) return { why: "waiting", fix: "ask.waiting" };
+  if (state.driver) return { why: stopped ? "stopped.other" : "other", fix: "ask.other" };
+  return stopped ? { why: "stopped.free", fix: "ask.take" } : { why: "", fix: "" };
+}
+
 /** Finds the trim in ever smaller steps: a step is halved when the car drifts the other way than before. */
 export class Balance {
   #step = STEP.first;

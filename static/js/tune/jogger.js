@@ -100,7 +100,7 @@ export function holdable(button, hold, letGo) {
   };
 }
 
-const pause = () => new Promise((done) => setTimeout(done, PAUSE_MS));
+export const pause = () => new Promise((done) => setTimeout(done, PAUSE_MS));
 const same = (a, b) => Object.keys(a).every((key) => Math.abs(Number(a[key]) - Number(b[key])) < 1e-6);
 
 /** @returns {Promise<any>} the calibration of the car and its origin; null without an answer */

@@ -2,30 +2,38 @@
  * Tuning the car, step by step: which motor is which, which way it turns, when it begins to turn, and driving straight.
  *
  * The person watches the car and answers; `finding.js` computes a calibration from the answers, and the car adopts it
- * after each step. Values of steps that are left out stay unchanged.
+ * after each step. Values of steps that are left out stay unchanged. While a button is disabled, the line below the
+ * buttons says why, and a button beside it helps.
  */
 
 import { Dialog, byId, dress } from "../panels/dialog.js";
 import { clock } from "../sticks.js";
-import { Balance, CAR, RISES, TuneCar, directions, minimum, riseTo } from "./finding.js";
-import { Jogger, calibrate, holdable, readCalibration } from "./jogger.js";
+import { Balance, CAR, RISES, TuneCar, directions, hindrance, minimum, resultOf, riseTo } from "./finding.js";
+import { Jogger, calibrate, holdable, pause, readCalibration } from "./jogger.js";
 
 const SIDES = /** @type {const} */ (["left", "right"]);
+const STEPS = ["which", "least", "straight", "end"];
 const STRAIGHT = 0.5;
 const SHOW_MS = 60;
+/** Reset appears this long after the stop, so that a thumb that presses STOP several times does not press it. */
+const RESET_AFTER_S = 1.0;
 const FIELDS = `<div class="fields" tabindex="-1">
-  <p id="tune-step" class="note"></p>
+  <div id="tune-steps"><p id="tune-step" class="note"></p>${"<i></i>".repeat(STEPS.length)}</div>
   <h3 id="tune-what" tabindex="-1"></h3>
-  <div id="tune-look"><p id="tune-how"></p>${CAR}</div>
+  <div id="tune-look"><div><p id="tune-how"></p><p id="tune-result"></p></div>${CAR}</div>
   <p id="tune-sim" class="note" role="status" hidden></p>
-  <button id="tune-hold" class="wide" type="button"><span></span><b></b></button>
-  <button id="tune-back" class="wide" type="button" data-i18n="tune.back"></button>
+  <div id="tune-hands"><button id="tune-hold" type="button"><span></span><b></b><i></i></button>
+    <button id="tune-back" type="button" data-i18n="tune.back"></button></div>
+  <div id="tune-status"><p id="tune-told" role="status"></p><button id="tune-fix" type="button" hidden></button></div>
   <div id="tune-answers"></div>
-  <p id="tune-told" role="status"></p>
   <div id="tune-end">
-    <textarea id="tune-toml" readonly rows="6" spellcheck="false" data-i18n-label="tune.toml"></textarea>
-    <a id="tune-save" class="wide" download="picar.toml" data-i18n="tune.save"></a>
-    <button id="tune-reset" class="wide" type="button" data-i18n="tune.reset"></button>
+    <details><summary data-i18n="tune.toml"></summary>
+      <textarea id="tune-toml" readonly rows="6" spellcheck="false" data-i18n-label="tune.toml"></textarea>
+      <a id="tune-save" class="wide" download="picar.toml" data-i18n="tune.save"></a></details>
+    <button id="tune-reset" type="button" data-i18n="tune.reset"></button>
+    <div id="tune-sure" role="group" aria-labelledby="tune-ask"><p id="tune-ask" data-i18n="tune.sure"></p>
+      <button id="tune-keep" type="button" data-i18n="tune.keep"></button>
+      <button id="tune-discard" type="button" data-i18n="tune.discard"></button></div>
   </div>
 </div>`;
 
@@ -45,6 +53,8 @@ export default class Tune {
   #held = false;
   #busy = false;
   #word = "";
+  #hindrance = hindrance(null, false);
+  #stoppedAt = Infinity;
 
   /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
@@ -59,7 +69,10 @@ export default class Tune {
       holdable(byId("tune-back"), () => this.#comeBack(), letGo),
     ];
     this.#car = new TuneCar(tools.words);
-    byId("tune-reset").addEventListener("click", () => this.#calibrate(null, "begin"));
+    byId("tune-fix").addEventListener("click", () => tools.link.request(this.#hindrance.fix === "reset" ? "reset" : "take"));
+    byId("tune-reset").addEventListener("click", () => this.#ask(true));
+    byId("tune-keep").addEventListener("click", () => this.#ask(false));
+    byId("tune-discard").addEventListener("click", () => this.#calibrate(null, "begin"));
     this.#dialog.element.addEventListener("close", () => this.#closed());
     tools.words.listen(() => this.#show());
   }
@@ -70,6 +83,12 @@ export default class Tune {
     this.#go("begin");
     await this.#dialog.show();
     this.#timer = setInterval(() => this.#watch(), SHOW_MS);
+    this.#watch();
+    while (!this.#known && this.#dialog.element.open) {
+      await pause();
+      this.#known = await readCalibration();
+      this.#show();
+    }
   }
 
   #closed() {
@@ -79,14 +98,11 @@ export default class Tune {
 
   #watch() {
     const { link } = this.#tools;
-    this.#car.show(link.state, clock());
-    byId("tune-hold").disabled = byId("tune-back").disabled = this.#busy || !this.#mayHold;
-  }
-
-  /** The buttons are disabled while another client has the wheel. */
-  get #mayHold() {
-    const state = this.#tools.link.state;
-    return Boolean(state) && state.state !== "stopped" && (!state.driver || state.you === "driver");
+    const now = clock();
+    this.#car.show(link.state, now);
+    this.#stoppedAt = link.state?.state === "stopped" ? Math.min(this.#stoppedAt, now) : Infinity;
+    this.#hindrance = hindrance(this.#known && !link.weak(now, false) ? link.state : null, this.#busy);
+    this.#enable();
   }
 
   #hold() {
@@ -111,7 +127,7 @@ export default class Tune {
     if (!this.#jogger.holds) for (const drop of this.#drops) drop();
     if (this.#jogger.duty > 0) this.#held = true;
     this.#showPower();
-    if (!this.#jogger.holds) this.#showAnswers();
+    this.#enable();
   }
 
   #go(step, side = /** @type {"left"|"right"} */ ("left")) {
@@ -125,21 +141,22 @@ export default class Tune {
 
   /** The answers that this step offers, in the order shown. @returns {[string, () => void][]} */
   get #answers() {
-    if (this.#step === "begin") return [["begin", () => this.#go("which")]];
-    if (this.#step === "which") {
-      const ways = SIDES.flatMap((wheel) => [true, false].map((forward) => ({ wheel, forward })));
-      const answers = ways.map((seen) => [`saw.${seen.wheel}${seen.forward ? "forward" : "back"}`, () => this.#saw(seen)]);
-      return /** @type {any} */ ([...answers, ["saw.nothing", () => this.#report("nothing")]]);
-    }
-    if (this.#step === "least") return [["begins", () => this.#begins()]];
-    if (this.#step === "straight") {
-      return [
+    const ways = SIDES.flatMap((wheel) => [true, false].map((forward) => ({ wheel, forward })));
+    const steps = {
+      begin: [["begin", () => this.#go("which")]],
+      which: [
+        ...ways.map((seen) => [`saw.${seen.wheel}${seen.forward ? "forward" : "back"}`, () => this.#saw(seen)]),
+        ["saw.nothing", () => this.#report("nothing")],
+      ],
+      least: [["begins", () => this.#begins()]],
+      straight: [
         ["drift.left", () => this.#drifts("left")],
         ["drift.none", () => this.#go("end")],
         ["drift.right", () => this.#drifts("right")],
-      ];
-    }
-    return [["again", () => this.#go("begin")]];
+      ],
+      end: [["again", () => this.#go("begin")]],
+    };
+    return steps[this.#step];
   }
 
   #saw(seen) {
@@ -163,65 +180,115 @@ export default class Tune {
     return this.#calibrate(found, this.#balance.fine ? "end" : "straight");
   }
 
+  /** Ask before the values are discarded, or stop asking. */
+  #ask(asks) {
+    byId("tune-sure").hidden = !asks;
+    byId("tune-reset").hidden = asks;
+    byId(asks ? "tune-keep" : "tune-reset").focus();
+  }
+
   /** Send a calibration and go to the next step once the car has adopted it; else stay at this step. */
   async #calibrate(calibration, next) {
     this.#busy = true;
-    this.#report("telling");
-    this.#showAnswers();
+    this.#watch();
     const known = await calibrate(this.#tools.link, calibration);
     this.#busy = false;
-    if (!known) {
-      this.#showAnswers();
-      return this.#report("failed");
-    }
-    this.#known = known;
-    this.#go(next);
-    return this.#report(known.saved ? "told" : "unsaved");
+    this.#known = known ?? this.#known;
+    if (known) this.#go(next);
+    this.#watch();
+    this.#report(!known ? "failed" : known.saved ? "told" : "unsaved");
   }
 
   #report(word) {
     this.#word = word;
-    byId("tune-told").textContent = word && this.#tools.words.say(`tune.${word}`);
+    this.#enable();
   }
 
   #show() {
     const { say } = this.#tools.words;
-    const place = ["which", "least", "straight"].indexOf(this.#step);
-    byId("tune-step").textContent = place < 0 ? "" : say("tune.step", { step: place + 1 });
+    const here = this.#step === "begin" && this.#known?.origin === "page";
     byId("tune-what").textContent = say(`tune.${this.#step}.title`);
     const origin = this.#step === "begin" && this.#known ? say("gap") + say(`tune.origin.${this.#known.origin}`) : "";
     byId("tune-how").textContent = say(`tune.${this.#step}.how`, { side: say(this.#side) }) + origin;
-    byId("tune-hold").hidden = place < 0;
+    byId("tune-hands").hidden = !(this.#step in RISES) && this.#step !== "straight";
     byId("tune-back").hidden = this.#step !== "straight";
     byId("tune-hold").firstElementChild.textContent = say(this.#step === "straight" ? "tune.drive" : "tune.hold");
     byId("tune-car").dataset.side = this.#step === "least" ? this.#side : "";
-    byId("tune-end").hidden = this.#step !== "end" && !(this.#step === "begin" && this.#known?.origin === "page");
+    byId("tune-result").hidden = byId("tune-end").hidden = this.#step !== "end" && !here;
+    byId("tune-result").textContent = this.#result;
     byId("tune-toml").value = this.#known?.toml ?? "";
     byId("tune-save").href = `data:text/plain;charset=utf-8,${encodeURIComponent(this.#known?.toml ?? "")}`;
-    this.#report(this.#known ? this.#word : "failed");
+    byId("tune-sure").hidden = true;
+    byId("tune-reset").hidden = false;
+    this.#showStep();
     this.#showPower();
     this.#showAnswers();
   }
 
-  #showPower() {
-    const jogs = this.#step in RISES && (this.#held || this.#jogger.holds);
-    const percent = Math.round(this.#jogger.duty * 100);
-    byId("tune-hold").lastElementChild.textContent = jogs ? this.#tools.words.say("tune.power", { percent }) : "";
+  /** The calibration in words, a line for each fact. */
+  get #result() {
+    const { say } = this.#tools.words;
+    const facts = this.#known ? resultOf(this.#known.calibration) : [];
+    return facts.map(({ key, side = "", percent }) => say(`tune.result.${key}`, { side: say(side), percent })).join("\n");
   }
 
-  /** The answers are disabled until a motor has turned. */
+  #showStep() {
+    const place = STEPS.indexOf(this.#step);
+    const motor = SIDES.indexOf(this.#side) + 1;
+    const key = this.#step in RISES ? "tune.step.motor" : "tune.step";
+    const done = place + (this.#step in RISES ? motor / SIDES.length : 1);
+    byId("tune-steps").hidden = place < 0;
+    byId("tune-step").textContent = this.#tools.words.say(key, { step: place + 1, motor });
+    [...byId("tune-steps").querySelectorAll("i")].forEach((part, index) => part.style.setProperty("--done", `${done - index}`));
+  }
+
+  #showPower() {
+    const percent = Math.round(this.#jogger.duty * 100);
+    const [, number, bar] = byId("tune-hold").children;
+    bar.hidden = !(this.#step in RISES);
+    bar.style.setProperty("--power", `${percent}%`);
+    number.textContent = this.#step in RISES ? this.#tools.words.say("tune.power", { percent }) : "";
+  }
+
   #showAnswers() {
-    const ready = this.#known && !this.#busy && (this.#held || this.#step === "begin" || this.#step === "end");
     const buttons = this.#answers.map(([key, act]) => {
       const button = document.createElement("button");
       button.type = "button";
       button.id = `tune-${key.replace(".", "-")}`;
       button.textContent = this.#tools.words.say(`tune.${key}`);
-      button.disabled = !ready || this.#jogger.holds;
       button.addEventListener("click", act);
       return button;
     });
     byId("tune-answers").dataset.step = this.#step;
     byId("tune-answers").replaceChildren(...buttons);
+    this.#enable();
+  }
+
+  /** Enable what may be pressed now, and say why the rest may not. The answers wait until a motor has turned. */
+  #enable() {
+    const { why } = this.#hindrance;
+    const holds = this.#jogger.holds;
+    const asks = byId("tune-hands").hidden ? !this.#known : Boolean(why) || holds || !this.#held;
+    // Not while it is held: a disabled button may miss the end of the press.
+    byId("tune-hold").disabled = byId("tune-back").disabled = Boolean(why) && !holds;
+    byId("tune-reset").disabled = byId("tune-discard").disabled = Boolean(why);
+    for (const answer of byId("tune-answers").children) answer.disabled = asks;
+    this.#showStatus(why, !why && !holds && asks);
+  }
+
+  #showStatus(why, first) {
+    const { hud, link, words } = this.#tools;
+    const key = why || this.#word;
+    const texts = [key && words.say(`tune.${key}`, { client: hud.name(link.state?.driver) }), first && words.say("tune.first")];
+    const text = texts.filter(Boolean).join(words.say("gap"));
+    if (byId("tune-told").textContent !== text) byId("tune-told").textContent = text;
+    const button = byId("tune-fix");
+    const early = this.#hindrance.fix === "reset" && clock() - this.#stoppedAt < RESET_AFTER_S;
+    const fix = early ? "" : this.#hindrance.fix;
+    const focused = document.activeElement === button;
+    button.hidden = !fix;
+    button.disabled = fix === "ask.waiting";
+    if (button.textContent !== words.say(fix)) button.textContent = words.say(fix);
+    if (focused && !fix) byId("tune-hold").focus();
   }
 }
