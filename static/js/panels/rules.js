@@ -15,7 +15,7 @@ export const RULES = `
   <p id="turn-note" class="note"></p>
   <form id="cap-form" novalidate>
     <label class="row"><span data-i18n="cap.title"></span><output></output>
-      <input id="cap-speed" type="range" min="0.1" max="1" step="0.05"></label>
+      <input id="cap-speed" type="range" aria-describedby="cap-note" min="0.1" max="1" step="0.05"></label>
     <p id="cap-note" class="note"></p>
     <label id="cap-lock" class="row" hidden><span data-i18n="cap.pin"></span>
       <input id="cap-pin" inputmode="numeric" autocomplete="off" maxlength="40" size="6"></label>
@@ -36,6 +36,7 @@ export class Rules {
   constructor(tools, whyNot) {
     this.#tools = tools;
     this.#whyNot = whyNot;
+    byId("choice-turn").setAttribute("aria-describedby", "turn-note");
     byId("choice-turn").addEventListener("input", ({ target }) => this.#setTurn(Number(target.value)));
     byId("cap-speed").addEventListener("input", () => this.#moveCap());
     byId("cap-form").addEventListener("submit", (event) => this.#saveCap(event));
