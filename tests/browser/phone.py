@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,10 @@ from playwright.async_api import BrowserContext, CDPSession, Page, WebSocket, ex
 
 from tests.support.waiting import DEADLINE_S, until
 
+PADS = ("throttle", "steering", "stick")
+_TRAVEL = (40, 90)  # px to full stick: on a small pad or near an edge of the screen, and elsewhere
+_SLACK = 8  # px that a thumb may move without driving
+_SCREEN = "() => [innerWidth, innerHeight]"
 _IS_COVERED = """element => {
   const { left, top, width, height } = element.getBoundingClientRect();
   const parts = [0.1, 0.5, 0.9];
@@ -32,6 +37,7 @@ class Phone:
     heard: list[dict[str, Any]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     _fingers: dict[str, dict[str, float]] = field(default_factory=dict)
+    _touched: dict[str, dict[str, float]] = field(default_factory=dict)
     _finger_number: int = 0
 
     def listen(self) -> None:
@@ -105,14 +111,37 @@ class Phone:
     # -- fingers ----------------------------------------------------------------------------------
 
     async def down(self, element: str, x: float = 0.0, y: float = 0.0, finger: str | None = None) -> None:
-        """Put a finger on an element. (0, 0) is its centre; x and y of 1 are its right and upper edge."""
+        """Put a finger on an element. (0, 0) is its centre; x and y of 1 are its right and upper edge.
+
+        On a pad, x and y deflect the stick, 1 is full: the finger comes down in the centre and moves.
+        """
+        on_pad = element in PADS
+        await self.touch(element, 0 if on_pad else x, 0 if on_pad else y, finger)
+        if on_pad and (x or y):
+            await self.move(element, x, y, finger)
+
+    async def touch(self, element: str, x: float = 0.0, y: float = 0.0, finger: str | None = None) -> None:
+        """Put a finger on a place of an element, also of a pad, and keep it still."""
         self._finger_number += 1
-        self._fingers[finger or element] = await self._point(element, x, y) | {"id": self._finger_number}
+        place = await self._point(element, x, y)
+        self._touched[finger or element] = place
+        self._fingers[finger or element] = place | {"id": self._finger_number}
         await self._touch("touchStart", list(self._fingers.values()))
 
     async def move(self, element: str, x: float = 0.0, y: float = 0.0, finger: str | None = None) -> None:
-        """Slide a finger; outside [-1, 1] it leaves the element it started on."""
-        self._fingers[finger or element] |= await self._point(element, x, y)
+        """Slide a finger; outside [-1, 1] it leaves the element it started on, or goes beyond full stick."""
+        name = finger or element
+        on_pad = element in PADS
+        place = await (self._deflected(element, name, x, y) if on_pad else self._point(element, x, y))
+        self._fingers[name] |= place
+        await self._touch("touchMove", list(self._fingers.values()))
+
+    async def slide(self, finger: str, right: float, down: float) -> None:
+        """Move a finger to a distance in px from the place where it came down."""
+        self._fingers[finger] |= {
+            "x": self._touched[finger]["x"] + right,
+            "y": self._touched[finger]["y"] + down,
+        }
         await self._touch("touchMove", list(self._fingers.values()))
 
     async def lift(self, finger: str) -> None:
@@ -158,6 +187,27 @@ class Phone:
             "x": round(box["x"] + box["width"] * (1 + x) / 2, 1),
             "y": round(box["y"] + box["height"] * (1 - y) / 2, 1),
         }
+
+    async def _deflected(self, pad: str, finger: str, x: float, y: float) -> dict[str, float]:
+        """Return where a finger deflects the stick of a pad by x and y."""
+        box = await self.page.locator(f"#{pad}").bounding_box()
+        assert box, f"#{pad} is not on the screen"
+        width, height = await self.page.evaluate(_SCREEN)
+        at = self._touched[finger]
+        rooms = {"x": [at["x"], width - at["x"]], "y": [height - at["y"], at["y"]]}
+        lengths = {
+            "throttle": box["height"],
+            "steering": box["width"],
+            "stick": min(box["width"], box["height"]),
+        }
+        least = min(*rooms["x"], *rooms["y"]) if pad == "stick" else math.inf
+
+        def moved(axis: str, value: float) -> float:
+            room = min(rooms[axis][value > 0], least)
+            travel = max(_TRAVEL[0], min(_TRAVEL[1], lengths[pad] / 2, room - _SLACK))
+            return math.copysign(_SLACK, value) + value * (travel - _SLACK) if value else 0
+
+        return {"x": round(at["x"] + moved("x", x), 1), "y": round(at["y"] - moved("y", y), 1)}
 
     async def _touch(self, kind: str, points: list[dict[str, float]]) -> None:
         await self.cdp.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})

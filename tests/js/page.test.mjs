@@ -7,7 +7,7 @@ import { FACTS, healthOf } from "../../static/js/hud/facts.js";
 import { topic, wordOf } from "../../static/js/hud/hud.js";
 import { arrowAt } from "../../static/js/inputs/arrows.js";
 import { radial, sticksOf as padSticks } from "../../static/js/inputs/gamepad.js";
-import { deflection, sticksOf as keySticks } from "../../static/js/inputs/hands.js";
+import { deflection, sticksOf as keySticks, travelOf } from "../../static/js/inputs/hands.js";
 import { turn } from "../../static/js/inputs/tilt.js";
 import { socketAddress } from "../../static/js/link.js";
 import { curvePath } from "../../static/js/panels/settings.js";
@@ -77,10 +77,25 @@ test("the state is one word, and never an old one", () => {
   assert.equal(word({ quality: "gone", trouble: "barred" }), "barred");
 });
 
-test("a pad is full at 36 % from its middle, and beyond", () => {
-  assert.equal(deflection(150, 100, 100), 0);
-  near(deflection(186, 100, 100), 1);
-  assert.equal(deflection(-500, 100, 100), -1);
+test("a thumb that rests moves nothing, and one that moves rises without a jump to full", () => {
+  const travels = [90, 50];
+  for (let moved = -8; moved <= 8; moved += 0.5) assert.equal(deflection(moved, travels), 0);
+  for (const [sign, travel] of [[-1, 90], [1, 50]]) {
+    let last = 0;
+    for (let moved = 8.5; moved <= travel; moved += 0.5) {
+      const value = sign * deflection(sign * moved, travels);
+      assert.ok(value > last && value - last < 0.013, `${moved} px: ${last} to ${value}`);
+      last = value;
+    }
+    assert.equal(last, 1);
+    assert.equal(deflection(sign * 5000, travels), sign);
+  }
+});
+
+test("the way to full stick is 90 px, less on a small pad and towards an edge, and never less than 40", () => {
+  for (const [length, room, travel] of [[400, 300, 90], [120, 300, 60], [400, 70, 62], [400, 5, 40], [0, 300, 40]]) {
+    assert.equal(travelOf(length, room), travel);
+  }
 });
 
 test("every place of the grid is an arrow, also beside it", () => {

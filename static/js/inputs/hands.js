@@ -3,6 +3,8 @@
  *
  * Pads (one axis or both) use Pointer Events. A pad owns one pointer at a time and captures it; every end of that pointer
  * (up, cancel, lost capture, `releaseAll`) releases the stick. A second pointer on the same pad is ignored.
+ * A pad is relative: the touch point is neutral, and the distance from it deflects the stick. Neutral stays there until
+ * the thumb is lifted, however far the thumb goes: a thumb that comes back to its place must not find reverse there.
  *
  * Keyboard: WASD and arrows drive, Space is STOP, [ and ] change the speed limit. By `event.code`, so that the place of
  * the key counts and not its letter; by `event.key` where there is no code (remotes, on-screen keyboards, remote
@@ -11,10 +13,12 @@
  * because macOS loses the keyup of a letter under Meta.
  */
 
-import { clamp, clock } from "../sticks.js";
+import { clock } from "../sticks.js";
 
-/** Distance from the centre to full stick, as a part of the pad. */
-const TRAVEL = 0.36;
+/** Distance from the touch point to full stick in px: shorter on a small pad and near an edge of the screen. */
+const TRAVEL = { least: 40, most: 90 };
+/** A thumb that moves less than this, in px, only rests; full stick is this far before the edge of the screen. */
+const SLACK = 8;
 /** Screen readers get at most four values a second. */
 const SPOKEN_EVERY_S = 0.25;
 /** [throttle, steering] of each drive key. */
@@ -38,11 +42,17 @@ const TYPED = new Map(
 const TEXT = ":read-write";
 
 /**
- * @param {number} position of the pointer, px @param {number} start of the pad, px @param {number} length of it, px
- * @returns {number} in [-1, 1], 0 in the middle; 0 on a pad without length
+ * @param {number} length of the pad, px @param {number} room from the touch point to the edge of the screen, px
+ * @returns {number} distance to full stick, px
  */
-export function deflection(position, start, length) {
-  return length > 0 ? clamp((position - start - length / 2) / (length * TRAVEL)) : 0;
+export function travelOf(length, room) {
+  return Math.max(TRAVEL.least, Math.min(TRAVEL.most, length / 2, room - SLACK));
+}
+
+/** @param {number} moved px @param {number[]} travels px, for either sign @returns {number} in [-1, 1] */
+export function deflection(moved, travels) {
+  const size = Math.max(0, Math.abs(moved) - SLACK) / (travels[moved < 0 ? 0 : 1] - SLACK);
+  return moved < 0 ? 0 - Math.min(1, size) : Math.min(1, size);
 }
 
 /** The pointer that holds an element: one at a time, captured. */
@@ -150,7 +160,8 @@ export class Pad {
   #sticks;
   #words;
   #grip;
-  /** @type {DOMRect} */ #box = new DOMRect();
+  /** The touch point, its offset from the centre of the pad, and the travels up or left and down or right; px. */
+  #touched = { x: 0, y: 0, right: 0, down: 0, travels: [1, 1] };
   #shown = "";
   #spokenAt = 0;
   #speaking = 0;
@@ -178,12 +189,21 @@ export class Pad {
   }
 
   #follow(event) {
-    if (event.type === "pointerdown") this.#box = this.#element.getBoundingClientRect();
-    const x = deflection(event.clientX, this.#box.left, this.#box.width);
-    const y = deflection(event.clientY, this.#box.top, this.#box.height);
-    const want = { throttle: -y, steering: x };
+    if (event.type === "pointerdown") this.#touch(event);
+    const { x, y, travels } = this.#touched;
+    const want = { throttle: 0 - deflection(event.clientY - y, travels), steering: deflection(event.clientX - x, travels) };
     this.#show(want);
     this.#sticks.hold(this.#element.id, Object.fromEntries(this.#axes.map((axis) => [axis, want[axis]])));
+  }
+
+  /** Make the touch point neutral. A pad of both axes has one travel: its diagonals stay diagonals. */
+  #touch({ clientX: x, clientY: y }) {
+    const { left, top, width, height } = this.#element.getBoundingClientRect();
+    const length = Math.min(...this.#axes.map((axis) => (axis === "throttle" ? height : width)));
+    const rooms = this.#axes.map((axis) => (axis === "throttle" ? [y, innerHeight - y] : [x, innerWidth - x]));
+    const least = rooms.length > 1 ? Math.min(...rooms.flat()) : Infinity;
+    const travels = rooms[0].map((room) => travelOf(length, Math.min(room, least)));
+    this.#touched = { x, y, right: x - left - width / 2, down: y - top - height / 2, travels };
   }
 
   #end() {
@@ -198,12 +218,15 @@ export class Pad {
 
   /** Place the knob; on the page, + is right and down. */
   #show({ throttle, steering }) {
-    const x = (this.#axes.includes("steering") ? steering : 0).toFixed(3);
-    const y = (this.#axes.includes("throttle") ? -throttle : 0).toFixed(3);
-    if (`${x} ${y}` === this.#shown) return;
-    this.#shown = `${x} ${y}`;
-    this.#element.style.setProperty("--x", x);
-    this.#element.style.setProperty("--y", y);
+    const x = this.#axes.includes("steering") ? steering : 0;
+    const y = this.#axes.includes("throttle") ? 0 - throttle : 0;
+    const { right, down, travels } = this.#touched;
+    const zoom = /** @type {any} */ (this.#element).currentCSSZoom ?? 1;
+    const lengths = [right, down, travels[x + y < 0 ? 0 : 1]].map((px) => (this.#grip.held ? `${px / zoom}px` : ""));
+    const places = [x.toFixed(3), y.toFixed(3), ...lengths];
+    if (places.join() === this.#shown) return;
+    this.#shown = places.join();
+    ["--x", "--y", "--ox", "--oy", "--travel"].forEach((name, index) => this.#element.style.setProperty(name, places[index]));
     clearTimeout(this.#speaking);
     const wait_s = this.#spokenAt + SPOKEN_EVERY_S - clock();
     this.#speaking = setTimeout(() => this.#speak(), Math.max(0, wait_s * 1000));
