@@ -185,7 +185,8 @@ async def unreadable(phone: Phone) -> list[str]:
     faults = []
     for text in texts:
         box = picture.crop(tuple(round(edge) for edge in text["box"]))
-        behind = {colour for _, colour in box.getcolors(box.width * box.height) or []}
+        pixels = box.tobytes()
+        behind = {tuple(pixels[at : at + 3]) for at in range(0, len(pixels), 3)}
         worst = min(contrast(rgb(text["colour"]), colour) for colour in behind)
         if worst < (3 if text["large"] else 4.5):
             faults.append(f"{text['name']}: {worst:.2f}")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import FloatRect, expect
 
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
@@ -29,7 +29,6 @@ STOPPED = {"en-GB": "Stopped", "zh-CN": "已急停"}
 OTHER = {"en-GB": "Someone else is driving", "zh-CN": "他人正在驾驶"}
 MINE = {"en-GB": "You are driving", "zh-CN": "由你驾驶"}
 WANTS = {"en-GB": "Another phone wants to drive.", "zh-CN": "另一部手机 想驾驶。"}
-Box = dict[str, float]
 
 
 @pytest.fixture
@@ -38,13 +37,13 @@ async def car() -> AsyncIterator[Product]:
         yield product
 
 
-async def box_of(phone: Phone, name: str) -> Box:
+async def box_of(phone: Phone, name: str) -> FloatRect:
     box = await phone.page.locator(f"#{name}").bounding_box()
     assert box, f"#{name} is not on the screen"
-    return dict(box)
+    return box
 
 
-def apart(one: Box, other: Box) -> bool:
+def apart(one: FloatRect, other: FloatRect) -> bool:
     return (
         one["x"] + one["width"] <= other["x"]
         or other["x"] + other["width"] <= one["x"]
