@@ -228,6 +228,22 @@ async def test_a_page_that_hung_for_two_seconds_does_not_drive_on(phone: Phone, 
     await drives_again(phone, wheels)
 
 
+async def test_a_page_that_hung_while_a_steering_key_was_rising_does_not_steer_on(
+    phone: Phone, wheels: Wheels
+) -> None:
+    await phone.page.keyboard.down("KeyW")
+    await wheels.turn(+1, +1)
+    await phone.page.keyboard.down("KeyD")
+    await phone.page.evaluate(HANG)
+    await phone.says_zero()
+    await wheels.rest()
+    mark, said = wheels.mark(), len(phone.said)
+    await phone.page.keyboard.down("KeyD")  # the operating system repeats it
+    await phone.hears(4)
+    assert set(phone.drives(said)) <= {(0, 0)}
+    assert not wheels.turned_since(mark)
+
+
 async def test_a_slow_link_is_called_slow_with_its_age_and_moves_nothing(
     car: Product, wheels: Wheels, new_phone: NewPhone
 ) -> None:

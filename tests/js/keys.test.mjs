@@ -1,7 +1,7 @@
 /** Which keys stop and drive, with and without a code, and that none stays down. `node --test tests/js`. */
 
 import assert from "node:assert/strict";
-import { beforeEach, test } from "node:test";
+import { beforeEach, mock, test } from "node:test";
 
 import { Keys, nameOf } from "../../static/js/inputs/hands.js";
 import { Sticks } from "../../static/js/sticks.js";
@@ -11,8 +11,23 @@ const heard = {};
 let stops = 0;
 let steps = [];
 let sticks = new Sticks();
+/** The timers that run. @type {Map<number, () => void>} */
+let running = new Map();
+let timers = 0;
+mock.method(globalThis, "setInterval", (act, ms) => {
+  assert.equal(ms, STEP_MS);
+  running.set((timers += 1), act);
+  return timers;
+});
+mock.method(globalThis, "clearInterval", (timer) => running.delete(timer));
+const STEP_MS = 33;
+/** Let this many ms pass. */
+function pass(ms) {
+  for (let step = 0; step < Math.floor(ms / STEP_MS); step += 1) for (const act of [...running.values()]) act();
+}
 
 beforeEach(() => {
+  running = new Map();
   globalThis.addEventListener = (event, act) => (heard[event] = act);
   globalThis.document = { querySelector: () => null };
   stops = 0;
@@ -110,4 +125,74 @@ test("brackets change the speed limit, also where they are typed with AltGr or O
   assert.deepEqual(steps, [-0.05, 0.05, -0.05]);
   down({ code: "BracketLeft", key: "[", metaKey: true }); // the browser's own
   assert.equal(steps.length, 3);
+});
+
+test("a tap of a steering key is a small correction, holding it rises to full in 0.4 s, and its end is zero at once", () => {
+  const seen = [];
+  down({ code: "KeyD", key: "d" });
+  for (let ms = 0; ms < 400; ms += 33) {
+    seen.push(sticks.value.steering);
+    pass(33);
+  }
+  assert.equal(seen[0], 0.25);
+  assert.ok(seen.every((value, index) => index === 0 || value > seen[index - 1]), seen.join());
+  assert.equal(sticks.value.steering, 1);
+  assert.equal(running.size, 0, "no timer runs at full steering");
+  down({ code: "KeyW", key: "w" });
+  up({ code: "KeyD", key: "d" });
+  assert.deepEqual(sticks.value, { throttle: 1, steering: 0 });
+  pass(1000);
+  assert.deepEqual(sticks.value, { throttle: 1, steering: 0 });
+});
+
+test("the other side begins with the small correction, also while the first key is still down", () => {
+  down({ code: "KeyD", key: "d" });
+  pass(1000);
+  down({ code: "KeyA", key: "a" });
+  assert.equal(sticks.value.steering, 0);
+  up({ code: "KeyD", key: "d" });
+  assert.equal(sticks.value.steering, -0.25);
+  up({ code: "KeyA", key: "a" });
+  down({ code: "KeyD", key: "d" });
+  assert.equal(sticks.value.steering, 0.25);
+});
+
+test("a released page does not steer on, and the steering does not jump after a hang", () => {
+  down({ code: "KeyD", key: "d" });
+  sticks.releaseAll();
+  pass(1000);
+  assert.deepEqual([sticks.held, sticks.value.steering], [false, 0]);
+  down({ code: "KeyD", key: "d", repeat: true });
+  assert.equal(sticks.held, false);
+  down({ code: "KeyA", key: "a" });
+  assert.equal(sticks.value.steering, -0.25);
+  pass(33); // however long the browser needed for it
+  assert.equal(sticks.value.steering, -0.3125);
+});
+
+test("Shift halves both axes, and takes effect at once during a hold, with and without codes", () => {
+  for (const [forward, right, shift] of [
+    [{ code: "KeyW", key: "w" }, { code: "KeyD", key: "d" }, { code: "ShiftLeft", key: "Shift" }],
+    [{ code: "", key: "w" }, { code: "", key: "d" }, { code: "", key: "Shift" }],
+  ]) {
+    down(forward);
+    down(right);
+    pass(500);
+    assert.deepEqual(sticks.value, { throttle: 1, steering: 1 });
+    down({ ...shift, shiftKey: true });
+    assert.deepEqual(sticks.value, { throttle: 0.5, steering: 0.5 });
+    up({ ...right, key: "D", shiftKey: true });
+    assert.deepEqual(sticks.value, { throttle: 0.5, steering: 0 });
+    up({ ...shift, shiftKey: false });
+    assert.deepEqual(sticks.value, { throttle: 1, steering: 0 });
+    down({ ...shift, shiftKey: true });
+    up({ ...forward, key: "W", shiftKey: true });
+    assert.equal(sticks.held, false);
+    down({ ...forward, key: "W", shiftKey: true });
+    assert.deepEqual(sticks.value, { throttle: 0.5, steering: 0 });
+    down({ ...forward, repeat: true, shiftKey: false }); // the keyup of Shift was lost
+    assert.deepEqual(sticks.value, { throttle: 1, steering: 0 });
+    up(forward);
+    assert.equal(sticks.held, false);
+  }
 });

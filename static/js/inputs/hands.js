@@ -6,7 +6,8 @@
  * A pad is relative: the touch point is neutral, and the distance from it deflects the stick. Neutral stays there until
  * the thumb is lifted, however far the thumb goes: a thumb that comes back to its place must not find reverse there.
  *
- * Keyboard: WASD and arrows drive, Space is STOP, [ and ] change the speed limit. By `event.code`, so that the place of
+ * Keyboard: WASD and arrows drive, Space is STOP, [ and ] change the speed limit. A tap of a steering key is a small
+ * correction, and holding it rises to full; Shift halves both axes. A released key is zero at once. By `event.code`, so that the place of
  * the key counts and not its letter; by `event.key` where there is no code (remotes, on-screen keyboards, remote
  * desktops). Space stops with any modifier, in dialogs too, and with the focus anywhere but in a text field. Other keys
  * in a form field and shortcuts (Ctrl, Alt, Meta) are left alone; a shortcut pressed while driving releases the keys,
@@ -28,6 +29,8 @@ const DRIVE = new Map(
     ...{ ArrowUp: [1, 0], ArrowDown: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] },
   }),
 );
+/** Steering of a key that has just come down, and its rise to 1 in 0.4 s while it is held. */
+const STEERING = { first: 0.25, step: 0.0625, every_ms: 33 };
 const LIMIT_STEP = new Map(Object.entries({ BracketLeft: -0.05, BracketRight: 0.05 }));
 /** Keys by the character they type, with or without a code. */
 const ALWAYS = new Map(Object.entries({ " ": "Space", Spacebar: "Space", "[": "BracketLeft", "]": "BracketRight" }));
@@ -284,12 +287,16 @@ export class Keys {
   #down = new Map();
   #sticks;
   #actions;
+  #share = 1;
+  #side = 0;
+  #steering = 0;
+  #timer = 0;
 
   /** @param {import("../sticks.js").Sticks} sticks @param {{stop: () => void, limit: (step: number) => void}} actions */
   constructor(sticks, actions) {
     this.#sticks = sticks;
     this.#actions = actions;
-    sticks.addInput(() => this.#down.clear());
+    sticks.addInput(() => this.#forget());
     // In the capture phase: before any control receives it.
     addEventListener("keydown", (event) => this.#press(event), true);
     addEventListener("keyup", (event) => this.#release(event), true);
@@ -299,6 +306,7 @@ export class Keys {
     const name = nameOf(event);
     if (name === "Space") return this.#stop(event);
     if (isOthers(event, name)) return this.#clear();
+    this.#halve(event.shiftKey);
     if (event.target.closest?.("input, select, textarea, [contenteditable]")) return flip(event);
     if (!DRIVE.has(name) && !LIMIT_STEP.has(name)) return;
     if (document.querySelector("dialog[open]")) return;
@@ -320,7 +328,8 @@ export class Keys {
   #release(event) {
     const name = nameOf(event);
     if (name === "Space" && !event.target.matches?.(TEXT)) event.preventDefault();
-    let known = isPlace(event.code);
+    this.#halve(event.shiftKey);
+    let known = isPlace(event.code) || event.key === "Shift";
     for (const [place, held] of this.#down) {
       if (place === event.code || held === name) known = this.#down.delete(place);
     }
@@ -333,9 +342,40 @@ export class Keys {
     this.#write();
   }
 
+  #forget() {
+    this.#down.clear();
+    this.#steer(0);
+  }
+
+  /** @param {boolean} shift whether Shift is down */
+  #halve(shift) {
+    const share = shift ? 0.5 : 1;
+    if (share === this.#share) return;
+    this.#share = share;
+    this.#write();
+  }
+
   #write() {
-    if (this.#down.size) this.#sticks.hold("keys", sticksOf(this.#down.values()));
-    else this.#sticks.letGo("keys");
+    const { throttle, steering } = sticksOf(this.#down.values());
+    this.#steer(steering);
+    if (!this.#down.size) return this.#sticks.letGo("keys");
+    this.#sticks.hold("keys", { throttle: throttle * this.#share, steering: steering * this.#steering * this.#share });
+  }
+
+  /** Begin again with the small correction when the side changes. @param {number} side -1, 0 or 1 */
+  #steer(side) {
+    if (side === this.#side) return;
+    this.#side = side;
+    this.#steering = STEERING.first;
+    clearInterval(this.#timer);
+    if (side) this.#timer = setInterval(() => this.#rise(), STEERING.every_ms);
+  }
+
+  /** A page that hangs misses steps: the steering does not jump after the hang. */
+  #rise() {
+    this.#steering = Math.min(1, this.#steering + STEERING.step);
+    if (this.#steering === 1) clearInterval(this.#timer);
+    this.#write();
   }
 }
 
