@@ -105,7 +105,8 @@ async def resized(phone: Phone, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 async def test_nothing_jumps_overlaps_or_is_cut(car: Product, new_phone: NewPhone, locale: str) -> None:
     places: dict[tuple[int, int], dict[str, Any]] = {}
-    shown, faults = [], []
+    shown: list[str] = []
+    faults: list[tuple[Any, ...]] = []
     async for phone, state in screens(car, new_phone, locale):
         shown.append(state)
         for size in SIZES:
@@ -138,7 +139,7 @@ TEXTS = """() => {
   const words = document.createRange();
   for (const part of document.querySelectorAll("main *")) {
     const text = [...part.childNodes].find((node) => node.nodeType === 3 && node.data.trim());
-    if (!text || !part.checkVisibility({ visibilityProperty: true }) || part.closest("#incomplete, :disabled")) continue;
+    if (!text || !part.checkVisibility({ visibilityProperty: true, opacityProperty: true }) || part.closest("#incomplete, :disabled")) continue;
     words.selectNodeContents(text);
     const { left, top, right, bottom } = words.getBoundingClientRect();
     const inside = part.closest("#info") === null || bottom <= document.getElementById("info").getBoundingClientRect().bottom;
