@@ -22,7 +22,7 @@ import pytest
 from tests.bench.page import crawl
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = ["run", "test", "check", "bench", "venv"]
+SCRIPTS = ["run", "test", "check", "bench", "pictures", "venv"]
 SHIPPED = ["picar", "static", "templates", "scripts", "pyproject.toml", "README.md", "LICENSE"]
 PATIENCE_S = 60.0
 NO_NETWORK = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}

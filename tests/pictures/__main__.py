@@ -1,0 +1,121 @@
+"""Make the pictures of README and docs from the running product: a simulated car, and its page in Chromium."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import importlib.util
+import sys
+from typing import Any
+
+from tests.pictures.album import FILM, FOLDER, PICTURES, SCHEMES, Picture
+from tests.support import chromium
+from tests.support.product import Product
+
+FRAME_S = 0.1
+NEEDS = {"PIL": "Pillow", "playwright": "Playwright"}
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/pictures", description=__doc__, epilog="The pictures are WebP files in docs/pictures/."
+    )
+    names = [picture.name for picture in PICTURES]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(names)}")
+    parser.add_argument("--scheme", choices=SCHEMES, help="only the light or the dark ones")
+    args = parser.parse_args(argv)
+    if unknown := set(args.names) - set(names):
+        parser.error(f"there is no picture {', '.join(sorted(unknown))}; known: {', '.join(names)}")
+    return args
+
+
+def missing() -> str:
+    """Return what is missing, as one sentence; empty if nothing is."""
+    for module, package in NEEDS.items():
+        if importlib.util.find_spec(module) is None:
+            return f"{package} is missing: .venv/bin/pip install -e '.[test,pictures]'"
+    return "" if chromium.find() else chromium.ADVICE
+
+
+async def make(picture: Picture, scheme: str, browser: Any) -> int:
+    """Make one picture with a car of its own. Returns its size in bytes."""
+    from tests.browser.phone import Phone
+    from tests.pictures import encode
+    from tests.pictures.scenes import CONFIGS, PATHS, SCENES
+
+    width, height = picture.size
+    context = await browser.new_context(
+        viewport={"width": width, "height": height},
+        device_scale_factor=picture.scale,
+        has_touch=picture.is_touched,
+        color_scheme=scheme,
+        locale="en-GB",
+    )
+    async with Product(pins="sim", config=CONFIGS.get(picture.name, "")) as car:
+        page = await context.new_page()
+        phone = Phone(page, context, await context.new_cdp_session(page))
+        phone.listen()
+        url = car.url + PATHS.get(picture.name, "")
+        await (page.goto(url) if picture.name in ("wiring", "pair") else phone.open(url))
+        if picture == FILM:
+            return encode.film(await _film(phone), picture.file(scheme), picture.most)
+        await SCENES[picture.name](phone)
+        shot = await page.screenshot()
+        await context.close()
+    return encode.still(shot, picture.file(scheme), picture.most)
+
+
+async def _film(phone: Any) -> list[tuple[float, bytes]]:
+    """Drive the whole way by two thumbs. Returns the time of each frame in s, and its PNG."""
+    from tests.pictures.driver import SHOW_FINGERS, begin, drive
+
+    frames: list[tuple[float, bytes]] = []
+
+    def keep(event: dict[str, Any]) -> None:
+        asyncio.get_running_loop().create_task(
+            phone.cdp.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
+        )
+        at = event["metadata"]["timestamp"]
+        if not frames or at - frames[-1][0] >= FRAME_S:
+            frames.append((at, base64.b64decode(event["data"])))
+
+    phone.cdp.on("Page.screencastFrame", keep)
+    await phone.page.evaluate(SHOW_FINGERS)
+    thumbs = await begin(phone)
+    await phone.cdp.send("Page.startScreencast", {"format": "png"})
+    await asyncio.sleep(0.5)
+    await drive(phone, thumbs)
+    await thumbs.lift()
+    await asyncio.sleep(1.0)
+    await phone.cdp.send("Page.stopScreencast")
+    return frames
+
+
+async def main(argv: list[str] | None = None) -> int:
+    """Return 0, or 1 if something is missing."""
+    args = arguments(argv)
+    if sentence := missing():
+        print(f"scripts/pictures: {sentence}", file=sys.stderr)
+        return 1
+    from playwright.async_api import async_playwright
+
+    FOLDER.mkdir(exist_ok=True)
+    async with async_playwright() as playwright:
+        path = chromium.find()
+        browser = await playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
+        for picture in PICTURES:
+            for scheme in SCHEMES:
+                if picture.name in (args.names or [picture.name]) and scheme in (args.scheme or scheme):
+                    size = await make(picture, scheme, browser)
+                    print(
+                        f"{size / 1000:>7.1f} kB  {picture.file(scheme).relative_to(FOLDER.parents[1])}",
+                        flush=True,
+                    )
+        await browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

@@ -1,0 +1,107 @@
+"""How each picture is set up: one function for each name of the album. Each gets a car of its own and an open page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tests.browser.phone import Phone
+from tests.browser.test_tuning import WRONG, Eyes, held_until, hold_until, look_and_say, opened
+from tests.pictures.driver import begin, drive
+from tests.support.waiting import until
+
+Scene = Callable[[Phone], Awaitable[None]]
+UNPAIRED = '[access]\npairing = "on"\n'
+CONFIGS = {"pair": UNPAIRED, "tune-which": WRONG, "tune-straight": WRONG, "tune-end": WRONG}
+PATHS = {"wiring": "/wiring"}
+SETTLES_S = 0.4  # dialogs and meters glide
+
+
+async def driving(phone: Phone) -> None:
+    """Hold both thumbs in a curve between the walls."""
+    thumbs = await begin(phone)
+    await drive(phone, thumbs, 0.42)
+
+
+async def by_keyboard(phone: Phone) -> None:
+    """Hold W, and steer to the right."""
+    page = phone.page
+    await page.click("#ask")
+    await page.click("#gear3")
+    await phone.seen("#gear3[aria-pressed=true]")
+    await page.keyboard.down("KeyW")
+    await until(lambda: phone.state["pose"]["x"] > 0.7, "the car drives")
+    await page.keyboard.down("KeyD")
+    await until(lambda: phone.state["pose"]["heading"] < -0.3, "the car turns")
+    await page.keyboard.up("KeyD")
+    await until(lambda: phone.state["pose"]["x"] > 1.2, "the car drives on")
+
+
+async def settings(phone: Phone) -> None:
+    """Open the settings."""
+    await phone.settings()
+    await asyncio.sleep(SETTLES_S)
+
+
+async def pairing(phone: Phone) -> None:
+    """Wait for the dialog that asks for the PIN, and type most of it."""
+    await phone.seen("#pair[open]")
+    await phone.page.fill("#pin", "4071")
+    await asyncio.sleep(SETTLES_S)
+
+
+async def still(phone: Phone) -> None:
+    """Show the page as it opens."""
+    await phone.page.wait_for_load_state("networkidle")
+
+
+async def which(phone: Phone) -> None:
+    """Hold the button until the first wheel turns."""
+    await opened(phone)
+    await phone.page.click("#tune-begin")
+    await hold_until(phone, Eyes(phone).turning, "a wheel that turns")
+    await asyncio.sleep(2 * SETTLES_S)
+
+
+async def straight(phone: Phone) -> None:
+    """Go to the last step, and hold the button until the car drifts."""
+    await _to_straight(phone)
+    x = phone.state["pose"]["x"]
+    await hold_until(phone, lambda: abs(phone.state["pose"]["x"] - x) > 0.3, "the way that shows a drift")
+
+
+async def tuned(phone: Phone) -> None:
+    """Answer each step, to the end."""
+    eyes = await _to_straight(phone)
+    for answer in ("right", "right", "right", "none"):
+        await held_until(phone, eyes.turning, "the car drives")
+        await eyes.at_rest()
+        await phone.page.click(f"#tune-drift-{answer}")
+    await phone.seen("#tune-toml")
+
+
+async def _to_straight(phone: Phone) -> Eyes:
+    eyes = Eyes(phone)
+    await opened(phone)
+    await phone.page.click("#tune-begin")
+    for _ in ("the left motor", "the right motor"):
+        await look_and_say(phone, eyes)
+        await eyes.at_rest()
+    for _ in ("the left motor", "the right motor"):
+        await held_until(phone, eyes.turning, "a wheel that turns")
+        await phone.page.click("#tune-begins")
+        await eyes.at_rest()
+    return eyes
+
+
+SCENES: dict[str, Scene] = {
+    "drive": driving,
+    "drive-upright": driving,
+    "drive-desktop": by_keyboard,
+    "settings": settings,
+    "pair": pairing,
+    "tune-which": which,
+    "tune-straight": straight,
+    "tune-end": tuned,
+    "wiring": still,
+}
