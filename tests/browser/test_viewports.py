@@ -50,7 +50,7 @@ FAULTS = """() => {
   const label = document.getElementById("stop").textContent;
   const isStop = (e) => e.textContent === label;
   const seen = [...root.querySelectorAll("button, a[href], input, [role=slider], [role=application]")]
-    .filter((e) => e.checkVisibility({ visibilityProperty: true }))
+    .filter((e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
     .map((e) => (e.matches("input") ? (e.closest("label") ?? e) : e));
   const stops = seen.filter(isStop);
   const faults = new Set();
