@@ -7,10 +7,13 @@ import asyncio
 import base64
 import importlib.util
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from tests.pictures.album import FILM, FOLDER, PICTURES, SCHEMES, Picture
 from tests.support import chromium
+from tests.support.pi import FakePi
 from tests.support.product import Product
 
 FRAME_S = 0.1
@@ -46,25 +49,26 @@ async def make(picture: Picture, scheme: str, browser: Any) -> int:
     from tests.pictures.scenes import CONFIGS, PATHS, SCENES
 
     width, height = picture.size
-    context = await browser.new_context(
-        viewport={"width": width, "height": height},
-        device_scale_factor=picture.scale,
-        has_touch=picture.is_touched,
-        color_scheme=scheme,
-        locale="en-GB",
-    )
-    async with Product(pins="sim", config=CONFIGS.get(picture.name, "")) as car:
-        page = await context.new_page()
-        phone = Phone(page, context, await context.new_cdp_session(page))
-        phone.listen()
-        url = car.url + PATHS.get(picture.name, "")
-        await (page.goto(url) if picture.name in ("wiring", "pair") else phone.open(url))
-        if picture == FILM:
-            return encode.film(await _film(phone), picture.file(scheme), picture.most)
-        await SCENES[picture.name](phone)
-        shot = await page.screenshot()
-        await context.close()
-    return encode.still(shot, picture.file(scheme), picture.most)
+    look = {
+        "viewport": {"width": width, "height": height},
+        "device_scale_factor": picture.scale,
+        "has_touch": picture.is_touched,
+        "color_scheme": scheme,
+        "locale": "en-GB",
+    }
+    with tempfile.TemporaryDirectory(prefix="picar-pictures-") as folder:
+        healthy = FakePi(Path(folder)).program()  # else the bar would show how busy this machine is
+        product = Product("sim", config=CONFIGS.get(picture.name, ""), program=healthy)
+        async with product as car, await browser.new_context(**look) as context:
+            page = await context.new_page()
+            phone = Phone(page, context, await context.new_cdp_session(page))
+            phone.listen()
+            url = car.url + PATHS.get(picture.name, "")
+            await (page.goto(url) if picture.name in ("wiring", "pair") else phone.open(url))
+            if picture == FILM:
+                return encode.film(await _film(phone), picture.file(scheme), picture.most)
+            await SCENES[picture.name](phone)
+            return encode.still(await page.screenshot(), picture.file(scheme), picture.most)
 
 
 async def _film(phone: Any) -> list[tuple[float, bytes]]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tests.browser.phone import Phone
-from tests.browser.test_tuning import WRONG, Eyes, held_until, hold_until, look_and_say, opened
+from tests.browser.test_tuning import WRONG, Eyes, held_until, hold_until, look_and_say, opened, step
 from tests.pictures.driver import begin, drive
 from tests.support.waiting import until
 
@@ -77,7 +77,7 @@ async def tuned(phone: Phone) -> None:
         await held_until(phone, eyes.turning, "the car drives")
         await eyes.at_rest()
         await phone.page.click(f"#tune-drift-{answer}")
-    await phone.seen("#tune-toml")
+    await step(phone, "The car is tuned")
 
 
 async def _to_straight(phone: Phone) -> Eyes:
