@@ -15,6 +15,8 @@ import pytest
 from picar.wiring.plan import PRESETS, plan
 from picar.wiring.svg import drawing
 from picar.wiring.text import WORDS
+from tests.pictures.album import FOLDER, SCHEMES
+from tests.pictures.album import PICTURES as ALBUM
 from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S
 
@@ -98,6 +100,29 @@ def test_a_picture_is_drawn_by_the_program(name: str) -> None:
     drawn = drawing(plan(PRESETS[PICTURES[name]].wiring), WORDS["en"], alone=True) + "\n"
     fix = f"picar wiring --preset {PICTURES[name]} --svg docs/{name}"
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == drawn, f"draw it anew: {fix}"
+
+
+def test_each_picture_of_the_album_is_there_in_its_size_and_shown_in_a_document() -> None:
+    expected = {picture.file(scheme): picture.most for picture in ALBUM for scheme in SCHEMES}
+    assert set(FOLDER.iterdir()) == set(expected), "make them anew: scripts/pictures"
+    for file, most in expected.items():
+        assert 1_000 < file.stat().st_size <= most, f"{file.name} has {file.stat().st_size} bytes"
+    shown = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r'(?:src|srcset)="([^"]+\.webp)"', page.read_text(encoding="utf-8"))
+    }
+    assert shown == set(expected)
+
+
+@pytest.mark.parametrize("file", DOCS, ids=[file.name for file in DOCS])
+def test_each_picture_has_a_dark_version_and_words_for_who_does_not_see_it(file: Path) -> None:
+    for picture in re.findall(r"<picture>.*?</picture>", file.read_text(encoding="utf-8"), re.DOTALL):
+        found = re.search(
+            r'srcset="(\S+)-dark\.webp"><img src="(\S+)-light\.webp" width="\d+" alt="([^"]{20,})"', picture
+        )
+        assert found, picture
+        assert found[1] == found[2]
 
 
 @pytest.mark.parametrize("file", PAGES, ids=[file.name for file in PAGES])
