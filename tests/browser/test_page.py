@@ -71,8 +71,9 @@ def test_every_key_of_the_page_is_in_the_dictionary_and_every_word_of_the_dictio
     assert said <= words
     in_modules = set(re.findall(r'["`]([a-z]+(?:\.[a-z]+)*)["`]', modules))
     prefixes = tuple(re.findall(r"[`\"]([a-z]+\.(?:[a-z]+\.)?)\${", modules))
-    axes = ("throttle.", "steering.")
-    assert {key for key in words - on_page - in_modules if not key.startswith(prefixes + axes)} == set()
+    choices = [f"{name}." for name in re.findall(r'(?:choice|preference)\("(\w+)"', modules)]
+    built = (*prefixes, *choices, "throttle.", "steering.")
+    assert {key for key in words - on_page - in_modules if not key.startswith(built)} == set()
 
 
 def test_the_page_has_words_only_in_the_dictionaries() -> None:

@@ -26,7 +26,7 @@ const RESTARTED_S = 8.0;
 /** Without a state for this long the signal is lost; for a page that drives, command_timeout_s plus this margin. */
 const LOST_S = 1.0;
 const LOST_MARGIN_S = 0.1;
-/** Reset appears this long after the stop: a thumb that presses STOP in panic must not lift it. */
+/** Reset appears this long after the stop: a thumb that presses STOP several times must not press Reset. */
 const RESET_AFTER_S = 1.0;
 /** The driver is told that the turn ends at this time before the end, if somebody waits. */
 const TURN_ENDS_S = 10;
@@ -144,6 +144,11 @@ export class Hud {
     return this.#round(this.#preferences.get("limit") * this.cap);
   }
 
+  /** Whether the stop is old enough for Reset to be shown. */
+  get mayReset() {
+    return clock() - this.#stoppedAt >= RESET_AFTER_S;
+  }
+
   /** Set the speed limit of the car and of this phone. @param {number} wanted share of max_speed @returns {boolean} false without the wheel */
   changeLimit(wanted) {
     if (!this.#link.drives) return false;
@@ -205,8 +210,7 @@ export class Hud {
     page.state = state?.state ?? "gone";
     page.you = state?.you ?? "";
     if (state) this.#last = { at: clock(), mine: this.#link.drives, grace_s: this.#link.hello.limits.grace_s };
-    if (state?.state !== "stopped") this.#stoppedAt = Infinity;
-    else this.#stoppedAt = Math.min(this.#stoppedAt, clock());
+    this.#stoppedAt = state?.state === "stopped" ? Math.min(this.#stoppedAt, clock()) : Infinity;
     this.#showCar();
     this.#showHost(state?.host ?? {});
     this.#showDriver(state);
@@ -260,7 +264,7 @@ export class Hud {
     text("asks", this.request ? this.#say(more > 0 ? "asks.more" : "asks", { client: this.name(this.request), more }) : "");
   }
 
-  /** Show a notice to a client whose request was denied. */
+  /** Show a notice when the wheel comes, is refused, or is soon lost. */
   #noteTurn(state) {
     const client = this.#link.hello?.client;
     const drives = state?.you === "driver";
@@ -312,24 +316,24 @@ export class Hud {
   #showNews(now) {
     const state = this.#link.state;
     this.#showLink(now, state);
-    const { trouble } = this;
     const [quality, met] = [this.#quality, this.#last.at > 0];
     const restarted = now - this.#restartedAt < RESTARTED_S;
-    const about = topic({ quality, trouble, state, asked: Boolean(this.request), restarted });
+    const seen = { quality, trouble: this.trouble, state, asked: Boolean(this.request), restarted, met };
+    const about = topic(seen);
     document.body.dataset.card = about;
     if (quality === "gone") text("driver", "");
-    text("state", this.#say(`state.${wordOf({ quality, trouble, state, met })}`));
+    text("state", this.#say(`state.${wordOf(seen)}`));
     const title = about === "gone" && !met ? "never" : about;
     text("title", this.#say(`title.${title}`, { client: state ? this.name(state.driver) : "" }));
     text("alert", about === "stopped" ? this.#whyStopped(state) : about === "gone" && met ? this.#whyLost(now) : "");
     hide("keys", about !== "ready" || this.#hint !== "keys");
     text("why", this.#why(now, about));
-    this.#showActions(now, about, state);
+    this.#showActions(about, state);
   }
 
-  #showActions(now, about, state) {
+  #showActions(about, state) {
     const mine = state?.you === "driver";
-    hide("reset", about !== "stopped" || !mine || now - this.#stoppedAt < RESET_AFTER_S);
+    hide("reset", about !== "stopped" || !mine || !this.mayReset);
     hide("asks", about !== "asked");
     hide("give", about !== "asked");
     hide("refuse", about !== "asked");

@@ -296,7 +296,7 @@ export class Keys {
   constructor(sticks, actions) {
     this.#sticks = sticks;
     this.#actions = actions;
-    sticks.addInput(() => this.#forget());
+    sticks.addInput(() => this.#clear());
     // In the capture phase: before any control receives it.
     addEventListener("keydown", (event) => this.#press(event), true);
     addEventListener("keyup", (event) => this.#release(event), true);
@@ -340,11 +340,6 @@ export class Keys {
   #clear() {
     this.#down.clear();
     this.#write();
-  }
-
-  #forget() {
-    this.#down.clear();
-    this.#steer(0);
   }
 
   /** @param {boolean} shift whether Shift is down */

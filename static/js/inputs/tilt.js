@@ -86,7 +86,6 @@ export default class Tilt {
     const text = /** @type {HTMLElement} */ (this.#panel.querySelector("p"));
     text.dataset.i18n = `tilt.${word}`;
     text.textContent = this.#words.say(`tilt.${word}`);
-    byId("untilt").hidden = word === "silent";
   }
 
   /** Take the present angle as straight on. */
@@ -102,7 +101,6 @@ export default class Tilt {
     this.#centre ??= this.#angle;
     clearTimeout(this.#timer);
     this.#panel.dataset.sensor = "live";
-    byId("untilt").hidden = true;
     this.#show(this.#steering());
     this.#write();
   }

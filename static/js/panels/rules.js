@@ -4,14 +4,14 @@
 
 import { timeOf } from "../hud/hud.js";
 import { clock } from "../sticks.js";
-import { byId, choice, digitsOf, percent, post } from "./dialog.js";
+import { byId, choice, digitsOf, percent, post, whyNot } from "./dialog.js";
 
 const TURNS_S = [0, 60, 120, 300];
 /** A new length of the turns is shown for this long before the car must have confirmed it. */
 const TURN_EXPECTED_S = 1;
 
 export const RULES = `
-  ${choice("turn", "turn.title", TURNS_S, TURNS_S.map((for_s) => `turn.${for_s}`))}
+  ${choice("turn", TURNS_S)}
   <p id="turn-note" class="note"></p>
   <form id="cap-form" novalidate>
     <label class="row"><span data-i18n="cap.title"></span><output></output>
@@ -25,17 +25,12 @@ export const RULES = `
 
 export class Rules {
   #tools;
-  #whyNot;
   #turn = { for_s: 0, at: -Infinity };
   #capMoved = false;
 
-  /**
-   * @param {import("../shell/shell.js").Tools} tools
-   * @param {(need: string) => string} whyNot the reason why a control does not work now, "" if it does
-   */
-  constructor(tools, whyNot) {
+  /** @param {import("../shell/shell.js").Tools} tools */
+  constructor(tools) {
     this.#tools = tools;
-    this.#whyNot = whyNot;
     byId("choice-turn").setAttribute("aria-describedby", "turn-note");
     byId("choice-turn").addEventListener("input", ({ target }) => this.#setTurn(Number(target.value)));
     byId("cap-speed").addEventListener("input", () => this.#moveCap());
@@ -64,7 +59,7 @@ export class Rules {
     const { link, words } = this.#tools;
     const turn = link.state?.turn;
     const for_s = clock() - this.#turn.at < TURN_EXPECTED_S ? this.#turn.for_s : (turn?.for_s ?? 0);
-    const why = this.#whyNot("wheel");
+    const why = whyNot(this.#tools, "wheel");
     byId("choice-turn").disabled = why !== "";
     for (const field of byId("choice-turn").elements) field.checked = Number(field.value) === for_s;
     const runs = turn && link.state.driver;
@@ -81,7 +76,7 @@ export class Rules {
   /** The slider follows the car until it is moved here. */
   #showCap() {
     const { hud, words } = this.#tools;
-    const why = this.#whyNot("link");
+    const why = whyNot(this.#tools, "link");
     if (!this.#capMoved && !why) byId("cap-speed").value = hud.ownersCap;
     const speed = Number(byId("cap-speed").value);
     byId("cap-form").querySelector("output").textContent = percent(speed);

@@ -9,7 +9,7 @@ import { healthOf } from "../hud/facts.js";
 import { allowed } from "../inputs/tilt.js";
 import { PARTS, PREFERENCES } from "../shell/shell.js";
 import { shape } from "../sticks.js";
-import { Dialog, byId, choice, get, percent } from "./dialog.js";
+import { Dialog, byId, choice, get, percent, whyNot } from "./dialog.js";
 import { RULES, Rules } from "./rules.js";
 
 const LIVE_EVERY_MS = 500;
@@ -32,38 +32,34 @@ const SECTIONS = {
 /** The entries of the section "Help": name of the text, word for its title. */
 const HELP = { touch: "help.touch.title", keys: "help.keys.title", gamepad: "secure.gamepad", stop: "stop", reset: "reset", lost: "state.failsafe" };
 
-const nameOf = (key) => key.split(".").find((part) => part in PREFERENCES) ?? "";
-const preference = (title, words, drawings = /** @type {string[]} */ ([])) =>
-  choice(nameOf(title), title, PREFERENCES[nameOf(title)], words, drawings);
-const slider = (title, step) => {
-  const { least, most } = PREFERENCES[nameOf(title)];
-  return `<label class="row"><span data-i18n="${title}"></span><output></output>
-    <input type="range" name="${nameOf(title)}" min="${least}" max="${most}" step="${step}"></label>`;
+const preference = (name, drawings = /** @type {string[]} */ ([])) => choice(name, PREFERENCES[name], drawings);
+const slider = (name, step) => {
+  const { least, most } = PREFERENCES[name];
+  return `<label class="row"><span data-i18n="feel.${name}"></span><output></output>
+    <input type="range" name="${name}" min="${least}" max="${most}" step="${step}"></label>`;
 };
 const toggle = (name, note = "") =>
   `<label class="row"><span data-i18n="${name}"></span>${note}<input type="checkbox" role="switch" name="${name}"></label>`;
-/** The buttons that open other dialogs; `needs` is a rule of `#whyNot`. */
-const offers = (section) =>
-  Object.entries(PARTS).map(([name, { under, needs }]) => under === section
-    ? `<button id="${name}-open" type="button" data-opens="${name}" data-needs="${needs}">
-      <span data-i18n="${name}.title"></span><small></small></button>` : "").join("");
+const OFFERED = Object.entries(PARTS).map(([name, { needs }]) => needs
+  ? `<button id="${name}-open" type="button" data-opens="${name}" data-needs="${needs}">
+    <span data-i18n="${name}.title"></span><small></small></button>` : "").join("");
 const WIRING = `<a href="/wiring" target="_blank" data-needs="link"><span data-i18n="wiring"></span><small></small></a>`;
 
 const FIELDS = `<div class="fields" tabindex="-1">
 <section data-page="">
   <nav>${Object.entries(SECTIONS).map(([name, shape]) => `<button id="settings-${name}" type="button">
     ${drawing(shape, "24 24")}<span data-i18n="settings.${name}"></span></button>`).join("")}</nav>
-  ${preference("layout.title", ["layout.thumbs", "layout.stick", "layout.arrows", "layout.tilt"], LAYOUTS)}
+  ${preference("layout", LAYOUTS)}
   <p id="tilt-note" class="note" role="status"></p>
   ${toggle("swap")}
   <fieldset id="feel"><legend data-i18n="feel.title"></legend>
-    ${slider("feel.expo", 0.05)}
-    ${slider("feel.deadzone", 0.01)}
+    ${slider("expo", 0.05)}
+    ${slider("deadzone", 0.01)}
     <svg id="curve" viewBox="0 0 100 100" role="img" data-i18n-label="feel.curve">
       <path class="axes" d="M50 0v100M0 50h100"/><path id="line"/></svg>
   </fieldset>
-  ${preference("theme.title", ["theme.auto", "theme.light", "theme.dark", "theme.outdoor"])}
-  ${preference("language.title", ["language.auto", "language.en", "language.zh"])}
+  ${preference("theme")}
+  ${preference("language")}
 </section>
 <section data-page="phone" hidden>
   ${toggle("vibration", '<small id="vibration-note"></small>')}
@@ -75,7 +71,7 @@ const FIELDS = `<div class="fields" tabindex="-1">
   <p id="secure-how" class="note"></p>
 </section>
 <section data-page="car" hidden>
-  <div class="list">${offers("car")}${WIRING}</div>
+  <div class="list">${OFFERED}${WIRING}</div>
   ${RULES}
 </section>
 <section data-page="health" hidden>
@@ -116,7 +112,7 @@ export default class Settings {
     this.#dialog = new Dialog("settings", tools, FIELDS);
     this.#element = this.#dialog.element;
     this.#fields = [...this.#element.querySelectorAll("input[name]")].filter(({ name }) => name in PREFERENCES);
-    this.#rules = new Rules(tools, (need) => this.#whyNot(need));
+    this.#rules = new Rules(tools);
     this.#addBack();
     if (!isSecureContext) this.#element.querySelector("[value=tilt]").disabled = true;
     for (const name of Object.keys(SECTIONS)) byId(`settings-${name}`).addEventListener("click", () => this.#go(name));
@@ -146,12 +142,11 @@ export default class Settings {
     this.#element.addEventListener("keydown", (event) => event.key === "Escape" && back(event));
   }
 
-  /** @param {{page?: string}} options the section to begin with */
-  async open({ page = "" } = {}) {
+  async open() {
     byId("tilt-note").textContent = "";
     this.#rules.open();
     byId("power-open").hidden = true; // a laptop, or a system that forbids it, cannot switch itself off
-    this.#turnTo(page);
+    this.#turnTo("");
     this.#show();
     this.#dialog.show();
     byId("power-open").hidden = (await get("/api/v1/power"))?.available !== true;
@@ -177,23 +172,9 @@ export default class Settings {
 
   /** Open another dialog, or follow a link, unless something is missing. */
   #leave(event, opener) {
-    if (this.#whyNot(opener.dataset.needs)) return event.preventDefault();
+    if (whyNot(this.#tools, opener.dataset.needs)) return event.preventDefault();
     opener.focus(); // Safari does not focus a pressed button; the focus returns to it when the dialog closes
     return opener.dataset.opens && this.#tools.open(opener.dataset.opens);
-  }
-
-  /**
-   * @param {string} need "link"; "free": nobody else drives, and the car is not stopped; "wheel": this page drives
-   * @returns {string} the reason why the car cannot be asked for this now, "" if it can
-   */
-  #whyNot(need) {
-    const { hud, link, words } = this.#tools;
-    const { state } = link;
-    if (!state) return words.say(hud.trouble === "barred" ? "needs.pairing" : "needs.link");
-    if (need === "link" || (need === "wheel" && link.drives)) return "";
-    if (state.driver && !link.drives) return words.say("needs.other", { client: hud.name(state.driver) });
-    if (need === "wheel") return words.say("needs.wheel");
-    return state.state === "stopped" ? words.say("needs.reset") : "";
   }
 
   #show() {
@@ -245,7 +226,7 @@ export default class Settings {
   /** Show everything that follows the newest state. */
   #showLive() {
     for (const opener of /** @type {NodeListOf<HTMLElement>} */ (this.#element.querySelectorAll("[data-needs]"))) {
-      const why = this.#whyNot(opener.dataset.needs ?? "");
+      const why = whyNot(this.#tools, opener.dataset.needs ?? "");
       opener.setAttribute("aria-disabled", String(why !== "")); // unlike `disabled` it keeps the focus
       /** @type {Element} */ (opener.lastElementChild).textContent = why;
     }
@@ -264,7 +245,7 @@ export default class Settings {
       return line;
     });
     byId("health").replaceChildren(...lines);
-    byId("health-note").textContent = lines.length ? "" : this.#whyNot("link") || words.say("health.none");
+    byId("health-note").textContent = lines.length ? "" : whyNot(this.#tools, "link") || words.say("health.none");
   }
 
   async #changed({ name, type, value, checked }) {

@@ -29,8 +29,8 @@ export const PREFERENCES = {
 /**
  * The list of the parts that load on demand. Each is one module; its default export is a class, constructed once.
  *
- * A part with `open` is a dialog. `under` names the section of the settings that gets a button to open it, labelled by
- * the word `<name>.title`; `needs` says when the button works (`Settings` has the list).
+ * A part with `open` is a dialog. With `needs` it gets a button in the settings, labelled by the word `<name>.title`;
+ * `needs` says when the button works (`whyNot` in dialog.js has the list).
  */
 export const PARTS = {
   sim: { load: () => import("../sim/view.js") },
@@ -40,9 +40,9 @@ export const PARTS = {
   wake: { load: () => import("./wake.js") },
   settings: { load: () => import("../panels/settings.js") },
   pair: { load: () => import("../panels/pair.js") },
-  tune: { load: () => import("../tune/tune.js"), under: "car", needs: "free" },
-  invite: { load: () => import("../panels/invite.js"), under: "car", needs: "link" },
-  power: { load: () => import("../panels/power.js"), under: "car", needs: "link" },
+  tune: { load: () => import("../tune/tune.js"), needs: "free" },
+  invite: { load: () => import("../panels/invite.js"), needs: "link" },
+  power: { load: () => import("../panels/power.js"), needs: "link" },
 };
 
 /**

@@ -15,8 +15,6 @@ const SIDES = /** @type {const} */ (["left", "right"]);
 const STEPS = ["which", "least", "straight", "end"];
 const STRAIGHT = 0.5;
 const SHOW_MS = 60;
-/** Reset appears this long after the stop, so that a thumb that presses STOP several times does not press it. */
-const RESET_AFTER_S = 1.0;
 const FIELDS = `<div class="fields" tabindex="-1">
   <div id="tune-steps"><p id="tune-step" class="note"></p>${"<i></i>".repeat(STEPS.length)}</div>
   <h3 id="tune-what" tabindex="-1"></h3>
@@ -54,7 +52,6 @@ export default class Tune {
   #busy = false;
   #word = "";
   #hindrance = hindrance(null, false);
-  #stoppedAt = Infinity;
 
   /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
@@ -98,10 +95,8 @@ export default class Tune {
 
   #watch() {
     const { link } = this.#tools;
-    const now = clock();
-    this.#car.show(link.state, now);
-    this.#stoppedAt = link.state?.state === "stopped" ? Math.min(this.#stoppedAt, now) : Infinity;
-    this.#hindrance = hindrance(this.#known && !link.weak(now, false) ? link.state : null, this.#busy);
+    this.#car.show(link.state, clock());
+    this.#hindrance = hindrance(this.#known && !link.weak(clock(), false) ? link.state : null, this.#busy);
     this.#enable();
   }
 
@@ -283,8 +278,7 @@ export default class Tune {
     const text = texts.filter(Boolean).join(words.say("gap"));
     if (byId("tune-told").textContent !== text) byId("tune-told").textContent = text;
     const button = byId("tune-fix");
-    const early = this.#hindrance.fix === "reset" && clock() - this.#stoppedAt < RESET_AFTER_S;
-    const fix = early ? "" : this.#hindrance.fix;
+    const fix = this.#hindrance.fix === "reset" && !hud.mayReset ? "" : this.#hindrance.fix;
     const focused = document.activeElement === button;
     button.hidden = !fix;
     button.disabled = fix === "ask.waiting";
