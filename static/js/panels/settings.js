@@ -45,7 +45,15 @@ const OFFERED = Object.entries(PARTS).map(([name, { needs }]) => needs
     <span data-i18n="${name}.title"></span><small></small></button>` : "").join("");
 const WIRING = `<a href="/wiring" target="_blank" data-needs="link"><span data-i18n="wiring"></span><small></small></a>`;
 
-const FIELDS = `<div class="fields" tabindex="-1">
+/** The features that need a secure link, and whether they work here. */
+const SECURE = {
+  tilt: () => isSecureContext && "DeviceOrientationEvent" in globalThis,
+  awake: () => "wakeLock" in navigator,
+  gamepad: () => "getGamepads" in navigator,
+  install: () => isSecureContext,
+};
+
+const fields = () => `<div class="fields" tabindex="-1">
 <section data-page="">
   <nav>${Object.entries(SECTIONS).map(([name, shape]) => `<button id="settings-${name}" type="button">
     ${drawing(shape, "24 24")}<span data-i18n="settings.${name}"></span></button>`).join("")}</nav>
@@ -62,13 +70,15 @@ const FIELDS = `<div class="fields" tabindex="-1">
   ${preference("language")}
 </section>
 <section data-page="phone" hidden>
-  ${toggle("vibration", '<small id="vibration-note"></small>')}
+  ${toggle("vibration", "vibrate" in navigator ? "" : '<small data-i18n="vibration.none"></small>')}
   ${toggle("awake")}
-  <button id="fullscreen" class="wide" type="button"></button>
-  <p id="fullscreen-note" class="note"></p>
+  <button id="fullscreen" class="wide" type="button"${document.fullscreenEnabled ? "" : " hidden"}></button>
+  ${document.fullscreenEnabled ? "" : '<p class="note" data-i18n="fullscreen.none"></p>'}
   <h3 data-i18n="secure.title"></h3>
-  <ul id="secure"></ul>
-  <p id="secure-how" class="note"></p>
+  <ul id="secure">${Object.entries(SECURE).map(([name, works]) => `<li class="${works() ? "there" : ""}"><span
+    ><span data-i18n="secure.${name}"></span><span data-i18n="colon"></span
+    ><span data-i18n="secure.${works() ? "yes" : "no"}"></span></span></li>`).join("")}</ul>
+  <p id="secure-how" class="note" data-i18n="secure.${isSecureContext ? "here" : "how"}"></p>
 </section>
 <section data-page="car" hidden>
   <div class="list">${OFFERED}${WIRING}</div>
@@ -109,7 +119,7 @@ export default class Settings {
   /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
     this.#tools = tools;
-    this.#dialog = new Dialog("settings", tools, FIELDS);
+    this.#dialog = new Dialog("settings", tools, fields());
     this.#element = this.#dialog.element;
     this.#fields = [...this.#element.querySelectorAll("input[name]")].filter(({ name }) => name in PREFERENCES);
     this.#rules = new Rules(tools);
@@ -189,38 +199,10 @@ export default class Settings {
       }
     }
     byId("line").setAttribute("d", curvePath({ deadzone: preferences.get("deadzone"), expo: preferences.get("expo") }));
-    byId("vibration-note").textContent = "vibrate" in navigator ? "" : words.say("vibration.none");
-    this.#showFullscreen();
-    this.#showSecure();
+    byId("fullscreen").textContent = words.say(document.fullscreenElement ? "fullscreen.leave" : "fullscreen.enter");
     this.#showLive();
     const car = link.hello?.car;
     byId("about").textContent = car ? words.say("about", car) : "";
-  }
-
-  #showFullscreen() {
-    const { words } = this.#tools;
-    const able = document.fullscreenEnabled ?? false;
-    byId("fullscreen").hidden = !able;
-    byId("fullscreen").textContent = words.say(document.fullscreenElement ? "fullscreen.leave" : "fullscreen.enter");
-    byId("fullscreen-note").textContent = able ? "" : words.say("fullscreen.none");
-  }
-
-  #showSecure() {
-    const { words } = this.#tools;
-    const features = {
-      tilt: isSecureContext && "DeviceOrientationEvent" in globalThis,
-      awake: "wakeLock" in navigator,
-      gamepad: "getGamepads" in navigator,
-      install: isSecureContext,
-    };
-    const lines = Object.entries(features).map(([name, there]) => {
-      const line = document.createElement("li");
-      line.className = there ? "there" : "";
-      line.textContent = words.say(`secure.${name}`) + words.say("colon") + words.say(there ? "secure.yes" : "secure.no");
-      return line;
-    });
-    byId("secure").replaceChildren(...lines);
-    byId("secure-how").textContent = words.say(isSecureContext ? "secure.here" : "secure.how");
   }
 
   /** Show everything that follows the newest state. */
