@@ -8,7 +8,7 @@
  * Law: a page that hears nothing from the car says "Signal lost"; the last values stay, dimmed.
  */
 
-import { byId } from "../shell/shell.js";
+import { byId, write } from "../shell/shell.js";
 import { clamp, clock } from "../sticks.js";
 import { barOf } from "./facts.js";
 
@@ -408,10 +408,6 @@ export class Hud {
     if (!before.length) return this.#say("why.waiting", { client });
     return this.#say("why.queue", { client, others: before.join(this.#say("comma")) });
   }
-}
-
-function write(element, words) {
-  if (element.textContent !== words) element.textContent = words;
 }
 
 function attribute(element, name, value) {

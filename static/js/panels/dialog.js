@@ -101,16 +101,16 @@ export class Dialog {
    * @param {string} id of the dialog; its title is the word `<id>.title`
    * @param {import("../shell/shell.js").Tools} tools
    * @param {string} fields markup: one element of the class `fields`
-   * @param {{close?: string, stop?: boolean}} options the word on the button in its header that closes it, "" if the
-   *   fields have that button; whether it has STOP
+   * @param {{before?: string, close?: string, stop?: boolean}} options markup before its title; the word on the button
+   *   in its header that closes it, "" if the fields have that button; whether it has STOP
    */
-  constructor(id, { stop, words }, fields, { close = "done", stop: stoppable = true } = {}) {
+  constructor(id, { stop, words }, fields, { before = "", close = "done", stop: stoppable = true } = {}) {
     this.element = document.createElement("dialog");
     this.element.id = id;
     this.element.className = "sheet";
     this.element.setAttribute("aria-labelledby", `${id}-title`);
     this.element.innerHTML = `
-      <header><h2 id="${id}-title" data-i18n="${id}.title"></h2>
+      <header>${before}<h2 id="${id}-title" data-i18n="${id}.title"></h2>
         ${close && `<button class="done" type="button" data-i18n="${close}"></button>`}</header>
       ${stoppable ? '<button class="stop" type="button" data-i18n="stop"></button>' : ""}${fields}`;
     document.body.append(this.element);

@@ -2,6 +2,7 @@
  * Pairing this phone: by the PIN, or by the token of a QR code in the address. Both ask for a name once.
  */
 
+import { write } from "../shell/shell.js";
 import { Dialog, byId, digitsOf, get, post } from "./dialog.js";
 
 const PIN = /^\d{6}$/;
@@ -31,8 +32,7 @@ export default class Pair {
   /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
     this.#tools = tools;
-    this.#dialog = new Dialog("pair", tools, FIELDS, { close: "", stop: false });
-    this.#dialog.element.querySelector("header")?.insertAdjacentHTML("afterbegin", KEY);
+    this.#dialog = new Dialog("pair", tools, FIELDS, { before: KEY, close: "", stop: false });
     this.#dialog.element.querySelector("form")?.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#enter();
@@ -102,7 +102,7 @@ export default class Pair {
     const wait = Math.ceil(Math.max(0, this.#lockedUntil - performance.now()) / 1000);
     if (this.#code === "too_many_tries" && !wait) this.#code = "";
     const why = this.#code && (words.say(`pair.${this.#code}`, { wait }) || words.say("pair.error"));
-    if (byId("pair-error").textContent !== why) byId("pair-error").textContent = why;
+    write(byId("pair-error"), why);
     byId("pair-how").textContent = words.say(this.#token ? "pair.welcome" : "pair.how", { car: this.#car });
     byId("pair-pin").hidden = byId("pair-where").hidden = this.#token !== "";
     byId("pair-go").disabled = wait > 0;

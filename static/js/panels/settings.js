@@ -22,7 +22,8 @@ const LAYOUTS = [
   '<rect x="11" y="7" width="26" height="14" rx="3" transform="rotate(-16 24 14)"/><path d="M39 6q5 8 0 16m-3-3 3 3 4-2"/>',
 ].map((shape) => drawing(shape, "48 28"));
 LAYOUTS[3] += '<small data-i18n="tilt.https"></small>'; // the style sheet shows it where the tile is disabled
-const BACK = drawing('<path d="M15 5l-7 7 7 7"/>', "24 24");
+const BACK = `<button id="settings-back" class="round" type="button" data-i18n-label="back">
+  ${drawing('<path d="M15 5l-7 7 7 7"/>', "24 24")}</button>`;
 const SECTIONS = {
   phone: '<rect x="6.500" y="2" width="11" height="20" rx="2.500"/><path d="M11 18.500h2"/>',
   car: '<rect x="7" y="3" width="10" height="18" rx="3.500"/><path d="M4 5v4m16-4v4M4 15v4m16-4v4M9.500 9h5"/>',
@@ -119,7 +120,7 @@ export default class Settings {
   /** @param {import("../shell/shell.js").Tools} tools */
   constructor(tools) {
     this.#tools = tools;
-    this.#dialog = new Dialog("settings", tools, fields());
+    this.#dialog = new Dialog("settings", tools, fields(), { before: BACK });
     this.#element = this.#dialog.element;
     this.#fields = [...this.#element.querySelectorAll("input[name]")].filter(({ name }) => name in PREFERENCES);
     this.#rules = new Rules(tools);
@@ -132,15 +133,12 @@ export default class Settings {
     for (const field of this.#fields) field.addEventListener("input", () => this.#changed(field));
     byId("fullscreen").addEventListener("click", () => this.#toggleFullscreen());
     document.addEventListener("fullscreenchange", () => this.#show());
-    tools.words.fill(this.#element);
     tools.words.listen(() => this.#show());
     setInterval(() => this.#element.open && this.#showLive(), LIVE_EVERY_MS);
   }
 
   /** Escape and the back gesture of a phone return from a section to the first page. */
   #addBack() {
-    const button = `<button id="settings-back" class="round" type="button" data-i18n-label="back">${BACK}</button>`;
-    byId("settings-title").insertAdjacentHTML("beforebegin", button);
     byId("settings-title").tabIndex = -1;
     byId("settings-back").addEventListener("click", () => this.#go(""));
     const back = (event) => {

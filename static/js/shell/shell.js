@@ -69,6 +69,11 @@ export const PARTS = {
 /** @param {string} id @returns {any} the element; the markup determines its kind */
 export const byId = (id) => document.getElementById(id);
 
+/** Write a text that has changed: a screen reader reads it again. @param {Element} element @param {string} words */
+export function write(element, words) {
+  if (element.textContent !== words) element.textContent = words;
+}
+
 /**
  * Load a thing that the page cannot do without, again and again until it arrives.
  *

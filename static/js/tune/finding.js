@@ -4,7 +4,7 @@
  * The arithmetic is pure. Duty cycles and trims are in [0, 1], times in seconds.
  */
 
-import { byId } from "../shell/shell.js";
+import { byId, write } from "../shell/shell.js";
 
 /** A slower wheel counts as at rest, m/s. */
 const REST = 0.008;
@@ -32,6 +32,7 @@ const STEP = { first: 0.06, last: 0.004 };
 /** @typedef {{swap: boolean, left_invert: boolean, right_invert: boolean, left_trim: number, right_trim: number, min_duty: number}} Calibration */
 /** @typedef {"left"|"right"} Side */
 /** @typedef {{wheel: Side, forward: boolean}} Seen */
+export const SIDES = /** @type {Side[]} */ (["left", "right"]);
 
 /**
  * @param {{from: number, per_s: number}} rise @param {number} held_s time for which the button has been held
@@ -52,7 +53,7 @@ export function riseTo({ from, per_s }, held_s, most) {
 export function directions(now, seen) {
   if (seen.left.wheel === seen.right.wheel) return null;
   const found = { ...now, swap: now.swap !== (seen.left.wheel === "right") };
-  for (const side of /** @type {Side[]} */ (["left", "right"])) {
+  for (const side of SIDES) {
     const { wheel, forward } = seen[side];
     found[`${wheel}_invert`] = now[`${side}_invert`] !== !forward;
     found[`${wheel}_trim`] = now[`${side}_trim`];
@@ -74,12 +75,11 @@ export function minimum(now, began) {
  * @returns {{key: string, side?: Side, percent?: number}[]} facts about it: the words `tune.result.<key>` and their values
  */
 export function resultOf(found) {
-  const sides = /** @type {Side[]} */ (["left", "right"]);
-  const reversed = sides.filter((side) => found[`${side}_invert`]).map((side) => ({ key: "reversed", side }));
+  const reversed = SIDES.filter((side) => found[`${side}_invert`]).map((side) => ({ key: "reversed", side }));
   const wiring = [...(found.swap ? [{ key: "swap" }] : []), ...reversed];
   const ratio = found.left_trim / found.right_trim;
   const percent = Math.round((1 - Math.min(ratio, 1 / ratio)) * 100);
-  const trim = percent ? { key: "slower", side: sides[Number(ratio > 1)], percent } : { key: "even" };
+  const trim = percent ? { key: "slower", side: SIDES[Number(ratio > 1)], percent } : { key: "even" };
   return [...(wiring.length ? wiring : [{ key: "wired" }]), { key: "least", percent: Math.round(found.min_duty * 100) }, trim];
 }
 
@@ -177,7 +177,7 @@ export class TuneCar {
     const ways = { left: way(speeds.left), right: way(speeds.right) };
     Object.assign(this.#drawing.dataset, ways);
     const text = this.#start === null ? this.#turning(ways) : this.#drifting(pose.heading - this.#start);
-    if (this.#text.textContent !== text) this.#text.textContent = text;
+    write(this.#text, text);
   }
 
   #turning(ways) {

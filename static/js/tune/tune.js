@@ -7,11 +7,11 @@
  */
 
 import { Dialog, byId, dress } from "../panels/dialog.js";
+import { write } from "../shell/shell.js";
 import { clock } from "../sticks.js";
-import { Balance, CAR, RISES, TuneCar, directions, hindrance, minimum, resultOf, riseTo } from "./finding.js";
+import { Balance, CAR, RISES, SIDES, TuneCar, directions, hindrance, minimum, resultOf, riseTo } from "./finding.js";
 import { Jogger, calibrate, holdable, pause, readCalibration } from "./jogger.js";
 
-const SIDES = /** @type {const} */ (["left", "right"]);
 const STEPS = ["which", "least", "straight", "end"];
 const STRAIGHT = 0.5;
 const SHOW_MS = 60;
@@ -41,7 +41,6 @@ export default class Tune {
   #jogger;
   #drops;
   #car;
-  #timer = 0;
   /** @type {any} */ #known = null;
   #step = "begin";
   /** @type {"left"|"right"} */ #side = "left";
@@ -70,8 +69,9 @@ export default class Tune {
     byId("tune-reset").addEventListener("click", () => this.#ask(true));
     byId("tune-keep").addEventListener("click", () => this.#ask(false));
     byId("tune-discard").addEventListener("click", () => this.#calibrate(null, "begin"));
-    this.#dialog.element.addEventListener("close", () => this.#closed());
+    this.#dialog.element.addEventListener("close", () => this.#jogger.letGo());
     tools.words.listen(() => this.#show());
+    setInterval(() => this.#dialog.element.open && this.#watch(), SHOW_MS);
   }
 
   async open() {
@@ -79,18 +79,12 @@ export default class Tune {
     this.#known = await readCalibration();
     this.#go("begin");
     await this.#dialog.show();
-    this.#timer = setInterval(() => this.#watch(), SHOW_MS);
     this.#watch();
     while (!this.#known && this.#dialog.element.open) {
       await pause();
       this.#known = await readCalibration();
       this.#show();
     }
-  }
-
-  #closed() {
-    this.#jogger.letGo();
-    clearInterval(this.#timer);
   }
 
   #watch() {
@@ -137,7 +131,7 @@ export default class Tune {
   /** The answers that this step offers, in the order shown. @returns {[string, () => void][]} */
   get #answers() {
     const ways = SIDES.flatMap((wheel) => [true, false].map((forward) => ({ wheel, forward })));
-    const steps = {
+    return {
       begin: [["begin", () => this.#go("which")]],
       which: [
         ...ways.map((seen) => [`saw.${seen.wheel}${seen.forward ? "forward" : "back"}`, () => this.#saw(seen)]),
@@ -150,8 +144,7 @@ export default class Tune {
         ["drift.right", () => this.#drifts("right")],
       ],
       end: [["again", () => this.#go("begin")]],
-    };
-    return steps[this.#step];
+    }[this.#step];
   }
 
   #saw(seen) {
@@ -276,13 +269,13 @@ export default class Tune {
     const key = why || this.#word;
     const texts = [key && words.say(`tune.${key}`, { client: hud.name(link.state?.driver) }), first && words.say("tune.first")];
     const text = texts.filter(Boolean).join(words.say("gap"));
-    if (byId("tune-told").textContent !== text) byId("tune-told").textContent = text;
+    write(byId("tune-told"), text);
     const button = byId("tune-fix");
     const fix = this.#hindrance.fix === "reset" && !hud.mayReset ? "" : this.#hindrance.fix;
     const focused = document.activeElement === button;
     button.hidden = !fix;
     button.disabled = fix === "ask.waiting";
-    if (button.textContent !== words.say(fix)) button.textContent = words.say(fix);
+    write(button, words.say(fix));
     if (focused && !fix) byId("tune-hold").focus();
   }
 }
