@@ -26,7 +26,7 @@ FORGET_TURNS_S = 60.0
 
 
 class Turn(NamedTuple):
-    """The length of a turn, and the time left of the driver's; all of it while nobody drives."""
+    """The length of a turn and the time left of the present one, both in s; without a driver no time has passed."""
 
     for_s: int
     left_s: float
@@ -153,7 +153,8 @@ class Arbiter:
         """Let time pass: grace, turn and idle time end, and the oldest request gets a free wheel."""
         if self._seat and self._seat.left_at is not None and now - self._seat.left_at >= self._grace_s:
             self._free(now)
-        if self._seat and self._requests and self._is_turn_over(now):
+        turn = self.turn(now)
+        if self._seat and self._requests and turn and turn.left_s == 0.0:
             self._on_turn_over(self._seat.client)
             self._free(now)
         if self._seat is NOBODY and now - self._free_since >= FORGET_TURNS_S:
@@ -164,10 +165,6 @@ class Arbiter:
             client = next(iter(self._requests))
             self._seat = _Seat(client, self._requests.pop(client))
             self._active_at = self._turn_began_at = now
-
-    def _is_turn_over(self, now: float) -> bool:
-        turn = self.turn(now)
-        return turn is not None and turn.left_s == 0.0
 
     def _free(self, now: float) -> None:
         self._seat, self._free_since = NOBODY, now

@@ -43,9 +43,8 @@ REAP_S = 0.01  # between a process's end-of-file and its exit code
 READ_BYTES = 65536
 PIPE_BYTES = 1 << 20  # room for a flood of commands; the kernel's default is 64 KiB
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
-_SILENT = Status(
-    0, "", None, (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 1.0, False, [], None
-)  # before the first status
+# before the first status
+_SILENT = Status(0, "", None, (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 1.0, False, [], None)
 Settle = Callable[[str | None], None]  # called once, with the code of a refusal if the command was refused
 
 

@@ -22,9 +22,9 @@ def wiring(l298n: dict[str, Any], left: dict[str, Any], right: dict[str, Any]) -
     """Return the style sheet, then for each language its code, the page and the drawing; all are separated by NUL.
 
     Args:
-        l298n: the values of this section of the configuration.
-        left: likewise.
-        right: likewise.
+        l298n: the options of the section `[l298n]`.
+        left: the options of the section `[left]`.
+        right: the options of the section `[right]`.
     """
     from picar.config import L298NConfig, SideConfig
     from picar.wiring.page import page, style

@@ -211,7 +211,7 @@ def bad_request(problem: str) -> Refused:
 
 
 async def drawn(kind: str, *values: Any) -> bytes:
-    """Return what `draw.py` draws, in a child process.
+    """Return a drawing of `draw.py`, made in a child process.
 
     Raises:
         Refused: it could not be drawn.

@@ -1,6 +1,7 @@
 """The page `/wiring` and its style sheet: the drawing, the table pin by pin, and the notes. No script.
 
-The pages of errors (`web/errorpage.py`) use the same style sheet. The Content-Security-Policy of the page allows no inline style, so the style sheet is a file of its own.
+The Content-Security-Policy of the page allows no inline style, so the style sheet is a file of its own. The pages of
+errors (`web/errorpage.py`) use it too.
 """
 
 from __future__ import annotations

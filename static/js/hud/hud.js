@@ -30,7 +30,6 @@ const LOST_MARGIN_S = 0.1;
 const RESET_AFTER_S = 1.0;
 /** The driver is told that the turn ends at this time before the end, if somebody waits. */
 const TURN_ENDS_S = 10;
-const KEYBOARD = "(hover: hover) and (pointer: fine)";
 /** Codes of refusals that only a faulty page gets; the other refusals show in the state. */
 const MISUNDERSTOOD = new Set(["bad_message", "unknown_type", "bad_value"]);
 /** The gears' shares of the cap. */
@@ -94,7 +93,7 @@ export class Hud {
   #last = { at: -Infinity, mine: false, grace_s: 0 };
   #stoppedAt = Infinity;
   /** The input that the opening hint is about: "touch", "keys" or "gamepad". */
-  #hint = matchMedia(KEYBOARD).matches ? "keys" : "touch";
+  #hint = matchMedia("(hover: hover) and (pointer: fine)").matches ? "keys" : "touch";
 
   /** The first client in line for the wheel, undefined if this page does not drive. @type {string|undefined} */
   request;
