@@ -35,10 +35,11 @@ async def answer_of(module: str, question: str) -> bytes | None:
     try:
         ended = await run(python(module), PYTHON_TIMEOUT_S, question, python_environment())
     except OSError as error:  # TimeoutError is one
-        log.warning("%s cannot run: %s", module, error or "it took too long")
+        log.warning("%s cannot run: %s", module, str(error) or "it took too long")
         return None
     if ended.code:
-        log.warning("%s failed: %s", module, ended.err.decode(errors="replace").strip())
+        reason = ended.err.decode(errors="replace").strip() or f"exit code {ended.code}"
+        log.warning("%s failed: %s", module, reason)
     return None if ended.code else ended.out
 
 

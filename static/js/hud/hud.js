@@ -81,7 +81,7 @@ export class Hud {
   #preferences;
   #notice = { words: () => "", at: -Infinity };
   #limit = { speed: 1, at: -Infinity };
-  /** The speed limit that the car has to confirm before a press drives, null without the wheel. @type {number|null} */
+  /** The highest speed limit that this phone allows, null without the wheel. @type {number|null} */
   #highest = null;
   #spokenAt = 0;
   #reason = "";
@@ -179,13 +179,12 @@ export class Hud {
       this.#limit.at = -Infinity;
       return false;
     }
-    if (this.#highest === null) {
-      this.#highest = this.#own;
-      if (state.speed_limit < this.#highest) this.note("limit.kept", { percent: percent(state.speed_limit) });
-    }
+    const lower = this.#highest === null && state.speed_limit < this.#own;
+    if (lower) this.note("limit.kept", { percent: percent(state.speed_limit) });
+    // A cap that rises raises the limit of this phone, and may uncover the limit of an earlier driver.
+    this.#highest = Math.max(this.#highest ?? 0, this.#own);
     const confirmed = state.speed_limit <= this.#highest;
-    if (confirmed) this.#highest = Infinity; // from now on, a cap that rises may raise it
-    else if (clock() - this.#limit.at > LIMIT_EXPECTED_S) this.#sendLimit(this.#highest);
+    if (!confirmed && clock() - this.#limit.at > LIMIT_EXPECTED_S) this.#sendLimit(this.#highest);
     return confirmed;
   }
 
@@ -208,7 +207,7 @@ export class Hud {
     this.#reason = state?.reason ?? this.#reason;
     page.state = state?.state ?? "gone";
     page.you = state?.you ?? "";
-    if (state) this.#last = { at: clock(), mine: this.#link.drives, grace_s: this.#link.hello.limits.grace_s };
+    if (state) this.#last = { at: clock() - this.#link.quiet(clock()), mine: this.#link.drives, grace_s: this.#link.hello.limits.grace_s };
     this.#stoppedAt = state?.state === "stopped" ? Math.min(this.#stoppedAt, clock()) : Infinity;
     this.#showCar();
     this.#showHost(state?.host ?? {});
@@ -335,7 +334,7 @@ export class Hud {
     hide("reset", about !== "stopped" || !mine || !this.mayReset);
     hide("asks", about !== "asked");
     hide("give", about !== "asked");
-    hide("refuse", about !== "asked");
+    hide("refuse", about !== "asked" || Boolean(state.turn)); // the request waits for the end of the turn
     hide("ask", !state || about === "asked" || this.#quality === "gone");
     byId("ask").classList.toggle("spare", about === "ready" && !state.driver && this.#hint === "touch");
     hide("retry", about !== "gone" && about !== "full");
@@ -360,7 +359,8 @@ export class Hud {
     const link = this.#link;
     const limit_s = link.hello?.command_timeout_s ?? 0.5;
     const age_s = state?.link.age_s ?? null;
-    const patience_s = this.#sender.driving ? limit_s + LOST_MARGIN_S : LOST_S;
+    const hasty = this.#sender.driving || this.#quality === "gone"; // only a new state ends "Signal lost", not a lifted thumb
+    const patience_s = hasty ? limit_s + LOST_MARGIN_S : LOST_S;
     const lost = !state || link.quiet(now) > patience_s;
     const quality = lost ? "gone" : link.clogged(now) ? "weak" : link.slow(now) !== null ? "slow" : "good";
     this.#quality = document.body.dataset.link = quality;

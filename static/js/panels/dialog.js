@@ -11,6 +11,8 @@ import { LANGUAGES, byId, press } from "../shell/shell.js";
 
 /** @type {Record<string, Promise<void>>} requested style sheets */ const dressed = {};
 const DIGIT = /\p{Nd}/u;
+/** A scale that looks like 1 and differs from it, and the time for which the page has it. */
+const UNZOOM = { scale: 1.001, ms: 200 };
 
 /** Load a style sheet once; after a failure, again at the next call. @param {string} href @returns {Promise<void>} */
 export function dress(href) {
@@ -94,8 +96,20 @@ function valueOf(digit) {
   return (code - first) % 10;
 }
 
+/** Undo the pinch zoom of a dialog: without one the page cannot be pinched, and STOP would stay off the screen. */
+function unzoom() {
+  const viewport = /** @type {HTMLMetaElement} */ (document.querySelector("meta[name=viewport]"));
+  const usual = viewport.content;
+  const zoomed = (globalThis.visualViewport?.scale ?? 1) > 1;
+  if (!zoomed || usual.includes("maximum") || document.querySelector("dialog[open]")) return;
+  const { scale, ms } = UNZOOM; // Chromium zooms only to an initial scale that is new
+  viewport.content = usual.replace("initial-scale=1", `initial-scale=${scale}, maximum-scale=${scale}`);
+  setTimeout(() => (viewport.content = usual), ms);
+}
+
 export class Dialog {
   /** @type {HTMLDialogElement} */ element;
+  #letGo;
 
   /**
    * @param {string} id of the dialog; its title is the word `<id>.title`
@@ -104,7 +118,8 @@ export class Dialog {
    * @param {{before?: string, close?: string, stop?: boolean}} options markup before its title; the word on the button
    *   in its header that closes it, "" if the fields have that button; whether it has STOP
    */
-  constructor(id, { stop, words }, fields, { before = "", close = "done", stop: stoppable = true } = {}) {
+  constructor(id, { stop, letGo, words }, fields, { before = "", close = "done", stop: stoppable = true } = {}) {
+    this.#letGo = letGo;
     this.element = document.createElement("dialog");
     this.element.id = id;
     this.element.className = "sheet";
@@ -118,6 +133,7 @@ export class Dialog {
     this.element.querySelector(".done")?.addEventListener("click", () => this.element.close());
     const button = /** @type {HTMLElement|null} */ (this.element.querySelector(".stop"));
     if (button) press(button, stop);
+    this.element.addEventListener("close", unzoom);
     // A press beside the dialog closes it; the release of the press that opened the dialog does not.
     let beside = false;
     this.element.addEventListener("pointerdown", ({ target }) => (beside = target === this.element));
@@ -134,6 +150,7 @@ export class Dialog {
     await dress("/static/panels.css");
     if (this.element.open) return;
     document.body.append(this.element); // in the order of opening: the style sheet hides all but the last one
+    this.#letGo(); // a press may have begun while the dialog was loading
     this.element.showModal();
   }
 }

@@ -5,10 +5,12 @@
  * Preferences stay in the localStorage of this browser; a stored value that is not (or no longer) valid counts as the default.
  */
 
-import { Changing, clock } from "../sticks.js";
+import { Changing } from "../sticks.js";
 
 const PLACE = "picar";
 const RETRY_MS = 1000;
+/** A click follows its finger within this time. */
+const CLICK_MS = 300;
 const BUZZ_MS = { stopped: [160], failsafe: [60, 60, 60], limit: [15] };
 export const LANGUAGES = ["en", "zh-CN"];
 
@@ -188,22 +190,26 @@ export class Words extends Changing {
 /**
  * Call `act` when a finger comes up on the button: a browser sends no click for a second finger.
  *
+ * The finger must have come down on the visible button. A browser sends a click, and after a hang a pointerdown, also
+ * for a finger that was there before the button appeared.
+ *
  * @param {string} id of the button @param {() => void} act
  */
 export function tap(id, act) {
   const button = byId(id);
   /** @type {number|null} */ let pointer = null;
-  let actedAt = -Infinity;
-  button.addEventListener("pointerdown", (event) => (pointer = event.pointerId));
-  button.addEventListener("pointerup", (event) => {
-    const over = document.elementFromPoint(event.clientX, event.clientY);
-    if (event.pointerId !== pointer || !button.contains(over)) return;
+  let [shownAt, liftedAt] = [-Infinity, -Infinity]; // ms, as the timeStamp of an event
+  new MutationObserver(() => (shownAt = performance.now())).observe(button, { attributeFilter: ["hidden"] });
+  button.addEventListener("pointerdown", ({ pointerId, timeStamp }) => timeStamp > shownAt && (pointer = pointerId));
+  addEventListener("pointercancel", ({ pointerId }) => pointerId === pointer && (pointer = null));
+  addEventListener("pointerup", ({ pointerId, clientX, clientY, timeStamp }) => {
+    liftedAt = timeStamp;
+    if (pointerId !== pointer) return;
     pointer = null;
-    actedAt = clock();
-    act();
+    if (button.contains(document.elementFromPoint(clientX, clientY))) act();
   });
   // Keyboard and screen readers; the click that follows a finger does not count.
-  button.addEventListener("click", () => clock() - actedAt > 0.3 && act());
+  button.addEventListener("click", ({ timeStamp }) => timeStamp - liftedAt > CLICK_MS && act());
 }
 
 /** A STOP button acts on the press. @param {HTMLElement} button @param {() => void} stop */
