@@ -43,6 +43,14 @@ async def box_of(phone: Phone, name: str) -> FloatRect:
     return box
 
 
+async def driving(new_phone: NewPhone, url: str, **options: Any) -> Phone:
+    """Open a phone that drives straight on until the key W comes up."""
+    phone = await new_phone(url, **options)
+    await phone.page.keyboard.down("KeyW")
+    await phone.in_state("armed")
+    return phone
+
+
 def apart(one: FloatRect, other: FloatRect) -> bool:
     return (
         one["x"] + one["width"] <= other["x"]
@@ -56,9 +64,7 @@ def apart(one: FloatRect, other: FloatRect) -> bool:
 async def test_a_driver_without_signal_reads_that_the_car_stops_and_later_that_nothing_is_known(
     car: Product, new_phone: NewPhone, locale: str
 ) -> None:
-    phone = await new_phone(car.url, locale=locale)
-    await phone.page.keyboard.down("KeyW")
-    await phone.in_state("armed")
+    phone = await driving(new_phone, car.url, locale=locale)
     stop = await box_of(phone, "stop")
     await phone.context.set_offline(True)
     await phone.reads("alert", LOST_DRIVER[locale])
@@ -81,9 +87,7 @@ async def test_a_driver_without_signal_reads_that_the_car_stops_and_later_that_n
 async def test_a_spectator_without_signal_knows_nothing(
     car: Product, new_phone: NewPhone, locale: str
 ) -> None:
-    phone = await new_phone(car.url, locale=locale)
-    await phone.page.keyboard.down("KeyW")
-    await phone.in_state("armed")
+    phone = await driving(new_phone, car.url, locale=locale)
     other = await new_phone(car.url, locale=locale)
     await other.reads("state", OTHER[locale])
     await other.context.set_offline(True)
@@ -96,9 +100,7 @@ async def test_a_spectator_without_signal_knows_nothing(
 async def test_stop_keeps_its_place_and_reset_comes_a_second_later_beside_the_state(
     car: Product, new_phone: NewPhone, locale: str
 ) -> None:
-    phone = await new_phone(car.url, locale=locale)
-    await phone.page.keyboard.down("KeyW")
-    await phone.in_state("armed")
+    phone = await driving(new_phone, car.url, locale=locale)
     stop = await box_of(phone, "stop")
     await phone.page.evaluate(
         """() => {
@@ -149,9 +151,7 @@ ENTER = {
 async def test_a_request_is_a_slim_bar_that_covers_nothing_of_the_driving(
     car: Product, new_phone: NewPhone, locale: str, size: tuple[int, int]
 ) -> None:
-    phone = await new_phone(car.url, locale=locale, viewport={"width": size[0], "height": size[1]})
-    await phone.page.keyboard.down("KeyW")
-    await phone.in_state("armed")
+    phone = await driving(new_phone, car.url, locale=locale, viewport={"width": size[0], "height": size[1]})
     names = ("left", "right", "news", "gears", "stop", "throttle", "steering")
     before = {name: await box_of(phone, name) for name in names}
     other = await new_phone(car.url, locale=locale)

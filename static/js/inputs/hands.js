@@ -7,11 +7,11 @@
  * the thumb is lifted, however far the thumb goes: a thumb that comes back to its place must not find reverse there.
  *
  * Keyboard: WASD and arrows drive, Space is STOP, [ and ] change the speed limit. A tap of a steering key is a small
- * correction, and holding it rises to full; Shift halves both axes. A released key is zero at once. By `event.code`, so that the place of
- * the key counts and not its letter; by `event.key` where there is no code (remotes, on-screen keyboards, remote
- * desktops). Space stops with any modifier, in dialogs too, and with the focus anywhere but in a text field. Other keys
- * in a form field and shortcuts (Ctrl, Alt, Meta) are left alone; a shortcut pressed while driving releases the keys,
- * because macOS loses the keyup of a letter under Meta.
+ * correction, and while the key is held the steering rises to full; Shift halves both axes. A released key is zero at
+ * once. The place of a key counts, not its letter (`event.code`); `event.key` counts where there is no code (remotes,
+ * on-screen keyboards, remote desktops). Space stops with any modifier, in dialogs too, and with the focus anywhere but
+ * in a text field. Other keys in a form field and shortcuts (Ctrl, Alt, Meta) are left alone; a shortcut pressed while
+ * driving releases the keys, because macOS loses the keyup of a letter under Meta.
  */
 
 import { clock } from "../sticks.js";

@@ -71,7 +71,7 @@ export const PARTS = {
 /** @param {string} id @returns {any} the element; the markup determines its kind */
 export const byId = (id) => document.getElementById(id);
 
-/** Write a text that has changed: a screen reader reads it again. @param {Element} element @param {string} words */
+/** Write a text unless it is there: a screen reader reads each written text. @param {Element} element @param {string} words */
 export function write(element, words) {
   if (element.textContent !== words) element.textContent = words;
 }
