@@ -202,6 +202,23 @@ async def test_the_knob_springs_up_under_the_thumb_follows_it_and_springs_back(
     await until_at(knob, rest)
 
 
+async def test_a_knob_that_leaves_its_pad_covers_neither_stop_nor_a_meter(
+    car: Product, new_phone: NewPhone
+) -> None:
+    for size, pad, place, way in (
+        ((390, 844), "throttle", (-0.6, 0.9), (0, -40)),
+        ((800, 360), "steering", (-0.9, 0), (-30, 0)),
+    ):
+        phone = await new_phone(car.url, viewport={"width": size[0], "height": size[1]})
+        await phone.touch(pad, *place)
+        await phone.slide(pad, *way)
+        await until(lambda phone=phone: phone.drives() and any(phone.drives()[-1]), "the stick moves")  # type: ignore[misc]
+        assert await phone.covered("stop", "left", "right") == []
+        await phone.lift(pad)
+        await phone.press("ask")
+        await phone.seen("body[data-you=spectator]")
+
+
 async def centre_of(element: Locator, x: float = 0, y: float = 0) -> tuple[float, float]:
     """Return a place of an element, px; (0, 0) is its centre, (1, 1) its lower right corner."""
     box = await element.bounding_box()
