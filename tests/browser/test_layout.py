@@ -124,6 +124,19 @@ async def test_nothing_jumps_overlaps_or_is_cut(car: Product, new_phone: NewPhon
     assert sorted(shown) == sorted(STATES)
 
 
+@pytest.mark.parametrize("layout", ["stick", "arrows", "tilt"])
+async def test_every_layout_fits(car: Product, new_phone: NewPhone, layout: str) -> None:
+    faults: list[tuple[Any, ...]] = []
+    for swap in ("false", "true"):
+        phone = await new_phone()
+        await phone.page.add_init_script(f'localStorage.picar = \'{{"layout": "{layout}", "swap": {swap}}}\'')
+        await phone.open(car.url)
+        for size in SIZES:
+            await resized(phone, size)
+            faults += [(swap, size, fault) for fault in await phone.page.evaluate(FAULTS, False)]
+    assert not faults, "\n".join(map(str, faults))
+
+
 PICTURES = {
     "white": "#fff",
     "black": "#000",

@@ -45,7 +45,7 @@ async def second(phone: Phone, wheels: Wheels, car: Product, new_phone: NewPhone
 async def test_a_second_phone_watches_and_is_told_who_drives(phone: Phone, second: Phone) -> None:
     driver = phone.state["driver"]
     await second.seen("body[data-you=spectator]")
-    await second.reads("driver", "Another phone drives")
+    await second.reads("driver", "Driver: Someone else")
     await second.seen("#steering[aria-disabled=true]")
     await second.down("throttle", y=-0.5)
     await second.down("steering", x=0.5)

@@ -28,7 +28,7 @@ READY = {"en-GB": "Ready", "zh-CN": "就绪"}
 STOPPED = {"en-GB": "Stopped", "zh-CN": "已急停"}
 OTHER = {"en-GB": "Someone else is driving", "zh-CN": "他人正在驾驶"}
 MINE = {"en-GB": "You are driving", "zh-CN": "由你驾驶"}
-WANTS = {"en-GB": "Another phone wants to drive.", "zh-CN": "另一部手机 想驾驶。"}
+WANTS = {"en-GB": "Someone else wants to drive.", "zh-CN": "其他人想驾驶。"}
 
 
 @pytest.fixture

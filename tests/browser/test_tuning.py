@@ -213,7 +213,7 @@ async def test_a_car_that_is_wired_turned_and_matched_wrong_drives_straight_in_t
         if abs(drift) < 0.05:
             break
         await phone.page.click(f"#tune-drift-{'left' if drift > 0 else 'right'}")
-        await phone.reads("tune-told", "The car uses this now.")
+        await phone.reads("tune-told", "Saved: the car uses the new values.")
         if await phone.page.inner_text("#tune-what") == "The car is tuned":
             break
         drift = await drives_off_by(phone, eyes)
