@@ -84,7 +84,7 @@ async def test_a_stranger_is_asked_for_the_pin_and_drives_with_it(car: Product, 
     other = await stranger(car, new_phone)
     await pair(other, pin_of(car), "Ben")
     await other.seen("body[data-link=good]")
-    await other.reads("driver", "Mia drives")
+    await other.reads("driver", "Driver: Mia")
     await other.insist("ask", "#ask[disabled]")
     await phone.reads("asks", "Ben wants to drive.")
 
