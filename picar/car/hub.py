@@ -44,6 +44,9 @@ LISTED = 5  # each state lists the first clients that ask for the wheel, with th
 ALONE_PULSE_S = 0.5
 DRIVING_PULSE_S = 0.06  # at most; normally a beat of the motor process causes a pulse every 0.05 s
 _CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
+_NOT_ASKED = "this client does not ask for the wheel"
+_NOT_DENIED = f"{_NOT_ASKED}, or turns are set: then it waits for the end of one"
+_AWAITED = "a client waits for the end of this turn"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 
 
@@ -150,11 +153,11 @@ class Hub:
                 if not self._arbiter.release(seat.id, now):
                     return "not_driver"
             case protocol.Grant(client=other):
-                _named(self._arbiter.grant(seat.id, other, now))
+                _accepted(self._arbiter.grant(seat.id, other, now), _NOT_ASKED)
             case protocol.Deny(client=other):
-                _named(self._arbiter.deny(seat.id, other))
+                _accepted(self._arbiter.deny(seat.id, other), _NOT_DENIED)
             case protocol.SetTurns(for_s=for_s):
-                self._arbiter.set_turns(seat.id, for_s, now)
+                _accepted(self._arbiter.set_turns(seat.id, for_s, now), _AWAITED)
             case protocol.Reset():
                 self.channel.reset(sent_at, deadline, seat.settle)
             case protocol.Limit(speed=speed):
@@ -312,7 +315,7 @@ class Hub:
         )
 
 
-def _named(done: bool) -> None:
-    """Refuse a grant or a deny that names no client in the line for the wheel."""
+def _accepted(done: bool, sentence: str) -> None:
+    """Refuse a value that the arbiter does not accept."""
     if not done:
-        raise ProtocolError("bad_value", "this client does not ask for the wheel")
+        raise ProtocolError("bad_value", sentence)

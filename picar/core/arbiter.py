@@ -11,6 +11,7 @@ Laws:
 - A client that has gone neither drives nor requests.
 - The oldest request is served first.
 - A turn ends only while a client requests the wheel; until then its driver drives on. It ends also while the car moves.
+- While a client waits for the end of a turn, the driver can neither deny its request nor change the turns.
 - Turns last for all drivers, until a driver unsets them or the wheel has been free for `FORGET_TURNS_S`.
 """
 
@@ -128,12 +129,15 @@ class Arbiter:
         return True
 
     def deny(self, driver: str, client: str) -> bool:
-        """Refuse a request. Returns False like `grant`."""
-        return self.may_drive(driver) and self._requests.pop(client, None) is not None
+        """Refuse a request. Returns False like `grant`, and while turns are set: the client waits for the end of one."""
+        return self.may_drive(driver) and not self._turn_s and self._requests.pop(client, None) is not None
 
     def set_turns(self, driver: str, for_s: int, now: float) -> bool:
-        """Set the length of all turns, one of `TURNS_S`; the driver's begins now. Returns False unless it drives."""
-        if not self.may_drive(driver):
+        """Set the length of all turns, one of `TURNS_S`; the driver's begins now.
+
+        Returns False unless it drives, and while a client waits for the end of its turn.
+        """
+        if not self.may_drive(driver) or (self._turn_s and self._requests):
             return False
         self._turn_s, self._turn_began_at = for_s, now
         return True

@@ -156,7 +156,7 @@ async def test_a_driver_cannot_refuse_or_put_off_whoever_waits_for_the_end_of_a_
     second = await new_phone(car.url)
     await phone.take_the_wheel()
     await phone.settings("car")
-    await phone.page.check("[name=turn][value='300']")
+    await phone.page.click("label:has([name=turn][value='300'])")
     await until(lambda: (phone.state["turn"] or {}).get("for_s") == 300, "turns of five minutes")
     await second.press("ask")
     await phone.reads("turn-note", "Somebody waits for the end of this turn.")

@@ -76,3 +76,20 @@ async def test_a_driver_sets_turns_on_a_fresh_state_and_nobody_else_does(car: Pr
         await phone.until(lambda s: s["turn"] and s["turn"]["for_s"] == 300)
         await phone.ask("turn", for_s=0)
         await phone.until(lambda s: s["turn"] is None)
+
+
+async def test_a_driver_cannot_dodge_the_end_of_a_turn_for_which_somebody_waits() -> None:
+    async with Product(config=PATIENT) as car, Client(car.url) as phone, Client(car.url) as other:
+        await phone.take()
+        await phone.ask("turn", for_s=300)
+        await other.ask("take")
+        await phone.until(lambda s: s["requests"] == [other.id])
+        await phone.send(type="deny", client=other.id)
+        await phone.until_error("bad_value")
+        for for_s in (0, 300):
+            phone.errors.clear()
+            await phone.ask("turn", for_s=for_s)
+            await phone.until_error("bad_value")
+        await phone.hears(3)
+        assert phone.state["requests"] == [other.id]
+        assert phone.state["turn"]["left_s"] < 300

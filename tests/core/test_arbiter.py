@@ -100,9 +100,13 @@ TABLE: list[tuple[str, list[Step], str | None, list[str]]] = [
     ("the next driver's turn is as long", [turns(60, NOW), take("c2", NOW + 1), take("c3", NOW + 1), busy(NOW + 59.0), wait(NOW + 60.0), busy(NOW + 119.0), wait(NOW + 119.9)], "c2", ["c3"]),
     ("and ends", [turns(60, NOW), take("c2", NOW + 1), take("c3", NOW + 1), busy(NOW + 59.0), wait(NOW + 60.0), busy(NOW + 119.0), wait(NOW + 120.0)], "c3", []),
     ("a turn begins when it is set", [busy(NOW + 50), take("c2", NOW + 50), turns(60, NOW + 51), busy(NOW + 110), wait(NOW + 110)], "c1", ["c2"]),
-    ("no turns, no end", [turns(60, NOW), take("c2", NOW + 1), busy(NOW + 59.0), turns(0, NOW + 59.0), busy(NOW + 600.0), wait(NOW + 600.0)], "c1", ["c2"]),
+    ("no turns, no end", [turns(60, NOW), turns(0, NOW + 59.0), busy(NOW + 59.0), take("c2", NOW + 59.0), busy(NOW + 600.0), wait(NOW + 600.0)], "c1", ["c2"]),
     ("a reload goes on with its turn", [turns(60, NOW), take("c2", NOW + 1), busy(NOW + 59.0), lambda a: a.left("c1", NOW + 59), lambda a: a.joined("c4", "s1", NOW + 59.1), wait(NOW + 60.0)], "c2", []),
     ("a turn ends also while its driver is away", [turns(60, NOW), take("c2", NOW + 1), busy(NOW + 59.0), lambda a: a.left("c1", NOW + 59), wait(NOW + 60.0)], "c2", []),
+    ("a driver does not dodge the end of a turn by turning all requests down", [turns(60, NOW), take("c2", NOW + 1), lambda a: a.deny("c1", "c2"), busy(NOW + 59.0), wait(NOW + 60.0)], "c2", []),
+    ("nor by unsetting the turns", [turns(60, NOW), take("c2", NOW + 1), turns(0, NOW + 59.0), busy(NOW + 59.0), wait(NOW + 60.0)], "c2", []),
+    ("nor by setting them again", [turns(60, NOW), take("c2", NOW + 1), turns(60, NOW + 59.0), busy(NOW + 59.0), wait(NOW + 60.0)], "c2", []),
+    ("while nobody asks, they may be set again", [turns(60, NOW), turns(60, NOW + 59.0), busy(NOW + 59.0), take("c2", NOW + 59.5), wait(NOW + 60.0)], "c1", ["c2"]),
     ("a spectator sets no turns", [take("c2", NOW + 1), lambda a: a.set_turns("c2", 60, NOW), busy(NOW + 600.0), wait(NOW + 600.0)], "c1", ["c2"]),
     ("a spectator that leaves changes nothing", [lambda a: a.left("c9", NOW + 1)], "c1", []),
 ]  # fmt: skip
@@ -370,7 +374,7 @@ class ThreeBrowsers(RuleBasedStateMachine):
     @rule(data=st.data())
     def deny(self, data: st.DataObject) -> None:
         giver, client = self.someone(data), self.someone(data)
-        may = giver == self.driver and client in self.line
+        may = giver == self.driver and client in self.line and not self.turn_s
         assert self.arbiter.deny(giver, client) is may
         if may:
             self.line.remove(client)
@@ -385,7 +389,7 @@ class ThreeBrowsers(RuleBasedStateMachine):
     @rule(data=st.data(), for_s=st.sampled_from([0, 1, 3, 8, 60]))
     def set_turns(self, data: st.DataObject, for_s: int) -> None:
         client = self.someone(data)
-        may = client == self.driver
+        may = client == self.driver and not (self.turn_s and self.line)
         assert self.arbiter.set_turns(client, for_s, self.now) is may
         if may:
             self.turn_s, self.turn_began = for_s, self.now
@@ -424,6 +428,7 @@ class ThreeBrowsers(RuleBasedStateMachine):
             expected = self.arbiter.requests[0]
             self.now += max(IDLE_S, GRACE_S) + 0.001  # (now + 5) - now may be a bit less than 5
             self.arbiter.tick(self.now)
+            self.let_pass()
             assert self.arbiter.driver == expected
 
 

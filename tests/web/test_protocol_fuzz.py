@@ -65,7 +65,8 @@ class AnythingGoes(Conversation):
             self._connect(f"browser-{next(SESSIONS)}")
         resting = ("disarmed", "stopped")
         self._wait(lambda: self.stage.snapshot()["state"] in resting, "the last example is over")
-        self.model.state = self.stage.snapshot()["state"]
+        snapshot = self.stage.snapshot()
+        self.model.state, self.model.turns = snapshot["state"], snapshot["turn"] is not None
         if self.model.state == "stopped":
             self._take(self.peers[0])
             self._reset(self.peers[0])
@@ -196,7 +197,7 @@ class AnythingGoes(Conversation):
     @rule(i=who, for_s=st.sampled_from([0, 300]), fresh=mostly)
     def turn(self, i: int, for_s: int, fresh: bool) -> None:
         peer = self._driver_or(i)
-        code = self.model.turn(peer.id, fresh)
+        code = self.model.turn(peer.id, for_s, fresh)
         self._send(peer, code, type="turn", for_s=for_s, tick=self._tick(peer, fresh))
 
     @rule(i=who, what=st.sampled_from(sorted(NONSENSE)))

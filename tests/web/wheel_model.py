@@ -31,6 +31,7 @@ class WheelModel:
     asking: dict[str, str] = field(default_factory=dict)
     state: str = "disarmed"
     speed_limit: float = 1.0
+    turns: bool = False
     connected: set[str] = field(default_factory=set)
 
     @property
@@ -95,6 +96,8 @@ class WheelModel:
         """Not you."""
         if not self.drives(client):
             return "not_driver"
+        if self.turns:
+            return "bad_value"
         return ACCEPTED if self.asking.pop(other, None) is not None else "bad_value"
 
     def drive(self, client: str, neutral: bool, fresh: bool, in_order: bool) -> str:
@@ -112,11 +115,16 @@ class WheelModel:
         self.state = "armed"
         return ACCEPTED
 
-    def turn(self, client: str, fresh: bool) -> str:
+    def turn(self, client: str, for_s: int, fresh: bool) -> str:
         """Turns of five minutes, longer than a test lasts; or none."""
         if not self.drives(client):
             return "not_driver"
-        return ACCEPTED if fresh else "stale"
+        if not fresh:
+            return "stale"
+        if self.turns and self.asking:
+            return "bad_value"
+        self.turns = for_s > 0
+        return ACCEPTED
 
     def calibrate(self, client: str, fresh: bool) -> str:
         """Other motors; of a car that stands."""

@@ -59,7 +59,8 @@ export class Rules {
     const { link, words } = this.#tools;
     const turn = link.state?.turn;
     const for_s = clock() - this.#turn.at < TURN_EXPECTED_S ? this.#turn.for_s : (turn?.for_s ?? 0);
-    const why = whyNot(this.#tools, "wheel");
+    const awaited = turn && link.state.requests.length ? words.say("turn.awaited") : "";
+    const why = whyNot(this.#tools, "wheel") || awaited;
     byId("choice-turn").disabled = why !== "";
     for (const field of byId("choice-turn").elements) field.checked = Number(field.value) === for_s;
     const runs = turn && link.state.driver;
