@@ -36,7 +36,7 @@ const letGo = () => releases.forEach((release) => release());
 const tools = {
   ...{ preferences, words, link, sticks, hud, stop, letGo },
   note: (key, values) => hud.note(key, values),
-  limit: (step) => changeLimit(hud.limit + step),
+  limit: (step) => link.drives && changeLimit(hud.limit + step),
   lifted: () => sender.lifted(),
   onLetGo: (release) => releases.push(release),
   open: (name, options) => parts.open(name, options),

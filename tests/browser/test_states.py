@@ -180,7 +180,7 @@ async def test_a_turn_is_counted_down_beside_the_driver_and_its_end_is_announced
     await talked(phone, change)
     await phone.open(car.url)
     await phone.take_the_wheel()
-    await phone.reads("driver", "You are driving · 0:42")
+    await phone.reads("driver", "0:42 · You are driving")
     other = await new_phone(car.url)
     await other.insist("ask", "#ask[disabled]")
     change["state"] = {"turn": {"for_s": 60, "left_s": 9.6}}
@@ -244,3 +244,39 @@ async def test_the_first_hint_fits_the_device(car: Product, new_phone: NewPhone)
     assert key["height"] >= 80, "the keys are shown large"
     await laptop.page.evaluate("() => dispatchEvent(new Event('gamepadconnected'))")
     await laptop.reads("why", "Left stick: drive.")
+
+
+async def test_a_gear_takes_a_free_wheel_and_is_the_limit(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone(car.url)
+    await phone.tap("gear2")
+    await phone.seen("body[data-you=driver]")
+    await phone.seen("#gear2[aria-pressed=true]")
+    await until(lambda: phone.state["speed_limit"] == 0.6, "the second gear")
+    other = await new_phone(car.url)
+    await other.seen("#gear3[disabled]")
+
+
+async def test_a_keyboard_finds_reset(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone(car.url, has_touch=False)
+    await phone.page.keyboard.down("KeyW")
+    await phone.in_state("armed")
+    await phone.page.keyboard.press("Space")
+    await phone.page.keyboard.up("KeyW")
+    await phone.seen("#reset:focus")
+    await phone.page.keyboard.press("Space")
+    await phone.hears(3)
+    await phone.in_state("stopped")
+    await phone.page.keyboard.press("Enter")
+    await phone.in_state("disarmed")
+
+
+async def test_no_notice_replaces_what_a_car_without_signal_does(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone(car.url)
+    change: dict[str, Any] = {"state": {"state": "failsafe", "reason": "commands_stale"}}
+    laptop = await new_phone()
+    await talked(laptop, change)
+    await laptop.open(car.url)
+    await laptop.seen("body[data-card=failsafe]")
+    await laptop.page.evaluate("() => dispatchEvent(new Event('gamepadconnected'))")
+    await laptop.reads("why", "No commands for 0.5 s")
+    await phone.page.close()

@@ -79,10 +79,12 @@ export class Hud {
   #sender;
   #say;
   #preferences;
-  #notice = { words: () => "", at: -Infinity };
+  #notice = { key: "", words: () => "", at: -Infinity };
   #limit = { speed: 1, at: -Infinity };
   /** The highest speed limit that this phone allows, null without the wheel. @type {number|null} */
   #highest = null;
+  /** The limit that was chosen with a free wheel, which it takes. */
+  #chosen = 0;
   #spokenAt = 0;
   #reason = "";
   #restartedAt = -Infinity;
@@ -148,12 +150,19 @@ export class Hud {
     return clock() - this.#stoppedAt >= RESET_AFTER_S;
   }
 
-  /** Set the speed limit of the car and of this phone. @param {number} wanted share of max_speed @returns {boolean} false without the wheel */
+  /** Set the speed limit of the car and of this phone; this takes a free wheel. @param {number} wanted share of max_speed @returns {boolean} false while another client drives */
   changeLimit(wanted) {
-    if (!this.#link.drives) return false;
+    if (!this.#mayTake) return false;
     this.#preferences.set("limit", within(LEAST_LIMIT, wanted / this.cap, 1));
-    this.#sendLimit(this.#round(wanted));
+    if (this.#link.drives) this.#sendLimit(this.#round(wanted));
+    else if (this.#link.request("take")) this.#chosen = this.#round(wanted);
     return true;
+  }
+
+  /** Whether this page has the wheel, or nobody has. */
+  get #mayTake() {
+    const { state, drives } = this.#link;
+    return state !== null && (drives || !state.driver);
   }
 
   #round(speed) {
@@ -177,8 +186,11 @@ export class Hud {
     if (!drives) {
       this.#highest = null;
       this.#limit.at = -Infinity;
+      if (state?.driver) this.#chosen = 0;
       return false;
     }
+    if (this.#chosen) this.#sendLimit(this.#chosen);
+    this.#chosen = 0;
     const lower = this.#highest === null && state.speed_limit < this.#own;
     if (lower) this.note("limit.kept", { percent: percent(state.speed_limit) });
     // A cap that rises raises the limit of this phone, and may uncover the limit of an earlier driver.
@@ -195,7 +207,7 @@ export class Hud {
 
   /** Show a notice for some seconds. @param {string} key of the words @param {object} values for its {names} */
   note(key, values = {}) {
-    this.#notice = { words: () => this.#say(key, values), at: clock() };
+    this.#notice = { key, words: () => this.#say(key, values), at: clock() };
     this.#showNews(clock());
   }
 
@@ -204,7 +216,7 @@ export class Hud {
     const state = this.#link.state;
     const page = document.body.dataset;
     if (state?.reason === "started" && !["", "started"].includes(this.#reason)) this.#restartedAt = clock();
-    this.#reason = state?.reason ?? this.#reason;
+    if (state) this.#reason = state.reason ?? "driven";
     page.state = state?.state ?? "gone";
     page.you = state?.you ?? "";
     if (state) this.#last = { at: clock() - this.#link.quiet(clock()), mine: this.#link.drives, grace_s: this.#link.hello.limits.grace_s };
@@ -243,8 +255,8 @@ export class Hud {
     const mine = state?.you === "driver";
     const taken = Boolean(state?.driver) && !mine;
     const who = this.#say(mine ? "driver.you" : taken ? "driver.other" : "driver.none", { client: this.name(state?.driver) });
-    const turn = state?.driver && state.turn ? ` · ${timeOf(state.turn.left_s)}` : "";
-    text("driver", state ? who + turn : "");
+    const turn = state?.driver && state.turn ? `${timeOf(state.turn.left_s)} · ` : "";
+    text("driver", state ? turn + who : "");
     const waiting = state?.waiting;
     text("ask", this.#say(`ask.${mine ? "release" : waiting ? "waiting" : taken ? "other" : "take"}`));
     byId("ask").disabled = Boolean(waiting);
@@ -294,17 +306,17 @@ export class Hud {
   }
 
   #showLimit() {
-    const mine = this.#link.drives;
+    const may = this.#mayTake;
     text("speed", `${percent(this.limit)}%`);
     text("cap", this.ownersCap < 1 ? this.#say("limit.owner", { cap: percent(this.ownersCap) }) : "");
     byId("hud").dataset.capped = String(this.cap < 1);
     property(byId("hud"), "--cap", String(this.cap * (this.#link.hello?.limits.max_speed ?? 1)));
-    byId("slower").disabled = !mine || this.limit <= LEAST_LIMIT;
-    byId("faster").disabled = !mine || this.limit >= this.cap;
+    byId("slower").disabled = !may || this.limit <= LEAST_LIMIT;
+    byId("faster").disabled = !may || this.limit >= this.cap;
     GEARS.forEach((share, index) => {
       const speed = share * this.cap;
       const gear = byId(`gear${index + 1}`);
-      gear.disabled = !mine;
+      gear.disabled = !may;
       attribute(gear, "aria-pressed", String(Math.abs(speed - this.limit) < 0.005));
       attribute(gear, "aria-label", this.#say(`gear.${index + 1}`, { percent: percent(speed) }));
     });
@@ -331,7 +343,10 @@ export class Hud {
 
   #showActions(about, state) {
     const mine = state?.you === "driver";
-    hide("reset", about !== "stopped" || !mine || !this.mayReset);
+    const resets = about === "stopped" && mine && this.mayReset;
+    const appears = resets && byId("reset").hidden;
+    hide("reset", !resets);
+    if (appears && this.#hint === "keys" && !document.activeElement?.closest("button, dialog")) byId("reset").focus();
     hide("asks", about !== "asked");
     hide("give", about !== "asked");
     hide("refuse", about !== "asked" || Boolean(state.turn)); // the request waits for the end of the turn
@@ -383,7 +398,8 @@ export class Hud {
       const age = milliseconds(this.#link.slow(now) ?? 0);
       return this.#say("why.slow", { age, limit: milliseconds(limit_s) });
     }
-    if (now - this.#notice.at < NOTICE_S) return this.#notice.words();
+    const urgent = about === "gone" || about === "failsafe"; // no other notice replaces what the car does
+    if (now - this.#notice.at < NOTICE_S && (!urgent || this.#notice.key === "lost.stop")) return this.#notice.words();
     if (about === "watching") return this.#whyWatching(state);
     if (about === "gone" && state) return "";
     if (!state || ["stopped", "asked", "handover", "outdated"].includes(about)) return this.#say(`why.${about}`);
