@@ -123,6 +123,7 @@ async def test_a_spectator_stops_the_car_and_has_to_take_the_wheel_before_a_rese
     await phone.reads("alert", "Someone pressed STOP.")
     await watcher.reads("ask", "Ask for the wheel")
     await phone.lift("throttle")
+    await phone.seen("#reset:not([hidden])")
     await phone.tap("ask")  # gives up the wheel
     await watcher.reads("ask", "Take the wheel")
     await watcher.take_the_wheel()

@@ -145,7 +145,7 @@ export class Hud {
     return this.#round(this.#preferences.get("limit") * this.cap);
   }
 
-  /** Whether the stop is old enough for Reset to be shown. */
+  /** Whether this page saw the stop, and has had the wheel, for long enough that Reset may be shown. */
   get mayReset() {
     return clock() - this.#stoppedAt >= RESET_AFTER_S;
   }
@@ -220,7 +220,9 @@ export class Hud {
     page.state = state?.state ?? "gone";
     page.you = state?.you ?? "";
     if (state) this.#last = { at: clock() - this.#link.quiet(clock()), mine: this.#link.drives, grace_s: this.#link.hello.limits.grace_s };
-    this.#stoppedAt = state?.state === "stopped" ? Math.min(this.#stoppedAt, clock()) : Infinity;
+    const stopped = state?.state === "stopped" && state.you === "driver";
+    this.#stoppedAt = stopped ? Math.min(this.#stoppedAt, clock()) : Infinity;
+    if (state && this.#notice.key === "lost.stop") this.#notice.at = -Infinity;
     this.#showCar();
     this.#showHost(state?.host ?? {});
     this.#showDriver(state);
@@ -343,14 +345,16 @@ export class Hud {
 
   #showActions(about, state) {
     const mine = state?.you === "driver";
-    const resets = about === "stopped" && mine && this.mayReset;
+    const stopped = about === "stopped" && mine;
+    const resets = stopped && this.mayReset;
     const appears = resets && byId("reset").hidden;
     hide("reset", !resets);
     if (appears && this.#hint === "keys" && !document.activeElement?.closest("button, dialog")) byId("reset").focus();
     hide("asks", about !== "asked");
     hide("give", about !== "asked");
     hide("refuse", about !== "asked" || Boolean(state.turn)); // the request waits for the end of the turn
-    hide("ask", !state || about === "asked" || this.#quality === "gone");
+    const comes = stopped && !resets; // Reset takes this place: no finger is on its way to another button by then
+    hide("ask", !state || about === "asked" || this.#quality === "gone" || comes);
     byId("ask").classList.toggle("spare", about === "ready" && !state.driver && this.#hint === "touch");
     hide("retry", about !== "gone" && about !== "full");
     hide("enter", about !== "barred");

@@ -7,7 +7,7 @@
  */
 
 import { Dialog, byId, dress } from "../panels/dialog.js";
-import { write } from "../shell/shell.js";
+import { tap, write } from "../shell/shell.js";
 import { clock } from "../sticks.js";
 import { Balance, CAR, RISES, SIDES, TuneCar, directions, hindrance, minimum, resultOf, riseTo } from "./finding.js";
 import { Jogger, calibrate, holdable, pause, readCalibration } from "./jogger.js";
@@ -65,7 +65,7 @@ export default class Tune {
       holdable(byId("tune-back"), () => this.#comeBack(), letGo),
     ];
     this.#car = new TuneCar(tools.words);
-    byId("tune-fix").addEventListener("click", () => tools.link.request(this.#hindrance.fix === "reset" ? "reset" : "take"));
+    tap("tune-fix", () => tools.link.request(this.#hindrance.fix === "reset" ? "reset" : "take"));
     byId("tune-reset").addEventListener("click", () => this.#ask(true));
     byId("tune-keep").addEventListener("click", () => this.#ask(false));
     byId("tune-discard").addEventListener("click", () => this.#calibrate(null, "begin"));
