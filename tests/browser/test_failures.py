@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 LOST = {"en-GB": "Signal lost", "zh-CN": "信号中断"}
 RESTARTED = {"en-GB": "The car was restarted", "zh-CN": "小车已重新启动"}
 FULL = {"en-GB": "Too many pages open", "zh-CN": "小车连接数已满"}
-DRIVES = {"en-GB": "is driving", "zh-CN": "正在驾驶"}
+DRIVES = {"en-GB": " is driving", "zh-CN": "正在驾驶"}
 PASSES = {"en-GB": "Changing drivers", "zh-CN": "正在交接驾驶权"}
 LOCALES = ["en-GB", "zh-CN"]
 
@@ -121,7 +121,7 @@ async def test_who_watches_reads_who_drives_who_asks_and_what_happens_next(
     }
     await talked(phone, change)
     await phone.open(car.url)
-    await phone.reads("title", f"Mia {DRIVES[locale]}")
+    await phone.reads("title", f"Mia{DRIVES[locale]}")
     change["state"] |= {"requests": ["other8", phone.client], "requests_total": 2, "waiting": True}
     await phone.reads("why", "Ben")
     change["state"] |= {"requests": ["other8"], "requests_total": 31}

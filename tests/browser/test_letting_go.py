@@ -210,6 +210,8 @@ async def test_a_long_outage_ends_with_a_new_connection_that_drives(phone: Phone
     await phone.context.set_offline(True)
     await phone.seen("body[data-link=gone]")
     await phone.reads("title", "Signal lost")
+    await phone.in_state("gone")  # the socket was given up
+    await wheels.rest()
     mark = wheels.mark()
     await phone.context.set_offline(False)
     await phone.seen("body[data-link=good]")

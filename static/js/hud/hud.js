@@ -402,7 +402,7 @@ export class Hud {
       const age = milliseconds(this.#link.slow(now) ?? 0);
       return this.#say("why.slow", { age, limit: milliseconds(limit_s) });
     }
-    const urgent = about === "gone" || about === "failsafe"; // no other notice replaces what the car does
+    const urgent = about === "gone" || state?.state === "failsafe"; // no other notice replaces what the car does
     if (now - this.#notice.at < NOTICE_S && (!urgent || this.#notice.key === "lost.stop")) return this.#notice.words();
     if (about === "watching") return this.#whyWatching(state);
     if (about === "gone" && state) return "";

@@ -209,7 +209,7 @@ export function tap(id, act) {
     if (button.contains(document.elementFromPoint(clientX, clientY))) act();
   });
   // Keyboard and screen readers; the click that follows a finger does not count.
-  button.addEventListener("click", ({ timeStamp }) => timeStamp - liftedAt > CLICK_MS && act());
+  button.addEventListener("click", ({ detail, timeStamp }) => (detail === 0 || timeStamp - liftedAt > CLICK_MS) && act());
 }
 
 /** A STOP button acts on the press. @param {HTMLElement} button @param {() => void} stop */
