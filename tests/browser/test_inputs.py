@@ -202,21 +202,18 @@ async def test_the_knob_springs_up_under_the_thumb_follows_it_and_springs_back(
     await until_at(knob, rest)
 
 
+@pytest.mark.parametrize(
+    ("size", "pad", "place", "way"),
+    [((390, 844), "throttle", (-0.6, 0.9), (0, -40)), ((800, 360), "steering", (-0.9, 0), (-30, 0))],
+)
 async def test_a_knob_that_leaves_its_pad_covers_neither_stop_nor_a_meter(
-    car: Product, new_phone: NewPhone
+    phone: Phone, size: tuple[int, int], pad: str, place: tuple[float, float], way: tuple[float, float]
 ) -> None:
-    for size, pad, place, way in (
-        ((390, 844), "throttle", (-0.6, 0.9), (0, -40)),
-        ((800, 360), "steering", (-0.9, 0), (-30, 0)),
-    ):
-        phone = await new_phone(car.url, viewport={"width": size[0], "height": size[1]})
-        await phone.touch(pad, *place)
-        await phone.slide(pad, *way)
-        await until(lambda phone=phone: phone.drives() and any(phone.drives()[-1]), "the stick moves")  # type: ignore[misc]
-        assert await phone.covered("stop", "left", "right") == []
-        await phone.lift(pad)
-        await phone.press("ask")
-        await phone.seen("body[data-you=spectator]")
+    await phone.page.set_viewport_size({"width": size[0], "height": size[1]})
+    await phone.touch(pad, *place)
+    await phone.slide(pad, *way)
+    await until(lambda: phone.drives() and any(phone.drives()[-1]), "the stick moves")
+    assert await phone.covered("stop", "left", "right") == []
 
 
 async def centre_of(element: Locator, x: float = 0, y: float = 0) -> tuple[float, float]:
