@@ -71,7 +71,7 @@ def test_every_key_of_the_page_is_in_the_dictionary_and_every_word_of_the_dictio
     assert said <= words
     in_modules = set(re.findall(r'["`]([a-z]+(?:\.[a-z]+)*)["`]', modules))
     prefixes = tuple(re.findall(r"[`\"]([a-z]+\.(?:[a-z]+\.)?)\${", modules))
-    choices = [f"{name}." for name in re.findall(r'(?:choice|preference)\("(\w+)"', modules)]
+    choices = [f"{name}." for name in re.findall(r'choice\("(\w+)"', modules)]
     built = (*prefixes, *choices, "throttle.", "steering.")
     assert {key for key in words - on_page - in_modules if not key.startswith(built)} == set()
 

@@ -7,7 +7,7 @@
  * when the upper one closes, the browser returns the focus to the button that opened it.
  */
 
-import { LANGUAGES, byId, press } from "../shell/shell.js";
+import { byId, press } from "../shell/shell.js";
 
 /** @type {Record<string, Promise<void>>} requested style sheets */ const dressed = {};
 const DIGIT = /\p{Nd}/u;
@@ -25,38 +25,6 @@ export function dress(href) {
 }
 
 export { byId };
-
-/** @param {number} share @returns {string} */
-export const percent = (share) => `${Math.round(share * 100)}%`;
-
-/**
- * Return the markup of radio buttons, with the words `<name>.title` and `<name>.<value>`, perhaps with drawings.
- *
- * @param {string} name @param {readonly any[]} values @param {string[]} drawings
- * @returns {string}
- */
-export function choice(name, values, drawings = []) {
-  const tiles = values.map((value, index) => {
-    const language = LANGUAGES.includes(value) ? ` lang="${value}"` : "";
-    return `<label><input type="radio" name="${name}" value="${value}">${drawings[index] ?? ""}
-      <span${language} data-i18n="${name}.${value}"></span></label>`;
-  });
-  return `<fieldset id="choice-${name}" class="choice"><legend data-i18n="${name}.title"></legend>${tiles.join("")}</fieldset>`;
-}
-
-/**
- * @param {import("../shell/shell.js").Tools} tools
- * @param {string} need "link"; "free": nobody else drives, and the car is not stopped; "wheel": this page drives
- * @returns {string} the reason why a control that needs this does not work now, "" if it does
- */
-export function whyNot({ hud, link, words }, need) {
-  const { state } = link;
-  if (!state) return words.say(hud.trouble === "barred" ? "needs.pairing" : "needs.link");
-  if (need === "link" || (need === "wheel" && link.drives)) return "";
-  if (state.driver && !link.drives) return words.say("needs.other", { client: hud.name(state.driver) });
-  if (need === "wheel") return words.say("needs.wheel");
-  return state.state === "stopped" ? words.say("needs.reset") : "";
-}
 
 /** @param {string} path @returns {Promise<any>} the car's answer; null without one */
 export async function get(path) {

@@ -6,13 +6,18 @@
  */
 
 import { healthOf } from "../hud/facts.js";
+import { timeOf } from "../hud/hud.js";
 import { allowed } from "../inputs/tilt.js";
-import { PARTS, PREFERENCES } from "../shell/shell.js";
-import { shape } from "../sticks.js";
-import { Dialog, byId, choice, get, percent, whyNot } from "./dialog.js";
-import { RULES, Rules } from "./rules.js";
+import { LANGUAGES, PARTS, PREFERENCES } from "../shell/shell.js";
+import { clock, shape } from "../sticks.js";
+import { Dialog, byId, digitsOf, get, post } from "./dialog.js";
 
 const LIVE_EVERY_MS = 500;
+const TURNS_S = [0, 60, 120, 300];
+/** A new length of the turns is shown for this long before the car must have confirmed it. */
+const TURN_EXPECTED_S = 1;
+
+const percent = (share) => `${Math.round(share * 100)}%`;
 
 const drawing = (shape, box) => `<svg viewBox="0 0 ${box}" aria-hidden="true">${shape}</svg>`;
 const LAYOUTS = [
@@ -33,7 +38,15 @@ const SECTIONS = {
 /** The entries of the section "Help": name of the text, word for its title. */
 const HELP = { touch: "help.touch.title", keys: "help.keys.title", gamepad: "secure.gamepad", stop: "stop", reset: "reset", lost: "state.failsafe" };
 
-const preference = (name, drawings = /** @type {string[]} */ ([])) => choice(name, PREFERENCES[name], drawings);
+/** Radio buttons with the words `<name>.title` and `<name>.<value>`, perhaps with drawings. */
+function choice(name, values = PREFERENCES[name], drawings = /** @type {string[]} */ ([])) {
+  const tiles = values.map((value, index) => {
+    const language = LANGUAGES.includes(value) ? ` lang="${value}"` : "";
+    return `<label><input type="radio" name="${name}" value="${value}">${drawings[index] ?? ""}
+      <span${language} data-i18n="${name}.${value}"></span></label>`;
+  });
+  return `<fieldset id="choice-${name}" class="choice"><legend data-i18n="${name}.title"></legend>${tiles.join("")}</fieldset>`;
+}
 const slider = (name, step) => {
   const { least, most } = PREFERENCES[name];
   return `<label class="row"><span data-i18n="feel.${name}"></span><output></output>
@@ -58,7 +71,7 @@ const fields = () => `<div class="fields" tabindex="-1">
 <section data-page="">
   <nav>${Object.entries(SECTIONS).map(([name, shape]) => `<button id="settings-${name}" type="button">
     ${drawing(shape, "24 24")}<span data-i18n="settings.${name}"></span></button>`).join("")}</nav>
-  ${preference("layout", LAYOUTS)}
+  ${choice("layout", PREFERENCES.layout, LAYOUTS)}
   <p id="tilt-note" class="note" role="status"></p>
   ${toggle("swap")}
   <fieldset id="feel"><legend data-i18n="feel.title"></legend>
@@ -67,8 +80,8 @@ const fields = () => `<div class="fields" tabindex="-1">
     <svg id="curve" viewBox="0 0 100 100" role="img" data-i18n-label="feel.curve">
       <path class="axes" d="M50 0v100M0 50h100"/><path id="line"/></svg>
   </fieldset>
-  ${preference("theme")}
-  ${preference("language")}
+  ${choice("theme")}
+  ${choice("language")}
 </section>
 <section data-page="phone" hidden>
   ${toggle("vibration", "vibrate" in navigator ? "" : '<small data-i18n="vibration.none"></small>')}
@@ -83,7 +96,17 @@ const fields = () => `<div class="fields" tabindex="-1">
 </section>
 <section data-page="car" hidden>
   <div class="list">${OFFERED}${WIRING}</div>
-  ${RULES}
+  ${choice("turn", TURNS_S)}
+  <p id="turn-note" class="note"></p>
+  <form id="cap-form" novalidate>
+    <label class="row"><span data-i18n="cap.title"></span><output></output>
+      <input id="cap-speed" type="range" aria-describedby="cap-note" min="0.1" max="1" step="0.05"></label>
+    <p id="cap-note" class="note"></p>
+    <label id="cap-lock" class="row" hidden><span data-i18n="cap.pin"></span>
+      <input id="cap-pin" inputmode="numeric" autocomplete="off" maxlength="40" size="6"></label>
+    <p id="cap-answer" class="note" role="status"></p>
+    <button id="cap-save" class="wide" data-i18n="cap.save" hidden></button>
+  </form>
 </section>
 <section data-page="health" hidden>
   <ul id="health"></ul>
@@ -114,7 +137,8 @@ export default class Settings {
   #element;
   #tools;
   #fields;
-  #rules;
+  #turn = { for_s: 0, at: -Infinity };
+  #capMoved = false;
   #page = "";
 
   /** @param {import("../shell/shell.js").Tools} tools */
@@ -123,7 +147,6 @@ export default class Settings {
     this.#dialog = new Dialog("settings", tools, fields(), { before: BACK });
     this.#element = this.#dialog.element;
     this.#fields = [...this.#element.querySelectorAll("input[name]")].filter(({ name }) => name in PREFERENCES);
-    this.#rules = new Rules(tools);
     this.#addBack();
     if (!isSecureContext) this.#element.querySelector("[value=tilt]").disabled = true;
     for (const name of Object.keys(SECTIONS)) byId(`settings-${name}`).addEventListener("click", () => this.#go(name));
@@ -131,6 +154,10 @@ export default class Settings {
       opener.addEventListener("click", (event) => this.#leave(event, opener));
     }
     for (const field of this.#fields) field.addEventListener("input", () => this.#changed(field));
+    byId("choice-turn").setAttribute("aria-describedby", "turn-note");
+    byId("choice-turn").addEventListener("input", ({ target }) => this.#setTurn(Number(target.value)));
+    byId("cap-speed").addEventListener("input", () => this.#moveCap());
+    byId("cap-form").addEventListener("submit", (event) => this.#saveCap(event));
     byId("fullscreen").addEventListener("click", () => this.#toggleFullscreen());
     document.addEventListener("fullscreenchange", () => this.#show());
     tools.words.listen(() => this.#show());
@@ -152,7 +179,8 @@ export default class Settings {
 
   async open() {
     byId("tilt-note").textContent = "";
-    this.#rules.open();
+    this.#capMoved = false;
+    byId("cap-pin").value = byId("cap-answer").textContent = "";
     byId("power-open").hidden = true; // a laptop, or a system that forbids it, cannot switch itself off
     this.#turnTo("");
     this.#show();
@@ -180,9 +208,23 @@ export default class Settings {
 
   /** Open another dialog, or follow a link, unless something is missing. */
   #leave(event, opener) {
-    if (whyNot(this.#tools, opener.dataset.needs)) return event.preventDefault();
+    if (this.#whyNot(opener.dataset.needs)) return event.preventDefault();
     opener.focus(); // Safari does not focus a pressed button; the focus returns to it when the dialog closes
     return opener.dataset.opens && this.#tools.open(opener.dataset.opens);
+  }
+
+  /**
+   * @param {string} need "link"; "free": nobody else drives, and the car is not stopped; "wheel": this page drives
+   * @returns {string} the reason why a control that needs this does not work now, "" if it does
+   */
+  #whyNot(need) {
+    const { hud, link, words } = this.#tools;
+    const { state } = link;
+    if (!state) return words.say(hud.trouble === "barred" ? "needs.pairing" : "needs.link");
+    if (need === "link" || (need === "wheel" && link.drives)) return "";
+    if (state.driver && !link.drives) return words.say("needs.other", { client: hud.name(state.driver) });
+    if (need === "wheel") return words.say("needs.wheel");
+    return state.state === "stopped" ? words.say("needs.reset") : "";
   }
 
   #show() {
@@ -206,11 +248,12 @@ export default class Settings {
   /** Show everything that follows the newest state. */
   #showLive() {
     for (const opener of /** @type {NodeListOf<HTMLElement>} */ (this.#element.querySelectorAll("[data-needs]"))) {
-      const why = whyNot(this.#tools, opener.dataset.needs ?? "");
+      const why = this.#whyNot(opener.dataset.needs ?? "");
       opener.setAttribute("aria-disabled", String(why !== "")); // unlike `disabled` it keeps the focus
       /** @type {Element} */ (opener.lastElementChild).textContent = why;
     }
-    this.#rules.show();
+    this.#showTurn();
+    this.#showCap();
     this.#showHealth();
   }
 
@@ -225,7 +268,7 @@ export default class Settings {
       return line;
     });
     byId("health").replaceChildren(...lines);
-    byId("health-note").textContent = lines.length ? "" : whyNot(this.#tools, "link") || words.say("health.none");
+    byId("health-note").textContent = lines.length ? "" : this.#whyNot("link") || words.say("health.none");
   }
 
   async #changed({ name, type, value, checked }) {
@@ -240,5 +283,60 @@ export default class Settings {
   #toggleFullscreen() {
     if (document.fullscreenElement) document.exitFullscreen();
     else document.documentElement.requestFullscreen({ navigationUI: "hide" }).catch(() => {});
+  }
+
+  #setTurn(for_s) {
+    this.#turn = { for_s, at: clock() };
+    this.#tools.link.request("turn", { for_s });
+  }
+
+  #showTurn() {
+    const { link, words } = this.#tools;
+    const turn = link.state?.turn;
+    const for_s = clock() - this.#turn.at < TURN_EXPECTED_S ? this.#turn.for_s : (turn?.for_s ?? 0);
+    const awaited = turn && link.state.requests.length ? words.say("turn.awaited") : "";
+    const why = this.#whyNot("wheel") || awaited;
+    byId("choice-turn").disabled = why !== "";
+    for (const field of byId("choice-turn").elements) field.checked = Number(field.value) === for_s;
+    const runs = turn && link.state.driver;
+    const told = runs ? words.say(turn.left_s ? "turn.left" : "turn.over", { time: timeOf(turn.left_s) }) : words.say("turn.how");
+    byId("turn-note").textContent = [why, told].filter(Boolean).join(words.say("gap"));
+  }
+
+  #moveCap() {
+    this.#capMoved = true;
+    byId("cap-answer").textContent = "";
+    this.#showCap();
+  }
+
+  /** The slider follows the car until it is moved here. */
+  #showCap() {
+    const { hud, words } = this.#tools;
+    const why = this.#whyNot("link");
+    if (!this.#capMoved && !why) byId("cap-speed").value = hud.ownersCap;
+    const speed = Number(byId("cap-speed").value);
+    byId("cap-form").querySelector("output").textContent = percent(speed);
+    byId("cap-speed").setAttribute("aria-valuetext", percent(speed));
+    byId("cap-speed").disabled = why !== "";
+    byId("cap-note").textContent = why || words.say("cap.note");
+    byId("cap-lock").hidden = why !== "" || speed <= hud.ownersCap;
+    byId("cap-save").hidden = why !== "" || Math.abs(speed - hud.ownersCap) < 0.001;
+  }
+
+  async #saveCap(event) {
+    event.preventDefault();
+    const { hud, words } = this.#tools;
+    const speed = Number(byId("cap-speed").value);
+    const pin = digitsOf(byId("cap-pin").value);
+    if (speed > hud.ownersCap && !/^\d{6}$/.test(pin)) {
+      byId("cap-answer").textContent = words.say("pair.digits"); // this costs no try
+      return;
+    }
+    const { status, answer, wait_s } = await post("/api/v1/speed-cap", speed > hud.ownersCap ? { speed, pin } : { speed });
+    const code = status === 200 ? "saved" : (answer.error?.code ?? "error");
+    byId("cap-answer").textContent =
+      words.say(`cap.${code}`, { cap: percent(speed) }) || words.say(`pair.${code}`, { wait: wait_s }) || words.say("pair.error");
+    byId("cap-pin").value = "";
+    if (status === 200) byId("cap-speed").focus(); // the button disappears
   }
 }

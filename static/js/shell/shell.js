@@ -32,7 +32,7 @@ export const PREFERENCES = {
  * The list of the parts that load on demand. Each is one module; its default export is a class, constructed once.
  *
  * A part with `open` is a dialog. With `needs` it gets a button in the settings, labelled by the word `<name>.title`;
- * `needs` says when the button works (`whyNot` in dialog.js has the list).
+ * `needs` says when the button works (`Settings` has the list).
  */
 export const PARTS = {
   sim: { load: () => import("../sim/view.js") },
