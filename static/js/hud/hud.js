@@ -224,7 +224,9 @@ export class Hud {
     this.#stoppedAt = stopped ? Math.min(this.#stoppedAt, clock()) : Infinity;
     if (state && this.#notice.key === "lost.stop") this.#notice.at = -Infinity;
     this.#showCar();
-    this.#showHost(state?.host ?? {});
+    const { warnings, facts } = barOf(state?.host ?? {}, this.#say);
+    text("host", warnings.join(" · "));
+    text("facts", facts.join(" · "));
     this.#showDriver(state);
     this.#showRequest(state);
     this.#settle();
@@ -247,12 +249,6 @@ export class Hud {
     hide("look", car.backend !== "sim");
   }
 
-  #showHost(host) {
-    const { warnings, facts } = barOf(host, this.#say);
-    text("host", warnings.join(" · "));
-    text("facts", facts.join(" · "));
-  }
-
   #showDriver(state) {
     const mine = state?.you === "driver";
     const taken = Boolean(state?.driver) && !mine;
@@ -262,12 +258,9 @@ export class Hud {
     const waiting = state?.waiting;
     text("ask", this.#say(`ask.${mine ? "release" : waiting ? "waiting" : taken ? "other" : "take"}`));
     byId("ask").disabled = Boolean(waiting);
-    this.#showPads(!state || taken || state.state === "stopped");
-  }
-
-  #showPads(idle) {
-    for (const name of ["throttle", "steering", "stick"]) attribute(byId(name), "aria-disabled", String(idle));
-    document.body.dataset.idle = String(idle);
+    const idle = String(!state || taken || state.state === "stopped");
+    for (const pad of ["throttle", "steering", "stick"]) attribute(byId(pad), "aria-disabled", idle);
+    document.body.dataset.idle = idle;
   }
 
   #showRequest(state) {
@@ -346,15 +339,14 @@ export class Hud {
   #showActions(about, state) {
     const mine = state?.you === "driver";
     const stopped = about === "stopped" && mine;
-    const resets = stopped && this.mayReset;
+    const resets = stopped && this.mayReset; // it takes the place of "Give up the wheel", which is empty for a second before
     const appears = resets && byId("reset").hidden;
     hide("reset", !resets);
     if (appears && this.#hint === "keys" && !document.activeElement?.closest("button, dialog")) byId("reset").focus();
     hide("asks", about !== "asked");
     hide("give", about !== "asked");
     hide("refuse", about !== "asked" || Boolean(state.turn)); // the request waits for the end of the turn
-    const comes = stopped && !resets; // Reset takes this place: no finger is on its way to another button by then
-    hide("ask", !state || about === "asked" || this.#quality === "gone" || comes);
+    hide("ask", !state || about === "asked" || this.#quality === "gone" || (stopped && !resets));
     byId("ask").classList.toggle("spare", about === "ready" && !state.driver && this.#hint === "touch");
     hide("retry", about !== "gone" && about !== "full");
     hide("enter", about !== "barred");
@@ -396,7 +388,6 @@ export class Hud {
   #why(now, about) {
     const { state, hello } = this.#link;
     const limit_s = hello?.command_timeout_s ?? 0.5;
-    const { layout } = document.body.dataset;
     if (this.#quality === "weak") return this.#say("why.weak");
     if (this.#quality === "slow") {
       const age = milliseconds(this.#link.slow(now) ?? 0);
@@ -413,7 +404,7 @@ export class Hud {
     }
     if (about === "restarted") parts.push(this.#say("why.restarted"));
     if (this.#sender.pressAgain) parts.push(this.#say("why.again"));
-    else if (state.state === "disarmed") parts.push(this.#say(this.#hint === "touch" ? `why.touch.${layout}` : `why.${this.#hint}`));
+    else if (state.state === "disarmed") parts.push(this.#say(this.#hint === "touch" ? `why.touch.${document.body.dataset.layout}` : `why.${this.#hint}`));
     return parts.join(this.#say("gap"));
   }
 
