@@ -1,7 +1,6 @@
 """The configuration: every option declared once, with its default, range, unit and sentence.
 
-The reference table (`picar config-reference`), the checks and their messages are all made from these
-declarations. Sources in rising order: defaults, one TOML file, environment `PICAR_SECTION__KEY`, flags.
+`configfile.py` makes the reference table (`picar config-reference`), the checks and their messages from these declarations.
 
 Law: no option switches a safety off; ranges end where safety would.
 """
@@ -9,20 +8,16 @@ Law: no option switches a safety off; ranges end where safety would.
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Literal, get_type_hints
 
-from picar.errors import ConfigError
-from picar.options import EnablePin, option, options_of, pin, toml
+from picar.options import EnablePin, option, pin
 
-SYSTEM_FILE = Path("/etc/picar/picar.toml")
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
-UNNAMED = "[l298n] does not name all terminals"
 TERMINALS = ("ena", "enb", "in1", "in2", "in3", "in4")  # of the L298N, enables first
 PairingName = Literal["auto", "on", "local", "off"]
+SourceName = Literal["auto", "picamera2", "usb", "sim", "test", "off"]
+SizeName = Literal["320x240", "480x360", "640x480", "800x600", "1280x720"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +137,37 @@ class SideConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraConfig:
+    """The picture. It is optional: the car drives without a camera, and no fault of a camera stops it.
+
+    On a Pi Zero or Zero W, the default `size` and `fps` mean 320x240 and 15.
+    """
+
+    source: SourceName = option(
+        "auto",
+        "Where the picture comes from: the Pi's camera (picamera2), a USB camera, the simulated car, a test card, or nowhere. "
+        "auto takes the first camera that works, and with simulated pins the simulated car.",
+    )
+    device: str = option(
+        "auto", "The camera, if there are several; picar camera --list prints the value for each."
+    )
+    size: SizeName = option("640x480", "Largest picture. On a slow link the pictures become smaller.")
+    fps: int = option(30, "Most pictures a second; the simulated car makes at most 20.", lo=5, hi=60)
+    quality: int = option(50, "Best JPEG quality. On a slow link the quality falls.", lo=10, hi=90)
+    rotation: Literal[0, 180] = option(0, "Set it to 180 if the camera is upside down.")
+    mirror: bool = option(False, "Exchange left and right.")
+    night: bool = option(
+        False, "Allow exposures of 66.7 ms: brighter in the dark, at most 15 pictures a second."
+    )
+    late: Literal["slow", "stop"] = option(
+        "slow",
+        "What an old picture does to a driver whose screen the picture fills: half speed (slow), or a stop.",
+    )
+    max_viewers: int = option(8, "Most viewers at a time.", lo=1, hi=100)
+    spectator_fps: int = option(10, "Most pictures a second for a viewer who does not drive.", lo=1, hi=30)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All sections. `source` is the file; `warnings` are about legal but unwise values."""
 
@@ -153,6 +179,7 @@ class Config:
     l298n: L298NConfig = field(default_factory=L298NConfig)
     left: SideConfig = field(default_factory=SideConfig)
     right: SideConfig = field(default_factory=SideConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
     board: str = "l298n"  # a name of `motor.boards`; no option chooses another one yet
     source: str = "defaults"
     warnings: tuple[str, ...] = ()
@@ -163,220 +190,3 @@ SECTIONS: dict[str, type] = {
     for name, kind in get_type_hints(Config).items()
     if isinstance(kind, type) and dataclasses.is_dataclass(kind)
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """One given value and its origin."""
-
-    origin: str
-    section: str
-    key: str
-    value: Any
-
-
-def find_file(flag: str | None, env: Mapping[str, str] = os.environ) -> Path | None:
-    """Return the file to read: `--config`, else $PICAR_CONFIG, else /etc/picar/picar.toml if it exists."""
-    if flag or env.get("PICAR_CONFIG"):
-        return Path(flag or env["PICAR_CONFIG"])
-    return SYSTEM_FILE if SYSTEM_FILE.exists() else None
-
-
-def load(
-    path: Path | None = None,
-    env: Mapping[str, str] = os.environ,
-    flags: Mapping[tuple[str, str], Any] | None = None,
-) -> Config:
-    """Read, merge and check the configuration.
-
-    Args:
-        path: the TOML file; without one, the defaults.
-        env: the environment with the `PICAR_SECTION__KEY` overrides.
-        flags: values from the command line by (section, key), None if not given; they win.
-
-    Raises:
-        ConfigError: with all problems at once, each naming origin, key, value, rule and fix.
-    """
-    problems: list[str] = []
-    entries = _from_file(path, problems) if path else []
-    entries += _from_env(env, problems)
-    entries += [_Entry("command line", s, k, v) for (s, k), v in (flags or {}).items() if v is not None]
-    values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
-    for entry in entries:
-        _check(entry, values, problems)
-    sections = {name: cls(**values[name]) for name, cls in SECTIONS.items()}
-    config = Config(**sections, source=str(path) if path else "defaults")
-    problems += _shared_pins(config.l298n, entries, values["l298n"])
-    if problems:
-        raise ConfigError(problems)
-    named = {entry.key for entry in entries if entry.section == "l298n"}
-    warnings = (*_unnamed_terminals(config.l298n, named), *_pin_warnings(config.l298n))
-    return dataclasses.replace(config, warnings=warnings)
-
-
-def reference() -> str:
-    """Return the table of all options as Markdown, made from the declarations."""
-    import inspect
-
-    lines: list[str] = []
-    for name, section in SECTIONS.items():
-        lines += [f"## [{name}]", "", inspect.getdoc(section) or "", ""]
-        lines += ["| option | default | value | meaning |", "|---|---|---|---|"]
-        for o in options_of(section).values():
-            lines.append(f"| `{o.name}` | `{toml(o.default)}` | {o.rule} | {o.sentence} |")
-        lines.append("")
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def as_toml(config: Config, remarks: Mapping[tuple[str, str], str] | None = None) -> str:
-    """Return the whole configuration as TOML text, defaults included.
-
-    Args:
-        config: the configuration.
-        remarks: comments behind a value, by (section, key).
-    """
-    said = {place: f"  # {remark}" for place, remark in (remarks or {}).items()}
-    blocks = []
-    for name in SECTIONS:
-        values = dataclasses.asdict(getattr(config, name))
-        lines = [f"{key} = {toml(value)}{said.get((name, key), '')}" for key, value in values.items()]
-        blocks.append("\n".join([f"[{name}]", *lines, ""]))
-    return "\n".join(blocks)
-
-
-def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
-    import tomllib  # here, because the motor process needs the declarations and not the reader
-
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        problems.append(f"{path}: no such file. Create it, or name none to use the defaults.")
-    except UnicodeDecodeError:
-        problems.append(f"{path}: not UTF-8 text. Save it as plain UTF-8.")
-    except OSError as error:
-        problems.append(f"{path}: cannot be read ({error.strerror}). Check the path and its permissions.")
-    except (ValueError, RecursionError) as error:  # beside its own error, for numbers and nests without end
-        problems.append(f"{path}: not valid TOML: {error}. Mend that line.")
-    else:
-        return _entries(path, tables, problems)
-    return []
-
-
-def _entries(path: Path, tables: dict[str, Any], problems: list[str]) -> list[_Entry]:
-    found: list[_Entry] = []
-    for name, table in tables.items():
-        if name not in SECTIONS and not isinstance(table, dict) and (homes := _homes(name)):
-            problems.append(f"{path}: {name} = {toml(table)} is in no section. Put it under [{homes[0]}].")
-        elif name not in SECTIONS:
-            problems.append(f"{path}: unknown section [{name}]. {_known(name, SECTIONS)}")
-        elif not isinstance(table, dict):
-            problems.append(
-                f"{path}: {name} = {toml(table)} is not a section. Write [{name}] on its own line."
-            )
-        else:
-            found += [_Entry(str(path), name, key, value) for key, value in table.items()]
-    return found
-
-
-def _from_env(env: Mapping[str, str], problems: list[str]) -> list[_Entry]:
-    found: list[_Entry] = []
-    for variable, text in sorted(env.items()):
-        words = variable.removeprefix("PICAR_").lower()
-        if not variable.startswith("PICAR_") or "__" not in words:
-            name, _, key = words.partition("_")
-            if name in _homes(key):
-                right = f"PICAR_{name}__{key}".upper()
-                problems.append(
-                    f"environment {variable}: a section is followed by two underscores. Write {right}."
-                )
-            continue
-        name, key = words.split("__", 1)
-        if name not in SECTIONS:
-            problems.append(f"environment {variable}: unknown section {name!r}. {_known(name, SECTIONS)}")
-        else:
-            found.append(_Entry(f"environment {variable}", name, key, _env_value(name, key, text)))
-    return found
-
-
-def _homes(key: str) -> list[str]:
-    """Return the sections that have an option of this name."""
-    return [name for name, section in SECTIONS.items() if key in options_of(section)]
-
-
-def _env_value(section: str, key: str, text: str) -> Any:
-    """Read an environment value as the TOML it would be in a file; a bare word is a text."""
-    import tomllib
-
-    declared = options_of(SECTIONS[section]).get(key)
-    if declared and declared.type is str:
-        return text
-    try:
-        return tomllib.loads(f"v = {text}")["v"]
-    except (ValueError, RecursionError):
-        return text
-
-
-def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str]) -> None:
-    """Add the value of an entry to `values`, or a problem to `problems`."""
-    options = options_of(SECTIONS[entry.section])
-    place = f"{entry.origin}: [{entry.section}] {entry.key}"
-    declared = options.get(entry.key)
-    if declared is None:
-        problems.append(f"{place} = {toml(entry.value)}: unknown option. {_known(entry.key, options)}")
-        return
-    try:
-        values[entry.section][entry.key] = declared.check(entry.value)
-    except ValueError as rule:
-        fix = f"Change it, or delete it for the default {toml(declared.default)}."
-        problems.append(f"{place} = {toml(entry.value)} is not {rule}. {fix}")
-
-
-def high_at_power_on(terminal: str, number: int) -> str:
-    """Return a warning without full stop if this pin is not low at power-on, else an empty text.
-
-    Sources: BCM2835 ARM Peripherals p. 102; GPIO 14 and 15 are the serial port.
-    """
-    if number > 8 and number not in (14, 15):
-        return ""
-    why = "pulsed by the serial port" if number > 8 else "pulled up"
-    return f"{terminal} = {number}: this pin is {why} at power-on, so a motor may run before picar does"
-
-
-def _shared_pins(wiring: L298NConfig, entries: list[_Entry], accepted: Mapping[str, Any]) -> list[str]:
-    given = {e.key for e in entries if e.section == "l298n"}
-    users: dict[int, list[str]] = {}
-    for terminal, number in wiring.wired().items():
-        if terminal in accepted or terminal not in given:  # a refused number has its own problem
-            users.setdefault(number, []).append(terminal)
-    problems = []
-    for number, terminals in users.items():
-        if len(terminals) > 1 and terminals != ["ena", "enb"]:
-            origins = {e.origin for e in entries if e.section == "l298n" and e.key in terminals}
-            both = " and ".join(f"{terminal} = {number}" for terminal in terminals)
-            problems.append(
-                f"{', '.join(sorted(origins))}: [l298n] {both}: one pin used twice. Give each wire its own."
-            )
-    return problems
-
-
-def _unnamed_terminals(wiring: L298NConfig, named: set[str]) -> Iterable[str]:
-    """Warn of default pins that complete a wiring with some given terminals."""
-    rest = {terminal: number for terminal, number in wiring.wired().items() if terminal not in named}
-    if rest and not named.isdisjoint(TERMINALS):
-        pins = ", ".join(f"{terminal} = {number}" for terminal, number in rest.items())
-        yield f"{UNNAMED}; picar drives the default pins of the others: {pins}. Name all six."
-
-
-def _pin_warnings(wiring: L298NConfig) -> Iterable[str]:
-    """Warn of pins that are not low at power-on."""
-    for terminal, number in wiring.wired().items():
-        if warning := high_at_power_on(terminal, number):
-            yield f"[l298n] {warning}. Use one of GPIO 9 to 13 or 16 to 27."
-
-
-def _known(word: str, known: Iterable[str]) -> str:
-    import difflib
-
-    names = list(known)
-    near = difflib.get_close_matches(word, names, n=1)
-    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(names)}."

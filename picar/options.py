@@ -58,7 +58,7 @@ class Option:
         if self.type in (bool, str):
             return type(value) is self.type and value != ""
         if get_origin(self.type) is Literal:
-            return isinstance(value, str) and value in get_args(self.type)
+            return any(type(value) is type(word) and value == word for word in get_args(self.type))
         return isinstance(value, list) and all(isinstance(v, str) and _HOST_NAME.fullmatch(v) for v in value)
 
     def _hint(self, value: Any) -> str:
@@ -88,7 +88,7 @@ class Option:
         if self.type is str:
             return "a text in quotes, not empty"
         if get_origin(self.type) is Literal:
-            return "one of " + ", ".join(f'"{word}"' for word in get_args(self.type))
+            return "one of " + ", ".join(toml(word) for word in get_args(self.type))
         return 'a list of host names without port, like ["car.example"]'
 
 

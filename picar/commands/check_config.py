@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from picar import config
+from picar import configfile
 from picar.commands.common import print_warnings
 
 
@@ -19,8 +19,8 @@ def run(options: argparse.Namespace) -> int:
     from picar.calibration.store import Overlay
     from picar.calibration.values import PLACES
 
-    path = config.find_file(options.file)
-    settings = config.load(path)
+    path = configfile.find_file(options.file)
+    settings = configfile.load(path)
     overlay = Overlay.configured(resting(), settings)
     calibrated = overlay.read()
     print(f"# {settings.source}: good. All options, defaults included:\n")
@@ -28,6 +28,6 @@ def run(options: argparse.Namespace) -> int:
     if calibrated:
         settings = calibrated.applied_to(settings)
         remarks = dict.fromkeys(PLACES.values(), f"calibrated on the page: {overlay.path}")
-    print(config.as_toml(settings, remarks), end="")
+    print(configfile.as_toml(settings, remarks), end="")
     print_warnings(settings)
     return 0

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import get_args
 
-from picar import config
+from picar import configfile
 from picar.config import BackendName, Config
 from picar.motor import pins
 from picar.motor.boards import board_of
@@ -30,7 +30,7 @@ def pin_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help=f"TOML file; default $PICAR_CONFIG, else {config.SYSTEM_FILE} where it exists",
+        help=f"TOML file; default $PICAR_CONFIG, else {configfile.SYSTEM_FILE} where it exists",
     )
     parser.add_argument("--pins", choices=get_args(BackendName), help="what sets the pins")
     parser.add_argument("--pin-trace", metavar="FILE", help="append one JSON line per pin write")
@@ -43,7 +43,7 @@ def load(options: argparse.Namespace) -> Config:
         ("server", "host"): getattr(options, "host", None),
         ("server", "port"): getattr(options, "port", None),
     }
-    return config.load(config.find_file(options.config), flags=flags)
+    return configfile.load(configfile.find_file(options.config), flags=flags)
 
 
 def print_warnings(settings: Config) -> None:

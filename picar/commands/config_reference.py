@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from picar import config
+from picar import configfile
 
 
 def arguments(_parser: argparse.ArgumentParser) -> None:
@@ -13,5 +13,5 @@ def arguments(_parser: argparse.ArgumentParser) -> None:
 
 def run(_options: argparse.Namespace) -> int:
     """Print the table of all options."""
-    print(config.reference(), end="")
+    print(configfile.reference(), end="")
     return 0

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from picar import config
+from picar import configfile
 from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED, Paired
 from picar.access.locations import become_owner, resting, running, state_directory
 from picar.access.names import NAME_BYTES, NAME_CHARACTERS, is_printable, look_alike, tidy_name
@@ -114,7 +114,7 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
     # Before `become_owner`: the owner may not be able to read root's files, nor even the program's own.
     from picar.network import qr  # noqa: F401 - `_drawing` needs it after that
 
-    settings = None if serving or changes else config.load(config.find_file(options.config))
+    settings = None if serving or changes else configfile.load(configfile.find_file(options.config))
     program()
     folder = Path(serving.state) if serving else resting()
     become_owner(folder)

@@ -12,7 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from picar import config
+from picar import configfile
 from picar.access.locations import resting
 from picar.calibration.store import Overlay
 from picar.errors import FileError, UsageError
@@ -72,7 +72,7 @@ def _preset(name: str | None) -> Preset | None:
 
 
 def _configured(flag: str | None) -> Plan:
-    settings = config.load(config.find_file(flag))
+    settings = configfile.load(configfile.find_file(flag))
     calibrated = Overlay.configured(resting(), settings).read()
     settings = calibrated.applied_to(settings) if calibrated else settings
     return plan_of(settings)

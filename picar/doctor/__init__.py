@@ -14,7 +14,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 
-from picar import __version__, config
+from picar import __version__, configfile
 from picar.config import Config
 from picar.doctor import network, pins, system
 from picar.doctor.machine import Finding, Machine
@@ -44,7 +44,7 @@ def examine(
     yield system.system(machine, model)
     yield from faults or [Finding("configuration", "ok", settings.source)]
     for warning in settings.warnings:
-        if warning.startswith(config.UNNAMED):  # the others are hazards of the wiring, below
+        if warning.startswith(configfile.UNNAMED):  # the others are hazards of the wiring, below
             message, _, fix = warning.rstrip(".").rpartition(". ")
             yield Finding("configuration", "warning", message, fix)
     yield from hazards or ([] if faults else [pins.WELL])
@@ -62,7 +62,7 @@ def examine(
 def _load(flag: str | None, env: Mapping[str, str]) -> tuple[Config, list[Finding]]:
     """Return the configuration and no finding, or the defaults and the problems of the configuration."""
     try:
-        return config.load(config.find_file(flag, env), env), []
+        return configfile.load(configfile.find_file(flag, env), env), []
     except ConfigError as error:
         fix = f"mend it, then: {command('check-config' + (f' {shlex.quote(flag)}' if flag else ''))}"
         return Config(), [Finding("configuration", "problem", problem, fix) for problem in error.problems]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from picar.config import SECTIONS, Config, high_at_power_on
+from picar.config import SECTIONS, Config
+from picar.configfile import high_at_power_on
 from picar.doctor import bootconfig
 from picar.doctor.bootconfig import Use
 from picar.doctor.machine import Finding, Machine

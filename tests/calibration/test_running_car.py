@@ -12,7 +12,7 @@ import pytest
 
 from picar.calibration.store import Overlay
 from picar.calibration.values import Calibration
-from picar.config import load
+from picar.configfile import load
 from picar.errors import ConfigError
 from picar.raspberrypi import raspberry_pi_model
 from tests.support.client import Client

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from picar.config import reference
+from picar.configfile import reference
 from tests.support.product import ALL_PINS, Product
 
 ROOT = Path(__file__).parents[2]

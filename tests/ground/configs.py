@@ -8,7 +8,8 @@ from typing import Any, get_origin
 
 import pytest
 
-from picar.config import SECTIONS, Config, load
+from picar.config import SECTIONS, Config
+from picar.configfile import load
 from picar.errors import ConfigError
 from picar.options import EnablePin, Option, options_of
 

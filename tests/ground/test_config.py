@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from picar import config
-from picar.config import SECTIONS, Config, L298NConfig, as_toml, load, reference
+from picar.config import SECTIONS, Config, L298NConfig
+from picar.configfile import as_toml, load, reference
 from picar.errors import ConfigError
 from picar.options import Option, options_of
 from tests.ground.configs import (
@@ -108,7 +109,7 @@ def test_a_problem_names_file_key_value_rule_and_fix(tmp_path: Path) -> None:
         ("[sesion]\nrearm_s = 1", "unknown section [sesion]. Did you mean session?"),
         (
             "[xyzzy]",
-            "unknown section [xyzzy]. Known: server, access, session, drive, motors, l298n, left, right.",
+            "unknown section [xyzzy]. Known: server, access, session, drive, motors, l298n, left, right, camera.",
         ),
         ("[drive]\nmaxspeed = 1", "[drive] maxspeed = 1: unknown option. Did you mean max_speed?"),
         ("[right]\nxyzzy = true", "[right] xyzzy = true: unknown option. Known: invert, trim."),

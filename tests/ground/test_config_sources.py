@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picar import config
-from picar.config import Config, find_file, load
+from picar import configfile
+from picar.config import Config
+from picar.configfile import find_file, load
 from picar.errors import ConfigError
 from picar.options import Option
 from tests.ground.configs import (
@@ -191,7 +192,7 @@ def test_the_flag_names_the_file_then_the_environment_then_the_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system = tmp_path / "system.toml"
-    monkeypatch.setattr(config, "SYSTEM_FILE", system)
+    monkeypatch.setattr(configfile, "SYSTEM_FILE", system)
     env = {"PICAR_CONFIG": "/env.toml"}
     assert find_file("/flag.toml", env) == Path("/flag.toml")
     assert find_file(None, env) == Path("/env.toml")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from picar.config import L298NConfig, load
+from picar.config import L298NConfig
+from picar.configfile import load
 from picar.errors import ConfigError
 from picar.options import options_of, toml
 from picar.raspberrypi import PINS

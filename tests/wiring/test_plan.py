@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from picar import config
+from picar import config, configfile
 from picar.config import L298NConfig, SideConfig
 from picar.raspberrypi import GROUND, PINS, pin_of
 from picar.wiring.plan import PRESETS, as_toml, plan
@@ -80,7 +80,7 @@ def test_an_inverted_motor_goes_forward_on_its_other_input(swap: bool) -> None:
 def test_a_preset_is_a_good_configuration_without_a_warning(tmp_path: Path, name: str) -> None:
     file = tmp_path / "picar.toml"
     file.write_text(as_toml(PRESETS[name]), encoding="utf-8")
-    read = config.load(file, env={})
+    read = configfile.load(file, env={})
     assert read.l298n == PRESETS[name].wiring
     assert read.warnings == ()
     assert read.motors.pwm_hz == (PRESETS[name].pwm_hz or 200)
