@@ -5,7 +5,7 @@ Each source has one module here, named like the value of `source` under [camera]
 - `open(order) -> Source` opens the camera of an order;
 - `cameras() -> list[Camera]` lists the cameras that this source could open; it opens none for longer than a moment.
 
-The camera process imports the module when it needs it, and only the module imports its library.
+`load` imports the module, and only the module imports its library. The source `auto` chooses among the others.
 
 Laws:
 - `Trouble` is the only exception that leaves a source on purpose. Any other exception ends the camera process.
@@ -15,16 +15,24 @@ Laws:
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 import time
-from typing import NamedTuple, Protocol, TypedDict
+from pathlib import Path
+from typing import NamedTuple, Protocol, TypedDict, cast
 
 from picar.errors import PicarError
 
 NS = 1_000_000_000
-SOURCES = ("picamera2", "usb", "sim", "test")  # one module each
-SIZES = ((320, 240), (480, 360), (640, 480), (800, 600), (1280, 720))  # that [camera] size may name
+PATIENCE_S = 2.0
+MISSING = "No camera was found. Plug it in, then run: picar camera --list"
+OUT_OF_MEMORY = (
+    "The camera needed more than 400 MB and was ended. Choose a smaller size under [camera] in picar.toml."
+)
+_PIP = f"{sys.prefix}/bin/pip"
+_NO_PILLOW = f"The picture needs Pillow. Run: {_PIP} install pillow videodev2"
+_OF_DEBIAN = Path("/usr/lib/python3/dist-packages/picamera2")
 
 
 class Trouble(PicarError, RuntimeError):
@@ -52,6 +60,7 @@ class Order(TypedDict, total=False):
     night: bool  # long exposures
     level: int  # of the quality ladder, 0 is the best
     pose: tuple[float, float, float]  # of the simulated car: x and y in metres, heading in radians
+    cameras: bool  # list the cameras instead; the only key then
 
 
 class Picture(NamedTuple):
@@ -74,8 +83,8 @@ class Source(Protocol):
     def upright(self) -> bool:
         """Whether the pictures have the order's `rotation` and `mirror` already; else the viewer applies them."""
 
-    def next(self) -> Picture:
-        """Wait for the next picture at the order's pace, and return the newest.
+    def next(self) -> Picture | None:
+        """Wait for the next picture at the order's pace, and return the newest, or None after 2 s without one.
 
         Raises:
             Trouble: there will be none.
@@ -116,8 +125,49 @@ class Pace:
         self._due_ns = max(now, self._due_ns) + NS // self.fps
 
 
+class Kind(Protocol):
+    """The module of a source."""
+
+    def open(self, order: Order) -> Source:
+        """Open the camera of an order. Raises `Trouble`."""
+
+    def cameras(self) -> list[Camera]:
+        """Return the cameras that this source could open. Raises `Trouble` if it cannot look for them."""
+
+
+def load(name: str) -> Kind:
+    """Import the module of a source, and its library with it.
+
+    Raises:
+        Trouble: the library is missing or broken.
+    """
+    try:
+        return cast("Kind", importlib.import_module(f"{__name__}.{name}"))
+    except ModuleNotFoundError as error:
+        raise _missing(error.name or name) from None
+    except Exception as error:  # any: a library built for another version of numpy raises ValueError
+        sentence = (
+            f"The library of the camera does not load ({type(error).__name__}: {error}). Install it again."
+        )
+        raise Trouble("no_library", sentence) from error
+
+
 def need_pillow() -> None:
     """Raise `Trouble` if Pillow is not installed; do not import it."""
     if importlib.util.find_spec("PIL") is None:
-        pip = f"{sys.prefix}/bin/pip"
-        raise Trouble("no_pillow", f"The picture needs Pillow. Run: {pip} install pillow videodev2")
+        raise Trouble("no_pillow", _NO_PILLOW)
+
+
+def _missing(library: str) -> Trouble:
+    """Return the fault for a library that is not installed."""
+    if library == "PIL":
+        return Trouble("no_pillow", _NO_PILLOW)
+    if library == "videodev2":
+        return Trouble("no_library", f"A USB camera needs videodev2. Run: {_PIP} install videodev2")
+    if library == "picamera2" and _OF_DEBIAN.exists():
+        venv = f"python3 -m venv --system-site-packages --upgrade {sys.prefix}"
+        return Trouble(
+            "hidden_library", f"picamera2 is installed, but this Python does not see it. Run: {venv}"
+        )
+    apt = "sudo apt install --no-install-recommends python3-picamera2"
+    return Trouble("no_library", f"{library} is not installed. Run: {apt}")
