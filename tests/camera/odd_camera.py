@@ -1,0 +1,88 @@
+"""A camera process with something odd about it: `python -m tests.camera.odd_camera ODDITY`. It sends 50 pictures a second.
+
+steady     nothing; it ignores SIGTERM, as the real one does
+deaf       it also ignores end-of-file
+silent     it sends no picture
+garbage    after three pictures it sends bytes that are no frame
+noise      after three pictures it sends a picture that is no JPEG
+huge       after three pictures it sends the head of a frame of more than 1 MiB
+big        its pictures have 1 MiB
+old        its pictures are 5 s old
+mute       after three pictures it sends no more
+trouble    it cannot open the camera
+exit, segv, oom   after three pictures it ends with code 3, signal 11, signal 9
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import select
+import signal
+import sys
+import time
+
+from picar.camera.frames import MAX_BYTES, NOTICE, PICTURE, Frame
+
+_ODDITY = sys.argv[1]
+_JPEG = b"\xff\xd8 a picture"
+
+
+def _send(data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(1, rest) :]
+
+
+def _picture(seq: int) -> bytes:
+    captured_ns = time.monotonic_ns() - (5_000_000_000 if _ODDITY == "old" else 0)
+    body = _JPEG.ljust(MAX_BYTES, b"x") if _ODDITY == "big" else _JPEG
+    return Frame(PICTURE, 0, 640, 480, seq, captured_ns, body).pack()
+
+
+def _odd(seq: int) -> None:
+    """Do the odd thing in the place of a picture."""
+    if _ODDITY == "garbage":
+        _send(os.urandom(50_000))
+    elif _ODDITY == "noise":
+        _send(Frame(PICTURE, 0, 640, 480, seq, time.monotonic_ns(), b"no JPEG").pack())
+    elif _ODDITY == "huge":
+        _send((MAX_BYTES + 1).to_bytes(4) + bytes(20))
+    elif _ODDITY == "exit":
+        sys.exit(3)
+    elif _ODDITY in ("segv", "oom"):
+        os.kill(os.getpid(), signal.SIGSEGV if _ODDITY == "segv" else signal.SIGKILL)
+    time.sleep(3600)
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    told = {
+        "code": None,
+        "message": None,
+        "card": "an odd camera",
+        "fps": 50,
+        "size": [640, 480],
+        "upright": False,
+    }
+    if _ODDITY == "trouble":
+        told |= {"code": "missing", "message": "No camera was found."}
+    _send(Frame(NOTICE, 0, 0, 0, 1, 0, json.dumps(told).encode()).pack())
+    if _ODDITY == "trouble":
+        return
+    for seq in itertools.count(2):
+        if _ODDITY == "silent" or (seq > 4 and _ODDITY not in ("steady", "deaf", "big", "old")):
+            _odd(seq)
+        try:
+            _send(_picture(seq))
+            if select.select([0], [], [], 0.02)[0] and not os.read(0, 4096):
+                raise BrokenPipeError  # noqa: TRY301 - both ends of the pipes mean the same
+        except BrokenPipeError:
+            if _ODDITY != "deaf":
+                return
+            time.sleep(3600)
+
+
+if __name__ == "__main__":
+    main()
