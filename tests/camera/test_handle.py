@@ -19,19 +19,19 @@ from picar.camera.frames import MAX_BYTES, Frame
 from picar.camera.handle import CameraHandle, Condition, order_of
 from picar.camera.sources import Order
 from picar.config import CameraConfig
+from tests.camera.orders import order
 from tests.support.waiting import until
 
-ORDER = order_of(CameraConfig(source="test"), "mock")
-assert ORDER
+ORDER = order("test")
 
 
 class Rig:
     """A handle, what it showed, and the longest time that one of its calls took."""
 
-    def __init__(self, oddity: str | None, order: Order = ORDER) -> None:
+    def __init__(self, oddity: str | None, first: Order = ORDER) -> None:
         command = [sys.executable, "-m", "tests.camera.odd_camera", oddity] if oddity else None
         self.longest_call_s = 0.0
-        self.handle = CameraHandle(order, self, command=command)
+        self.handle = CameraHandle(first, self, command=command)
         self.pictures: list[Frame] = []
         self.conditions: list[Condition] = []
         self.pids: list[int] = []
@@ -339,7 +339,7 @@ def test_the_order_of_a_configuration() -> None:
     assert order_of(CameraConfig(source="off"), "lgpio") is None
     assert (order_of(CameraConfig(), "sim") or {}).get("source") == "sim"
     real = order_of(CameraConfig(), "lgpio", "aarch64")
-    assert real == ORDER | {"source": "auto"}  # type: ignore[operator]
+    assert real == order("auto")
     zero = order_of(CameraConfig(), "lgpio", "armv6l")
     assert zero
     assert (zero["size"], zero["fps"]) == ((320, 240), 15)

@@ -16,21 +16,18 @@ from pathlib import Path
 import pytest
 
 from picar.camera.frames import NOTICE, PICTURE, BadStream, Frame
-from picar.camera.handle import order_of
 from picar.camera.process import CameraProcess, frames
-from picar.config import CameraConfig
 from picar.program import python
+from tests.camera.orders import order
 from tests.support.waiting import DEADLINE_S
 
-ORDER = order_of(CameraConfig(source="test"), "mock")
-assert ORDER
+ORDER = order("test")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 
 
 @pytest.fixture
 def camera() -> Iterator[CameraProcess]:
     """A started camera process with the test card."""
-    assert ORDER
     camera = CameraProcess(ORDER, python("picar.camera"))
     yield camera
     end(camera)
@@ -234,7 +231,6 @@ def test_a_missing_library_is_a_fault_with_its_fix() -> None:
 def test_a_source_without_pictures_still_ends_at_end_of_file(tmp_path: Path) -> None:
     code = "import time\ndef none(*_): time.sleep(0.1)\ntest.TestCard.next = none"
     head = f"import sys, picar.camera.__main__ as it, picar.camera.sources.test as test\n{code}\nsys.exit(it.main())"
-    assert ORDER
     camera = CameraProcess(ORDER, [sys.executable, "-c", head])
     until(camera, lambda frame: frame.kind == NOTICE)
     camera.close()
@@ -242,7 +238,6 @@ def test_a_source_without_pictures_still_ends_at_end_of_file(tmp_path: Path) -> 
 
 
 def test_a_command_reads_the_frames_and_ends_the_process() -> None:
-    assert ORDER
     got = []
     for frame in frames(ORDER, DEADLINE_S):
         got.append(frame.kind)
@@ -252,7 +247,6 @@ def test_a_command_reads_the_frames_and_ends_the_process() -> None:
 
 
 def test_bytes_that_are_no_frame_are_refused(tmp_path: Path) -> None:
-    assert ORDER
     camera = CameraProcess(ORDER, [sys.executable, "-c", "print('x' * 100)"])
     try:
         with pytest.raises(BadStream):

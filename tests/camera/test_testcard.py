@@ -9,13 +9,11 @@ import pytest
 from PIL import Image
 
 from picar.camera.frames import LADDER, at_level
-from picar.camera.handle import order_of
 from picar.camera.sources import Order
 from picar.camera.sources import test as card
-from picar.config import CameraConfig
+from tests.camera.orders import order
 
-ORDER = order_of(CameraConfig(source="test"), "mock")
-assert ORDER
+ORDER = order("test")
 
 
 def clock_of(jpeg: bytes) -> int:
@@ -34,7 +32,6 @@ def clock_of(jpeg: bytes) -> int:
 @pytest.mark.parametrize("size", [(320, 240), (640, 480), (1280, 720)])
 def test_the_clock_is_read_to_the_millisecond(level: int, size: tuple[int, int]) -> None:
     at, quality = at_level(level, size, 50)
-    assert ORDER
     source = card.open(ORDER | {"size": at, "quality": quality})
     before = time.time_ns() // 1_000_000
     picture = source.next()
@@ -44,7 +41,6 @@ def test_the_clock_is_read_to_the_millisecond(level: int, size: tuple[int, int])
 
 
 def test_it_keeps_to_its_rate_and_a_late_picture_delays_no_other() -> None:
-    assert ORDER
     source = card.open(ORDER | {"fps": 20})
     began = time.monotonic()
     for _ in range(5):
@@ -58,7 +54,6 @@ def test_it_keeps_to_its_rate_and_a_late_picture_delays_no_other() -> None:
 
 
 def test_size_quality_and_rate_change_while_it_runs() -> None:
-    assert ORDER
     source = card.open(ORDER)
     good = source.next()
     source.set({"quality": 10})

@@ -72,35 +72,27 @@ class UsbCamera:
         return None
 
     def set(self, order: Order) -> None:
-        """Take over size and quality; a MJPG picture becomes smaller in Pillow, or without it in the camera."""
-        reopen = not _has_pillow() and order.get("size", self._order["size"]) != self._order["size"]
+        """Take over size and quality, for Pillow: without it, MJPG pictures stay as they are."""
         self._order = self._order | order
-        if reopen:
-            with _troubles(self._device, streaming=True):
-                self._stop()
-                self._start()
 
     def close(self) -> None:
         """Release the camera."""
         if self._fd >= 0:
-            with contextlib.suppress(OSError):
-                self._stop()
-            os.close(self._fd)
+            for mapped in self._maps:
+                mapped.close()
+            os.close(self._fd)  # which stops it
             self._fd = -1
 
     def _turn(self, order: Order) -> bool:
         """Set the camera's own controls. Returns whether its pictures are upright."""
-        upside_down = order["rotation"] == 180
-        done = [
-            self._control(v4l2.V4L2_CID_HFLIP, upside_down != order["mirror"]),
-            self._control(v4l2.V4L2_CID_VFLIP, upside_down),
-        ]
         self._control(v4l2.V4L2_CID_EXPOSURE_AUTO_PRIORITY, order["night"])
-        if all(done):
+        upside_down = order["rotation"] == 180
+        flips = {v4l2.V4L2_CID_HFLIP: upside_down != order["mirror"], v4l2.V4L2_CID_VFLIP: upside_down}
+        if all(self._control(flip, wanted) or not wanted for flip, wanted in flips.items()):
             return True
-        self._control(v4l2.V4L2_CID_HFLIP, False)  # not half
-        self._control(v4l2.V4L2_CID_VFLIP, False)
-        return not upside_down and not order["mirror"]
+        for flip in flips:
+            self._control(flip, False)  # not half
+        return False
 
     def _control(self, number: int, value: bool) -> bool:
         """Set a control. Returns whether the camera has it."""
@@ -124,7 +116,10 @@ class UsbCamera:
         )
         with contextlib.suppress(OSError):  # a camera may have one rate only
             ioctl(self._fd, v4l2.VIDIOC_S_PARM, rate)
-        for index in range(self._request(BUFFERS)):
+        request = v4l2.v4l2_requestbuffers()
+        request.count, request.type, request.memory = BUFFERS, _CAPTURE, v4l2.V4L2_MEMORY_MMAP
+        ioctl(self._fd, v4l2.VIDIOC_REQBUFS, request)
+        for index in range(request.count):  # as many as the driver gives
             buffer = _buffer(index)
             ioctl(self._fd, v4l2.VIDIOC_QUERYBUF, buffer)
             self._maps.append(
@@ -132,13 +127,6 @@ class UsbCamera:
             )
             ioctl(self._fd, v4l2.VIDIOC_QBUF, buffer)
         ioctl(self._fd, v4l2.VIDIOC_STREAMON, ctypes.c_int(_CAPTURE))
-
-    def _stop(self) -> None:
-        ioctl(self._fd, v4l2.VIDIOC_STREAMOFF, ctypes.c_int(_CAPTURE))
-        for mapped in self._maps:
-            mapped.close()
-        self._maps.clear()
-        self._request(0)
 
     def _choose_format(self) -> None:
         for wanted in _FORMATS:
@@ -158,13 +146,6 @@ class UsbCamera:
         )
         if self._format == v4l2.V4L2_PIX_FMT_YUYV:
             need_pillow()
-
-    def _request(self, count: int) -> int:
-        """Ask for buffers. Returns the number that the driver gives."""
-        request = v4l2.v4l2_requestbuffers()
-        request.count, request.type, request.memory = count, _CAPTURE, v4l2.V4L2_MEMORY_MMAP
-        ioctl(self._fd, v4l2.VIDIOC_REQBUFS, request)
-        return int(request.count)
 
     def _drain(self) -> tuple[bytes, int] | None:
         """Empty the driver's queue. Returns the newest picture and its time."""
