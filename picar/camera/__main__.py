@@ -150,7 +150,7 @@ def _list(sender: Sender) -> None:
         try:
             found = load(name).cameras()
         except Trouble as trouble:
-            found = [Camera(name, "", name, trouble)]
+            found = [Camera(name, "", "", trouble)]
         for camera in found:
             code, message = (camera.trouble.code, str(camera.trouble)) if camera.trouble else (None, None)
             sender.notice(code=code, message=message, card=camera.card, source=name, device=camera.device)

@@ -19,6 +19,8 @@ PICTURE, NOTICE = 0, 1
 MAX_BYTES = 1 << 20
 _HEAD = struct.Struct("!IBBHHHIQ")
 _JPEG = b"\xff\xd8"
+# The segment with the orientation, up to its value: Exif 2.32, and TIFF 6.0 in it.
+_EXIF = b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01"
 
 # Of the quality ladder, best first: largest width and quality. A width of 0 is the configured one.
 LADDER = ((0, 50), (0, 25), (480, 30), (320, 35), (320, 15), (240, 15))
@@ -88,6 +90,20 @@ class Frames:
             self._seq = seq
             found.append(Frame(kind, level, width, height, seq, captured_ns, body))
         return found
+
+
+def oriented(jpeg: bytes, *, rotation: int, mirror: bool) -> bytes:
+    """Return a JPEG that asks its viewer to turn it, without compressing it anew.
+
+    Args:
+        jpeg: the picture.
+        rotation: 0 or 180.
+        mirror: exchange left and right.
+    """
+    orientation = {(0, False): 1, (0, True): 2, (180, False): 3, (180, True): 4}[rotation, mirror]
+    if orientation == 1:
+        return jpeg
+    return jpeg[:2] + _EXIF + struct.pack("!HxxI", orientation, 0) + jpeg[2:]
 
 
 def at_level(level: int, size: tuple[int, int], quality: int) -> tuple[tuple[int, int], int]:

@@ -15,11 +15,12 @@ import time
 from collections.abc import Iterator
 
 from picar.camera.frames import Frame, Frames
-from picar.camera.sources import Order
+from picar.camera.sources import Order, Trouble
 from picar.program import python, python_environment
 
 READ_BYTES = 131_072
 PIPE_BYTES = 256 << 10  # room for a whole picture; the kernel's default is 64 KiB
+_END_S = 1.0
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
 
 
@@ -87,17 +88,24 @@ def frames(order: Order, timeout_s: float) -> Iterator[Frame]:
     Args:
         order: the only order.
         timeout_s: for everything.
+
+    Raises:
+        Trouble: the process crashed.
     """
     give_up_at = time.monotonic() + timeout_s
+    got: list[Frame] | None = []
     process = CameraProcess(order, python("picar.camera"))
     try:
         while select.select([process], [], [], max(0.0, give_up_at - time.monotonic()))[0]:
             got = process.read()
             if got is None:
-                return
+                break
             yield from got
+        if got is None and (code := process.popen.wait(_END_S)):
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise Trouble("crashed", f"The camera process ended ({how}). The lines above may say why.")
     finally:
         process.close()
         process.popen.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.popen.wait(1.0)
+            process.popen.wait(_END_S)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 
 from picar import __version__, configfile
 from picar.config import Config
-from picar.doctor import network, pins, system
+from picar.doctor import camera, network, pins, system
 from picar.doctor.machine import Finding, Machine
 from picar.errors import ConfigError
 from picar.motor.boards import board_of
@@ -49,6 +49,7 @@ def examine(
             yield Finding("configuration", "warning", message, fix)
     yield from hazards or ([] if faults else [pins.WELL])
     yield from pins.libraries(machine, model, settings, board, may_claim=not ill)
+    yield from camera.cameras(machine, model, settings.camera)
     yield system.service(machine)
     yield from _kernel(machine, model)
     yield from network.wifi(machine, model)

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 
 import pytest
 
 from picar.doctor.machine import Answer, Finding, is_well
-from tests.doctor.trees import NOT_INSTALLED, PI_5, SERVICE_UP, WELL_CONFIG, Case, laptop, refuse
+from tests.doctor.trees import NOT_INSTALLED, PI_5, SERVICE_UP, TEST_CARD, WELL_CONFIG, Case, laptop, refuse
 
 CONFIG_TXT = "boot/firmware/config.txt"
 PROBE = "PYTHON -m picar.doctor.probe"
 PINS_LOW = "PYTHON -m picar pins-low"
 BUSY = "picar: Another picar has the motor pins, process 812. Stop it first: sudo systemctl stop picar, or kill 812."
+CAMERAS = "PYTHON -m picar camera --list --json"
+BUSY_CAMERA = {
+    "source": "usb", "device": "/dev/video0", "card": "Acme Cam", "code": "busy",
+    "message": "/dev/video0 is in use by another program. End it; this names it: fuser -v /dev/video0",
+}  # fmt: skip
+NO_PICAMERA2 = {
+    "source": "picamera2", "device": "", "card": "", "code": "no_library",
+    "message": "picamera2 is not installed. Run: sudo apt install --no-install-recommends python3-picamera2",
+}  # fmt: skip
 NO_PERMISSION = "no permission for /dev/gpiochip0. Join the group that may use it: sudo usermod -aG gpio $USER, then log in again."
 PERSIST = "sys/module/pinctrl_rp1/parameters/persist_gpio_outputs"
 NO_LIBRARY = {
@@ -120,6 +130,20 @@ BROKEN = {
     ),
     "a voltage that no program reads": (
         Case(answers={"vcgencmd get_throttled": None}), "power", "warning", "cannot be read", "apt install raspi-utils",
+    ),
+    "a camera that another program has": (
+        Case(answers={CAMERAS: Answer(0, json.dumps([BUSY_CAMERA, TEST_CARD]))}),
+        "camera", "warning", "Acme Cam (usb, /dev/video0): /dev/video0 is in use", "fuser -v /dev/video0",
+    ),
+    "a camera whose library is missing": (
+        Case(config='[camera]\nsource = "picamera2"\n', answers={CAMERAS: Answer(0, json.dumps([NO_PICAMERA2, TEST_CARD]))}),
+        "camera", "warning", "picamera2 is not installed", "sudo apt install --no-install-recommends python3-picamera2",
+    ),
+    "a camera that is not plugged in": (
+        Case(config='[camera]\nsource = "usb"\n'), "camera", "warning", "wants a usb camera, and none was found", "plug it in",
+    ),
+    "a list of cameras that hangs": (
+        Case(answers={CAMERAS: Answer(None)}), "camera", "warning", "cannot be listed", "camera --list",
     ),
     "a service that fails": (
         Case(answers={"systemctl show picar": Answer(0, "LoadState=loaded\nActiveState=failed\nResult=exit-code\nNRestarts=0")}),
@@ -272,3 +296,22 @@ def test_a_machine_of_which_nothing_is_known_is_told_so_and_nothing_raises(tmp_p
     (tmp_path / "picar.toml").write_text("")
     findings = case.examine(tmp_path)
     assert the(findings, "machine")
+
+
+def test_a_machine_without_a_camera_is_well(tmp_path: Path) -> None:
+    finding = the(
+        Case(answers={CAMERAS: Answer(0, json.dumps([NO_PICAMERA2, TEST_CARD]))}).examine(tmp_path), "camera"
+    )
+    assert (finding.status, finding.message) == ("ok", "none found; the car drives without one")
+    assert (
+        finding.fix
+        == "for a camera at the Pi's connector: sudo apt install --no-install-recommends python3-picamera2"
+    )
+    on_a_laptop = the(laptop().examine(tmp_path / "laptop"), "camera")
+    assert (on_a_laptop.status, on_a_laptop.message) == ("ok", "imx708 (picamera2, 0)")
+
+
+def test_a_camera_that_is_switched_off_is_not_looked_for(tmp_path: Path) -> None:
+    case = Case(config='[camera]\nsource = "off"\n')
+    assert the(case.examine(tmp_path), "camera").message == "switched off under [camera]"
+    assert CAMERAS not in case.asked

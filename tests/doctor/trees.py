@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,11 +31,14 @@ FILES = {
     "run/systemd/system/placeholder": "",
 }
 NOT_INSTALLED = "its library is not installed. Install it: sudo apt install {}"
+PI_CAMERA = {"source": "picamera2", "device": "0", "card": "imx708", "code": None, "message": None}
+TEST_CARD = {"source": "test", "device": "", "card": "test card", "code": None, "message": None}
 ANSWERS = {
     "PYTHON -m picar.doctor.probe lgpio": Answer(0),
     "PYTHON -m picar.doctor.probe rpigpio": Answer(1, err=NOT_INSTALLED.format("python3-rpi-lgpio")),
     "PYTHON -m picar.doctor.probe gpiozero": Answer(0),
     "PYTHON -m picar pins-low": Answer(0, "Every motor pin is low."),
+    "PYTHON -m picar camera --list --json": Answer(0, json.dumps([PI_CAMERA, TEST_CARD])),
     "systemctl show picar": Answer(0, SERVICE_UP),
     "systemctl show --property=RuntimeWatchdogUSec": Answer(0, "10s"),
     "systemctl is-active avahi-daemon": Answer(0, "active"),

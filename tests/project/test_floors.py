@@ -27,6 +27,7 @@ FLOORS = (
     {"core"},
     {"access", "client", "journal", "sensors"},
     {"motor"},
+    {"camera"},
     {"car"},
     {"web"},
     {"commands", "doctor"},
@@ -41,13 +42,25 @@ NEVER = {
     "client": {"calibration", "network", "system", "wiring", "access", "journal", "sensors"},
     "sensors": {"access", "client", "journal"},
     "journal": {"access", "client", "sensors"},
-    "car": {"system", "network", "wiring"},
+    "camera": {
+        "access",
+        "calibration",
+        "client",
+        "core",
+        "journal",
+        "network",
+        "sensors",
+        "system",
+        "wiring",
+    },
+    "car": {"system", "network", "wiring", "camera"},
 }
 NOT_IN_CORE = {
     "asyncio", "concurrent", "datetime", "fcntl", "io", "logging", "multiprocessing", "os", "pathlib", "random", "select",
     "selectors", "signal", "socket", "subprocess", "sys", "threading", "time", "tornado",
 }  # fmt: skip
 THIRD_PARTIES = {"tornado": "web", "segno": "network"}
+CAMERA_LIBRARIES = {"PIL", "videodev2", "picamera2", "libcamera"}
 GPIO_LIBRARIES = {"lgpio": "lgpio", "gpiozero": "gpiozero", "RPi": "rpigpio"}
 
 
@@ -168,6 +181,8 @@ def test_other_people_s_libraries_are_where_they_belong() -> None:
             continue
         if library in GPIO_LIBRARIES:
             assert found.module == f"picar.motor.pins.{GPIO_LIBRARIES[library]}", str(found)
+        elif library in CAMERA_LIBRARIES:
+            assert found.module.startswith("picar.camera."), str(found)
         else:
             assert library in THIRD_PARTIES, str(found)
             assert folder_of(found.module) == THIRD_PARTIES[library], str(found)
@@ -251,6 +266,21 @@ def test_the_servers_car_loads_no_tornado() -> None:
     assert not {name for name in loaded if name.startswith(("tornado", "picar.web"))}
 
 
+def test_the_camera_knows_the_simulated_car_and_the_server_knows_its_frames() -> None:
+    for found in ours():
+        if folder_of(found.module) == "camera" and folder_of(found.target) == "motor":
+            assert found.target == "picar.motor.simcar", str(found)
+        if folder_of(found.module) == "web" and folder_of(found.target) == "camera":
+            assert found.target == "picar.camera.frames", str(found)
+
+
+def test_the_server_s_end_of_the_camera_loads_no_library_of_a_camera() -> None:
+    loaded = loaded_by("picar.camera.handle", "picar.commands.camera", "picar.commands.serve")
+    assert "picar.camera.process" in loaded
+    assert not {name.split(".")[0] for name in loaded} & (CAMERA_LIBRARIES | {"numpy", "tornado", "asyncio"})
+    assert not {name for name in loaded if name.startswith("picar.camera.sources.")}
+
+
 def test_a_client_s_session_loads_the_protocol_and_no_loop() -> None:
     loaded = loaded_by("picar.client.session")
     assert "picar.core.protocol" in loaded
@@ -281,7 +311,7 @@ def test_a_list_of_features_has_every_file_beside_it(package: str, listing: str)
     assert not {name for name in names if not re.search(rf"\b{name.replace('_', '[_-]')}\b", source)}
 
 
-@pytest.mark.parametrize("folder", ["client", "core", "ground", "motor"])
+@pytest.mark.parametrize("folder", ["camera", "client", "core", "ground", "motor"])
 def test_without_the_web_the_tests_of_the_lower_floors_still_run(folder: str) -> None:
     for file in (ROOT / "tests" / folder).rglob("*.py"):
         for found in imports_of(f"tests.{folder}.{file.stem}", file):

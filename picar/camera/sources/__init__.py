@@ -164,10 +164,10 @@ def _missing(library: str) -> Trouble:
         return Trouble("no_pillow", _NO_PILLOW)
     if library == "videodev2":
         return Trouble("no_library", f"A USB camera needs videodev2. Run: {_PIP} install videodev2")
-    if library == "picamera2" and _OF_DEBIAN.exists():
+    if _OF_DEBIAN.exists():
         venv = f"python3 -m venv --system-site-packages --upgrade {sys.prefix}"
         return Trouble(
             "hidden_library", f"picamera2 is installed, but this Python does not see it. Run: {venv}"
         )
     apt = "sudo apt install --no-install-recommends python3-picamera2"
-    return Trouble("no_library", f"{library} is not installed. Run: {apt}")
+    return Trouble("no_library", f"picamera2 is not installed. Run: {apt}")

@@ -1,0 +1,101 @@
+"""`picar camera`: it starts the same process as the server does, and works beside a running server with another camera."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from picar import configfile
+from picar.camera.frames import NOTICE, oriented
+from picar.camera.handle import order_of
+from picar.camera.process import frames
+from picar.camera.sources import Order, Trouble
+from picar.errors import FileError, UsageError
+from picar.raspberrypi import raspberry_pi_model
+
+LIST_S, SNAPSHOT_S = 30.0, 15.0
+_SETTLE_S = 1.0  # for the exposure
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--list", action="store_true", help="name the cameras, and why one cannot be used")
+    what.add_argument("--snapshot", metavar="FILE", help="write one picture into this file, a JPEG")
+    parser.add_argument(
+        "--json", action="store_true", help="with --list: source, device, card, code, message"
+    )
+    parser.add_argument("--config", metavar="FILE", help="the configuration; default as for serve")
+
+
+def run(options: argparse.Namespace) -> int:
+    """List the cameras of this machine, or take one picture."""
+    if options.snapshot:
+        _snapshot(Path(options.snapshot), options.config)
+        return 0
+    found = cameras()
+    print(json.dumps(found, ensure_ascii=False, indent=2) if options.json else "\n".join(map(_line, found)))
+    return 0
+
+
+def cameras() -> list[dict[str, Any]]:
+    """Return the notice of each camera, and of each source that cannot look for any."""
+    found: list[dict[str, Any]] = []
+    try:
+        found.extend(frame.notice() for frame in frames(Order(cameras=True), LIST_S))
+    except Trouble as trouble:  # of libcamera, the last source in the list
+        found.append(
+            {"source": "picamera2", "device": "", "card": "", "code": trouble.code, "message": str(trouble)}
+        )
+    return found
+
+
+def _line(camera: dict[str, Any]) -> str:
+    name = " ".join(filter(None, (camera["device"], camera["card"])))
+    return f"  {camera['source']:<10} " + ": ".join(filter(None, (name, camera["message"])))
+
+
+def _snapshot(file: Path, flag: str | None) -> None:
+    """Write a picture.
+
+    Raises:
+        Trouble: the camera gives none.
+    """
+    settings = configfile.load(configfile.find_file(flag))
+    backend = settings.motors.backend
+    order = order_of(settings.camera, "sim" if backend == "auto" and not raspberry_pi_model() else backend)
+    if order is None:
+        raise UsageError("The camera is switched off: source under [camera].")
+    jpeg, card, upright = _picture(order)
+    if not upright:
+        jpeg = oriented(jpeg, rotation=order["rotation"], mirror=order["mirror"])
+    try:
+        file.write_bytes(jpeg)
+    except OSError as error:
+        raise FileError(f"{file} cannot be written ({error.strerror}). Name another file.") from None
+    print(f"{card}: the picture is in {file}.")
+
+
+def _picture(order: Order) -> tuple[bytes, str, bool]:
+    """Return the newest JPEG of the first second, the camera's name, and whether the picture is upright."""
+    jpeg, card, upright, settled_at = b"", "", True, float("inf")
+    for frame in frames(order, SNAPSHOT_S):
+        if frame.kind == NOTICE:
+            notice = frame.notice()
+            if notice["code"]:
+                raise Trouble(notice["code"], notice["message"])
+            card, upright = notice["card"], notice["upright"]
+            continue
+        jpeg = frame.body
+        settled_at = min(settled_at, time.monotonic() + _SETTLE_S)
+        if time.monotonic() >= settled_at:
+            break
+    if not jpeg:
+        raise Trouble(
+            "frozen",
+            "The camera sent no picture. The lines above may say why; picar camera --list names the cameras.",
+        )
+    return jpeg, card, upright
