@@ -21,7 +21,7 @@ import sys
 import time
 from typing import Any, cast
 
-from picar.camera.frames import NOTICE, PICTURE, Frame, at_level
+from picar.camera.frames import MAX_BYTES, NOTICE, PICTURE, Frame, at_level
 from picar.camera.sources import NS, OUT_OF_MEMORY, Camera, Order, Trouble, load
 
 MEMORY_BYTES = 400 << 20
@@ -109,7 +109,8 @@ class Sender:
     def picture(self, jpeg: bytes, captured_ns: int, width: int, height: int, level: int) -> None:
         """Send a picture."""
         now = time.monotonic_ns()
-        self._send(PICTURE, level, width, height, min(max(captured_ns, now - _OLDEST_NS), now), jpeg)
+        if len(jpeg) <= MAX_BYTES:  # the server would take it for garbage
+            self._send(PICTURE, level, width, height, min(max(captured_ns, now - _OLDEST_NS), now), jpeg)
 
     def notice(self, **content: Any) -> None:
         """Send a notice."""

@@ -104,6 +104,27 @@ def test_a_broken_or_empty_picture_is_left_out(camera: Driver) -> None:
     assert source.next()
 
 
+@pytest.mark.parametrize("broken", [b"no JPEG at all", b"\xff\xd8 cut off", jpeg()[:300]])
+@pytest.mark.parametrize("small", [False, True])
+def test_a_picture_that_is_cut_off_ends_nothing(camera: Driver, broken: bytes, small: bool) -> None:
+    source = usb.open(order())
+    if small:
+        source.set({"size": (320, 240)})
+    camera.show(broken)
+    source.next()
+    camera.show(jpeg())
+    assert source.next()
+
+
+def test_a_yuyv_picture_that_is_too_short_ends_nothing(bus: Bus, tmp_path: Path) -> None:
+    camera = bus.plug(Driver(tmp_path / "dev/video0", (YUYV,), (64, 48)))
+    source = usb.open(order())
+    camera.show(yuyv((64, 48))[:1000])
+    assert source.next() is None
+    camera.show(yuyv((64, 48)))
+    assert source.next()
+
+
 def test_a_camera_without_pictures_is_asked_again(camera: Driver) -> None:
     assert usb.open(order()).next() is None
 

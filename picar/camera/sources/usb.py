@@ -30,7 +30,14 @@ from picar.camera.sources import MISSING, NS, PATIENCE_S, Camera, Order, Picture
 BUFFERS = 3
 _FORMATS = (v4l2.V4L2_PIX_FMT_MJPEG, v4l2.V4L2_PIX_FMT_YUYV)
 _CAPTURE = v4l2.V4L2_BUF_TYPE_VIDEO_CAPTURE
+_BROKEN_S = 0.005  # before the next look, after a picture that was none
 _TREE = Path("/")
+_SENTENCES = {
+    "permission": "{device} may not be opened by the user {user}. Run: sudo usermod -aG video {user}, then restart picar.",
+    "busy": "{device} is in use by another program. End it; this names it: fuser -v {device}",
+    "unplugged": "The camera was unplugged. Plug it in again; the picture comes back by itself.",
+    "missing": MISSING,
+}
 # The Raspberry Pi's own nodes: the camera connector, image processors and decoders.
 _OF_THE_PI = ("bcm2835-", "pispbe", "rp1-cfe", "unicam", "rpi-hevc-dec")
 
@@ -46,8 +53,6 @@ class UsbCamera:
     def __init__(self, device: str, order: Order) -> None:
         self._device, self._order = device, order
         self._maps: list[mmap.mmap] = []
-        self._format = self._stride = 0
-        self._captured = (0, 0)  # width and height that the driver gives
         self._tables = _huffman_tables()
         self._fd = -1
         with _troubles(device):
@@ -67,8 +72,9 @@ class UsbCamera:
         with _troubles(self._device, streaming=True):
             while (left_s := give_up_at - time.monotonic()) > 0.0:
                 select.select([self._fd], [], [], left_s)
-                if newest := self._drain():
-                    return self._finished(*newest)
+                if (newest := self._drain()) and (picture := self._finished(*newest)):
+                    return picture
+                time.sleep(_BROKEN_S)
         return None
 
     def set(self, order: Order) -> None:
@@ -110,10 +116,8 @@ class UsbCamera:
         self._choose_format()
         rate = v4l2.v4l2_streamparm()
         rate.type = _CAPTURE
-        rate.parm.capture.timeperframe.numerator, rate.parm.capture.timeperframe.denominator = (
-            1,
-            self._order["fps"],
-        )
+        frame = rate.parm.capture.timeperframe
+        frame.numerator, frame.denominator = 1, self._order["fps"]
         with contextlib.suppress(OSError):  # a camera may have one rate only
             ioctl(self._fd, v4l2.VIDIOC_S_PARM, rate)
         request = v4l2.v4l2_requestbuffers()
@@ -122,9 +126,8 @@ class UsbCamera:
         for index in range(request.count):  # as many as the driver gives
             buffer = _buffer(index)
             ioctl(self._fd, v4l2.VIDIOC_QUERYBUF, buffer)
-            self._maps.append(
-                mmap.mmap(self._fd, buffer.length, mmap.MAP_SHARED, mmap.PROT_READ, offset=buffer.m.offset)
-            )
+            place = {"flags": mmap.MAP_SHARED, "prot": mmap.PROT_READ, "offset": buffer.m.offset}
+            self._maps.append(mmap.mmap(self._fd, buffer.length, **place))
             ioctl(self._fd, v4l2.VIDIOC_QBUF, buffer)
         ioctl(self._fd, v4l2.VIDIOC_STREAMON, ctypes.c_int(_CAPTURE))
 
@@ -139,12 +142,9 @@ class UsbCamera:
                 break
         else:
             raise _wrong_format(self._device, [pix.pixelformat])
-        self._format, self._stride, self._captured = (
-            pix.pixelformat,
-            pix.bytesperline,
-            (pix.width, pix.height),
-        )
-        if self._format == v4l2.V4L2_PIX_FMT_YUYV:
+        self._is_mjpg = pix.pixelformat == v4l2.V4L2_PIX_FMT_MJPEG
+        self._captured, self._stride = (pix.width, pix.height), pix.bytesperline
+        if not self._is_mjpg:
             need_pillow()
 
     def _drain(self) -> tuple[bytes, int] | None:
@@ -163,14 +163,20 @@ class UsbCamera:
                 newest = self._maps[buffer.index][: buffer.bytesused], captured_ns
             ioctl(self._fd, v4l2.VIDIOC_QBUF, buffer)
 
-    def _finished(self, data: bytes, captured_ns: int) -> Picture:
-        """Return the picture to send."""
-        if self._format == v4l2.V4L2_PIX_FMT_YUYV:
-            jpeg, size = _compressed(data, self._captured, self._stride, self._order)
-        elif self._order["size"][0] < self._captured[0] and _has_pillow():
-            jpeg, size = _reduced(data, self._captured, self._order)
-        else:
-            jpeg, size = _with_tables(data, self._tables), self._captured
+    def _finished(self, data: bytes, captured_ns: int) -> Picture | None:
+        """Return the picture to send, None if the camera sent a broken one, as many do at first."""
+        jpeg, size = data, self._captured
+        try:
+            if not self._is_mjpg:
+                jpeg, size = _compressed(data, size, self._stride, self._order)
+            elif not data.startswith(b"\xff\xd8"):
+                return None
+            elif self._order["size"][0] < size[0] and _has_pillow():
+                jpeg, size = _reduced(data, size, self._order)
+            else:
+                jpeg = _with_tables(data, self._tables)
+        except (ValueError, OSError):  # from Pillow
+            return None
         return Picture(jpeg, captured_ns, *size)
 
 
@@ -214,11 +220,7 @@ def _devices() -> Iterator[str]:
 def _card_in_sysfs(device: str) -> str:
     node = Path(device).resolve().name
     with contextlib.suppress(OSError):
-        return (
-            (_TREE / "sys/class/video4linux" / node / "name")
-            .read_text(encoding="utf-8", errors="replace")
-            .strip()
-        )
+        return (_TREE / f"sys/class/video4linux/{node}/name").read_text(errors="replace").strip()
     return Path(device).name
 
 
@@ -299,19 +301,16 @@ def _troubles(device: str, *, streaming: bool = False) -> Iterator[None]:
         }.get(error.errno or 0)  # fmt: skip
         if code is None:
             raise
-        raise Trouble(code, _sentence(code, device)) from None
+        raise Trouble(code, _SENTENCES[code].format(device=device, user=_user())) from None
 
 
-def _sentence(code: str, device: str) -> str:
-    import getpass
+def _user() -> str:
+    import pwd
 
-    return {
-        "permission": f"{device} may not be opened by the user {getpass.getuser()}. "
-        f"Run: sudo usermod -aG video {getpass.getuser()}, then restart picar.",
-        "busy": f"{device} is in use by another program. End it; this names it: fuser -v {device}",
-        "unplugged": "The camera was unplugged. Plug it in again; the picture comes back by itself.",
-        "missing": MISSING,
-    }[code]
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # in a container
+        return str(os.geteuid())
 
 
 @functools.cache
@@ -328,15 +327,12 @@ def _compressed(
     width, height = size
     if stride > 2 * width:  # padded lines
         data = b"".join(data[start : start + 2 * width] for start in range(0, stride * height, stride))
-    wanted = min(order["size"], size)
+    wide = min(order["size"][0], width)
+    wanted = (wide, height * wide // width)
     planes = ((data[0::2], width), (data[1::4], width // 2), (data[3::4], width // 2))
-    bands = [
-        Image.frombuffer("L", (wide, height), plane, "raw", "L", 0, 1).resize(
-            wanted, Image.Resampling.NEAREST
-        )
-        for plane, wide in planes
-    ]
-    return _jpeg(Image.merge("YCbCr", bands), order), wanted
+    bands = [Image.frombuffer("L", (columns, height), plane, "raw", "L", 0, 1) for plane, columns in planes]
+    whole = [band.resize(wanted, Image.Resampling.NEAREST) for band in bands]
+    return _jpeg(Image.merge("YCbCr", whole), order), wanted
 
 
 def _reduced(data: bytes, size: tuple[int, int], order: Order) -> tuple[bytes, tuple[int, int]]:
