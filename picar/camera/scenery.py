@@ -1,0 +1,256 @@
+"""The pictures of the simulated world: floor, fence, obstacles, sky and the car's nose, each drawn once with Pillow.
+
+Each picture is flat; `sources.sim` puts it into perspective.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+
+from picar.camera import world
+from picar.camera.world import Point
+
+DENSITY = 240  # pixels for each metre
+SMOOTH = 2  # everything is drawn this many times larger, then reduced
+SHADOW = (0.45, 0.8)  # of a thing 1 m high, in m
+VERGE_M, KERB_M = 0.1, 0.045  # floor under the fence; kerbs beside the track
+HAZE = "#cde4f5"
+SKY = (30, 118, 214, 120, 192, 246, 205, 228, 245)  # three colours from top to horizon
+RED, WHITE, BLACK, NIGHT = "#e6332a", "#f8f8f5", "#14171c", "#0b1a38"
+ARROW = (  # (ahead, to the left) of its middle
+    (-0.13, 0.018), (0.02, 0.018), (0.02, 0.055), (0.13, 0), (0.02, -0.055), (0.02, -0.018), (-0.13, -0.018),
+)  # fmt: skip
+HILLS = (  # height and waves in degrees, the farthest first
+    (7.2, 2.1, "#93b8de"), (5.4, 1.4, "#79a9c4"), (4.2, 0.9, "#5c9f6c"), (3.4, 0.6, "#4c9440"),
+)  # fmt: skip
+LEAVES = (("#2f7a34", "#3f9141"), ("#1f6139", "#2c7546"), ("#3f8a2e", "#57a53c"))  # dark, light
+BALLOONS = (  # in degrees from the start's direction and from the horizon
+    (16, 9.2, RED), (78, 10.5, "#ffbe0b"), (141, 8.7, "#9b51e0"), (216, 9.6, RED), (298, 10.0, "#ffbe0b"),
+)  # fmt: skip
+
+
+class Sheet:
+    """Paper with places in units of any length, y up.
+
+    Args:
+        size: width and height.
+        colour: of the paper; without one it is transparent.
+        at: the place of the lower left corner.
+        unit: pixels for each unit.
+    """
+
+    def __init__(
+        self, size: Point, colour: str | None, at: Point = (0.0, 0.0), unit: float = DENSITY
+    ) -> None:
+        self._unit, self._at = unit * SMOOTH, at
+        pixels = round(size[0] * self._unit), round(size[1] * self._unit)
+        self.image = Image.new("RGB", pixels, colour) if colour else Image.new("RGBA", pixels)
+        self.paint = ImageDraw.Draw(self.image)
+
+    def px(self, *points: Point) -> list[Point]:
+        """Return places as pixels."""
+        left, bottom = self._at
+        return [((x - left) * self._unit, self.image.height - (y - bottom) * self._unit) for x, y in points]
+
+    def area(self, colour: str, *points: Point) -> None:
+        """Fill a polygon; two points are opposite corners of a rectangle."""
+        if len(points) == 2:
+            (left, bottom), (right, top) = points
+            points = (left, bottom), (right, bottom), (right, top), (left, top)
+        self.paint.polygon(self.px(*points), colour)
+
+    def disc(self, colour: str, x: float, y: float, wide: float, tall: float | None = None) -> None:
+        """Fill an ellipse; `wide` and `tall` are half of its axes."""
+        tall = wide if tall is None else tall
+        self.paint.ellipse(self.px((x - wide, y + tall), (x + wide, y - tall)), colour)
+
+    def road(self, colour: str, width: float, way: Sequence[Point]) -> None:
+        """Draw a line with round joints."""
+        self.paint.line(self.px(*way), colour, round(width * self._unit))
+        for x, y in way:
+            self.disc(colour, x, y, width / 2)
+
+    def done(self) -> Image.Image:
+        """Return the picture."""
+        size = self.image.width // SMOOTH, self.image.height // SMOOTH
+        return self.image.resize(size, Image.Resampling.BILINEAR)
+
+
+def _shade(image: Image.Image, colour: str, *strength: int) -> Image.Image:
+    """Lay a colour over a picture, with these strengths (0 to 255) from top to bottom."""
+    ramp = Image.frombytes("L", (1, len(strength)), bytes(strength))
+    mask = ramp.resize(image.size, Image.Resampling.BICUBIC)
+    if image.mode == "RGBA":
+        mask = ImageChops.multiply(mask, image.getchannel("A"))
+    image.paste(colour, (0, 0), mask)
+    return image
+
+
+def floor() -> Image.Image:
+    """Return grass, tracks, start line and the shadows of what stands there; VERGE_M larger than the room."""
+    left, bottom, right, top = (side + (VERGE_M if side > 0 else -VERGE_M) for side in world.ROOM)
+    sheet = Sheet((right - left, top - bottom), "#72b943", (left, bottom))
+    for n in range(-12, 12):  # mown
+        x = n * 0.62
+        sheet.area("#63aa3a", (x, bottom), (x + 0.31, bottom), (x + 2.8, top), (x + 2.49, top))
+    ways = [world.spline(way) for way in world.TRACKS]
+    for way in ways:
+        _kerbs(sheet, way)
+    for colour, width in ((WHITE, world.TRACK_M), ("#50555e", world.TRACK_M - 0.04)):
+        for way in ways:
+            sheet.road(colour, width, [*way, way[0]])
+    for way, first in zip(ways, (4, 52), strict=True):  # the first 50 points are the straight of both tracks
+        _paint(sheet, way, first)
+    square = (world.TRACK_M - 0.04) / 8
+    for n in range(24):
+        x, y = world.FINISH_M + (n % 3 - 1.5) * square, (n // 3 - 4) * square
+        sheet.area(WHITE if (n % 3 + n // 3) % 2 else BLACK, (x, y), (x + square, y + square))
+    image = sheet.done()
+    grain = Image.effect_noise(image.size, 10).point([min(255, value + 122) for value in range(256)])
+    image = ImageChops.multiply(image, Image.merge("RGB", [grain] * 3))
+    image.paste(NIGHT, (0, 0), _shadows((left, bottom), image.size))
+    return image
+
+
+def _beside(way: Sequence[Point], n: int, shift: float, along: float = 0.0) -> Point:
+    """Return the point `shift` to the left of, and `along` ahead of, point `n` of a closed way."""
+    (x, y), (from_x, from_y), (to_x, to_y) = (way[k % len(way)] for k in (n, n - 1, n + 1))
+    length = math.hypot(to_x - from_x, to_y - from_y)
+    cos, sin = (to_x - from_x) / length, (to_y - from_y) / length
+    return x + along * cos - shift * sin, y + along * sin + shift * cos
+
+
+def _kerbs(sheet: Sheet, way: Sequence[Point]) -> None:
+    edge = world.TRACK_M / 2 + KERB_M
+    for n in range(len(way)):
+        corners = [_beside(way, n + k, shift) for k, shift in ((0, edge), (1, edge), (1, -edge), (0, -edge))]
+        sheet.area(RED if n // 2 % 2 else WHITE, *corners)
+
+
+def _paint(sheet: Sheet, way: Sequence[Point], first: int) -> None:
+    """Draw tyre marks, and from point `first` on the middle line and arrows."""
+    for shift in (-0.07, 0.06):
+        marks = [_beside(way, n, shift + 0.02 * math.sin(n / 9)) for n in range(len(way) + 1)]
+        sheet.road("#474c54", 0.034, marks)
+    for n in range(first, len(way) - 4, 6):
+        sheet.road("#ffd84d", 0.016, way[n : n + 4])
+    for n in range(64, len(way) - 20, 60):
+        sheet.area(WHITE, *(_beside(way, n, shift, along) for along, shift in ARROW))
+
+
+def _shadows(at: Point, size: tuple[int, int]) -> Image.Image:
+    sheet = Sheet((size[0] / DENSITY, size[1] / DENSITY), "#000000", at, DENSITY / 8)
+    left, bottom, right, top = world.ROOM
+    for (x0, y0, x1, y1), height in (
+        ((left - 1, bottom - 1, left, top + 1), world.FENCE_M),
+        ((left - 1, bottom - 1, right + 1, bottom), world.FENCE_M),
+        *((thing.box, thing.height) for thing in world.OBSTACLES),
+    ):
+        dx, dy = SHADOW[0] * height, SHADOW[1] * height
+        far = (x1 + dx, y0 + dy), (x1 + dx, y1 + dy), (x0 + dx, y1 + dy)
+        sheet.area("#777777", (x0, y0), (x1, y0), *far, (x0, y1))
+        sheet.area("#bbbbbb", (x0 - 0.02, y0 - 0.02), (x1 + 0.02, y1 + 0.02))  # contact shadow
+    return sheet.image.convert("L").filter(ImageFilter.GaussianBlur(1.2)).resize(size)
+
+
+def panel(words: world.Poster, length: float, height: float) -> Image.Image:
+    """Return a panel of the fence, with rail, skirting and posts."""
+    sheet = Sheet((length, height), words.paper)
+    bottom, top = 0.035, height - 0.03
+    square = (top - bottom) / 4
+    if words.text:
+        for y in (bottom + 0.025, top - 0.031):
+            sheet.area(words.ink, (0.05, y), (length - 0.05, y + 0.006))
+        size = 1.32 * DENSITY * (top - bottom) * min(1, 7 / len(words.text))
+        middle = sheet.px((length / 2, (top + bottom) / 2))[0]
+        font = ImageFont.load_default(size)
+        sheet.paint.text(middle, words.text, words.ink, font, "mm", stroke_width=round(size / 24))
+    else:
+        for n in range(0, 4 * math.ceil(length / square), 2):
+            x, y = n // 4 * square, bottom + (n + n // 4 % 2) % 4 * square
+            sheet.area(words.ink, (x, y), (x + square, y + square))
+    sheet.area("#ffffff", (0, top), (length, height))
+    sheet.area("#2b3038", (0, 0), (length, bottom))
+    for x in (0, length - 0.02):
+        sheet.area("#d3d8df", (x, 0), (x + 0.02, height))
+    return _shade(sheet.done(), NIGHT, 0, 0, 20, 110)
+
+
+def side(thing: world.Obstacle, length: float) -> Image.Image:
+    """Return a side of an obstacle."""
+    sheet = Sheet((length, thing.height), thing.colour)
+    for n in range(-3, 12):
+        sheet.area(thing.ink, *((x + n * thing.step[0], y + n * thing.step[1]) for x, y in thing.shape))
+    sheet.area("#ffffff", (0, thing.height - 0.014), (length, thing.height))
+    return _shade(sheet.done(), NIGHT, 0, 0, 20, 110)
+
+
+def sky(degree: float, tall: int) -> Image.Image:
+    """Return everything far away, all around: `tall` rows above the horizon, `degree` pixels for each degree."""
+    sheet = Sheet((360, tall / degree), HAZE, unit=degree)
+    ramp = Image.frombytes("RGB", (1, 3), bytes(SKY))
+    sheet.image.paste(ramp.resize(sheet.image.size, Image.Resampling.BILINEAR, (0, 0.5, 1, 2.5)), (0, 0))
+    rng = random.Random(4)  # noqa: S311 - the same clouds every time
+    for _ in range(15):
+        x, y, large = rng.uniform(12, 348), rng.uniform(9, 18), rng.uniform(0.5, 1.1)
+        puffs = [(rng.gauss(0, 3.4), rng.uniform(0, 1.3), rng.uniform(0.9, 1.7) * large) for _ in range(10)]
+        for colour, drop in (("#d3e4f3", 0.35), ("#ffffff", 0.0)):
+            for dx, dy, r in puffs:
+                sheet.disc(colour, x + dx * large, y + dy * large - drop, 1.5 * r, 0.8 * r)
+    sheet.image.paste(sheet.image.filter(ImageFilter.GaussianBlur(degree / 5)), (0, 0))
+    for high, rough, colour in HILLS:
+        waves = [(k, rng.uniform(0, math.tau)) for k in (5, 12, 29)]
+        heights = [sum(math.sin(math.radians(x / 2) * k + at) * 4 / k for k, at in waves) for x in range(721)]
+        ridge = [(x / 2, high + rough * height) for x, height in enumerate(heights)]
+        sheet.area(colour, (0, 0), *ridge, (360, 0))
+    for n in range(150):
+        _tree(sheet, rng.uniform(1, 359), rng.uniform(2.8, 4.2), rng.uniform(0.5, 1.15), n % 3)
+    for x, y, colour in BALLOONS:
+        sheet.area(colour, (x - 1.1, y - 0.8), (x + 1.1, y - 0.8), (x + 0.3, y - 2), (x - 0.3, y - 2))
+        for part, ink in ((1.4, colour), (0.95, WHITE), (0.47, colour)):
+            sheet.disc(ink, x, y, part, 1.4)
+        sheet.area("#7a4a21", (x - 0.25, y - 2.65), (x + 0.25, y - 2.2))
+    return sheet.done()
+
+
+def _tree(sheet: Sheet, x: float, y: float, r: float, kind: int) -> None:
+    dark, light = LEAVES[kind]
+    if kind == 1:  # a fir
+        for top, wide in ((2.6, 0.5), (1.9, 0.75), (1.2, 1.0)):
+            low = y + (top - 1.3) * r
+            sheet.area(light, (x - wide * r, low), (x, y + top * r), (x, low))
+            sheet.area(dark, (x, low), (x, y + top * r), (x + wide * r, low))
+    else:
+        sheet.disc(dark, x, y + 0.6 * r, r, 1.1 * r)
+        sheet.disc(light, x - 0.2 * r, y + r, 0.55 * r, 0.6 * r)
+
+
+def nose(width: int) -> Image.Image:
+    """Return the car's bonnet and front tyres, as wide as the view, with transparency; places in parts of its width."""
+    sheet = Sheet((1, 0.125), None, unit=width)
+    for x in (0.1, 0.79):
+        for colour, inset in (("#0d0f12", 0.0), ("#2a2e35", 0.006)):
+            corners = sheet.px((x + inset, 0.08 - inset), (x + 0.11 - inset, -0.1))
+            sheet.paint.rounded_rectangle(corners, 0.045 * width, colour)
+        for y in (0.056, 0.037, 0.018):
+            sheet.area("#14171b", (x + 0.013, y), (x + 0.097, y + 0.006))
+    for colour, inset in (("#4d0b0c", 0.0), ("#e0281f", 0.004)):
+        outline = []
+        for n in range(-50, 51):
+            lift = (1 - abs(n / 50) ** 5) ** 0.42
+            x = n / 50 * (0.3 - 0.065 * lift - inset)
+            outline.append((0.5 + x, lift * (0.119 - inset - 0.037 * (n / 50) ** 2) - 0.006))
+        sheet.area(colour, *outline)
+    for way in (-1, 1):
+        stripe = ((0.012, 0.106), (0.04, 0.106), (0.058, 0), (0.018, 0))
+        sheet.area(WHITE, *((0.5 + way * x, y) for x, y in stripe))
+    _shade(sheet.image, "#2a0306", 0, 0, 40, 150)
+    _shade(sheet.image, "#ffffff", 130, 30, 0, 0)
+    for x in (0.335, 0.665):
+        for colour, size in (("#7d1210", 0.032), ("#ffe9a8", 0.027), ("#fffdf2", 0.014)):
+            sheet.disc(colour, x, 0.075 + 0.1 * (0.032 - size), size, size * 0.45)
+    return sheet.done()
