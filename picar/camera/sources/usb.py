@@ -148,16 +148,21 @@ class UsbCamera:
             need_pillow()
 
     def _drain(self) -> tuple[bytes, int] | None:
-        """Empty the driver's queue. Returns the newest picture and its time."""
-        newest = None
+        """Empty the driver's queue. Returns the newest picture and its time.
+
+        If every buffer was full, the driver had to drop the pictures after them: even the newest is old, and the next one
+        comes soon.
+        """
+        newest, count = None, 0
         while True:
             buffer = _buffer(0)
             try:
                 ioctl(self._fd, v4l2.VIDIOC_DQBUF, buffer)
             except OSError as error:
                 if error.errno in (errno.EAGAIN, errno.EIO):  # none more; one was lost
-                    return newest
+                    return newest if count < max(2, len(self._maps)) else None
                 raise
+            count += 1
             captured_ns = _time_of(buffer)  # before it is queued again, which clears it
             if buffer.bytesused and not buffer.flags & v4l2.V4L2_BUF_FLAG_ERROR:
                 newest = self._maps[buffer.index][: buffer.bytesused], captured_ns
