@@ -132,7 +132,7 @@ def _stream(order: Order, orders: Orders, sender: Sender) -> None:
         while (change := orders.changes()) is not None:
             order |= change
             if change:
-                source.set(_at_level(order) if "level" in change else change)
+                source.set(_at_level(order) if change.keys() & {"level", "size", "quality"} else change)
             if picture := source.next():
                 sender.picture(*picture, order["level"])
     finally:

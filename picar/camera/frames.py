@@ -2,7 +2,7 @@
 
 Head, big-endian: `size` of the rest (u32), `kind` (u8: 0 picture, 1 notice), `level` of the quality ladder (u8), `width`,
 `height` and 0 (u16 each), `seq` (u32, from 1, rises), `captured` (u64, CLOCK_MONOTONIC in ns). A notice is JSON: `code` and
-`message` of a fault (null if there is none), `card`, `fps`, `size`, `upright`; `picar camera --list` has its own keys.
+`message` of a fault (null without a fault), `card`, `fps`, `size`, `upright`; `picar camera --list` has its own keys.
 
 The server believes nothing: bytes that are no frame raise `BadStream`.
 """

@@ -3,7 +3,7 @@
 It knows no event loop but the one it is given, and it never waits: not for the process, not for its end.
 
 Laws:
-- The newest picture or none. A picture that is older than 1 s when it arrives is passed over.
+- Only the newest picture is kept. A picture that is older than 1 s when it arrives is passed over.
 - Without a viewer there is no process, 5 s after the last one.
 - A process that is silent or sends garbage is killed and started again, later each time; a picture resets the row.
 - While a killed process lives, no second one starts: both would want the same device.
@@ -262,7 +262,7 @@ class CameraHandle:
 
 
 def order_of(config: CameraConfig, backend: str, machine: str = platform.machine()) -> Order | None:
-    """Return the first order for a configuration, None if there is to be no camera.
+    """Return the first order for a configuration, None if the camera is off.
 
     Args:
         config: the section.

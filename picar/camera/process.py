@@ -60,7 +60,7 @@ class CameraProcess:
         return self._frames.fileno()
 
     def order(self, change: Order) -> None:
-        """Send an order. A process that reads none loses it: it hangs or ends."""
+        """Send an order. A process that does not read loses it: it hangs or ends."""
         with contextlib.suppress(OSError):
             os.write(self._orders.fileno(), json.dumps(change).encode() + b"\n")
 

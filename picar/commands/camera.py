@@ -62,7 +62,7 @@ def _snapshot(file: Path, flag: str | None) -> None:
     """Write a picture.
 
     Raises:
-        Trouble: the camera gives none.
+        Trouble: the camera gives no picture.
     """
     settings = configfile.load(configfile.find_file(flag))
     backend = settings.motors.backend

@@ -1,4 +1,4 @@
-"""The cameras: `picar camera --list` looks for them in a process of its own. No fault here is a problem: the car drives without."""
+"""The cameras: `picar camera --list` looks for them in a process of its own. A fault of a camera is a warning: the car drives."""
 
 from __future__ import annotations
 

@@ -172,7 +172,10 @@ def test_a_later_order_has_the_keys_that_change(camera: CameraProcess) -> None:
     camera.order({"level": 4})
     small = until(camera, lambda frame: frame.level == 4)
     assert (small.width, small.height) == (320, 240)
-    camera.order({"fps": 60})
+    camera.order({"fps": 60, "quality": 90})
+    seen = until(camera, a_picture).seq
+    still = until(camera, lambda frame: frame.seq > seen + 3)
+    assert (still.width, still.level) == (320, 4)  # the configured quality is not the level's
     camera.order({"level": 1})
     big = until(camera, lambda frame: frame.level == 1)
     assert (big.width, big.height) == (640, 480)

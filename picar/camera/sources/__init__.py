@@ -3,13 +3,13 @@
 Each source has one module here, named like the value of `source` under [camera], with two functions:
 
 - `open(order) -> Source` opens the camera of an order;
-- `cameras() -> list[Camera]` lists the cameras that this source could open; it opens none for longer than a moment.
+- `cameras() -> list[Camera]` lists the cameras that this source could open; it opens a camera for a moment at most.
 
 `load` imports the module, and only the module imports its library. The source `auto` chooses among the others.
 
 Laws:
 - `Trouble` is the only exception that leaves a source on purpose. Any other exception ends the camera process.
-- A source keeps the newest picture or none: no queue longer than one.
+- A source keeps the newest picture only: no queue is longer than one.
 - No call blocks for more than 2 s.
 """
 
@@ -87,7 +87,7 @@ class Source(Protocol):
         """Wait for the next picture at the order's pace, and return the newest, or None after 2 s without one.
 
         Raises:
-            Trouble: there will be none.
+            Trouble: the camera sends no more pictures.
         """
 
     def set(self, order: Order) -> None:
@@ -98,7 +98,7 @@ class Source(Protocol):
 
 
 class Camera(NamedTuple):
-    """A camera that was found. `trouble` is the reason why it cannot be used, None if it can."""
+    """A camera that was found. `trouble` is the reason why it cannot be used."""
 
     source: str
     device: str  # a value for `device` under [camera]; empty if the source has only one

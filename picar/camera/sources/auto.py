@@ -12,7 +12,7 @@ def open(order: Order) -> Source:
     """Open the first camera that works.
 
     Raises:
-        Trouble: none does; the fault of a camera that exists, if there is one.
+        Trouble: no camera works. It is the fault of a camera that exists, if there is one.
     """
     device = order["device"]
     if device != "auto":

@@ -30,7 +30,7 @@ from picar.camera.sources import MISSING, NS, PATIENCE_S, Camera, Order, Picture
 BUFFERS = 3
 _FORMATS = (v4l2.V4L2_PIX_FMT_MJPEG, v4l2.V4L2_PIX_FMT_YUYV)
 _CAPTURE = v4l2.V4L2_BUF_TYPE_VIDEO_CAPTURE
-_BROKEN_S = 0.005  # before the next look, after a picture that was none
+_BROKEN_S = 0.005  # before the next look, after a wake-up without a picture
 _TREE = Path("/")
 _SENTENCES = {
     "permission": "{device} may not be opened by the user {user}. Run: sudo usermod -aG video {user}, then restart picar.",
@@ -159,7 +159,7 @@ class UsbCamera:
             try:
                 ioctl(self._fd, v4l2.VIDIOC_DQBUF, buffer)
             except OSError as error:
-                if error.errno in (errno.EAGAIN, errno.EIO):  # none more; one was lost
+                if error.errno in (errno.EAGAIN, errno.EIO):  # the queue is empty; a picture was lost
                     return newest if count < max(2, len(self._maps)) else None
                 raise
             count += 1
@@ -169,7 +169,7 @@ class UsbCamera:
             ioctl(self._fd, v4l2.VIDIOC_QBUF, buffer)
 
     def _finished(self, data: bytes, captured_ns: int) -> Picture | None:
-        """Return the picture to send, None if the camera sent a broken one, as many do at first."""
+        """Return the picture to send. Many cameras send broken pictures at first: then, return None."""
         jpeg, size = data, self._captured
         try:
             if not self._is_mjpg:
@@ -198,7 +198,7 @@ def open(order: Order) -> UsbCamera:
 
 
 def cameras() -> list[Camera]:
-    """Return the cameras by their stable names, then those that have none."""
+    """Return the cameras with stable names by these, then the others."""
     found = []
     for device in _devices():
         try:
