@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import time
 from pathlib import Path
 
@@ -278,14 +277,6 @@ def test_without_a_camera_the_fault_is_that_none_was_found(bus: Bus) -> None:
         with pytest.raises(Trouble) as trouble:
             usb.open(order(device=device))
         assert (trouble.value.code, str(trouble.value)) == ("missing", MISSING)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
-def test_a_camera_of_another_user_is_a_fault(camera: Driver) -> None:
-    camera.node.chmod(0)
-    with pytest.raises(Trouble, match=r"sudo usermod -aG video") as trouble:
-        usb.open(order())
-    assert trouble.value.code == "permission"
 
 
 def test_a_camera_that_may_not_be_opened_is_a_fault(camera: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
