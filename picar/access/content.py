@@ -23,7 +23,7 @@ WAIT_S = 60.0  # for the cookie of a newcomer
 VERSION = 1  # of the file; a later version keeps the keys of this one in their places
 BY_PIN, BY_TERMINAL, BY_UNPAIRED = "PIN", "terminal", "unpaired"  # values of `by` without a paired phone
 
-Kind = Literal["phone", "script"]
+Kind = Literal["phone", "script", "view"]  # a view token sees the picture, and nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,10 @@ class AccessStore:
         session = tokens.session_of(self._content.secret, credential)
         return next((one for one in (*self._content.paired, *self._waiting()) if one.id == session), None)
 
+    def has_issued(self, credential: str) -> bool:
+        """Return whether this car has made this credential, also if it was revoked: then it is not a guess."""
+        return tokens.session_of(self._content.secret, credential) is not None
+
     def credential(self, paired: Paired) -> str:
         """Return the credential of this phone or script."""
         return tokens.credential(self._content.secret, paired.id)

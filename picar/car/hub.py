@@ -5,7 +5,8 @@ process does the rest. No Tornado, no pins, no text of a protocol.
 
 Laws:
 - A command is on its way to the motor process before anything else is done with it.
-- The hub never repeats a command: only a driver's own message becomes one, so silence stays silence.
+- The hub never repeats a command: only a driver's own message becomes one, so silence stays silence. The one exception is a
+  zero, sent once when the driver's picture is too old.
 - When the wheel changes hands, the motor process receives the release before the new driver is announced.
 """
 
@@ -16,7 +17,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Container
-from typing import Any
+from typing import Any, Protocol
 
 from picar.access.names import shortened
 from picar.access.visitor import Visitor
@@ -29,6 +30,7 @@ from picar.config import Config
 from picar.core import protocol
 from picar.core.arbiter import Arbiter
 from picar.core.drive import Reason
+from picar.core.late import LatePicture
 from picar.core.link import Link
 from picar.core.protocol import CarState, ProtocolError
 from picar.core.shaping import Sticks, Wanted, is_neutral
@@ -48,6 +50,20 @@ _NOT_ASKED = "this client does not ask for the wheel"
 _NOT_DENIED = f"{_NOT_ASKED}, or turns are set: then it waits for the end of one"
 _AWAITED = "a client waits for the end of this turn"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
+
+
+class Sights(Protocol):
+    """The pictures that the clients see, as the hub asks for them. No call waits."""
+
+    @property
+    def source(self) -> str:
+        """The name of the camera's source."""
+
+    def state(self, driver: str | None, now: float) -> dict[str, Any]:
+        """Return the part of a state that is about the picture."""
+
+    def driven_by(self, driver: str, now: float) -> float | None:
+        """Return the age of the picture that this driver drives by, None if he drives by eye."""
 
 
 class Hub:
@@ -92,12 +108,24 @@ class Hub:
         self._commanded_at = float("-inf")
         self._acted_on = float("-inf")  # when the state was sent that the newest command answers
         self._pulsed_at = float("-inf")
+        self.sights: Sights | None = None  # None without a camera; set before the first client
+        self._late = LatePicture(config.camera.late == "stop")
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
     @property
     def speed_cap(self) -> float:
         """The owner's cap in force, a share of `max_speed` in [0.05, 1]."""
         return self._limits.owner
+
+    @property
+    def driver(self) -> str | None:
+        """The client that has the wheel."""
+        return self._arbiter.driver
+
+    def session_of(self, client: str) -> str | None:
+        """Return the session of a connected client, None if it is not connected."""
+        seat = self._audience.find(client)
+        return seat.visitor.session if seat else None
 
     @property
     def is_watched(self) -> bool:
@@ -111,7 +139,7 @@ class Hub:
         seat = Seat(f"c{self._seats}", visitor, peer, Link(self._timeout_s), self)
         self._audience.add(seat)
         self._arbiter.joined(seat.id, visitor.session, now)
-        peer.hello(hello(seat.id, self.config, self._backend))
+        peer.hello(hello(seat.id, self.config, self._backend, self.sights.source if self.sights else None))
         self._audience.welcome(seat, self._arbiter.driver, now)
         self._note_driver(now)
         self.wake()
@@ -168,6 +196,10 @@ class Hub:
                 raise AssertionError(message)
         self._note_driver(now)
         return None
+
+    def may_follow(self, wanted: Wanted) -> bool:
+        """Return whether the car follows the driver's sticks: not while an old picture has stopped it."""
+        return self._late.takes(is_neutral(wanted, self.config.drive.deadband))
 
     def followed(self, client: str, wanted: Wanted, sent_at: float) -> None:
         """Record that the motor process follows these sticks, an answer to the state that was sent at `sent_at`."""
@@ -230,6 +262,7 @@ class Hub:
         now = self.now()
         self._arbiter.tick(now)
         self._note_driver(now)
+        self._judge_picture(now)
         self._pulsed_at = now
         if self._driving(now):
             return min(DRIVING_PULSE_S, self.channel.patience_s)
@@ -275,7 +308,24 @@ class Hub:
             if self._driver is not None:
                 self.channel.release(Reason.RELEASED)
             self._driver = driver
+            self._late = LatePicture(self.config.camera.late == "stop")
+            self._limits.put("picture", 1.0, 1.0)
             self._commanded_at = float("-inf")
+            self._tell_everyone(now)
+
+    def _judge_picture(self, now: float) -> None:
+        """Make the car slow, or stop it, if its driver drives by an old picture."""
+        if self.sights is None or self._driver is None:
+            return
+        before = self._late.speed
+        if self._late.update(self.sights.driven_by(self._driver, now), now):
+            log.warning("the driver's picture is old: the car stops")
+            self.notes.event("picture_old", self._driver)
+            neutral = Sticks(0.0, 0.0)
+            self.channel.drive(neutral, now + self._timeout_s, lambda _refusal: None)
+        if self._late.speed != before:
+            log.info("speed cap for an old picture: %g", self._late.speed)
+            self._limits.put("picture", self._late.speed, self._late.speed)
             self._tell_everyone(now)
 
     def _tell_everyone(self, now: float) -> None:
@@ -312,7 +362,11 @@ class Hub:
             clients=len(self._audience),
             pose=status.pose,
             host=self._limits.facts,
+            video=self._video(now),
         )
+
+    def _video(self, now: float) -> dict[str, Any] | None:
+        return self.sights and {**self.sights.state(self._arbiter.driver, now), "cap": self._late.speed}
 
 
 def _accepted(done: bool, sentence: str) -> None:

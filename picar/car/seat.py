@@ -7,7 +7,7 @@ Laws:
 - A command is on its way to the motor process before anything else is done with it.
 - A stop is never refused, not even above the message rate.
 - The first reason to refuse a drive command counts: too many messages, not the driver, a `seq` out of order, a stale
-  tick. The same order holds for the other messages, which have no `seq`.
+  tick, an old picture. The same order holds for the other messages, which have no `seq`.
 - A refused message changes nothing, and a message of a client that has left does nothing.
 """
 
@@ -91,6 +91,9 @@ class Car(Protocol):
     def act(self, seat: Seat, message: Message, sent_at: float, now: float) -> str | None:
         """Act on a message that is neither stop nor drive. Returns the code of a refusal."""
 
+    def may_follow(self, wanted: Wanted) -> bool:
+        """Return whether the car follows the driver's sticks: not while an old picture has stopped it."""
+
     def followed(self, client: str, wanted: Wanted, sent_at: float) -> None:
         """Record that the motor process follows these sticks, an answer to the state that was sent at `sent_at`."""
 
@@ -173,6 +176,8 @@ class Seat:
         sent_at = self.link.sent_at(message.tick, now)
         if sent_at is None:
             return Refusal.STALE
+        if not self.car.may_follow(message.wanted):
+            return "picture_old"
         settle = functools.partial(self._settle_drive, message, sent_at)
         self.car.channel.drive(message.wanted, sent_at + self.link.timeout_s, settle)
         self.link.accept(message.seq)
@@ -197,8 +202,8 @@ class Seat:
             self.peer.close(1008, "three unreadable messages in a row")
 
 
-def hello(client: str, config: Config, backend: str) -> Hello:
-    """Return the hello for a client. For a simulated car it has the walls too."""
+def hello(client: str, config: Config, backend: str, camera: str | None) -> Hello:
+    """Return the hello for a client; `camera` is the source of the picture. For a simulated car it has the walls too."""
     limits = {
         "max_speed": config.drive.max_speed,
         "grace_s": config.session.grace_s,
@@ -208,6 +213,7 @@ def hello(client: str, config: Config, backend: str) -> Hello:
         "message_bytes": protocol.MAX_BYTES,
     }
     car: dict[str, Any] = {"name": config.server.name, "backend": backend, "version": __version__}
+    car["camera"] = {"source": camera} if camera else None
     if backend == "sim":
         car["walls"] = WALLS
     return Hello(client, car, config.session.command_timeout_s, TICK_S, limits)

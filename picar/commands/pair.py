@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from picar import configfile
-from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED, Paired
+from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED, Kind, Paired
 from picar.access.locations import become_owner, resting, running, state_directory
 from picar.access.names import NAME_BYTES, NAME_CHARACTERS, is_printable, look_alike, tidy_name
 from picar.access.store import EVERYBODY, AccessStore
@@ -40,6 +40,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", metavar="N", type=int, help="the car's port, if no running car is found")
     doing = parser.add_mutually_exclusive_group()
     doing.add_argument("--token", metavar="NAME", help="make a token for a script, and print it")
+    view = "with --token: for a program that shows the picture; such a token cannot drive"
+    parser.add_argument("--view", action="store_true", help=view)
     doing.add_argument("--list", action="store_true", help="list the paired phones and scripts")
     doing.add_argument("--revoke", metavar="NAME", help="remove this phone or script; all: every one")
     invited = "with --revoke: also the phones that they invited, and so on"
@@ -51,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
     """Show PIN and QR code for a new phone; or list, remove, and make tokens for scripts."""
     if options.with_invited and options.revoke is None:
         options.parser.error("--with-invited goes with --revoke NAME")
+    if options.view and options.token is None:
+        options.parser.error("--view goes with --token NAME")
     if options.port is not None and not 1 <= options.port <= 65535:
         raise UsageError(f"--port {options.port}: a port is a number from 1 to 65535.")
     print(*lines(options), sep="\n")
@@ -129,7 +133,7 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
     elif options.revoke is not None:
         yield from _revoke(store, options.revoke, options.with_invited)
     elif options.token is not None:
-        yield _token(store, options.token)
+        yield _token(store, options.token, "view" if options.view else "script")
     else:
         everybody = command(f"pair --revoke {EVERYBODY}")
         yield f"The new PIN is {store.new_pin()}. Paired phones and scripts stay paired. To remove them too: {everybody}"
@@ -196,7 +200,7 @@ def _revoke(store: AccessStore, name: str, with_invited: bool) -> Iterator[str]:
     yield f"A person with the PIN can pair again. To change the PIN too: {command('pair --new-pin')}"
 
 
-def _token(store: AccessStore, name: str) -> str:
+def _token(store: AccessStore, name: str, kind: Kind) -> str:
     if not name or name != tidy_name(name):
         limits = f"1 to {NAME_CHARACTERS} printable characters, and at most {NAME_BYTES} bytes"
         raise AccessError(f"{name!r} cannot be the name of a script. A name has {limits}.")
@@ -205,7 +209,7 @@ def _token(store: AccessStore, name: str) -> str:
         raise AccessError(
             f"The list has {name!r} already, or a name that looks the same. Take another name, or: {free}"
         )
-    return store.credential(store.pair(name, "script"))
+    return store.credential(store.pair(name, kind))
 
 
 def _drawing(text: str) -> list[str]:

@@ -52,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from picar.access.visitor import pairing_of
     from picar.calibration.store import CurrentCalibration, Overlay
     from picar.calibration.values import Calibration
+    from picar.camera.handle import CameraHandle, order_of
     from picar.car.hub import Hub
     from picar.files import folder_in_memory
     from picar.motor.channel import Channel
@@ -62,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from picar.system.systemd import be_killed_first, catch_signals, ignore_signals
     from picar.web.auth import Gate
     from picar.web.connection_limits import raise_file_limit
+    from picar.web.pictures import Pictures
     from picar.web.server import Server, listen
 
     store = AccessStore(state_directory(), serving=True)
@@ -101,7 +103,13 @@ def run(options: argparse.Namespace) -> int:
     hub = Hub(settings, backend, channel, calibration, flight.note, speed_cap)
     gate = Gate(store, pairing_of(settings))
     watch = HostWatch(functools.partial(read_facts, host.Host(host.Tree(host.ROOT))))
-    server = Server(hub, channel, sockets, settings.server, flight, gate, watch)
+    picture_order = order_of(settings.camera, backend)
+    pictures = None
+    if picture_order:
+        make_camera = functools.partial(CameraHandle, picture_order)
+        pictures = Pictures(settings.camera, picture_order["source"], make_camera, hub)
+        hub.sights = pictures
+    server = Server(hub, channel, sockets, settings.server, flight, gate, watch, pictures)
     channel.attach(hub.on_status, server.fail)
     if told_to_end:
         server.end()

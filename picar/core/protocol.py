@@ -37,6 +37,7 @@ MESSAGES = {
     "not_driver": "Somebody else has the wheel, or nobody; ask for it with take.",
     Refusal.NOT_NEUTRAL: "Let go of the sticks first; the car wants to see neutral before it drives.",
     Refusal.STOPPED: "The car is stopped; its driver must reset it.",
+    "picture_old": "The picture on your screen is old, so the car has stopped; let go, and wait for a fresh picture.",
     Refusal.MOVING: "The car moves; it is calibrated at standstill only.",
     "not_saved": "It counts until picar ends, but could not be saved.",
     "too_fast": "More than 100 messages a second for over a second; send 20 to 30.",
@@ -149,6 +150,7 @@ class CarState(NamedTuple):
     clients: int
     pose: tuple[float, float, float] | None
     host: dict[str, float | None]
+    video: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,8 @@ def state_fields(state: CarState, you: str, waiting: bool = False) -> dict[str, 
         "clients": state.clients,
         "host": state.host,
     }
+    if state.video is not None:
+        fields["video"] = state.video
     if state.pose is not None:
         fields["pose"] = dict(zip(("x", "y", "heading"), state.pose, strict=True))
     return fields

@@ -1,7 +1,7 @@
 """Authentication: which visitor sent a request, and whether the visitor is admitted.
 
 A visitor is admitted with a credential: a paired phone's cookie or a script's bearer token. If pairing is
-`off`, every visitor is admitted; if it is `local`, this machine is. Only /ws and /api require a visitor: on a
+`off`, every visitor is admitted; if it is `local`, this machine is. A view token admits to the camera's picture alone. Only /ws and /api require a visitor: on a
 link from another site, browsers do not send a SameSite=Strict cookie.
 
 Law: behind a tunnel or a proxy all requests arrive from 127.0.0.1. Loopback counts as this machine only if
@@ -11,6 +11,7 @@ other headers, so an unknown header is taken for a proxy's.
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ from picar.web.allowed_hosts import split_host
 from picar.web.request_heads import field_values
 
 ANONYMOUS_COOKIE = "picar_session"  # links connections of one browser; gives no access
-_BEARER = "bearer "
+_BEARER, _BASIC = "bearer ", "basic "
 # Sent by browsers, curl and the HTTP libraries of Python, Node, Go and Java (MDN, "HTTP headers"; Chromium).
 _DIRECT_HEADER = re.compile(
     r"""
@@ -63,6 +64,11 @@ class Gate:
             )
         return None
 
+    def viewer(self, request: HTTPServerRequest) -> Visitor | None:
+        """Return the visitor with the view token that is the password in this request, or None."""
+        one = self.store.who(password(request))
+        return Visitor(one.id, one.name) if one and one.kind == "view" else None
+
     def save_new_pairing(self, visitor: Visitor | None) -> None:
         """Save a new pairing to the list; for other visitors, do nothing.
 
@@ -89,9 +95,23 @@ class Gate:
 
     def _find(self, authorization: str, cookies: Iterable[str]) -> Paired | None:
         if authorization.lower().startswith(_BEARER):
-            return self.store.who(authorization[len(_BEARER) :].strip())
-        credential = find_cookie(cookies, self.cookie)
-        return self.store.who(credential) if credential else None
+            credential = authorization[len(_BEARER) :].strip()
+        else:
+            credential = find_cookie(cookies, self.cookie)
+        one = self.store.who(credential) if credential else None
+        return one if one and one.kind != "view" else None
+
+
+def password(request: HTTPServerRequest) -> str:
+    """Return the password of HTTP's Basic authentication (RFC 7617) in this request, or an empty string."""
+    authorization = request.headers.get("Authorization", "")
+    if not authorization.lower().startswith(_BASIC):
+        return ""
+    try:
+        pair = base64.b64decode(authorization[len(_BASIC) :].strip(), validate=True).decode()
+    except ValueError:
+        return ""
+    return pair.partition(":")[2]
 
 
 def is_local(request: HTTPServerRequest) -> bool:

@@ -12,7 +12,7 @@ import contextlib
 import json
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 from tornado.web import HTTPError, RequestHandler
 
@@ -60,6 +60,7 @@ class Handler(RequestHandler):
     public = False  # True: strangers are admitted too
     any_origin = False  # True: any page may send GET or HEAD; the content is public, the page cannot read it
     immediate = False  # True: a request of an admitted visitor does not wait for its turn
+    authentication = "Bearer"  # the scheme for programs
     visitor: Visitor | None = None
 
     def initialize(self, **parts: Any) -> None:
@@ -72,12 +73,22 @@ class Handler(RequestHandler):
         The visitor is looked up before the wait: admitted visitors have a queue of their own.
         """
         gate: Gate = self.settings["gate"]
-        self.visitor = gate.admit(self.request)
+        self.visitor = self.admit(gate)
         if not (self.visitor and self.immediate):
             await self.wait_for_turn()
         self._admit_or_refuse()
         if not self.public and not self.immediate:
             self.save_new_pairing()
+
+    def admit(self, gate: Gate) -> Visitor | None:
+        """Return the visitor, or None for a stranger."""
+        return gate.admit(self.request)
+
+    def refuse_stranger(self) -> NoReturn:
+        """Refuse a visitor who must be admitted and is not."""
+        raise Refused(
+            HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED, WWW_Authenticate=self.authentication
+        )
 
     def save_new_pairing(self) -> None:
         """Save a new pairing when its cookie first returns; for other visitors, do nothing."""
@@ -108,7 +119,7 @@ class Handler(RequestHandler):
             self.log_refusal(sentence)
             raise Refused(HTTPStatus.FORBIDDEN, "foreign_origin", sentence)
         if self.visitor is None and not self.public:
-            raise Refused(HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED, WWW_Authenticate="Bearer")
+            self.refuse_stranger()
 
     def _is_foreign(self, host: str) -> bool:
         """Return whether another page's script or form sent this request; links to public pages are allowed."""

@@ -24,11 +24,12 @@ from picar.motor.channel import Channel
 from picar.network.addresses import EVERYWHERE
 from picar.sensors.watch import HostWatch
 from picar.system.systemd import Watchdog, notify
-from picar.web import api, handler, site, websocket
+from picar.web import api, handler, site, video, websocket
 from picar.web.allowed_hosts import AllowedHosts
 from picar.web.auth import Gate
 from picar.web.connection_limits import ConnectionLimits, LimitedServer
 from picar.web.fairness import FairListener, FairQueues, RateLimitedLog
+from picar.web.pictures import Pictures
 
 log = logging.getLogger(__name__)
 
@@ -124,14 +125,16 @@ def application(
     flight: FlightRecorder,
     gate: Gate,
     limits: ConnectionLimits,
+    pictures: Pictures | None,
     port: int,
 ) -> CarApplication:
-    """Return the application: the page, the WebSocket, and the routes of `api`."""
+    """Return the application: the page, the WebSockets, and the routes of `api`."""
     return CarApplication(
         [
             *site.routes(),
             (r"/ws", websocket.DriveSocket, {"hub": hub, "limits": limits}),
-            *api.routes(hub, channel, config, flight, gate, port),
+            (r"/ws/video", video.VideoSocket, {"pictures": pictures, "limits": limits}),
+            *api.routes(hub, channel, config, flight, gate, pictures, port),
         ],
         default_handler_class=site.NotFound,
         allowed_hosts=AllowedHosts(socket.gethostname, config.allowed_hosts),
@@ -159,13 +162,15 @@ class Server:
         flight: FlightRecorder,
         gate: Gate,
         watch: HostWatch,
+        pictures: Pictures | None,
     ) -> None:
         self._hub, self._channel, self._sockets = hub, channel, sockets
         self._flight, self._gate, self._watch = flight, gate, watch
+        self._pictures = pictures
         self._port = sockets[0].getsockname()[1]
         limits = ConnectionLimits(config.max_clients, config.max_clients_per_address)
         self._http = LimitedServer(
-            application(hub, channel, config, flight, gate, limits, self._port),
+            application(hub, channel, config, flight, gate, limits, pictures, self._port),
             limits=limits,
             has_priority=gate.has_priority,
             max_buffer_size=2 * SOCKET_BYTES,
@@ -205,6 +210,8 @@ class Server:
             notify(f"STOPPING=1\nSTATUS={status}")
             self._http.stop()
             self._hub.close()
+            if self._pictures:
+                self._pictures.close()
             await asyncio.sleep(0)  # sends the close frames
         return self._exit_code
 
@@ -226,6 +233,8 @@ class Server:
         self._channel.read()
         if self._hub.is_pulse_due():
             self._pulse()
+        if self._pictures:
+            self._pictures.follow(self._channel.status.pose)
 
     def _pulse_soon(self) -> None:
         """Schedule a pulse for the next turn. Further calls do not postpone it, so that a flood cannot."""
@@ -263,7 +272,10 @@ class Server:
     def _check_store(self) -> None:
         """Apply changes by another process: disconnect removed phones, and set its speed cap."""
         store = self._gate.store
-        self._hub.keep_only({one.id for one in store.paired})
+        sessions = {one.id for one in store.paired}
+        self._hub.keep_only(sessions)
+        if self._pictures:
+            self._pictures.keep_only(sessions)
         self._hub.on_kept_cap(store.speed_cap)
 
     def _guarded(self, work: Callable[[], None]) -> Callable[[], None]:

@@ -1,7 +1,11 @@
-"""`/ws`: the protocol picar.v1 over WebSocket. A connection takes a seat at the hub and is its peer."""
+"""`/ws`: the protocol picar.v1 over WebSocket. A connection takes a seat at the hub and is its peer.
+
+`Socket` is the part that `/ws/video` shares.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from http import HTTPStatus
@@ -18,6 +22,8 @@ from picar.web.fairness import FairWebSocket
 from picar.web.handler import Handler, Refused
 from picar.web.request_heads import HeadStream
 
+EXPEDITED = 0xB8  # the DSCP "expedited forwarding" (RFC 3246): queues that know it send the driver's ticks before pictures
+PRIORITY = 6  # the highest that needs no right (socket(7), SO_PRIORITY); Linux only
 SEND_BYTES = 16 * 1024  # the kernel's buffer for a client that does not read; the default is megabytes
 _NO_UPGRADE = (
     "This WebSocket arrived without its Upgrade header. A proxy in front of the car must pass on Upgrade and Connection; "
@@ -26,12 +32,12 @@ _NO_UPGRADE = (
 _NO_CONNECTION = "The Connection header must name Upgrade. A proxy has to pass on Connection and Upgrade; docs/access.md has its lines."
 
 
-class DriveSocket(Handler, WebSocketHandler):
-    """A `Peer` of the hub."""
+class Socket(Handler, WebSocketHandler):
+    """A WebSocket with the checks of its handshake, and with frames that are written to the socket at once."""
 
-    hub: Hub
+    subprotocol: str
+    send_bytes: int  # of the kernel's buffer
     limits: ConnectionLimits
-    _seat: Seat | None = None
     _stream: HeadStream | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
@@ -63,36 +69,20 @@ class DriveSocket(Handler, WebSocketHandler):
         return True
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        """Return picar.v1 if the client offers it."""
-        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
+        """Return the protocol of this address if the client offers it."""
+        return self.subprotocol if self.subprotocol in subprotocols else None
 
     def open(self, *_args: Any, **_kwargs: Any) -> None:
-        """Take a seat."""
-        assert self.visitor is not None
+        """Prepare the connection."""
         self.set_nodelay(True)  # else Nagle holds a second small message for 40 ms
         self._stream = self._open_stream()
         if self._stream is not None:
-            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.send_bytes)
             self.limits.upgrade(self._stream, self.request.remote_ip or "")
-        self._seat = self.hub.seat(self.visitor, self)
-
-    def on_message(self, message: str | bytes) -> None:
-        """Pass a message on."""
-        if self._seat is None or self._seat.left:
-            return
-        if (
-            len(message) * 4 > MAX_BYTES
-            and len(message.encode() if isinstance(message, str) else message) > MAX_BYTES
-        ):
-            self.close(1009, f"a message has at most {MAX_BYTES} bytes")
-            return
-        self._seat.receive(message)
 
     def on_close(self) -> None:
-        """Give up the seat."""
-        seat, stream, self._seat, self._stream = self._seat, self._stream, None, None
-        if seat is not None:
-            seat.leave()
+        """Give the connection's place back."""
+        stream, self._stream = self._stream, None
         if stream is not None:
             self.limits.remove(stream)
 
@@ -107,18 +97,6 @@ class DriveSocket(Handler, WebSocketHandler):
         self.on_close()
         if stream is not None:
             stream.close()
-
-    def hello(self, hello: protocol.Hello) -> None:
-        """Send the facts about this car and this client."""
-        self._send(text_frame(protocol.hello(hello)))
-
-    def show(self, view: View) -> bool:
-        """Send a state, unless an earlier message is still on its way. Returns whether it was sent."""
-        return self._send(view.encoded(_state_frame))
-
-    def refuse(self, code: str, sentence: str | None = None) -> None:
-        """Report a refused message."""
-        self._send(text_frame(protocol.error(code, sentence)))
 
     def _send(self, frame: bytes) -> bool:
         """Send a frame, unless an earlier one is still on its way. Tornado would frame the text anew for each client."""
@@ -136,15 +114,83 @@ class DriveSocket(Handler, WebSocketHandler):
         return stream
 
 
+class DriveSocket(Socket):
+    """A `Peer` of the hub."""
+
+    subprotocol = SUBPROTOCOL
+    send_bytes = SEND_BYTES
+    hub: Hub
+    _seat: Seat | None = None
+
+    def open(self, *args: Any, **kwargs: Any) -> None:
+        """Take a seat."""
+        assert self.visitor is not None
+        super().open(*args, **kwargs)
+        if self._stream is not None:
+            _expedite(self._stream.socket)
+        self._seat = self.hub.seat(self.visitor, self)
+
+    def on_message(self, message: str | bytes) -> None:
+        """Pass a message on."""
+        if self._seat is None or self._seat.left:
+            return
+        if (
+            len(message) * 4 > MAX_BYTES
+            and len(message.encode() if isinstance(message, str) else message) > MAX_BYTES
+        ):
+            self.close(1009, f"a message has at most {MAX_BYTES} bytes")
+            return
+        self._seat.receive(message)
+
+    def on_close(self) -> None:
+        """Give up the seat."""
+        seat, self._seat = self._seat, None
+        if seat is not None:
+            seat.leave()
+        super().on_close()
+
+    def hello(self, hello: protocol.Hello) -> None:
+        """Send the facts about this car and this client."""
+        self._send(text_frame(protocol.hello(hello)))
+
+    def show(self, view: View) -> bool:
+        """Send a state, unless an earlier message is still on its way. Returns whether it was sent."""
+        return self._send(view.encoded(_state_frame))
+
+    def refuse(self, code: str, sentence: str | None = None) -> None:
+        """Report a refused message."""
+        self._send(text_frame(protocol.error(code, sentence)))
+
+
 def text_frame(text: str) -> bytes:
     """Return a server's whole text frame (RFC 6455 §5.2)."""
     payload = text.encode()
-    size = len(payload)
+    return _frame_head(0x81, len(payload)) + payload
+
+
+def binary_frame(*parts: bytes) -> bytes:
+    """Return a server's whole binary frame with these parts."""
+    return b"".join((_frame_head(0x82, sum(map(len, parts))), *parts))
+
+
+def _frame_head(first: int, size: int) -> bytes:
     if size < 126:
-        return struct.pack("!BB", 0x81, size) + payload
+        return struct.pack("!BB", first, size)
     if size < 1 << 16:
-        return struct.pack("!BBH", 0x81, 126, size) + payload
-    return struct.pack("!BBQ", 0x81, 127, size) + payload
+        return struct.pack("!BBH", first, 126, size)
+    return struct.pack("!BBQ", first, 127, size)
+
+
+def _expedite(connection: socket.socket) -> None:
+    """Mark the driver's packets for the queues on their way. A system that knows no such mark refuses it."""
+    marks = [(socket.IPPROTO_IP, socket.IP_TOS, EXPEDITED)]
+    if connection.family == socket.AF_INET6:
+        marks.append((socket.IPPROTO_IPV6, socket.IPV6_TCLASS, EXPEDITED))
+    if hasattr(socket, "SO_PRIORITY"):
+        marks.append((socket.SOL_SOCKET, socket.SO_PRIORITY, PRIORITY))
+    for level, name, value in marks:
+        with contextlib.suppress(OSError):
+            connection.setsockopt(level, name, value)
 
 
 def _state_frame(view: View) -> bytes:

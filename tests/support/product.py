@@ -175,9 +175,15 @@ class Product:
 
     def motor_pid(self) -> int:
         """Return the id of its motor process."""
-        motors = [child for child in _children(self.process.pid) if child != self._writer]
+        others = {self._writer, self.camera_pid()}
+        motors = [child for child in _children(self.process.pid) if child not in others]
         assert len(motors) == 1, motors
         return motors[0]
+
+    def camera_pid(self) -> int | None:
+        """Return the id of its camera process, None without one."""
+        cameras = (child for child in _children(self.process.pid) if "picar.camera" in _command(child))
+        return next(cameras, None)
 
     def let_it_write(self) -> None:
         """Wait until all pin writes so far are in the trace."""

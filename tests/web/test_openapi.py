@@ -264,7 +264,7 @@ async def test_it_is_served_to_everybody_as_it_is(house: Household) -> None:
 
 def test_every_route_is_described_and_no_other() -> None:
     hub = SimpleNamespace(calibration=None, config=Config())
-    table = application(cast(Any, hub), cast(Any, None), ServerConfig(), *(cast(Any, None),) * 3, 0)
+    table = application(cast(Any, hub), cast(Any, None), ServerConfig(), *(cast(Any, None),) * 4, 0)
     rules = cast(Any, table.wildcard_router).rules
     routes = {
         path: [rule for rule in rules if rule.matcher.regex.match(path)] for path in document()["paths"]

@@ -9,9 +9,10 @@ from picar.car.hub import Hub
 from picar.config import ServerConfig
 from picar.journal.flight import FlightRecorder
 from picar.motor.channel import Channel
-from picar.web.api import access, calibration, car, journal, power, wiring
+from picar.web.api import access, calibration, camera, car, journal, power, wiring
 from picar.web.auth import Gate
 from picar.web.handler import Handler, Route
+from picar.web.pictures import Pictures
 
 _DESCRIPTION = Path(__file__).with_name("openapi.json")
 
@@ -30,7 +31,13 @@ class Description(Handler):
 
 
 def routes(
-    hub: Hub, channel: Channel, config: ServerConfig, flight: FlightRecorder, gate: Gate, port: int
+    hub: Hub,
+    channel: Channel,
+    config: ServerConfig,
+    flight: FlightRecorder,
+    gate: Gate,
+    pictures: Pictures | None,
+    port: int,
 ) -> list[Route]:
     """Return the routes of all features; `port` is the TCP port on which the server listens."""
     guard = PinGuard()
@@ -38,6 +45,7 @@ def routes(
         (r"/api/v1/openapi.json", Description, {}),
         *access.routes(gate, guard, config, port),
         *calibration.routes(hub.calibration),
+        *camera.routes(pictures, guard),
         *car.routes(hub, channel, gate, guard),
         *journal.routes(flight),
         *power.routes(hub, channel),

@@ -146,6 +146,22 @@ class Invite(JsonHandler):
         self.write({"url": url, **await self.codes.get(self.gate.store, url, by, time.monotonic())})
 
 
+def check_guesses(guard: PinGuard) -> None:
+    """Refuse a guess while guesses are blocked.
+
+    Raises:
+        Refused: too many guesses were wrong.
+    """
+    wait_s = math.ceil(guard.wait_s(time.monotonic()))
+    if wait_s > 0:
+        raise Refused(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "too_many_tries",
+            f"Too many wrong PINs. Try again in {wait_s} s, or scan the QR code.",
+            Retry_After=str(wait_s),
+        )
+
+
 def check_pin(handler: JsonHandler, gate: Gate, guard: PinGuard, pin: str) -> None:
     """Compare a PIN. Text without exactly six digits is refused and not counted as a guess.
 
@@ -155,15 +171,8 @@ def check_pin(handler: JsonHandler, gate: Gate, guard: PinGuard, pin: str) -> No
     digits = as_pin(pin)
     if digits is None:
         raise bad_request("the PIN has six digits")
+    check_guesses(guard)
     now = time.monotonic()
-    wait_s = math.ceil(guard.wait_s(now))
-    if wait_s > 0:
-        raise Refused(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            "too_many_tries",
-            f"Too many wrong PINs. Try again in {wait_s} s, or scan the QR code.",
-            Retry_After=str(wait_s),
-        )
     if not gate.store.is_pin(digits):
         guard.wrong(now)
         blocked = "; PINs are blocked for a minute" if guard.wait_s(now) else ""

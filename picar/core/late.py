@@ -1,0 +1,68 @@
+"""An old picture makes the car slow: whoever drives by a picture that is old steers a car that is elsewhere.
+
+The age is the server's own figure, from the time at which the newest picture on the driver's screen was taken. Only a
+driver whose screen the picture fills is judged; all others drive by eye.
+
+Laws:
+- An old picture lowers the cap and never raises it; it rises only after `GOOD_FOR_S` of fresh pictures without a break.
+- With `stops`, commands are refused after a stop until the pictures are fresh again and the driver has let go.
+- A neutral command is never refused.
+- Time is an argument, in monotonic seconds.
+"""
+
+from __future__ import annotations
+
+OLD_S = 0.4
+STOP_S = 0.8  # with `late = "stop"`
+FRESH_S, GOOD_FOR_S = 0.25, 1.0
+SLOW_SPEED = 0.5  # a share of max_speed
+PULSES = 2  # in a row with an old picture: one late pulse is not enough
+
+
+class LatePicture:
+    """The judgement on the driver's picture: `speed` is the cap, `refuses` whether commands are refused.
+
+    Args:
+        stops: whether an old picture stops the car (`late = "stop"`), or only makes it slow.
+    """
+
+    def __init__(self, stops: bool) -> None:
+        self._stops = stops
+        self.speed = 1.0
+        self.refuses = False
+        self._old_pulses = 0
+        self._good_since: float | None = None
+        self._let_go = True
+
+    def update(self, age_s: float | None, now: float) -> bool:
+        """Take the age of the driver's picture, None if he drives by eye.
+
+        Returns:
+            Whether the car must stop now.
+        """
+        self._old_pulses = self._old_pulses + 1 if age_s is not None and age_s > OLD_S else 0
+        if age_s is not None and age_s > FRESH_S:
+            self._good_since = None
+        elif self._good_since is None:
+            self._good_since = now
+        if self._old_pulses >= PULSES:
+            self.speed = SLOW_SPEED
+        elif age_s is None or self._is_good(now):
+            self.speed = 1.0
+        if self._stops and not self.refuses and age_s is not None and age_s > STOP_S:
+            self.refuses = True
+            return True
+        self._recover(age_s, now)
+        return False
+
+    def takes(self, neutral: bool) -> bool:
+        """Take a command of the driver. Returns whether it may go to the car."""
+        self._let_go = neutral
+        return neutral or not self.refuses
+
+    def _recover(self, age_s: float | None, now: float) -> None:
+        if self.refuses and self._let_go and (age_s is None or self._is_good(now)):
+            self.refuses = False
+
+    def _is_good(self, now: float) -> bool:
+        return self._good_since is not None and now - self._good_since >= GOOD_FOR_S
