@@ -366,7 +366,9 @@ class Hub:
         )
 
     def _video(self, now: float) -> dict[str, Any] | None:
-        return self.sights and {**self.sights.state(self._arbiter.driver, now), "cap": self._late.speed}
+        if self.sights is None:
+            return None
+        return {**self.sights.state(self._arbiter.driver, now), "cap": self._late.speed}
 
 
 def _accepted(done: bool, sentence: str) -> None:

@@ -62,7 +62,7 @@ class Pacing:
     def sent(self, seq: int, most_fps: float, now: float) -> None:
         """Record that a picture was sent."""
         period_s = 1.0 / min(self.fps, most_fps)
-        self._next_at = max(self._next_at, now - period_s) + period_s
+        self._next_at = max(self._next_at, now - _EARLY * period_s) + period_s
         self._on_their_way.append((seq, now))
         self.newest = seq
 

@@ -74,6 +74,10 @@ class Snapshot(PictureHandler):
 
     head = get
 
+    def compute_etag(self) -> str | None:
+        """Send no ETag: no picture is the same as another."""
+        return None
+
 
 class Stream(PictureHandler):
     """`GET /stream.mjpg`: pictures without end, each in one part of a multipart answer. It is the `Screen` of its viewer.
@@ -152,8 +156,9 @@ class Stream(PictureHandler):
         """Wait for the next picture; None after the end of the connection."""
         if self._stream is None or self._stream.closed():
             return None
+        waiting: asyncio.Future[Frame | None]
         waiting = self._next = asyncio.get_running_loop().create_future()
-        pictures.seen(viewer, viewer.pacing.newest)  # it is on its way to the client, so the next one may follow
+        pictures.seen(viewer, viewer.pacing.newest)  # it has left this process, so the next one may follow
         while not (await asyncio.wait([waiting], timeout=LOOK_S))[0]:
             if _has_left(self._stream):
                 return None
