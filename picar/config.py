@@ -34,7 +34,10 @@ class ServerConfig:
     allowed_hosts: tuple[str, ...] = option((), "Further host names under which browsers may open the page.")
     max_clients: int = option(1200, "Maximum number of connections.", lo=10, hi=10000)
     max_clients_per_address: int = option(
-        32, "Maximum number of connections from one address, except from this machine.", lo=4, hi=10000
+        64,
+        "Maximum number of connections from one address, except from this machine. A page with the picture has two.",
+        lo=4,
+        hi=10000,
     )
 
 

@@ -6,6 +6,7 @@ forward    SIGUSR1 steps the wall clock of either process an hour forward
 back       and an hour back
 stuck      in the motor process, the left motor's pins raise when they shall go low
 hasty      a turn may last 1 s
+camera-X   the camera process is `tests.camera.odd_camera X`
 needy      as a real GPIO library, opening the pins takes descriptors; and the server may have few of them
 
 The motor process is patched too: the server starts this file for it, `python -m tests.faults.odd ODDITY`.
@@ -49,7 +50,8 @@ def patch(oddity: str) -> None:
         "needy": _need,
         "hasty": _hasten,
     }
-    patches[oddity](oddity)
+    if not oddity.startswith("camera-"):
+        patches[oddity](oddity)
 
 
 def start_this_for_the_motor_process(oddity: str) -> None:
@@ -59,6 +61,8 @@ def start_this_for_the_motor_process(oddity: str) -> None:
     def start(command: list[str], **more: Any) -> subprocess.Popen[bytes]:
         if command[-1] == "picar.motor":
             command = [*command[:-1], "tests.faults.odd", oddity]
+        if command[-1] == "picar.camera" and oddity.startswith("camera-"):
+            command = [*command[:-1], "tests.camera.odd_camera", oddity.removeprefix("camera-")]
         return popen(command, **more)
 
     setattr(subprocess, "Popen", start)  # noqa: B010

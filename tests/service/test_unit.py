@@ -72,6 +72,14 @@ def test_whom_the_sandbox_must_not_shut_out() -> None:
     assert "/dev/gpiomem rw" in settings("DeviceAllow")
 
 
+def test_a_camera_process_may_open_cameras_yield_to_the_motor_process_and_die_alone() -> None:
+    allowed = settings("DeviceAllow")
+    assert {"char-video4linux rw", "char-media rw", "char-dma_heap rw"} <= set(allowed)
+    assert settings("SupplementaryGroups") == ["gpio video"]
+    assert settings("SystemCallFilter")[-1] == "setpriority"  # after the line that forbids its group
+    assert settings("OOMPolicy") == ["continue"]
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_an_installing_script_is_executable_and_plain_sh(name: str) -> None:
     path = ROOT / "scripts" / name

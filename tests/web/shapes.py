@@ -53,6 +53,11 @@ class Door:
 
 DOORS = {
     "/ws": Door("GET", "/ws", 101, public=False, headers=UPGRADE),
+    "/ws/video": Door("GET", "/ws/video", 101, public=False, headers=UPGRADE),
+    "/snapshot.jpg": Door("GET", "/snapshot.jpg", 200, public=False),
+    "/stream.mjpg": Door(
+        "GET", "/stream.mjpg?fps=0", 400, public=False
+    ),  # without its end a 200 is no answer
     "/api/v1/state": Door("GET", "/api/v1/state", 200, public=False),
     "/api/v1/stop": Door("POST", "/api/v1/stop", 200, public=False, body={}),
     "/api/v1/flight": Door("GET", "/api/v1/flight", 200, public=False),

