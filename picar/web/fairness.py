@@ -27,6 +27,9 @@ from tornado.websocket import WebSocketProtocol13
 from picar.web.request_heads import HeadStream
 
 
+_CLOSE = 0x8  # RFC 6455 §5.5.1
+
+
 class FairQueues:
     """A queue for admitted visitors and one for strangers; each releases one request per turn."""
 
@@ -91,6 +94,7 @@ class FairWebSocket(WebSocketProtocol13):
     """
 
     stream: HeadStream
+    said_goodbye = False  # whether the client has sent a close frame
     _arrived = b""
     _needs_packet = False
 
@@ -121,6 +125,10 @@ class FairWebSocket(WebSocketProtocol13):
             self._ended.set_result(None)
         except Exception as error:
             self._ended.set_exception(error)
+
+    def _handle_message(self, opcode: int, data: bytes) -> asyncio.Future[None] | None:
+        self.said_goodbye = self.said_goodbye or opcode == _CLOSE
+        return super()._handle_message(opcode, data)
 
     async def _receive_frame(self) -> None:
         if self._arrived:

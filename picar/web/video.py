@@ -68,7 +68,7 @@ class VideoSocket(Socket):
         """Leave the viewers."""
         viewer, self._viewer = self._viewer, None
         if viewer is not None and self.pictures is not None:
-            said_goodbye = bool(getattr(self._connection, "client_terminated", False))
+            said_goodbye = bool(getattr(self._connection, "said_goodbye", False))
             self.pictures.leave(viewer, said_goodbye=said_goodbye)
         super().on_close()
 

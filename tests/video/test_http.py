@@ -50,10 +50,14 @@ def view_token(house: Household, name: str) -> str:
 
 
 class Stream:
-    """A request for `/stream.mjpg` and what came of it; HTTP/1.0, so that nothing is chunked."""
+    """A request for `/stream.mjpg` and what came of it."""
 
     def __init__(self, car: Product, query: str = "", headers: Mapping[str, str] | None = None) -> None:
-        self._car, self._query, self._headers = car, query, {"Host": f"127.0.0.1:{car.port}", **(headers or {})}
+        self._car, self._query, self._headers = (
+            car,
+            query,
+            {"Host": f"127.0.0.1:{car.port}", **(headers or {})},
+        )
         self.data = b""
         self.ended = False
 
@@ -125,6 +129,8 @@ async def test_a_stream_sends_whole_pictures_each_with_the_next_one_s_head(car: 
         assert rest.count(b"\xff\xd9\r\n" + PART) >= 5
         refused = await ask(("127.0.0.1", car.port), "GET", "/stream.mjpg")
         assert (refused.status, refused.code, refused.headers["retry-after"]) == (503, "too_many", "5")
+    async with Client(car.url) as phone:
+        await phone.until(lambda s: s["video"]["viewers"] == 0)
     async with Stream(car, "?fps=2") as stream:
         await until(lambda: stream.parts >= 1, "a picture")
         before, began_at = stream.parts, time.monotonic()

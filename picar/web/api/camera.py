@@ -138,7 +138,7 @@ class Stream(PictureHandler):
 
     def _fps(self, pictures: Pictures) -> int:
         text = self.get_query_argument("fps", str(pictures.config.spectator_fps))
-        if not (text.isascii() and text.isdigit() and 1 <= int(text[:3]) <= MOST_FPS):
+        if not (text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= MOST_FPS):
             raise bad_request(f"fps is a whole number from 1 to {MOST_FPS}")
         return int(text)
 

@@ -1,0 +1,115 @@
+"""An old picture with the real product: the car becomes slow or stops, and goes on when the picture is fresh again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.support.client import Client
+from tests.support.product import Product
+from tests.support.viewer import Viewer
+
+BROWSER = {"Cookie": "picar_session=one"}
+CONFIG = '[camera]\nsource = "test"\n[drive]\naccel = 20.0\ndecel = 20.0\n'
+STOPS = CONFIG.replace('"test"', '"test"\nlate = "stop"')
+
+
+@asynccontextmanager
+async def driving(config: str, *, by_camera: bool = True) -> AsyncIterator[tuple[Product, Client, Viewer]]:
+    """Start a car, and drive it at full throttle with a picture on the screen."""
+    async with (
+        Product(config=config) as car,
+        Client(car.url, cookie="one") as phone,
+        Viewer(car.url, phone.id, BROWSER) as viewer,
+    ):
+        await phone.take()
+        await viewer.sees(10)
+        await viewer.send("by", camera=by_camera)
+        phone.hold(1.0)
+        await phone.until(lambda s: s["applied"]["left"] == 1.0)
+        yield car, phone, viewer
+        assert "Traceback" not in car.log()
+
+
+async def freshen(viewer: Viewer) -> None:
+    """Draw pictures again."""
+    viewer.draws = True
+    await viewer.draw()
+
+
+async def test_a_fresh_picture_slows_nothing() -> None:
+    async with driving(CONFIG) as (_, phone, viewer):
+        await viewer.sees(30)
+        assert all(state["video"]["cap"] == 1 for state in phone.states)
+        assert phone.state["video"]["age_s"] < 0.4
+
+
+async def test_an_old_picture_makes_the_car_slow_until_it_has_been_fresh_for_a_second() -> None:
+    async with driving(CONFIG) as (_, phone, viewer):
+        viewer.draws = False
+        state = await phone.until(lambda s: s["video"]["cap"] == 0.5)
+        assert state["video"]["age_s"] > 0.4
+        await phone.until(lambda s: s["speed_limit"] == 0.5 and 0 < s["applied"]["left"] <= 0.5)
+        await phone.hears(20)
+        assert phone.state["state"] == "armed"
+        assert phone.codes == []
+        await freshen(viewer)
+        await phone.until(lambda s: s["video"]["cap"] == 1 and s["applied"]["left"] == 1.0)
+
+
+@pytest.mark.parametrize("how", ["by eye", "paused", "closed"])
+async def test_whoever_does_not_drive_by_the_picture_is_not_slowed(how: str) -> None:
+    async with driving(STOPS) as (_, phone, viewer):
+        if how == "by eye":
+            await viewer.send("by", camera=False)
+        elif how == "paused":
+            await viewer.send("want", fps=0)
+        else:
+            await viewer.close()
+        viewer.draws = False
+        await phone.hears(40)
+        assert phone.codes == []
+        assert (phone.state["video"]["cap"], phone.state["applied"]["left"]) == (1, 1.0)
+
+
+async def test_a_broken_connection_leaves_the_driver_with_an_old_picture() -> None:
+    async with driving(CONFIG) as (car, phone, viewer):
+        viewer.stream.close()
+        await phone.until(lambda s: s["video"]["viewers"] == 0)
+        await phone.until(lambda s: s["video"]["cap"] == 0.5)
+        async with Viewer(car.url, phone.id, BROWSER) as again:
+            await again.sees(5)
+            await phone.until(lambda s: s["video"]["cap"] == 1)
+
+
+async def test_the_wheel_passes_on_without_the_cap() -> None:
+    async with driving(CONFIG) as (car, phone, viewer), Client(car.url) as other:
+        viewer.draws = False
+        await phone.until(lambda s: s["video"]["cap"] == 0.5)
+        await phone.let_go(zero=False)
+        await phone.send(type="release")
+        await phone.until(lambda s: s["driver"] is None)
+        await other.take()
+        other.hold(1.0)
+        state = await other.until(lambda s: s["applied"]["left"] == 1.0)
+        assert state["video"] == {**state["video"], "cap": 1, "age_s": None}
+
+
+async def test_with_stop_the_car_stops_and_waits_for_a_fresh_picture_and_a_neutral_command() -> None:
+    async with driving(STOPS) as (car, phone, viewer):
+        viewer.draws = False
+        await phone.until_error("picture_old")
+        await car.until_low()
+        assert phone.state["state"] in ("armed", "disarmed")
+        await freshen(viewer)
+        await phone.until(lambda s: s["video"]["cap"] == 1)  # fresh for a second, and the stick still held
+        refusals = len(phone.codes)
+        await phone.wait(lambda: len(phone.codes) > refusals + 5, "more refusals")
+        assert car.is_low()
+        await phone.let_go()
+        await asyncio.sleep(0.3)  # a pulse at rest
+        phone.hold(1.0)
+        await phone.until(lambda s: s["applied"]["left"] == 1.0)
