@@ -26,7 +26,6 @@ from tornado.websocket import WebSocketProtocol13
 
 from picar.web.request_heads import HeadStream
 
-
 _CLOSE = 0x8  # RFC 6455 §5.5.1
 
 

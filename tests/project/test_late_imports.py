@@ -18,8 +18,7 @@ from tests.support.household import Household
 from tests.support.waiting import until
 
 # At standstill only, with a write to the disk, which takes longer.
-AT_A_ENDLESS = {"/stream.mjpg": "head"}  # the answer to GET has no end
-CALIBRATION = {"tomllib", "tomllib._parser", "tomllib._re", "tomllib._types"}
+AT_A_CALIBRATION = {"tomllib", "tomllib._parser", "tomllib._re", "tomllib._types"}
 # The output counts as the journal, as with the service: on a terminal, a start draws a QR code.
 AS_A_SERVICE = """
 import os, runpy, sys
@@ -34,6 +33,7 @@ BODIES: dict[str, Any] = {
     "/api/v1/stop": {},
     "/api/v1/power": {"action": "off"},
 }
+ENDLESS = {"/stream.mjpg": "head"}  # the answer to GET has no end
 CALIBRATION = {"swap": True, "left_trim": 0.9, "right_trim": 1.0, "min_duty": 0.0}
 
 

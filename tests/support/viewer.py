@@ -55,7 +55,7 @@ class Viewer(WebSocket):
         if isinstance(message, str):
             self.cameras.append(json.loads(message))
             return
-        self.shown.append(Shown(*_HEAD.unpack_from(message), message[_HEAD.size :], time.monotonic()))
+        self.shown.append(Shown._make((*_HEAD.unpack_from(message), message[_HEAD.size :], time.monotonic())))
         if self.draws:
             self.socket.write_message(json.dumps({"type": "seen", "seq": self.shown[-1].seq}))
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -109,19 +110,22 @@ async def test_after_a_lost_link_the_pins_are_low_as_soon_as_without_a_camera(ha
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["streaming", "stopped"])
 async def test_a_killed_server_leaves_no_camera_process_and_low_pins(hangs: bool) -> None:
-    async with Product(config=CONFIG.format("test")) as car:
-        async with Client(car.url) as phone, Viewer(car.url) as viewer:
-            await phone.take()
-            phone.hold(1.0)
-            await phone.until(lambda s: s["applied"]["left"] == 1.0)
-            await viewer.sees(3)
-            camera = car.camera_pid()
-            assert camera is not None
-            if hangs:
-                os.kill(camera, signal.SIGSTOP)
-            killed_at = time.monotonic()
-            car.signal(signal.SIGKILL)
-            await car.until_low()
-            assert max(write["t"] for write in car.trace()) - killed_at < 0.3
-            await until(lambda: not os.path.exists(f"/proc/{camera}"), "the end of the camera process")  # noqa: PTH110
-            await asyncio.gather(phone.until_closed(), viewer.until_closed())
+    async with (
+        Product(config=CONFIG.format("test")) as car,
+        Client(car.url) as phone,
+        Viewer(car.url) as viewer,
+    ):
+        await phone.take()
+        phone.hold(1.0)
+        await phone.until(lambda s: s["applied"]["left"] == 1.0)
+        await viewer.sees(3)
+        camera = car.camera_pid()
+        assert camera is not None
+        if hangs:
+            os.kill(camera, signal.SIGSTOP)
+        killed_at = time.monotonic()
+        car.signal(signal.SIGKILL)
+        await car.until_low()
+        assert max(write["t"] for write in car.trace()) - killed_at < 0.3
+        await until(lambda: not Path(f"/proc/{camera}").exists(), "the end of the camera process")
+        await asyncio.gather(phone.until_closed(), viewer.until_closed())

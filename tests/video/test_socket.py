@@ -12,6 +12,7 @@ import stat
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -214,7 +215,7 @@ def server_s_end(car: Product, client: WebSocket) -> socket.socket:
     pid, name = car.process.pid, client.stream.socket.getsockname()
     process = os.pidfd_open(pid)
     try:
-        for fd in map(int, os.listdir(f"/proc/{pid}/fd")):
+        for fd in [int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir()]:
             copy = ctypes.CDLL(None).syscall(PIDFD_GETFD, process, fd, 0)
             if copy < 0:
                 pytest.skip("this user may not look into the server's sockets")
