@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.faults import deaths, links
+from tests.faults import cameras, deaths, links
 from tests.faults.rig import Rig
 
 LINK_S = 0.5 + 0.05  # from the last command that was sent before the fault
@@ -142,6 +142,48 @@ FAULTS = (
         DEATH_S,
         "fault",
         hanging_disk=True,
+    ),
+    Fault("camera-cut", "two browsers watch the camera, and the link is cut", cameras.watched_and_cut),
+    Fault("camera-stopped", "camera process: SIGSTOP, and the link is cut", cameras.stopped_and_cut),
+    Fault("camera-killed", "camera process: SIGKILL, and the link is cut", cameras.killed_and_cut),
+    Fault(
+        "camera-garbage",
+        "the camera process sends garbage, and the link is cut",
+        cameras.odd_and_cut,
+        oddity="camera-garbage",
+    ),
+    Fault(
+        "camera-floods",
+        "the camera process floods the server with large pictures; the link is cut",
+        cameras.odd_and_cut,
+        oddity="camera-big",
+    ),
+    Fault(
+        "camera-deaf",
+        "the camera process ignores end-of-file and SIGTERM, and the link is cut",
+        cameras.odd_and_cut,
+        oddity="camera-deaf",
+    ),
+    Fault(
+        "camera-server-dead",
+        "two browsers watch the camera; server: SIGKILL",
+        cameras.watched_server_killed,
+        DEATH_S,
+        "fault",
+    ),
+    Fault(
+        "camera-hung-dead",
+        "camera process: SIGSTOP; server: SIGKILL",
+        cameras.stopped_server_killed,
+        DEATH_S,
+        "fault",
+    ),
+    Fault(
+        "camera-motor-dead",
+        "two browsers watch the camera; motor process: SIGKILL",
+        cameras.watched_motor_killed,
+        DEATH_S,
+        "fault",
     ),
     Fault("restart", "server: SIGKILL, and started again within 100 ms", deaths.restarted, DEATH_S, "fault"),
 )

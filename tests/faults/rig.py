@@ -25,6 +25,7 @@ from tests.faults.jitter import ROOT
 from tests.faults.judge import powering, written
 from tests.faults.proxy import Proxy
 from tests.support.product import Product
+from tests.support.viewer import Viewer
 from tests.support.waiting import DEADLINE_S, until
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Rig:
         self._run = run
         self._helpers: list[asyncio.subprocess.Process] = []
         self.strangers: list[asyncio.StreamWriter] = []
+        self.viewers: list[Viewer] = []
 
     def hit(self) -> None:
         """Note that the fault strikes now."""
@@ -137,6 +139,8 @@ class Rig:
         """End the helpers, and let go of the processes."""
         for writer in self.strangers:
             writer.transport.abort()
+        for viewer in self.viewers:
+            viewer.stream.close()
         for process in self._helpers:
             if process.returncode is None:
                 process.kill()
