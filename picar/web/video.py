@@ -29,12 +29,11 @@ class VideoSocket(Socket):
     _viewer: Viewer | None = None
     _connection: WebSocketProtocol | None = None
 
-    async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Refuse before the upgrade, else shake hands."""
+    def check_room(self) -> None:
+        """Refuse a handshake for a camera that does not exist (404), or for one viewer too many (503)."""
         pictures = open_pictures(self.pictures, self.get_query_argument("camera", "0"))
         if not pictures.has_room(self._client(pictures)):
             raise too_many(pictures)
-        await super().get(*args, **kwargs)
 
     def open(self, *args: Any, **kwargs: Any) -> None:
         """Join the viewers."""

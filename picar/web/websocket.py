@@ -57,7 +57,11 @@ class Socket(Handler, WebSocketHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", _NO_CONNECTION)
         if not headers.get("Sec-WebSocket-Key"):
             raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", "The header Sec-WebSocket-Key is missing.")
+        self.check_room()
         await super().get(*args, **kwargs)
+
+    def check_room(self) -> None:
+        """Refuse a handshake for which there is no room, with its own answer; by default none."""
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         """Return the protocol that lets other connections have their turn."""

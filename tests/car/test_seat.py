@@ -19,7 +19,7 @@ from picar.journal.notes import Notebook
 NOW = 100.0
 TIMEOUT_S = 0.5
 TICK = 7
-AHEAD = Sticks(1.0, 0.0)
+AHEAD, NEUTRAL = Sticks(1.0, 0.0), Sticks(0.0, 0.0)
 
 
 class Car:
@@ -29,6 +29,7 @@ class Car:
         self.happened: list[Any] = []
         self.driver = ""
         self.time = NOW
+        self.picture_is_fresh = True
         self.settle: list[Callable[[str | None], None]] = []
         self.notes = Notebook(lambda members: self.happened.append(json.loads(f"{{{members}}}")))
         self.channel: Any = SimpleNamespace(drive=self._drive, sent=3)
@@ -46,6 +47,9 @@ class Car:
     def act(self, seat: Seat, message: Message, sent_at: float, now: float) -> str | None:
         self.happened.append((seat.id, message, sent_at, now))
         return "not_driver" if isinstance(message, Release) else None
+
+    def may_follow(self, wanted: object) -> bool:
+        return self.picture_is_fresh or wanted == NEUTRAL
 
     def followed(self, client: str, wanted: object, sent_at: float) -> None:
         self.happened.append(("followed", client, wanted, sent_at))
@@ -124,10 +128,11 @@ def test_a_command_that_the_motor_process_refuses_is_told_and_does_not_use_up_it
 @pytest.mark.parametrize(
     ("faults", "code"),
     [
-        (("too fast", "no driver", "old seq", "stale"), "too_fast"),
-        (("no driver", "old seq", "stale"), "not_driver"),
-        (("old seq", "stale"), "out_of_order"),
-        (("stale",), "stale"),
+        (("too fast", "no driver", "old seq", "stale", "old picture"), "too_fast"),
+        (("no driver", "old seq", "stale", "old picture"), "not_driver"),
+        (("old seq", "stale", "old picture"), "out_of_order"),
+        (("stale", "old picture"), "stale"),
+        (("old picture",), "picture_old"),
     ],
 )
 def test_of_several_reasons_to_refuse_sticks_the_first_is_told_and_nothing_is_sent(
@@ -139,10 +144,21 @@ def test_of_several_reasons_to_refuse_sticks_the_first_is_told_and_nothing_is_se
         too_fast(car, seat)
     if "no driver" in faults:
         car.driver = "c2"
+    car.picture_is_fresh = "old picture" not in faults
     seat.do(Drive(4 if "old seq" in faults else 5, 99 if "stale" in faults else TICK, AHEAD))
     assert refusals(car)[-1] == code
     assert len(car.settle) == 1
     assert seat.link.stale == (code == "stale"), "only a tick that was looked at is counted"
+
+
+def test_a_neutral_command_passes_however_old_the_picture_and_a_refused_one_keeps_its_number(
+    car: Car, seat: Seat
+) -> None:
+    car.picture_is_fresh = False
+    seat.do(Drive(4, TICK, AHEAD))
+    assert refusals(car) == ["picture_old"]
+    seat.do(Drive(4, TICK, NEUTRAL))
+    assert ("sent", NEUTRAL, NOW + TIMEOUT_S) in car.happened
 
 
 def test_of_several_reasons_to_refuse_another_message_the_first_is_told(car: Car, seat: Seat) -> None:
