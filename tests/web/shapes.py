@@ -14,6 +14,7 @@ from tests.support.raw import UPGRADE
 
 EVIL = "http://evil.example"
 FORM = "application/x-www-form-urlencoded"
+BASIC = 'Basic realm="picar"'
 MACHINE = socket.gethostname().lower()
 
 # own: may pass as far as its page and name go. link: as own, but only where a link from elsewhere may lead.
@@ -40,6 +41,7 @@ class Door:
     public: bool
     body: object = None
     headers: dict[str, str] = field(default_factory=dict)
+    scheme: str = "Bearer"  # that a 401 asks for
     any_origin: bool = False  # a foreign page may ask for it, since it cannot read the answer
 
     def sends(self, shape: Shape) -> tuple[dict[str, str], bytes | None]:
@@ -54,10 +56,10 @@ class Door:
 DOORS = {
     "/ws": Door("GET", "/ws", 101, public=False, headers=UPGRADE),
     "/ws/video": Door("GET", "/ws/video", 101, public=False, headers=UPGRADE),
-    "/snapshot.jpg": Door("GET", "/snapshot.jpg", 200, public=False),
+    "/snapshot.jpg": Door("GET", "/snapshot.jpg", 200, public=False, scheme=BASIC),
     "/stream.mjpg": Door(
-        "GET", "/stream.mjpg?fps=0", 400, public=False
-    ),  # without its end a 200 is no answer
+        "GET", "/stream.mjpg?fps=0", 400, public=False, scheme=BASIC
+    ),  # a good answer has no end
     "/api/v1/state": Door("GET", "/api/v1/state", 200, public=False),
     "/api/v1/stop": Door("POST", "/api/v1/stop", 200, public=False, body={}),
     "/api/v1/flight": Door("GET", "/api/v1/flight", 200, public=False),
