@@ -242,3 +242,50 @@ async def test_the_driver_s_packets_are_marked_and_pictures_are_not(car: Product
                 tos = own.getsockopt(socket.IPPROTO_IP, socket.IP_TOS)
                 marks.append((tos, own.getsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY)))
         assert marks == [(EXPEDITED, 6), (0, 0)]
+
+
+async def test_slow_trips_make_all_pictures_smaller_and_short_ones_better_again(car: Product) -> None:
+    async with Viewer(car.url, draws=False) as viewer:
+        await viewer.sees(1)
+
+        async def answer(after_s: float, until_level: int) -> None:
+            async with asyncio.timeout(30):
+                while viewer.shown[-1].level != until_level:
+                    count = len(viewer.shown)
+                    await asyncio.sleep(after_s)
+                    await viewer.draw()
+                    await viewer.wait(lambda count=count: len(viewer.shown) > count, "the next picture")  # type: ignore[misc]
+
+        await answer(0.25, 5)
+        small = viewer.shown[-1]
+        assert (small.width, small.height) == (240, 180)
+        text = await viewer.until_state("live")
+        assert text["level"] > 0
+        await answer(0.0, 4)
+        assert viewer.shown[-1].width == 320
+    levels = [one.level for one in viewer.shown]
+    assert len(small.jpeg) < len(viewer.shown[0].jpeg) / 2
+    assert levels[0] == 0
+
+
+async def test_the_simulated_car_s_camera_sees_where_the_car_is() -> None:
+    config = '[camera]\nsource = "sim"\nsize = "320x240"\n'
+    async with (
+        Product(pins="sim", config=config) as car,
+        Client(car.url, cookie="one") as phone,
+        Viewer(car.url, phone.id, BROWSER) as viewer,
+    ):
+        await viewer.sees(3)
+        assert viewer.shown[-1].jpeg == viewer.shown[-2].jpeg
+        await phone.take()
+        phone.hold(1.0)
+        await phone.until(lambda s: s["pose"]["x"] > 0.3)
+        await viewer.sees(2)
+        assert viewer.shown[-1].jpeg != viewer.shown[0].jpeg
+        await phone.let_go()
+        await phone.until(lambda s: s["applied"] == {"left": 0.0, "right": 0.0})
+        await viewer.close()
+        await until(lambda: car.camera_pid() is None, "the end of the camera process")
+        async with Viewer(car.url) as late:  # a camera process that starts later begins at this place
+            await late.sees(1)
+            assert late.shown[0].jpeg != viewer.shown[0].jpeg
