@@ -63,7 +63,7 @@ class Sights(Protocol):
         """Return the part of a state that is about the picture."""
 
     def driven_by(self, driver: str, now: float) -> float | None:
-        """Return the age of the picture that this driver drives by, None if he drives by eye."""
+        """Return the age of the picture by which this driver drives, or None for a driver who drives by eye."""
 
 
 class Hub:

@@ -1,7 +1,7 @@
-"""An old picture makes the car slow: whoever drives by a picture that is old steers a car that is elsewhere.
+"""An old picture makes the car slow: the picture shows a place that the car has left.
 
-The age is the server's own figure, from the time at which the newest picture on the driver's screen was taken. Only a
-driver whose screen the picture fills is judged; all others drive by eye.
+The server computes the age from the time of capture of the newest picture on the driver's screen. The rule holds only while
+the picture fills the screen; otherwise the driver drives by eye.
 
 Laws:
 - An old picture lowers the cap and never raises it; it rises only after `GOOD_FOR_S` of fresh pictures without a break.
@@ -35,7 +35,7 @@ class LatePicture:
         self._let_go = True
 
     def update(self, age_s: float | None, now: float) -> bool:
-        """Take the age of the driver's picture, None if he drives by eye.
+        """Take the age of the driver's picture, or None for a driver who drives by eye.
 
         Returns:
             Whether the car must stop now.

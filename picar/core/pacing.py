@@ -46,13 +46,13 @@ class Pacing:
         return self.fps == 0
 
     def want(self, fps: float) -> None:
-        """Take the most pictures a second; what was on its way to a paused viewer may never be answered."""
+        """Take the most pictures a second. After a pause, pictures sent before the pause need no answer."""
         if self.paused:
             self._on_their_way.clear()
         self.fps = fps
 
     def may_send(self, seq: int, most_fps: float, now: float) -> bool:
-        """Return whether this picture may be sent now; `most_fps`: what the server grants this viewer."""
+        """Return whether this picture may be sent now; `most_fps` is the server's limit."""
         if self.paused or seq <= self.newest:
             return False
         room = 2 if 0.0 < self.trip_s < SHORT_S else 1
@@ -67,7 +67,7 @@ class Pacing:
         self.newest = seq
 
     def seen(self, seq: int, now: float) -> float | None:
-        """Settle this picture and all before it. Returns its trip, None if it was not on its way."""
+        """Settle this picture and all earlier ones. Returns the trip, or None for a picture that was not on its way."""
         sent_at = dict(self._on_their_way).get(seq)
         if sent_at is None:
             return None
@@ -88,7 +88,7 @@ class Ladder:
 
     Args:
         levels: number of levels.
-        spectator_fps: the most pictures a second for a viewer who does not drive.
+        spectator_fps: the most pictures a second for a spectator.
     """
 
     def __init__(self, levels: int, spectator_fps: int) -> None:
@@ -102,7 +102,7 @@ class Ladder:
 
     @property
     def spectator_fps(self) -> float:
-        """The most pictures a second for a viewer who does not drive, now; at least 1."""
+        """The most pictures a second for a spectator at present; at least 1."""
         return max(1.0, self._spectator_fps / self._share)
 
     def forget(self) -> None:
@@ -111,11 +111,11 @@ class Ladder:
         self._good_since = None
 
     def take(self, trip_s: float, spectators: bool, now: float) -> None:
-        """Take a trip of the viewer whose trips count.
+        """Take a trip of the viewer that steers the ladder.
 
         Args:
             trip_s: of one picture.
-            spectators: whether viewers watch who do not drive.
+            spectators: whether spectators watch.
             now: the time.
         """
         self._trips.append(trip_s)

@@ -21,7 +21,7 @@ _MOST_SEQ = 2**32 - 1
 
 
 class Seen(NamedTuple):
-    """The picture with this `seq` is on the screen; so are, or never will be, all before it."""
+    """The picture with this `seq` is on the screen. Earlier pictures are settled too."""
 
     seq: int
 
@@ -45,7 +45,7 @@ def parse(text: str | bytes) -> Message:
     """Read one message of a viewer.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is not a message.
     """
     if isinstance(text, bytes):
         raise ValueError("binary")  # noqa: TRY004 - one exception for every unreadable message
@@ -70,7 +70,7 @@ def head(level: int, age_s: float, seq: int, trip_s: float, width: int, height: 
         level: of the quality ladder.
         age_s: of the picture, at sending.
         seq: of the picture.
-        trip_s: from sending to the answer, of the newest picture that was answered; 0 if there is none.
+        trip_s: from sending to the answer, of the newest answered picture; 0 before the first.
         width: in pixels.
         height: in pixels.
     """

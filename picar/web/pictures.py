@@ -1,13 +1,13 @@
-"""The camera's pictures and their viewers: which viewer receives a picture, in what quality, and what the driver sees.
+"""The camera's pictures and their viewers: which viewer receives a picture, its quality, and the age of the driver's picture.
 
 A `Viewer` is one connection, of `/ws/video` or of `/stream.mjpg`. This module knows neither Tornado nor the camera process;
 `camera/handle.py` is the `Camera`.
 
 Laws:
 - The newest picture or none: no viewer has a queue. A picture older than 1 s is not sent.
-- Without a viewer that wants pictures there is no camera process, and before the first one no `Camera` either.
+- The camera process runs only while a viewer wants pictures, and 5 s longer. The `Camera` is made for the first viewer.
 - The driver's picture goes first. The others follow in slices, and the sockets are read in between.
-- A driver who drives by a picture is believed to do so until his page says otherwise, also after its connection broke.
+- A driver drives by the picture until the page takes that back, also after the connection broke.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 OLDEST_S = 1.0
 TICK_S = 0.5  # also between two texts about the camera
 SLICE = 8  # pictures sent without a pause
-REMEMBERED = 512  # pictures whose time is known when a viewer has drawn them
+REMEMBERED = 512  # pictures whose time of capture is kept
 MEASURED = 30  # arrivals, for the rate in the state
 CLOSED_MADE_ROOM = 4408
 
@@ -95,7 +95,7 @@ class Viewer:
     Args:
         visitor: the admitted visitor.
         screen: its connection.
-        client: the id of its connection to `/ws`, of the same session; None for a stream.
+        client: the id of the browser's connection to `/ws`; None for a stream.
         fps: the most pictures a second that it wants.
         answers: whether it reports the pictures that it has drawn; a stream does not.
     """
@@ -111,7 +111,7 @@ class Viewer:
 
 
 class _Sight:
-    """What a client sees: whether it drives by the picture, and when the newest picture on its screen was taken."""
+    """The picture on a client's screen: whether the client drives by the picture, and the time of its capture."""
 
     def __init__(self) -> None:
         self.by_camera = False
@@ -166,7 +166,7 @@ class Pictures:
         return len(self._viewers) < self.config.max_viewers or self._drives(client)
 
     def known(self, client: str | None, visitor: Visitor) -> str | None:
-        """Return this client's id if it is one of the same session, else None."""
+        """Return the id of a client of the visitor's own session, else None."""
         return client if client is not None and self._hub.session_of(client) == visitor.session else None
 
     def join(self, viewer: Viewer) -> None:
@@ -223,7 +223,7 @@ class Pictures:
         self._offer(viewer, now)
 
     def keep_only(self, sessions: Container[str]) -> None:
-        """Disconnect paired viewers whose session is not in this list."""
+        """Disconnect paired viewers without a session in this list."""
         for viewer in list(self._viewers):
             if viewer.visitor.name is not None and viewer.visitor.session not in sessions:
                 self.leave(viewer)
@@ -292,7 +292,7 @@ class Pictures:
         }
 
     def driven_by(self, driver: str, now: float) -> float | None:
-        """Return the age of the picture that this driver drives by, None if he drives by eye."""
+        """Return the age of the picture by which this driver drives, or None for a driver who drives by eye."""
         sight = self._sights.get(driver)
         return now - sight.captured_s if sight and sight.by_camera and sight.captured_s is not None else None
 
@@ -314,7 +314,7 @@ class Pictures:
         return client is not None and client == self._hub.driver
 
     def _lead(self) -> Viewer | None:
-        """Return the viewer whose trips count: the driver's, else the first that answers."""
+        """Return the viewer that steers the ladder: the driver's, else the first viewer with answers."""
         answering = [one for one in self._viewers if one.answers and not one.pacing.paused]
         driving = [one for one in answering if self._drives(one.client)]
         leader = next(iter(driving or answering), None)
@@ -399,7 +399,7 @@ class Pictures:
     def _text(self) -> str:
         condition = self._open().condition
         size, quality = at_level(self._ladder.level, self._size, self.config.quality)
-        turned = not condition.upright  # the page turns what the camera cannot
+        turned = not condition.upright  # the page turns the picture, because the camera cannot
         fields = {
             "type": "camera",
             "state": "starting" if condition.state == "off" else condition.state,

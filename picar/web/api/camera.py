@@ -42,7 +42,7 @@ class PictureHandler(Handler):
     guard: PinGuard
 
     def admit(self, gate: Gate) -> Visitor | None:
-        """Return the visitor, or None for a stranger."""
+        """Return the visitor, also for a view token, or None for a stranger."""
         return super().admit(gate) or gate.viewer(self.request)
 
     def refuse_stranger(self) -> NoReturn:
@@ -153,7 +153,7 @@ class Stream(PictureHandler):
         self._stream = stream
 
     async def _next_picture(self, pictures: Pictures, viewer: Viewer) -> Frame | None:
-        """Wait for the next picture; None after the end of the connection."""
+        """Wait for the next picture. Returns None after the end of the connection."""
         if self._stream is None or self._stream.closed():
             return None
         waiting: asyncio.Future[Frame | None]
@@ -172,7 +172,7 @@ class Stream(PictureHandler):
         return True
 
     async def _flushed(self) -> bool:
-        """Send what was written. Returns False if the client takes no byte for `DEAF_S`."""
+        """Send the written bytes. Returns False if the client takes no byte for `DEAF_S`."""
         flushing = asyncio.ensure_future(self.flush())
         unsent = None
         while not (await asyncio.wait([flushing], timeout=DEAF_S))[0]:
