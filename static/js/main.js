@@ -52,6 +52,7 @@ link.onstate = async (state) => {
   if (state.state !== page.state) buzz(state.state, preferences);
   sender.heard();
   hud.show();
+  if (link.hello.car.camera || parts.had("video")) parts.get("video").then((video) => video?.watch());
   if (link.hello.car.backend === "sim") (await parts.get("sim"))?.show(state); // a real car has no view from above
 };
 link.onrefusal = (code) => {
@@ -62,6 +63,7 @@ link.onlost = (barred) => {
   letGo();
   hud.show();
   parts.had("sim")?.then((view) => view?.forget());
+  parts.had("video")?.then((video) => video?.forget());
   if (barred) session.refused();
 };
 
@@ -88,7 +90,10 @@ tap("retry", () => link.wake());
 tap("reload", () => location.reload());
 tap("menu", () => parts.open("settings"));
 tap("enter", () => parts.open("pair"));
-tap("look", () => preferences.set("view", preferences.get("view") === "fit" ? "follow" : "fit"));
+tap("look", async () => {
+  const video = await parts.had("video");
+  if (!video?.look()) preferences.set("view", preferences.get("view") === "fit" ? "follow" : "fit");
+});
 tap("centre", () => parts.had("tilt")?.then((tilt) => tilt?.centre()));
 
 onLetGo(letGo);
@@ -99,7 +104,8 @@ addEventListener("pageshow", ({ persisted }) => persisted && link.wake()); // no
 for (const event of ["contextmenu", "dblclick"]) addEventListener(event, (e) => e.preventDefault());
 
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", dress);
-preferences.listen((name) => (name === "language" ? words.speak(preferences.get("language")) : name !== "limit" && dress()));
+const undressed = ["limit", "scene", "quality"]; // they change no input, so none is released
+preferences.listen((name) => (name === "language" ? words.speak(preferences.get("language")) : undressed.includes(name) || dress()));
 // Once everything has arrived, including the words: hide the sentence of index.html about an incomplete page.
 const complete = () => words.say("stop") && (document.documentElement.dataset.complete = "true");
 words.listen(complete);

@@ -203,6 +203,7 @@ export class Hud {
   /** @param {string} code of the car's error message */
   refused(code) {
     if (MISUNDERSTOOD.has(code)) this.note("why.misunderstood");
+    if (code === "picture_old") this.note("camera.picture_old");
   }
 
   /** Show a notice for some seconds. @param {string} key of the words @param {object} values for its {names} */
@@ -303,9 +304,12 @@ export class Hud {
   #showLimit() {
     const may = this.#mayTake;
     text("speed", `${percent(this.limit)}%`);
-    text("cap", this.ownersCap < 1 ? this.#say("limit.owner", { cap: percent(this.ownersCap) }) : "");
-    byId("hud").dataset.capped = String(this.cap < 1);
-    property(byId("hud"), "--cap", String(this.cap * (this.#link.hello?.limits.max_speed ?? 1)));
+    const slow = this.#link.state?.video?.cap ?? 1; // for an old picture; the gears keep their speeds
+    const cap = Math.min(this.cap, slow);
+    const owner = this.ownersCap < 1 ? this.#say("limit.owner", { cap: percent(this.ownersCap) }) : "";
+    text("cap", slow < 1 ? this.#say("camera.slow") : owner);
+    byId("hud").dataset.capped = String(cap < 1);
+    property(byId("hud"), "--cap", String(cap * (this.#link.hello?.limits.max_speed ?? 1)));
     byId("slower").disabled = !may || this.limit <= LEAST_LIMIT;
     byId("faster").disabled = !may || this.limit >= this.cap;
     GEARS.forEach((share, index) => {

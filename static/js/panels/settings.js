@@ -86,6 +86,7 @@ const fields = () => `<div class="fields" tabindex="-1">
 <section data-page="phone" hidden>
   ${toggle("vibration", "vibrate" in navigator ? "" : '<small data-i18n="vibration.none"></small>')}
   ${toggle("awake")}
+  ${preference("quality")}
   <button id="fullscreen" class="wide" type="button"${document.fullscreenEnabled ? "" : " hidden"}></button>
   ${document.fullscreenEnabled ? "" : '<p class="note" data-i18n="fullscreen.none"></p>'}
   <h3 data-i18n="secure.title"></h3>
@@ -242,6 +243,7 @@ export default class Settings {
     byId("fullscreen").textContent = words.say(document.fullscreenElement ? "fullscreen.leave" : "fullscreen.enter");
     this.#showLive();
     const car = link.hello?.car;
+    byId("choice-quality").hidden = !car?.camera;
     byId("about").textContent = car ? words.say("about", car) : "";
   }
 

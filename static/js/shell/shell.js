@@ -11,7 +11,7 @@ const PLACE = "picar";
 const RETRY_MS = 1000;
 /** A click follows its finger within this time. */
 const CLICK_MS = 300;
-const BUZZ_MS = { stopped: [160], failsafe: [60, 60, 60], limit: [15] };
+const BUZZ_MS = { stopped: [160], failsafe: [60, 60, 60], frozen: [80], limit: [15] };
 export const LANGUAGES = ["en", "zh-CN"];
 
 /** Every preference: the default first, then the other choices; a number has a range. */
@@ -24,6 +24,8 @@ export const PREFERENCES = {
   theme: ["auto", "light", "dark", "outdoor"],
   language: ["auto", ...LANGUAGES],
   view: ["follow", "fit"],
+  scene: ["camera+map", "camera", "map", "map+camera"], // where the car has both; the large one first
+  quality: ["auto", "low"], // of the picture
   vibration: [true, false],
   awake: [true, false],
 };
@@ -36,6 +38,7 @@ export const PREFERENCES = {
  */
 export const PARTS = {
   sim: { load: () => import("../sim/view.js") },
+  video: { load: () => import("../video/video.js") },
   arrows: { load: () => import("../inputs/arrows.js") },
   gamepad: { load: () => import("../inputs/gamepad.js") },
   tilt: { load: () => import("../inputs/tilt.js") },

@@ -76,6 +76,7 @@ export default class SimView {
   #paint = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
   #words;
   /** @type {number[][]} [left, bottom, right, top] of each, in m */ #walls;
+  #size = { width: 0, height: 0 };
   #box = new DOMRect();
   #from = { x: 0, y: 0, heading: 0 };
   /** @type {Pose|null} */ #to = null;
@@ -94,7 +95,8 @@ export default class SimView {
   constructor({ words, link }) {
     this.#words = words;
     this.#walls = link.hello?.car.walls ?? [];
-    new ResizeObserver(() => this.dress()).observe(this.#free);
+    const sizes = new ResizeObserver(() => this.dress());
+    for (const element of [this.#free, this.#canvas]) sizes.observe(element); // the canvas may become an inset
     for (const event of ["resize", "scroll"]) addEventListener(event, () => this.dress(), true);
     document.addEventListener("visibilitychange", () => this.#wake());
     words.listen(() => this.#wake());
@@ -132,9 +134,12 @@ export default class SimView {
   /** Read size and colours from the page again. */
   dress() {
     if (this.#canvas.hidden) return;
-    this.#canvas.width = innerWidth * devicePixelRatio;
-    this.#canvas.height = innerHeight * devicePixelRatio;
-    this.#box = this.#free.getBoundingClientRect();
+    const inset = this.#canvas.closest("button");
+    const { width, height } = inset?.getBoundingClientRect() ?? { width: innerWidth, height: innerHeight };
+    this.#size = { width, height };
+    this.#canvas.width = width * devicePixelRatio;
+    this.#canvas.height = height * devicePixelRatio;
+    this.#box = inset ? new DOMRect(0, 0, width, height) : this.#free.getBoundingClientRect();
     const style = getComputedStyle(this.#canvas);
     for (const name of COLOURS) this.#colours[name] = style.getPropertyValue(`--${name}`);
     this.#wake();
@@ -182,13 +187,13 @@ export default class SimView {
     const box = this.#box;
     const paint = this.#paint;
     paint.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-    paint.clearRect(0, 0, innerWidth, innerHeight);
+    paint.clearRect(0, 0, this.#size.width, this.#size.height);
     if (box.width < ROOM || box.height < ROOM) return; // a larger window starts it again
     paint.translate(box.left + box.width / 2, box.top + box.height / 2);
     paint.save();
     paint.scale(zoom, -zoom);
     paint.translate(-x, -y);
-    this.#drawGround(Math.hypot(innerWidth, innerHeight) / zoom);
+    this.#drawGround(Math.hypot(this.#size.width, this.#size.height) / zoom);
     this.#drawTrail(pose);
     this.#drawCar(pose);
     paint.restore();

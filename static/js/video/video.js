@@ -1,0 +1,292 @@
+/**
+ * The picture of the car's camera: received, decoded, drawn, acknowledged, and marked when it is old.
+ *
+ * Laws:
+ * - The newest picture or none: a picture that a newer one overtakes is never drawn.
+ * - A picture is acknowledged (`seen`) once it is drawn. A hidden page draws nothing and asks for none.
+ * - An old picture never looks live: from OLD_S on it is grey and dark, and its age is shown large.
+ * - The link to the car comes first: this socket opens after a state has arrived there, and closes when the link is lost.
+ *
+ * It sends no command to the car. A picture's age is an upper bound: its age at sending, the time from sending to the
+ * acknowledgement of an earlier picture, and the time since it arrived.
+ */
+
+import { socketAddress } from "../link.js";
+import { buzz, byId, tap, write } from "../shell/shell.js";
+import { clock } from "../sticks.js";
+
+/** Ages from which on a picture is marked. */
+const LATE_S = 0.4;
+const OLD_S = 1.5;
+const SHOW_EVERY_S = 0.1;
+const RETRY_S = { first: 0.3, growth: 1.6, last: 3 };
+/** Close codes: this phone is no longer paired; the driver needs the place. */
+const REVOKED = 4401;
+const FULL = 4408;
+/** Pictures a second of the quality "low". */
+const LOW_FPS = 10;
+/** Head of a picture: version, level, age_ms, seq, trip_ms, width, height, 0; big-endian. */
+const HEAD_BYTES = 20;
+const PHOTO_QUALITY = 0.92;
+
+/** What the button "look" shows next. "map+camera" is the one with the large map. */
+const NEXT = { camera: "map", map: "camera+map", "camera+map": "camera", "map+camera": "camera" };
+const SWAPPED = { "camera+map": "map+camera", "map+camera": "camera+map" };
+
+const NOTE = `<p id="lens" hidden><span role="status"></span><span role="alert"></span> <b></b></p>
+  <div id="beside">
+    <button id="inset" type="button" data-i18n-label="video.swap" hidden></button>
+    <button id="photo" class="round" type="button" accesskey="p" data-i18n-label="video.photo" hidden>
+      <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 7h4l2-3h6l2 3h4v12H3z"/><circle cx="12" cy="12.500" r="3.500"/></svg>
+    </button>
+  </div>`;
+
+/**
+ * @param {ArrayBuffer} bytes a message of the car
+ * @returns {{seq: number, age_s: number, jpeg: Uint8Array}} `age_s` when it arrived
+ */
+export function unpack(bytes) {
+  const head = new DataView(bytes, 0, HEAD_BYTES);
+  const age_s = (head.getUint16(2) + head.getUint32(8)) / 1000;
+  return { seq: head.getUint32(4), age_s, jpeg: new Uint8Array(bytes, HEAD_BYTES) };
+}
+
+/** @param {number} age_s @returns {""|"late"|"old"} */
+export const gradeOf = (age_s) => (age_s >= OLD_S ? "old" : age_s >= LATE_S ? "late" : "");
+
+/** @param {string} message of a fault @returns {string} the command that mends it; the same in every language */
+export const commandOf = (message) => /run: ([^,]+)/i.exec(message)?.[1] ?? "picar doctor";
+
+/** @param {Date} now @returns {string} name of a photo's file, in local time */
+export function photoName(now) {
+  const two = (number) => String(number).padStart(2, "0");
+  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join("-");
+  return `picar-${day}-${[now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join("")}.jpg`;
+}
+
+export default class Video {
+  #tools;
+  #canvas = Object.assign(document.createElement("canvas"), { id: "picture", hidden: true });
+  #paint = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d", { alpha: false }));
+  /** @type {WebSocket|null} */ #socket = null;
+  /** This page's id at the car that the socket belongs to, "" while it has none. */
+  #client = "";
+  #retry_s = RETRY_S.first;
+  #timer = 0;
+  /** The newest `camera` message of this socket; `fps` is the most, 0 while it is unknown. */
+  #camera = { state: "", code: "", message: "", fps: 0 };
+  #refused = false;
+  /** The newest picture that waits to be drawn. @type {{bitmap: ImageBitmap, seq: number, fresh: number}|null} */
+  #next = null;
+  #seq = 0;
+  #frame = 0;
+  /** When the drawn picture was fresh, by this page's clock; null before the first. @type {number|null} */
+  #freshAt = null;
+  /** A picture is not called frozen before it had this time to arrive. */
+  #expectedAt = 0;
+  #frozen = false;
+
+  /** @param {import("../shell/shell.js").Tools} tools */
+  constructor(tools) {
+    this.#tools = tools;
+    const { preferences, words } = tools;
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/static/video.css" }));
+    byId("view").append(this.#canvas);
+    byId("news").insertAdjacentHTML("beforeend", NOTE);
+    byId("link").insertAdjacentHTML("beforeend", '<small id="seen"></small>');
+    this.#canvas.setAttribute("role", "img");
+    this.#canvas.dataset.i18nLabel = "video.label";
+    tap("photo", () => this.#photo());
+    tap("inset", () => preferences.set("scene", SWAPPED[preferences.get("scene")]));
+    document.addEventListener("visibilitychange", () => this.#want());
+    preferences.listen((name) => {
+      if (name === "scene") this.#arrange();
+      if (name === "quality") this.#want();
+    });
+    words.listen(() => this.#arrange());
+    setInterval(() => this.#show(), SHOW_EVERY_S * 1000);
+  }
+
+  /** Open the socket once the link to the car has said hello. Called with each state. */
+  watch() {
+    const { hello } = this.#tools.link;
+    const client = hello?.car.camera ? hello.client : "";
+    if (client === this.#client) return;
+    this.forget();
+    this.#client = client;
+    this.#connect();
+  }
+
+  /** The link to the car is lost: close the socket. The picture stays, as an old one. */
+  forget() {
+    this.#client = "";
+    this.#retry_s = RETRY_S.first;
+    this.#close();
+    this.#camera.state = "";
+    this.#show();
+  }
+
+  /** Show the next of camera, map and both. @returns {boolean} false if there is no choice */
+  look() {
+    const { preferences } = this.#tools;
+    if (!this.#client || this.#freshAt === null) return false;
+    preferences.set("scene", NEXT[preferences.get("scene")]);
+    return true;
+  }
+
+  #connect() {
+    this.#close();
+    if (!this.#client) return;
+    const socket = new WebSocket(`${socketAddress(location)}/video?client=${this.#client}`, "picar-video.v1");
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => this.#want();
+    socket.onmessage = ({ data }) => (typeof data === "string" ? this.#hear(JSON.parse(data)) : this.#decode(data, socket));
+    socket.onclose = ({ code }) => this.#retry(code);
+    this.#socket = socket;
+    this.#expectedAt = clock();
+  }
+
+  #close() {
+    clearTimeout(this.#timer);
+    if (this.#socket) {
+      this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
+      this.#socket.close();
+    }
+    this.#socket = null;
+    this.#seq = this.#camera.fps = 0;
+  }
+
+  #retry(code) {
+    this.#close();
+    this.#camera.state = "lost";
+    this.#refused = code === FULL;
+    if (code === REVOKED) return;
+    this.#timer = setTimeout(() => this.#connect(), this.#retry_s * 1000);
+    this.#retry_s = Math.min(this.#retry_s * RETRY_S.growth, RETRY_S.last);
+  }
+
+  #say(type, fields) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ type, ...fields }));
+  }
+
+  /** Say how many pictures are wanted, and whether the picture fills the screen. */
+  #want() {
+    const scene = this.#scene;
+    const paused = document.hidden || (scene === "map" && this.#freshAt !== null);
+    const most = this.#tools.preferences.get("quality") === "low" ? LOW_FPS : Infinity;
+    const fps = paused ? 0 : Math.min(most, this.#camera.fps);
+    if (paused || fps) this.#say("want", { fps });
+    this.#say("by", { camera: scene.startsWith("camera") });
+    this.#expectedAt = paused ? Infinity : clock();
+  }
+
+  #hear(message) {
+    if (message.type !== "camera") return;
+    const { fps } = this.#camera;
+    this.#camera = message;
+    this.#refused = false;
+    if (message.fps !== fps) this.#want();
+    this.#show();
+  }
+
+  async #decode(bytes, socket) {
+    const { seq, age_s, jpeg } = unpack(bytes);
+    const fresh = clock() - age_s;
+    try {
+      const bitmap = await createImageBitmap(new Blob([jpeg]));
+      if (socket !== this.#socket || seq <= this.#seq) return bitmap.close(); // a newer one was faster
+      this.#next?.bitmap.close();
+      this.#next = { bitmap, seq, fresh };
+      this.#seq = seq;
+      this.#frame ||= requestAnimationFrame(() => this.#draw());
+    } catch {
+      if (socket === this.#socket) this.#retry(0); // a picture that is none: it must not be acknowledged
+    }
+  }
+
+  #draw() {
+    this.#frame = 0;
+    if (!this.#next) return;
+    const { bitmap, seq, fresh } = this.#next;
+    this.#next = null;
+    const { width, height } = bitmap;
+    if (this.#canvas.width !== width || this.#canvas.height !== height) Object.assign(this.#canvas, { width, height });
+    this.#paint.drawImage(bitmap, 0, 0);
+    bitmap.close();
+    const first = this.#freshAt === null;
+    this.#freshAt = fresh;
+    this.#retry_s = RETRY_S.first;
+    this.#say("seen", { seq });
+    if (first) this.#arrange();
+    this.#show();
+  }
+
+  /** What the screen shows: before the first picture the map. */
+  get #scene() {
+    if (this.#freshAt === null) return "map";
+    return byId("sim").hidden ? "camera" : this.#tools.preferences.get("scene");
+  }
+
+  /** Put each of the two views into its place. A canvas keeps its content when it moves. */
+  #arrange() {
+    const { words } = this.#tools;
+    const scene = this.#scene;
+    const [large, small] = scene.split("+").map((name) => (name === "map" ? byId("sim") : this.#canvas));
+    byId("view").append(large);
+    if (small) byId("inset").append(small);
+    for (const [name, canvas] of [["camera", this.#canvas], ["map", byId("sim")]]) canvas.classList.toggle("away", !scene.includes(name));
+    this.#canvas.hidden = this.#freshAt === null;
+    byId("inset").hidden = !small;
+    byId("photo").hidden = scene === "map";
+    byId("look").dataset.i18nLabel = this.#freshAt === null ? "look" : "video.look";
+    document.body.dataset.scene = scene;
+    words.fill(document);
+    this.#want();
+    this.#show();
+  }
+
+  /** Show the age of the picture, and why there is none. */
+  #show() {
+    const { words, link, preferences } = this.#tools;
+    if (document.body.dataset.scene !== this.#scene) this.#arrange(); // the first pose of the simulated car has arrived
+    const now = clock();
+    const shown = this.#freshAt !== null && this.#scene !== "map" && !document.hidden;
+    const age_s = shown ? Math.max(0, now - /** @type {number} */ (this.#freshAt)) : 0;
+    const grade = gradeOf(age_s);
+    document.body.dataset.picture = grade;
+    const age = grade ? `${age_s.toFixed(1)} s` : `${Math.ceil(age_s * 100) * 10} ms`;
+    write(byId("seen"), shown ? words.say("video.age", { age }) : "");
+    const frozen = grade === "old" && now - this.#expectedAt >= OLD_S && link.hello !== null;
+    if (frozen && !this.#frozen) buzz("frozen", preferences);
+    this.#frozen = frozen;
+    const [status, alert, seconds] = byId("lens").children;
+    write(status, this.#why());
+    write(alert, frozen ? words.say("video.frozen") : "");
+    write(seconds, frozen ? `${age_s.toFixed(1)} s` : "");
+    byId("lens").hidden = !status.textContent && !frozen;
+  }
+
+  /** Why there is no picture, "" if there is one or it is only late. */
+  #why() {
+    const { say } = this.#tools.words;
+    const { state, code, message } = this.#camera;
+    if (!state || state === "live") return "";
+    if (state === "lost") return say(this.#refused ? "video.full" : "video.lost");
+    return say(`camera.${code || state}`, { command: commandOf(message ?? "") }) || message || "";
+  }
+
+  /** Save the picture as a file on this phone. */
+  #photo() {
+    this.#canvas.toBlob(
+      (photo) => {
+        if (!photo) return;
+        const href = URL.createObjectURL(photo);
+        Object.assign(document.createElement("a"), { href, download: photoName(new Date()) }).click();
+        setTimeout(() => URL.revokeObjectURL(href), 10000);
+        this.#tools.note("video.saved");
+      },
+      "image/jpeg",
+      PHOTO_QUALITY,
+    );
+  }
+}
