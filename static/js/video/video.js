@@ -27,13 +27,10 @@ const FULL = 4408;
 const LOW_FPS = 10;
 /** Head of a picture: version, level, age_ms, seq, trip_ms, width, height, 0; big-endian. */
 const HEAD_BYTES = 20;
-const PHOTO_QUALITY = 0.92;
+/** What the button "look" shows after the camera and after the map; after both it shows the camera. */
+const NEXT = { camera: "map", map: "camera+map" };
 
-/** What the button "look" shows next. "map+camera" is the one with the large map. */
-const NEXT = { camera: "map", map: "camera+map", "camera+map": "camera", "map+camera": "camera" };
-const SWAPPED = { "camera+map": "map+camera", "map+camera": "camera+map" };
-
-const NOTE = `<p id="lens" hidden><span role="status"></span><span role="alert"></span> <b></b></p>
+const NOTE = `<p id="lens" hidden><span role="alert"></span> <b></b> <span role="status"></span></p>
   <div id="beside">
     <button id="inset" type="button" data-i18n-label="video.swap" hidden></button>
     <button id="photo" class="round" type="button" accesskey="p" data-i18n-label="video.photo" hidden>
@@ -43,25 +40,21 @@ const NOTE = `<p id="lens" hidden><span role="status"></span><span role="alert">
 
 /**
  * @param {ArrayBuffer} bytes a message of the car
- * @returns {{seq: number, age_s: number, jpeg: Uint8Array}} `age_s` when it arrived
+ * @returns {{seq: number, age_s: number, jpeg: Blob}} `age_s` when it arrived
  */
 export function unpack(bytes) {
   const head = new DataView(bytes, 0, HEAD_BYTES);
   const age_s = (head.getUint16(2) + head.getUint32(8)) / 1000;
-  return { seq: head.getUint32(4), age_s, jpeg: new Uint8Array(bytes, HEAD_BYTES) };
+  return { seq: head.getUint32(4), age_s, jpeg: new Blob([bytes.slice(HEAD_BYTES)]) };
 }
 
 /** @param {number} age_s @returns {""|"late"|"old"} */
 export const gradeOf = (age_s) => (age_s >= OLD_S ? "old" : age_s >= LATE_S ? "late" : "");
 
-/** @param {string} message of a fault @returns {string} the command that mends it; the same in every language */
-export const commandOf = (message) => /run: ([^,]+)/i.exec(message)?.[1] ?? "picar doctor";
-
 /** @param {Date} now @returns {string} name of a photo's file, in local time */
 export function photoName(now) {
-  const two = (number) => String(number).padStart(2, "0");
-  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join("-");
-  return `picar-${day}-${[now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join("")}.jpg`;
+  const [day, time] = new Date(now.getTime() - now.getTimezoneOffset() * 60000).toISOString().split("T");
+  return `picar-${day}-${time.slice(0, 8).replaceAll(":", "")}.jpg`;
 }
 
 export default class Video {
@@ -75,7 +68,7 @@ export default class Video {
   #timer = 0;
   /** The newest `camera` message of this socket; `fps` is the most, 0 while it is unknown. */
   #camera = { state: "", code: "", message: "", fps: 0 };
-  #refused = false;
+  /** The words of the faults, once there was one. @type {typeof import("./faults.js")|undefined} */ #faults;
   /** The newest picture that waits to be drawn. @type {{bitmap: ImageBitmap, seq: number, fresh: number}|null} */
   #next = null;
   #seq = 0;
@@ -97,7 +90,7 @@ export default class Video {
     this.#canvas.setAttribute("role", "img");
     this.#canvas.dataset.i18nLabel = "video.label";
     tap("photo", () => this.#photo());
-    tap("inset", () => preferences.set("scene", SWAPPED[preferences.get("scene")]));
+    tap("inset", () => preferences.set("scene", this.#scene.split("+").reverse().join("+")));
     document.addEventListener("visibilitychange", () => this.#want());
     preferences.listen((name) => {
       if (name === "scene") this.#arrange();
@@ -130,7 +123,7 @@ export default class Video {
   look() {
     const { preferences } = this.#tools;
     if (!this.#client || this.#freshAt === null) return false;
-    preferences.set("scene", NEXT[preferences.get("scene")]);
+    preferences.set("scene", NEXT[this.#scene] ?? "camera");
     return true;
   }
 
@@ -158,8 +151,7 @@ export default class Video {
 
   #retry(code) {
     this.#close();
-    this.#camera.state = "lost";
-    this.#refused = code === FULL;
+    this.#camera.state = code === FULL ? "full" : "lost";
     if (code === REVOKED) return;
     this.#timer = setTimeout(() => this.#connect(), this.#retry_s * 1000);
     this.#retry_s = Math.min(this.#retry_s * RETRY_S.growth, RETRY_S.last);
@@ -184,16 +176,20 @@ export default class Video {
     if (message.type !== "camera") return;
     const { fps } = this.#camera;
     this.#camera = message;
-    this.#refused = false;
     if (message.fps !== fps) this.#want();
+    if (this.#faulty) this.#faults ?? import("./faults.js").then((faults) => (this.#faults = faults), () => {});
     this.#show();
+  }
+
+  get #faulty() {
+    return ["frozen", "trouble"].includes(this.#camera.state);
   }
 
   async #decode(bytes, socket) {
     const { seq, age_s, jpeg } = unpack(bytes);
     const fresh = clock() - age_s;
     try {
-      const bitmap = await createImageBitmap(new Blob([jpeg]));
+      const bitmap = await createImageBitmap(jpeg);
       if (socket !== this.#socket || seq <= this.#seq) return bitmap.close(); // a newer one was faster
       this.#next?.bitmap.close();
       this.#next = { bitmap, seq, fresh };
@@ -259,7 +255,7 @@ export default class Video {
     const frozen = grade === "old" && now - this.#expectedAt >= OLD_S && link.hello !== null;
     if (frozen && !this.#frozen) buzz("frozen", preferences);
     this.#frozen = frozen;
-    const [status, alert, seconds] = byId("lens").children;
+    const [alert, seconds, status] = byId("lens").children;
     write(status, this.#why());
     write(alert, frozen ? words.say("video.frozen") : "");
     write(seconds, frozen ? `${age_s.toFixed(1)} s` : "");
@@ -268,25 +264,19 @@ export default class Video {
 
   /** Why there is no picture, "" if there is one or it is only late. */
   #why() {
-    const { say } = this.#tools.words;
     const { state, code, message } = this.#camera;
-    if (!state || state === "live") return "";
-    if (state === "lost") return say(this.#refused ? "video.full" : "video.lost");
-    return say(`camera.${code || state}`, { command: commandOf(message ?? "") }) || message || "";
+    if (this.#faulty) return this.#faults?.sentenceOf(code ?? state, message ?? "", document.documentElement.lang) ?? "";
+    return this.#tools.words.say(`video.${state}`); // "" for a live camera
   }
 
   /** Save the picture as a file on this phone. */
   #photo() {
-    this.#canvas.toBlob(
-      (photo) => {
-        if (!photo) return;
-        const href = URL.createObjectURL(photo);
-        Object.assign(document.createElement("a"), { href, download: photoName(new Date()) }).click();
-        setTimeout(() => URL.revokeObjectURL(href), 10000);
-        this.#tools.note("video.saved");
-      },
-      "image/jpeg",
-      PHOTO_QUALITY,
-    );
+    this.#canvas.toBlob((photo) => {
+      if (!photo) return;
+      const href = URL.createObjectURL(photo);
+      Object.assign(document.createElement("a"), { href, download: photoName(new Date()) }).click();
+      setTimeout(() => URL.revokeObjectURL(href), 10000);
+      this.#tools.note("video.saved");
+    }, "image/jpeg");
   }
 }
