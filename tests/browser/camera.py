@@ -27,6 +27,8 @@ LIVE: dict[str, Any] = {
     "size": [640, 480],
     "quality": 50,
     "level": 0,
+    "rotation": 0,
+    "mirror": False,
 }
 
 

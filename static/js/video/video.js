@@ -67,7 +67,7 @@ export default class Video {
   #retry_s = RETRY_S.first;
   #timer = 0;
   /** The newest `camera` message of this socket; `fps` is the most, 0 while it is unknown. */
-  #camera = { state: "", code: "", message: "", fps: 0 };
+  #camera = { state: "", code: "", message: "", fps: 0, rotation: 0, mirror: false };
   /** The words of the faults, once there was one. @type {typeof import("./faults.js")|undefined} */ #faults;
   /** The newest picture that waits to be drawn. @type {{bitmap: ImageBitmap, seq: number, fresh: number}|null} */
   #next = null;
@@ -207,6 +207,9 @@ export default class Video {
     this.#next = null;
     const { width, height } = bitmap;
     if (this.#canvas.width !== width || this.#canvas.height !== height) Object.assign(this.#canvas, { width, height });
+    const down = this.#camera.rotation === 180;
+    const across = down !== this.#camera.mirror; // the page turns what the camera cannot
+    this.#paint.setTransform(across ? -1 : 1, 0, 0, down ? -1 : 1, across ? width : 0, down ? height : 0);
     this.#paint.drawImage(bitmap, 0, 0);
     bitmap.close();
     const first = this.#freshAt === null;

@@ -1,0 +1,388 @@
+"""The picture of the camera on the page: drawn, acknowledged, honest when it is old, and never in the way of the link.
+
+The camera is a fake of the car's end (`camera.py`); the last test asks the real car, where it has a camera.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.browser.camera import Camera, jpeg
+from tests.browser.conftest import NewPhone
+from tests.browser.phone import Phone
+from tests.browser.test_layout import FAULTS, SETTLED, unreadable
+from tests.support.product import Product
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.browser
+
+RED, GREEN = "#c03030", "#30a040"
+PIXEL = """([x, y]) => {
+  const canvas = document.getElementById("picture");
+  return [...canvas.getContext("2d").getImageData(x * canvas.width, y * canvas.height, 1, 1).data].slice(0, 3);
+}"""
+FILTER = "() => getComputedStyle(document.getElementById('picture')).filter"
+HIDDEN = """(hidden) => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+BUZZES = "() => { window.buzzes = []; navigator.vibrate = (ms) => window.buzzes.push(ms); }"
+
+
+@pytest.fixture
+async def simulated() -> AsyncIterator[Product]:
+    async with Product(pins="sim") as car:
+        yield car
+
+
+async def watching(new_phone: NewPhone, car: Product, camera: Camera, **options: Any) -> Phone:
+    """Return a phone that shows a picture of this camera."""
+    phone = await new_phone(**options)
+    await camera.connect(phone)
+    await phone.open(car.url)
+    await phone.seen("#picture:not([hidden])")
+    return phone
+
+
+async def reddish(phone: Phone, x: float = 0.5, y: float = 0.5) -> bool:
+    red, green, _ = await phone.page.evaluate(PIXEL, [x, y])
+    return bool(red > green)
+
+
+async def test_pictures_are_drawn_and_acknowledged_one_by_one(car: Product, new_phone: NewPhone) -> None:
+    camera = Camera(pictures=[jpeg(RED)])
+    phone = await watching(new_phone, car, camera)
+    await until(lambda: len(camera.sent("seen")) > 5, "pictures are acknowledged")
+    acknowledged = [message["seq"] for message in camera.sent("seen")]
+    assert acknowledged == list(range(1, len(acknowledged) + 1))
+    assert await reddish(phone)
+    assert [address.split("/ws")[1] for address in camera.opened] == ["", f"/video?client={phone.client}"]
+    assert await phone.page.evaluate("() => document.elementFromPoint(400, 120).id") != "picture"
+    assert phone.complaints == []
+
+
+async def test_a_car_without_a_camera_loads_no_video(car: Product, new_phone: NewPhone) -> None:
+    camera = Camera(hello=None)
+    phone = await new_phone()
+    await camera.connect(phone)
+    loaded: list[str] = []
+    phone.page.on("request", lambda request: loaded.append(request.url))
+    await phone.open(car.url)
+    await phone.hears(3)
+    assert [url for url in loaded if "video" in url] == []
+    assert len(camera.opened) == 1
+
+
+async def test_an_overtaken_picture_is_not_drawn(car: Product, new_phone: NewPhone) -> None:
+    camera = Camera(plays=False)
+    phone = await new_phone()
+    await camera.connect(phone)
+    await phone.open(car.url)
+    await until(lambda: len(camera.sockets) == 1, "the page asks for pictures")
+    camera.show(jpeg(GREEN), seq=9)
+    await until(lambda: [m["seq"] for m in camera.sent("seen")] == [9], "the newest is drawn")
+    camera.show(jpeg(RED), seq=8)
+    camera.show(jpeg(GREEN), seq=10)
+    await until(lambda: [m["seq"] for m in camera.sent("seen")] == [9, 10], "the old one is left out")
+    assert not await reddish(phone)
+
+
+async def test_a_turned_camera_is_turned_on_the_page(car: Product, new_phone: NewPhone) -> None:
+    halves = Image.new("RGB", (64, 48), RED)
+    halves.paste(GREEN, (32, 0, 64, 48))
+    file = io.BytesIO()
+    halves.save(file, "JPEG", quality=90)
+    camera = Camera(pictures=[file.getvalue()])
+    phone = await watching(new_phone, car, camera)
+    assert await reddish(phone, 0.2) and not await reddish(phone, 0.8)
+    for turn, left_is_red in (
+        ({"rotation": 180}, False),
+        ({"mirror": True}, False),
+        ({"rotation": 180, "mirror": True}, True),
+    ):
+        camera.tell(**turn)
+        seen = len(camera.sent("seen"))
+        await until(lambda seen=seen: len(camera.sent("seen")) > seen + 3, "more pictures")
+        assert await reddish(phone, 0.2) is left_is_red, turn
+
+
+async def test_the_age_is_an_upper_bound_and_an_old_picture_is_grey_and_said_once(
+    car: Product, new_phone: NewPhone
+) -> None:
+    camera = Camera(age_s=0.1, trip_s=0.05)
+    phone = await watching(new_phone, car, camera)
+    await phone.page.evaluate(BUZZES)
+    await phone.take_the_wheel()
+    age = await phone.page.inner_text("#seen")
+    assert age.endswith(" ms") and int(age.split()[1]) >= 150
+    assert await phone.page.evaluate(FILTER) == "none"
+    camera.age_s = 0.6
+    await phone.seen("body[data-picture=late]")
+    await phone.reads("seen", " s")
+    assert await phone.page.evaluate(FILTER) == "none"
+    assert await phone.page.is_hidden("#lens")
+    await phone.page.evaluate(
+        """() => {
+          window.alerts = [];
+          new MutationObserver(() => window.alerts.push(document.querySelector("#lens [role=alert]").textContent))
+            .observe(document.querySelector("#lens [role=alert]"), { childList: true, characterData: true, subtree: true });
+        }"""
+    )
+    camera.plays = False
+    await phone.seen("body[data-picture=old]")
+    await phone.reads("lens", "Picture frozen 2.")
+    assert "grayscale" in await phone.page.evaluate(FILTER)
+    assert await phone.page.evaluate("() => [window.alerts, window.buzzes]") == [["Picture frozen"], [[80]]]
+    camera.age_s, camera.plays = 0.02, True
+    camera.show()
+    await phone.seen("body[data-picture='']")
+    await phone.page.wait_for_selector("#lens", state="hidden")
+
+
+async def test_a_hidden_page_pauses_the_pictures_and_does_not_call_them_frozen(
+    car: Product, new_phone: NewPhone
+) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera)
+    await phone.page.evaluate(HIDDEN, True)
+    await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 0}], "paused")
+    camera.plays = False
+    await asyncio.sleep(1.7)  # the picture grows old
+    await phone.page.evaluate(HIDDEN, False)
+    await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 30}], "wanted again")
+    await phone.seen("body[data-picture=old]")
+    assert await phone.page.is_hidden("#lens")
+    camera.plays = True
+    camera.show()
+    await phone.seen("body[data-picture='']")
+
+
+async def test_low_data_asks_for_ten_pictures_a_second(car: Product, new_phone: NewPhone) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera)
+    await phone.settings("phone")
+    await phone.page.check("[name=quality][value=low]", force=True)
+    await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 10}], "fewer pictures")
+    await phone.page.check("[name=quality][value=auto]", force=True)
+    await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 30}], "all pictures")
+
+
+async def test_a_tap_swaps_map_and_picture_and_the_look_button_goes_through_all(
+    simulated: Product, new_phone: NewPhone
+) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, simulated, camera)
+
+    async def shows(scene: str, by_camera: bool, small: str | None) -> None:
+        await phone.seen(f"body[data-scene='{scene}']")
+        await until(
+            lambda: camera.sent("by")[-1]["camera"] is by_camera, f"driving by the picture: {by_camera}"
+        )
+        inset = await phone.page.query_selector_all("#inset:not([hidden]) canvas")
+        assert [await canvas.get_attribute("id") for canvas in inset] == ([small] if small else [])
+        for name in ("sim", "picture"):
+            box = await phone.page.locator(f"#{name}").bounding_box()
+            wide = 0 if name[0] not in scene.replace("camera", "p").replace("map", "s") else 800
+            width = box["width"] if box else 0
+            assert (100 < width < 165) if name == small else width == wide, (scene, name, width)
+
+    await shows("camera+map", True, "sim")
+    assert await phone.covered("inset", "photo", "stop", "look", "menu") == []
+    await phone.tap("inset")
+    await shows("map+camera", False, "picture")
+    await phone.tap("inset")
+    await shows("camera+map", True, "sim")
+    await phone.tap("look")
+    await shows("camera", True, None)
+    await phone.tap("look")
+    await shows("map", False, None)
+    assert camera.sent("want")[-1] == {"type": "want", "fps": 0}
+    await phone.tap("look")
+    await shows("camera+map", True, "sim")
+    await phone.page.reload()
+    await phone.seen("body[data-scene='camera+map']")
+
+
+async def test_swapping_while_driving_releases_nothing(simulated: Product, new_phone: NewPhone) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, simulated, camera)
+    await phone.down("throttle", y=0.5)
+    await phone.in_state("armed")
+    await phone.tap("inset")
+    await phone.seen("body[data-scene='map+camera']")
+    since = len(phone.said)
+    await phone.hears(5)
+    assert (0, 0) not in phone.drives(since)
+    assert await phone.page.get_attribute("body", "data-state") == "armed"
+    await phone.lift("throttle")
+
+
+async def test_a_photo_is_saved_on_the_phone(car: Product, new_phone: NewPhone) -> None:
+    camera = Camera(pictures=[jpeg(GREEN, (320, 240))])
+    phone = await watching(new_phone, car, camera)
+    async with phone.page.expect_download() as download:
+        await phone.tap("photo")
+    file = await download.value
+    assert file.suggested_filename.startswith("picar-20") and file.suggested_filename.endswith(".jpg")
+    with Image.open(await file.path()) as photo:
+        assert photo.size == (320, 240)
+    await phone.reads("why", "Photo saved")
+    assert phone.complaints == []
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+async def test_each_fault_of_the_camera_is_said_in_words(
+    car: Product, new_phone: NewPhone, locale: str
+) -> None:
+    camera = Camera(plays=False)
+    phone = await new_phone(locale=locale)
+    await camera.connect(phone)
+    await phone.open(car.url)
+    await until(lambda: len(camera.sockets) == 1, "the page asks for pictures")
+    camera.tell(state="starting")
+    await phone.seen("#lens:not([hidden])")
+    said = {await phone.page.inner_text("#lens")}
+    codes = [
+        *("missing", "busy", "permission", "unplugged", "frozen", "stuck", "crashed", "bad_stream"),
+        *("wrong_format", "no_library", "hidden_library", "no_pillow", "out_of_memory"),
+    ]
+    for code in codes:
+        before = await phone.page.inner_text("#lens")
+        state = "frozen" if code == "frozen" else "trouble"
+        camera.tell(state=state, code=code, message="A sentence. Run: mend --it, then wait.")
+        await phone.page.wait_for_function(
+            "(before) => ![before, ''].includes(document.getElementById('lens').innerText)", arg=before
+        )
+        said.add(await phone.page.inner_text("#lens"))
+    assert len(said) == len(codes) + 1
+    assert sum("mend --it" in each for each in said) == 5
+    assert not any("A sentence" in each or "{" in each for each in said)
+    assert any("摄像头" in each for each in said) is (locale == "zh-CN")
+    camera.tell(state="trouble", code="new_code", message="A sentence of tomorrow.")
+    await phone.reads("lens", "A sentence of tomorrow.")
+
+
+async def test_the_page_connects_again_and_after_4401_it_does_not(car: Product, new_phone: NewPhone) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera)
+    await camera.sockets[-1].close(code=1001)
+    await until(lambda: len(camera.sockets) == 2, "connected again")
+    seen = len(camera.sent("seen"))
+    await until(lambda: len(camera.sent("seen")) > seen, "pictures again")
+    camera.refuses = 4408
+    await camera.sockets[-1].close(code=4408)
+    await phone.reads("lens", "Too many watch")
+    tries = len(camera.opened)
+    await until(lambda: len(camera.opened) > tries, "it tries again")
+    camera.refuses = 4401
+    tries = len(camera.opened)
+    await until(lambda: len(camera.opened) > tries, "one more try")
+    tries = len(camera.opened)
+    await asyncio.sleep(4)  # longer than the longest pause between two tries
+    assert len(camera.opened) == tries
+
+
+async def test_a_picture_that_is_none_is_not_acknowledged(car: Product, new_phone: NewPhone) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera)
+    camera.plays = False
+    camera.show(b"\xff\xd8 no picture", seq=5000)
+    await until(lambda: len(camera.sockets) == 2, "the page begins again")
+    assert 5000 not in [message["seq"] for message in camera.sent("seen")]
+    assert phone.complaints == []
+
+
+async def test_without_the_link_there_is_no_picture_and_a_new_link_brings_it_back(
+    car: Product, new_phone: NewPhone
+) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera)
+    first = phone.client
+    await car.terminate()
+    await phone.seen("body[data-link=gone]")
+    await until(lambda: camera.closed == 1, "the pictures end with the link")
+    await car.start()
+    await until(lambda: len(camera.sockets) == 2, "a picture again")
+    assert camera.opened[-1].endswith(f"client={phone.client}")
+    assert "/video" not in camera.opened[-2], "the link came first"
+    assert first in camera.opened[1]
+
+
+async def test_an_old_picture_that_slows_the_car_is_named(car: Product, new_phone: NewPhone) -> None:
+    camera = Camera(state={"video": {"viewers": 1, "fps": 9.0, "size": [640, 480], "age_s": 0.7, "cap": 0.5}})
+    phone = await watching(new_phone, car, camera)
+    await phone.reads("cap", "slow: old picture")
+    await phone.seen("#hud[data-capped=true]")
+    assert (
+        await phone.page.evaluate("() => document.getElementById('hud').style.getPropertyValue('--cap')")
+        == "0.5"
+    )
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+async def test_nothing_overlaps_or_is_cut_with_a_picture(
+    simulated: Product, new_phone: NewPhone, locale: str
+) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, simulated, camera, locale=locale)
+    faults = []
+    for state in ("live", "frozen"):
+        if state == "frozen":
+            camera.plays = False
+            await phone.seen("body[data-picture=old]")
+            await phone.seen("#lens:not([hidden])")
+        for size in ((360, 640), (390, 844), (820, 1180), (568, 320), (667, 375), (844, 390), (1280, 800)):
+            await phone.page.set_viewport_size({"width": size[0], "height": size[1]})
+            await phone.page.evaluate(SETTLED)
+            faults += [(state, size, fault) for fault in await phone.page.evaluate(FAULTS, False)]
+            hidden = [] if state == "frozen" and size[1] < 400 else await phone.covered("inset", "photo")
+            faults += [(state, size, name) for name in hidden]
+            faults += [
+                (state, size, name)
+                for name in await phone.covered("stop")
+                + (["lens"] if state == "frozen" and await phone.covered("lens") else [])
+            ]
+    assert not faults, "\n".join(map(str, faults))
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "outdoor"])
+async def test_texts_are_readable_over_a_noisy_picture(car: Product, new_phone: NewPhone, theme: str) -> None:
+    noise = Image.effect_noise((160, 120), 120).convert("RGB")
+    file = io.BytesIO()
+    noise.save(file, "JPEG", quality=90)
+    camera = Camera(pictures=[file.getvalue()], age_s=0.9)
+    phone = await watching(new_phone, car, camera)
+    await phone.page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+    await phone.seen("body[data-picture=late]")
+    seen = [set(await unreadable(phone)) for _ in range(3)]
+    assert set.intersection(*seen) == set()
+
+
+async def test_the_real_car_shows_its_camera(new_phone: NewPhone) -> None:
+    async with Product(pins="sim") as car:
+        phone = await new_phone()
+        pictures = []
+        await phone.page.expose_function("acknowledged", pictures.append)
+        await phone.page.add_init_script(
+            """const send = WebSocket.prototype.send;
+            WebSocket.prototype.send = function (text) {
+              if (this.url.includes("/ws/video") && text.includes("seen")) acknowledged(text);
+              return send.call(this, text);
+            };"""
+        )
+        await phone.page.goto(car.url)
+        await until(lambda: any(m["type"] == "hello" for m in phone.heard), "the car says hello")
+        hello = next(m for m in phone.heard if m["type"] == "hello")
+        if not hello["car"].get("camera"):
+            pytest.skip("this car has no camera")
+        await phone.seen("#picture:not([hidden])")
+        await until(lambda: len(pictures) > 20, "the picture moves")
+        assert json.loads(pictures[-1])["seq"] > json.loads(pictures[0])["seq"]
+        await phone.seen("body[data-picture='']")
