@@ -101,7 +101,8 @@ async def test_a_turned_camera_is_turned_on_the_page(car: Product, new_phone: Ne
     halves.save(file, "JPEG", quality=90)
     camera = Camera(pictures=[file.getvalue()])
     phone = await watching(new_phone, car, camera)
-    assert await reddish(phone, 0.2) and not await reddish(phone, 0.8)
+    assert await reddish(phone, 0.2)
+    assert not await reddish(phone, 0.8)
     for turn, left_is_red in (
         ({"rotation": 180}, False),
         ({"mirror": True}, False),
@@ -121,7 +122,8 @@ async def test_the_age_is_an_upper_bound_and_an_old_picture_is_grey_and_said_onc
     await phone.page.evaluate(BUZZES)
     await phone.take_the_wheel()
     age = await phone.page.inner_text("#seen")
-    assert age.endswith(" ms") and int(age.split()[1]) >= 150
+    assert age.endswith(" ms")
+    assert int(age.split()[1]) >= 150
     assert await phone.page.evaluate(FILTER) == "none"
     camera.age_s = 0.6
     await phone.seen("body[data-picture=late]")
@@ -230,7 +232,8 @@ async def test_a_photo_is_saved_on_the_phone(car: Product, new_phone: NewPhone) 
     async with phone.page.expect_download() as download:
         await phone.tap("photo")
     file = await download.value
-    assert file.suggested_filename.startswith("picar-20") and file.suggested_filename.endswith(".jpg")
+    assert file.suggested_filename.startswith("picar-20")
+    assert file.suggested_filename.endswith(".jpg")
     with Image.open(await file.path()) as photo:
         assert photo.size == (320, 240)
     await phone.reads("why", "Photo saved")

@@ -84,19 +84,17 @@ export default class Video {
     this.#tools = tools;
     const { preferences, words } = tools;
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/static/video.css" }));
-    byId("view").append(this.#canvas);
     byId("news").insertAdjacentHTML("beforeend", NOTE);
     byId("link").insertAdjacentHTML("beforeend", '<small id="seen"></small>');
-    this.#canvas.setAttribute("role", "img");
+    this.#canvas.role = "img";
     this.#canvas.dataset.i18nLabel = "video.label";
+    byId("view").append(this.#canvas);
     tap("photo", () => this.#photo());
     tap("inset", () => preferences.set("scene", this.#scene.split("+").reverse().join("+")));
     document.addEventListener("visibilitychange", () => this.#want());
-    preferences.listen((name) => {
-      if (name === "scene") this.#arrange();
-      if (name === "quality") this.#want();
-    });
-    words.listen(() => this.#arrange());
+    preferences.listen((name) => (name === "quality" ? this.#want() : this.#show()));
+    words.fill(byId("news"));
+    words.listen(() => this.#show());
     setInterval(() => this.#show(), SHOW_EVERY_S * 1000);
   }
 
@@ -104,9 +102,11 @@ export default class Video {
   watch() {
     const { hello } = this.#tools.link;
     const client = hello?.car.camera ? hello.client : "";
+    if (hello && !client) this.#freshAt = null;
     if (client === this.#client) return;
     this.forget();
     this.#client = client;
+    this.#expectedAt = clock();
     this.#connect();
   }
 
@@ -121,9 +121,8 @@ export default class Video {
 
   /** Show the next of camera, map and both. @returns {boolean} false if there is no choice */
   look() {
-    const { preferences } = this.#tools;
-    if (!this.#client || this.#freshAt === null) return false;
-    preferences.set("scene", NEXT[this.#scene] ?? "camera");
+    if (!this.#client || !this.#scene) return false;
+    this.#tools.preferences.set("scene", NEXT[this.#scene] ?? "camera");
     return true;
   }
 
@@ -136,7 +135,6 @@ export default class Video {
     socket.onmessage = ({ data }) => (typeof data === "string" ? this.#hear(JSON.parse(data)) : this.#decode(data, socket));
     socket.onclose = ({ code }) => this.#retry(code);
     this.#socket = socket;
-    this.#expectedAt = clock();
   }
 
   #close() {
@@ -145,7 +143,7 @@ export default class Video {
       this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
       this.#socket.close();
     }
-    this.#socket = null;
+    this.#socket = this.#next = null;
     this.#seq = this.#camera.fps = 0;
   }
 
@@ -164,12 +162,13 @@ export default class Video {
   /** Say how many pictures are wanted, and whether the picture fills the screen. */
   #want() {
     const scene = this.#scene;
-    const paused = document.hidden || (scene === "map" && this.#freshAt !== null);
+    const paused = document.hidden || scene === "map";
     const most = this.#tools.preferences.get("quality") === "low" ? LOW_FPS : Infinity;
     const fps = paused ? 0 : Math.min(most, this.#camera.fps);
     if (paused || fps) this.#say("want", { fps });
     this.#say("by", { camera: scene.startsWith("camera") });
-    this.#expectedAt = paused ? Infinity : clock();
+    if (paused) this.#expectedAt = Infinity;
+    else if (this.#expectedAt === Infinity) this.#expectedAt = clock();
   }
 
   #hear(message) {
@@ -212,45 +211,39 @@ export default class Video {
     this.#paint.setTransform(across ? -1 : 1, 0, 0, down ? -1 : 1, across ? width : 0, down ? height : 0);
     this.#paint.drawImage(bitmap, 0, 0);
     bitmap.close();
-    const first = this.#freshAt === null;
     this.#freshAt = fresh;
     this.#retry_s = RETRY_S.first;
     this.#say("seen", { seq });
-    if (first) this.#arrange();
     this.#show();
   }
 
-  /** What the screen shows: before the first picture the map. */
+  /** The views on the screen, the large one first; "" before the first picture. */
   get #scene() {
-    if (this.#freshAt === null) return "map";
+    if (this.#freshAt === null) return "";
     return byId("sim").hidden ? "camera" : this.#tools.preferences.get("scene");
   }
 
   /** Put each of the two views into its place. A canvas keeps its content when it moves. */
-  #arrange() {
-    const { words } = this.#tools;
-    const scene = this.#scene;
-    const [large, small] = scene.split("+").map((name) => (name === "map" ? byId("sim") : this.#canvas));
+  #arrange(scene) {
+    document.body.dataset.scene = scene; // the style sheet hides the map without a place
+    this.#canvas.hidden = byId("photo").hidden = !scene.includes("camera");
+    const [large, small] = scene.split("+").map((name) => (name === "camera" ? this.#canvas : byId("sim")));
     byId("view").append(large);
     if (small) byId("inset").append(small);
-    for (const [name, canvas] of [["camera", this.#canvas], ["map", byId("sim")]]) canvas.classList.toggle("away", !scene.includes(name));
-    this.#canvas.hidden = this.#freshAt === null;
     byId("inset").hidden = !small;
-    byId("photo").hidden = scene === "map";
-    byId("look").dataset.i18nLabel = this.#freshAt === null ? "look" : "video.look";
-    document.body.dataset.scene = scene;
-    words.fill(document);
+    byId("look").dataset.i18nLabel = scene ? "video.look" : "look";
+    this.#tools.words.fill(document);
     this.#want();
-    this.#show();
   }
 
   /** Show the age of the picture, and why there is none. */
   #show() {
     const { words, link, preferences } = this.#tools;
-    if (document.body.dataset.scene !== this.#scene) this.#arrange(); // the first pose of the simulated car has arrived
+    const scene = this.#scene;
+    if (document.body.dataset.scene !== scene) this.#arrange(scene);
     const now = clock();
-    const shown = this.#freshAt !== null && this.#scene !== "map" && !document.hidden;
-    const age_s = shown ? Math.max(0, now - /** @type {number} */ (this.#freshAt)) : 0;
+    const shown = scene.includes("camera") && !document.hidden;
+    const age_s = shown ? now - /** @type {number} */ (this.#freshAt) : 0;
     const grade = gradeOf(age_s);
     document.body.dataset.picture = grade;
     const age = grade ? `${age_s.toFixed(1)} s` : `${Math.ceil(age_s * 100) * 10} ms`;
