@@ -1,14 +1,11 @@
 /**
- * The picture of the car's camera: received, decoded, drawn, acknowledged, and marked when it is old.
+ * The picture of the car's camera. It sends no command to the car.
  *
  * Laws:
- * - The newest picture or none: a picture that a newer one overtakes is never drawn.
- * - A picture is acknowledged (`seen`) once it is drawn. A hidden page draws nothing and asks for none.
+ * - The newest picture or none: a picture that a newer one has overtaken is not drawn.
+ * - A picture is acknowledged (`seen`) once it is drawn. A hidden page asks for none.
  * - An old picture never looks live: from OLD_S on it is grey and dark, and its age is shown large.
- * - The link to the car comes first: this socket opens after a state has arrived there, and closes when the link is lost.
- *
- * It sends no command to the car. A picture's age is an upper bound: its age at sending, the time from sending to the
- * acknowledgement of an earlier picture, and the time since it arrived.
+ * - The link to the car comes first: this socket opens after the link's first state, and closes with the link.
  */
 
 import { socketAddress } from "../link.js";
@@ -16,14 +13,11 @@ import { buzz, byId, tap, write } from "../shell/shell.js";
 import { clock } from "../sticks.js";
 
 /** Ages from which on a picture is marked. */
-const LATE_S = 0.4;
-const OLD_S = 1.5;
+const [LATE_S, OLD_S] = [0.4, 1.5];
 const SHOW_EVERY_S = 0.1;
 const RETRY_S = { first: 0.3, growth: 1.6, last: 3 };
 /** Close codes: this phone is no longer paired; the driver needs the place. */
-const REVOKED = 4401;
-const FULL = 4408;
-/** Pictures a second of the quality "low". */
+const [REVOKED, FULL] = [4401, 4408];
 const LOW_FPS = 10;
 /** Head of a picture: version, level, age_ms, seq, trip_ms, width, height, 0; big-endian. */
 const HEAD_BYTES = 20;
@@ -37,25 +31,6 @@ const NOTE = `<p id="lens" hidden><span role="alert"></span> <b></b> <span role=
       <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M3 7h4l2-3h6l2 3h4v12H3z"/><circle cx="12" cy="12.500" r="3.500"/></svg>
     </button>
   </div>`;
-
-/**
- * @param {ArrayBuffer} bytes a message of the car
- * @returns {{seq: number, age_s: number, jpeg: Blob}} `age_s` when it arrived
- */
-export function unpack(bytes) {
-  const head = new DataView(bytes, 0, HEAD_BYTES);
-  const age_s = (head.getUint16(2) + head.getUint32(8)) / 1000;
-  return { seq: head.getUint32(4), age_s, jpeg: new Blob([bytes.slice(HEAD_BYTES)]) };
-}
-
-/** @param {number} age_s @returns {""|"late"|"old"} */
-export const gradeOf = (age_s) => (age_s >= OLD_S ? "old" : age_s >= LATE_S ? "late" : "");
-
-/** @param {Date} now @returns {string} name of a photo's file, in local time */
-export function photoName(now) {
-  const [day, time] = new Date(now.getTime() - now.getTimezoneOffset() * 60000).toISOString().split("T");
-  return `picar-${day}-${time.slice(0, 8).replaceAll(":", "")}.jpg`;
-}
 
 export default class Video {
   #tools;
@@ -86,7 +61,7 @@ export default class Video {
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/static/video.css" }));
     byId("news").insertAdjacentHTML("beforeend", NOTE);
     byId("link").insertAdjacentHTML("beforeend", '<small id="seen"></small>');
-    this.#canvas.role = "img";
+    this.#canvas.setAttribute("role", "img");
     this.#canvas.dataset.i18nLabel = "video.label";
     byId("view").append(this.#canvas);
     tap("photo", () => this.#photo());
@@ -185,10 +160,11 @@ export default class Video {
   }
 
   async #decode(bytes, socket) {
-    const { seq, age_s, jpeg } = unpack(bytes);
-    const fresh = clock() - age_s;
+    const head = new DataView(bytes);
+    const seq = head.getUint32(4);
+    const fresh = clock() - (head.getUint16(2) + head.getUint32(8)) / 1000; // at the latest: age at sending, and a trip
     try {
-      const bitmap = await createImageBitmap(jpeg);
+      const bitmap = await createImageBitmap(new Blob([bytes.slice(HEAD_BYTES)]));
       if (socket !== this.#socket || seq <= this.#seq) return bitmap.close(); // a newer one was faster
       this.#next?.bitmap.close();
       this.#next = { bitmap, seq, fresh };
@@ -207,7 +183,7 @@ export default class Video {
     const { width, height } = bitmap;
     if (this.#canvas.width !== width || this.#canvas.height !== height) Object.assign(this.#canvas, { width, height });
     const down = this.#camera.rotation === 180;
-    const across = down !== this.#camera.mirror; // the page turns what the camera cannot
+    const across = down !== (this.#camera.mirror === true); // the page turns what the camera cannot
     this.#paint.setTransform(across ? -1 : 1, 0, 0, down ? -1 : 1, across ? width : 0, down ? height : 0);
     this.#paint.drawImage(bitmap, 0, 0);
     bitmap.close();
@@ -244,7 +220,7 @@ export default class Video {
     const now = clock();
     const shown = scene.includes("camera") && !document.hidden;
     const age_s = shown ? now - /** @type {number} */ (this.#freshAt) : 0;
-    const grade = gradeOf(age_s);
+    const grade = age_s >= OLD_S ? "old" : age_s >= LATE_S ? "late" : "";
     document.body.dataset.picture = grade;
     const age = grade ? `${age_s.toFixed(1)} s` : `${Math.ceil(age_s * 100) * 10} ms`;
     write(byId("seen"), shown ? words.say("video.age", { age }) : "");
@@ -270,7 +246,9 @@ export default class Video {
     this.#canvas.toBlob((photo) => {
       if (!photo) return;
       const href = URL.createObjectURL(photo);
-      Object.assign(document.createElement("a"), { href, download: photoName(new Date()) }).click();
+      const time = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString(); // of this place
+      const download = `picar-${time.slice(0, 19).replaceAll(":", "").replace("T", "-")}.jpg`;
+      Object.assign(document.createElement("a"), { href, download }).click();
       setTimeout(() => URL.revokeObjectURL(href), 10000);
       this.#tools.note("video.saved");
     }, "image/jpeg");
