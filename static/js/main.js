@@ -104,8 +104,10 @@ addEventListener("pageshow", ({ persisted }) => persisted && link.wake()); // no
 for (const event of ["contextmenu", "dblclick"]) addEventListener(event, (e) => e.preventDefault());
 
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", dress);
-const undressed = ["limit", "scene", "quality"]; // they change no input, so none is released
-preferences.listen((name) => (name === "language" ? words.speak(preferences.get("language")) : undressed.includes(name) || dress()));
+preferences.listen((name) => {
+  if (name === "language") words.speak(preferences.get("language"));
+  else if (!["limit", "scene", "quality"].includes(name)) dress(); // these three change no input
+});
 // Once everything has arrived, including the words: hide the sentence of index.html about an incomplete page.
 const complete = () => words.say("stop") && (document.documentElement.dataset.complete = "true");
 words.listen(complete);

@@ -14,6 +14,7 @@ import { curvePath } from "../../static/js/panels/settings.js";
 import { Preferences, chooseLanguage } from "../../static/js/shell/shell.js";
 import { aim, between } from "../../static/js/sim/view.js";
 import { Sticks, shape } from "../../static/js/sticks.js";
+import { FAULTS, commandOf, sentenceOf } from "../../static/js/video/faults.js";
 
 const near = (actual, expected) => assert.ok(Math.abs(actual - expected) < 1e-6, `${actual} is not ${expected}`);
 const pressed = (numbers) => Array.from({ length: 17 }, (_, n) => ({ value: numbers.includes(n) ? 1 : 0 }));
@@ -214,4 +215,16 @@ test("a supply that was good, is good, or was not", () => {
   assert.equal(voltage(false, true), "health.voltage.before");
   assert.equal(voltage(false, null), "health.voltage.not-now");
   assert.equal(voltage(false, false), "health.voltage.never");
+});
+
+test("a fault of the camera has a sentence in each language, with the command of the car's own sentence", () => {
+  const message = "It may not be opened. Run: sudo usermod -aG video picar, then restart picar.";
+  assert.equal(commandOf(message), "sudo usermod -aG video picar");
+  assert.equal(commandOf("No command."), "picar doctor");
+  for (const code of Object.keys(FAULTS)) {
+    const sentences = ["en", "zh-CN"].map((language) => sentenceOf(code, message, language));
+    assert.notEqual(sentences[0], sentences[1]);
+    for (const sentence of sentences) assert.ok(sentence && !sentence.includes("{") && sentence !== message, code);
+  }
+  assert.equal(sentenceOf("new", message, "en"), message);
 });
