@@ -24,8 +24,8 @@ export const PREFERENCES = {
   theme: ["auto", "light", "dark", "outdoor"],
   language: ["auto", ...LANGUAGES],
   view: ["follow", "fit"],
-  scene: ["camera+map", "camera", "map", "map+camera"], // where the car has both; the large one first
-  quality: ["auto", "low"], // of the picture
+  scene: ["camera+map", "camera", "map", "map+camera"], // the large one first
+  quality: ["auto", "low"],
   vibration: [true, false],
   awake: [true, false],
 };

@@ -76,7 +76,6 @@ export default class SimView {
   #paint = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
   #words;
   /** @type {number[][]} [left, bottom, right, top] of each, in m */ #walls;
-  /** Diagonal of the canvas, px. */ #reach = 0;
   #box = new DOMRect();
   #from = { x: 0, y: 0, heading: 0 };
   /** @type {Pose|null} */ #to = null;
@@ -135,11 +134,10 @@ export default class SimView {
   dress() {
     if (this.#canvas.hidden) return;
     const inset = this.#canvas.closest("button");
-    const { width, height } = inset ? this.#canvas.getBoundingClientRect() : new DOMRect(0, 0, innerWidth, innerHeight);
-    this.#reach = Math.hypot(width, height);
-    this.#canvas.width = width * devicePixelRatio;
-    this.#canvas.height = height * devicePixelRatio;
-    this.#box = inset ? new DOMRect(0, 0, width, height) : this.#free.getBoundingClientRect();
+    const box = (inset ?? this.#free).getBoundingClientRect();
+    this.#box = inset ? new DOMRect(0, 0, box.width, box.height) : this.#canvas.clientWidth ? box : new DOMRect();
+    this.#canvas.width = (inset ? box.width : innerWidth) * devicePixelRatio;
+    this.#canvas.height = (inset ? box.height : innerHeight) * devicePixelRatio;
     const style = getComputedStyle(this.#canvas);
     for (const name of COLOURS) this.#colours[name] = style.getPropertyValue(`--${name}`);
     this.#wake();
@@ -187,13 +185,13 @@ export default class SimView {
     const box = this.#box;
     const paint = this.#paint;
     paint.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-    paint.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
+    paint.clearRect(0, 0, innerWidth, innerHeight);
     if (box.width < ROOM || box.height < ROOM) return; // a larger window starts it again
     paint.translate(box.left + box.width / 2, box.top + box.height / 2);
     paint.save();
     paint.scale(zoom, -zoom);
     paint.translate(-x, -y);
-    this.#drawGround(this.#reach / zoom);
+    this.#drawGround(Math.hypot(innerWidth, innerHeight) / zoom);
     this.#drawTrail(pose);
     this.#drawCar(pose);
     paint.restore();

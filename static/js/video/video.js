@@ -37,21 +37,17 @@ export default class Video {
   #canvas = Object.assign(document.createElement("canvas"), { id: "picture", hidden: true });
   #paint = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d", { alpha: false }));
   /** @type {WebSocket|null} */ #socket = null;
-  /** This page's id at the car that the socket belongs to, "" while it has none. */
-  #client = "";
+  /** This page's id at the car. */ #client = "";
   #retry_s = RETRY_S.first;
   #timer = 0;
-  /** The newest `camera` message of this socket; `fps` is the most, 0 while it is unknown. */
+  /** The newest message about the camera; `fps` is the most, 0 while it is unknown. */
   #camera = { state: "", code: "", message: "", fps: 0, rotation: 0, mirror: false };
   /** The words of the faults, once there was one. @type {typeof import("./faults.js")|undefined} */ #faults;
-  /** The newest picture that waits to be drawn. @type {{bitmap: ImageBitmap, seq: number, fresh: number}|null} */
-  #next = null;
+  /** Waits to be drawn. @type {{bitmap: ImageBitmap, seq: number, fresh: number}|null} */ #next = null;
   #seq = 0;
   #frame = 0;
-  /** When the drawn picture was fresh, by this page's clock; null before the first. @type {number|null} */
-  #freshAt = null;
-  /** A picture is not called frozen before it had this time to arrive. */
-  #expectedAt = 0;
+  /** When the drawn picture was taken, at the earliest. @type {number|null} */ #freshAt = null;
+  /** Since when pictures are wanted: only then an old one is called frozen. */ #expectedAt = 0;
   #frozen = false;
 
   /** @param {import("../shell/shell.js").Tools} tools */
@@ -73,7 +69,7 @@ export default class Video {
     setInterval(() => this.#show(), SHOW_EVERY_S * 1000);
   }
 
-  /** Open the socket once the link to the car has said hello. Called with each state. */
+  /** Called with each state of the link: open the socket. */
   watch() {
     const { hello } = this.#tools.link;
     const client = hello?.car.camera ? hello.client : "";
@@ -85,12 +81,11 @@ export default class Video {
     this.#connect();
   }
 
-  /** The link to the car is lost: close the socket. The picture stays, as an old one. */
+  /** The link is lost: close the socket. The picture stays, and grows old. */
   forget() {
-    this.#client = "";
+    this.#client = this.#camera.state = this.#camera.code = "";
     this.#retry_s = RETRY_S.first;
     this.#close();
-    this.#camera.state = "";
     this.#show();
   }
 
@@ -124,7 +119,7 @@ export default class Video {
 
   #retry(code) {
     this.#close();
-    this.#camera.state = code === FULL ? "full" : "lost";
+    Object.assign(this.#camera, { state: code === FULL ? "full" : "lost", code: "" });
     if (code === REVOKED) return;
     this.#timer = setTimeout(() => this.#connect(), this.#retry_s * 1000);
     this.#retry_s = Math.min(this.#retry_s * RETRY_S.growth, RETRY_S.last);
@@ -134,7 +129,7 @@ export default class Video {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ type, ...fields }));
   }
 
-  /** Say how many pictures are wanted, and whether the picture fills the screen. */
+  /** Tell the car how many pictures are wanted, and whether the picture fills the screen. */
   #want() {
     const scene = this.#scene;
     const paused = document.hidden || scene === "map";
@@ -151,18 +146,14 @@ export default class Video {
     const { fps } = this.#camera;
     this.#camera = message;
     if (message.fps !== fps) this.#want();
-    if (this.#faulty) this.#faults ?? import("./faults.js").then((faults) => (this.#faults = faults), () => {});
+    if (message.code && !this.#faults) import("./faults.js").then((faults) => (this.#faults = faults), () => {});
     this.#show();
-  }
-
-  get #faulty() {
-    return ["frozen", "trouble"].includes(this.#camera.state);
   }
 
   async #decode(bytes, socket) {
     const head = new DataView(bytes);
     const seq = head.getUint32(4);
-    const fresh = clock() - (head.getUint16(2) + head.getUint32(8)) / 1000; // at the latest: age at sending, and a trip
+    const fresh = clock() - (head.getUint16(2) + head.getUint32(8)) / 1000; // less its age at sending and a trip
     try {
       const bitmap = await createImageBitmap(new Blob([bytes.slice(HEAD_BYTES)]));
       if (socket !== this.#socket || seq <= this.#seq) return bitmap.close(); // a newer one was faster
@@ -199,7 +190,7 @@ export default class Video {
     return byId("sim").hidden ? "camera" : this.#tools.preferences.get("scene");
   }
 
-  /** Put each of the two views into its place. A canvas keeps its content when it moves. */
+  /** Put both views into their places. */
   #arrange(scene) {
     document.body.dataset.scene = scene; // the style sheet hides the map without a place
     this.#canvas.hidden = byId("photo").hidden = !scene.includes("camera");
@@ -237,7 +228,7 @@ export default class Video {
   /** Why there is no picture, "" if there is one or it is only late. */
   #why() {
     const { state, code, message } = this.#camera;
-    if (this.#faulty) return this.#faults?.sentenceOf(code ?? state, message ?? "", document.documentElement.lang) ?? "";
+    if (code) return this.#faults?.sentenceOf(code, message, document.documentElement.lang) ?? message;
     return this.#tools.words.say(`video.${state}`); // "" for a live camera
   }
 
