@@ -1,8 +1,8 @@
 /**
- * The picture of the car's camera. It sends no command to the car.
+ * The picture of the camera. Sends no command to the car.
  *
  * Laws:
- * - The newest picture or none: a picture that a newer one has overtaken is not drawn.
+ * - The newest picture or none: an overtaken one is not drawn.
  * - A picture is acknowledged (`seen`) once it is drawn. A hidden page asks for none.
  * - An old picture never looks live: from OLD_S on it is grey and dark, and its age is shown large.
  * - The link to the car comes first: this socket opens after the link's first state, and closes with the link.
