@@ -51,6 +51,12 @@ async def watching(new_phone: NewPhone, car: Product, camera: Camera, **options:
     return phone
 
 
+async def more_pictures(camera: Camera) -> None:
+    """Wait until the page has drawn some more."""
+    goal = len(camera.sent("seen")) + 3
+    await until(lambda: len(camera.sent("seen")) > goal, "more pictures")
+
+
 async def reddish(phone: Phone, x: float = 0.5, y: float = 0.5) -> bool:
     red, green, _ = await phone.page.evaluate(PIXEL, [x, y])
     return bool(red > green)
@@ -109,8 +115,7 @@ async def test_a_turned_camera_is_turned_on_the_page(car: Product, new_phone: Ne
         ({"rotation": 180, "mirror": True}, True),
     ):
         camera.tell(**turn)
-        seen = len(camera.sent("seen"))
-        await until(lambda seen=seen: len(camera.sent("seen")) > seen + 3, "more pictures")
+        await more_pictures(camera)
         assert await reddish(phone, 0.2) is left_is_red, turn
 
 
@@ -371,7 +376,7 @@ async def test_texts_are_readable_over_a_noisy_picture(car: Product, new_phone: 
 async def test_the_real_car_shows_its_camera(new_phone: NewPhone) -> None:
     async with Product(pins="sim") as car:
         phone = await new_phone()
-        pictures = []
+        pictures: list[str] = []
         await phone.page.expose_function("acknowledged", pictures.append)
         await phone.page.add_init_script(
             """const send = WebSocket.prototype.send;
