@@ -118,7 +118,8 @@ async def test_the_first_visit_is_light_and_the_second_only_asks_whether_anythin
         await until(lambda: len(weights) >= len(answers), "all was weighed")
         manifest = f"{car.url}/static/manifest.json"  # headless never asks for it
         assert all(url.startswith((car.url, "data:")) for url in answers)
-        requests = {url for url in answers if url.startswith(car.url)} | {manifest}
+        # The picture of a camera loads after everything else, and only for a car that has one.
+        requests = {url for url in answers if url.startswith(car.url) and "/video" not in url} | {manifest}
         assert len(requests) <= 12, requests
         assert sum(weights.values()) + 1000 <= 60_000, weights
         answers.clear()
@@ -126,7 +127,8 @@ async def test_the_first_visit_is_light_and_the_second_only_asks_whether_anythin
         await phone.page.reload()
         await phone.seen("#sim:not([hidden])")
         await until(lambda: len(weights) >= len(answers), "all was weighed")
-        assert len([url for url in answers if url.startswith(car.url)]) == len(requests) - 1
+        again = [url for url in answers if url.startswith(car.url) and "/video" not in url]
+        assert len(again) == len(requests) - 1
         assert max(weights.values()) < 700, f"heads only: {weights}"
 
 
