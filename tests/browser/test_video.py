@@ -286,7 +286,7 @@ async def test_the_page_connects_again_and_after_4401_it_does_not(car: Product, 
     await until(lambda: len(camera.sent("seen")) > seen, "pictures again")
     camera.refuses = 4408
     await camera.sockets[-1].close(code=4408)
-    await phone.reads("lens", "Too many watch")
+    await phone.reads("lens", "Too many phones")
     tries = len(camera.opened)
     await until(lambda: len(camera.opened) > tries, "it tries again")
     camera.refuses = 4401
@@ -377,7 +377,7 @@ async def test_the_real_car_shows_its_camera(new_phone: NewPhone) -> None:
     async with Product(pins="sim") as car:
         phone = await new_phone()
         pictures: list[str] = []
-        await phone.page.expose_function("acknowledged", pictures.append)
+        await phone.page.expose_function("acknowledged", lambda text: pictures.append(str(text)))
         await phone.page.add_init_script(
             """const send = WebSocket.prototype.send;
             WebSocket.prototype.send = function (text) {

@@ -42,7 +42,7 @@ export default class Video {
   #timer = 0;
   /** The newest message about the camera; `fps` is the most, 0 while it is unknown. */
   #camera = { state: "", code: "", message: "", fps: 0, rotation: 0, mirror: false };
-  /** The words of the faults, once there was one. @type {typeof import("./faults.js")|undefined} */ #faults;
+  /** Words, loaded with the first fault. @type {Partial<typeof import("./faults.js")>|undefined} */ #faults;
   /** Waits to be drawn. @type {{bitmap: ImageBitmap, seq: number, fresh: number}|null} */ #next = null;
   #seq = 0;
   #frame = 0;
@@ -146,7 +146,7 @@ export default class Video {
     const { fps } = this.#camera;
     this.#camera = message;
     if (message.fps !== fps) this.#want();
-    if (message.code && !this.#faults) import("./faults.js").then((faults) => (this.#faults = faults), () => {});
+    if (message.code && !this.#faults) import("./faults.js").then((it) => (this.#faults = it), () => (this.#faults = {}));
     this.#show();
   }
 
@@ -228,8 +228,8 @@ export default class Video {
   /** Why there is no picture, "" if there is one or it is only late. */
   #why() {
     const { state, code, message } = this.#camera;
-    if (code) return this.#faults?.sentenceOf(code, message, document.documentElement.lang) ?? message;
-    return this.#tools.words.say(`video.${state}`); // "" for a live camera
+    if (!code) return this.#tools.words.say(`video.${state}`); // "" for a live camera
+    return this.#faults ? (this.#faults.sentenceOf?.(code, message, document.documentElement.lang) ?? message) : "";
   }
 
   /** Save the picture as a file on this phone. */
