@@ -266,7 +266,8 @@ async def test_each_fault_of_the_camera_is_said_in_words(
         state = "frozen" if code == "frozen" else "trouble"
         camera.tell(state=state, code=code, message="A sentence. Run: mend --it, then wait.")
         await phone.page.wait_for_function(
-            "(before) => ![before, ''].includes(document.getElementById('lens').innerText)", arg=before
+            "(before) => ![before.trim(), ''].includes(document.getElementById('lens').innerText.trim())",
+            arg=before,
         )
         said.add(await phone.page.inner_text("#lens"))
     assert len(said) == len(codes) + 1

@@ -14,7 +14,7 @@ import { clock } from "../sticks.js";
 
 /** Ages from which on a picture is marked. */
 const [LATE_S, OLD_S] = [0.4, 1.5];
-const SHOW_EVERY_S = 0.1;
+const SHOW_EVERY_MS = 100;
 const RETRY_S = { first: 0.3, growth: 1.6, last: 3 };
 /** Close codes: this phone is no longer paired; the driver needs the place. */
 const [REVOKED, FULL] = [4401, 4408];
@@ -66,7 +66,7 @@ export default class Video {
     preferences.listen((name) => (name === "quality" ? this.#want() : this.#show()));
     words.fill(byId("news"));
     words.listen(() => this.#show());
-    setInterval(() => this.#show(), SHOW_EVERY_S * 1000);
+    setInterval(() => this.#show(), SHOW_EVERY_MS);
   }
 
   /** Called with each state of the link: open the socket. */
@@ -203,7 +203,7 @@ export default class Video {
     this.#want();
   }
 
-  /** Show the age of the picture, and why there is none. */
+  /** Show age and faults. */
   #show() {
     const { words, link, preferences } = this.#tools;
     const scene = this.#scene;
@@ -225,7 +225,7 @@ export default class Video {
     byId("lens").hidden = !status.textContent && !frozen;
   }
 
-  /** Why there is no picture, "" if there is one or it is only late. */
+  /** Why there is no picture, or "". */
   #why() {
     const { state, code, message } = this.#camera;
     if (!code) return this.#tools.words.say(`video.${state}`); // "" for a live camera
