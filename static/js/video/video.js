@@ -190,7 +190,7 @@ export default class Video {
     return byId("sim").hidden ? "camera" : this.#tools.preferences.get("scene");
   }
 
-  /** Put both views into their places. */
+  /** Put the views into their places. */
   #arrange(scene) {
     document.body.dataset.scene = scene; // the style sheet hides the map without a place
     this.#canvas.hidden = byId("photo").hidden = !scene.includes("camera");
@@ -232,7 +232,7 @@ export default class Video {
     return this.#faults ? (this.#faults.sentenceOf?.(code, message, document.documentElement.lang) ?? message) : "";
   }
 
-  /** Save the picture as a file on this phone. */
+  /** Save the picture on this phone. */
   #photo() {
     this.#canvas.toBlob((photo) => {
       if (!photo) return;
