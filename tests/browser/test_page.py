@@ -110,9 +110,12 @@ async def test_the_first_visit_is_light_and_the_second_only_asks_whether_anythin
     weights: dict[str, float] = {}
     video: set[str] = set()  # requests of the picture of a camera, which loads after everything else
     phone.page.on("response", lambda response: answers.update({response.url: response.status}))
-    phone.cdp.on(
-        "Network.requestWillBeSent", lambda e: "/video" in e["request"]["url"] and video.add(e["requestId"])
-    )
+
+    def note(event: dict[str, Any]) -> None:
+        if "/video" in event["request"]["url"]:
+            video.add(event["requestId"])
+
+    phone.cdp.on("Network.requestWillBeSent", note)
     phone.cdp.on(
         "Network.loadingFinished", lambda e: weights.update({e["requestId"]: e["encodedDataLength"]})
     )

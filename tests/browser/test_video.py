@@ -17,6 +17,7 @@ from PIL import Image
 from tests.browser.camera import Camera, jpeg
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
+from tests.browser.test_a11y import clean
 from tests.browser.test_layout import FAULTS, SETTLED, unreadable
 from tests.support.product import Product
 from tests.support.waiting import until
@@ -372,6 +373,18 @@ async def test_texts_are_readable_over_a_noisy_picture(car: Product, new_phone: 
     await phone.seen("body[data-picture=late]")
     seen = [set(await unreadable(phone)) for _ in range(3)]
     assert set.intersection(*seen) == set()
+
+
+async def test_axe_finds_nothing_over_a_picture(simulated: Product, new_phone: NewPhone) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, simulated, camera, viewport={"width": 844, "height": 390})
+    await phone.seen("#inset:not([hidden])")
+    await clean(phone, "live", ("dark", "light", "forced"))
+    camera.plays = False
+    camera.tell(state="trouble", code="busy", message="It is in use.")
+    await phone.reads("lens", "Another program")
+    await phone.seen("body[data-picture=old]")
+    await clean(phone, "frozen", ("dark", "outdoor"))
 
 
 async def test_the_real_car_shows_its_camera(new_phone: NewPhone) -> None:
