@@ -86,7 +86,7 @@ const fields = () => `<div class="fields" tabindex="-1">
 <section data-page="phone" hidden>
   ${toggle("vibration", "vibrate" in navigator ? "" : '<small data-i18n="vibration.none"></small>')}
   ${toggle("awake")}
-  ${preference("quality")}
+  ${choice("quality")}
   <button id="fullscreen" class="wide" type="button"${document.fullscreenEnabled ? "" : " hidden"}></button>
   ${document.fullscreenEnabled ? "" : '<p class="note" data-i18n="fullscreen.none"></p>'}
   <h3 data-i18n="secure.title"></h3>
