@@ -55,6 +55,7 @@ class Camera:
     said: list[dict[str, Any]] = field(default_factory=list)
     closed: int = 0
     sockets: list[WebSocketRoute] = field(default_factory=list)
+    links: list[WebSocketRoute] = field(default_factory=list)
     seq: int = 0
 
     async def connect(self, phone: Phone) -> None:
@@ -76,12 +77,17 @@ class Camera:
         self.camera = LIVE | change
         self.sockets[-1].send(json.dumps(self.camera))
 
+    def refuse(self, code: str) -> None:
+        """Refuse a command in the car's name."""
+        self.links[-1].send(json.dumps({"type": "error", "code": code, "message": "Refused."}))
+
     def sent(self, kind: str) -> list[dict[str, Any]]:
         """Return every message of this type from the page."""
         return [message for message in self.said if message["type"] == kind]
 
     def _drive(self, socket: WebSocketRoute) -> None:
         self.opened.append(socket.url)
+        self.links.append(socket)
         server = socket.connect_to_server()
         socket.on_message(server.send)
 

@@ -336,6 +336,19 @@ async def test_an_old_picture_that_slows_the_car_is_named(car: Product, new_phon
     )
 
 
+async def test_a_car_that_refuses_an_old_picture_wants_the_controls_released(
+    car: Product, new_phone: NewPhone
+) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera)
+    await phone.down("throttle", y=0.5)
+    await phone.in_state("armed")
+    camera.refuse("picture_old")
+    await phone.says_zero()
+    await phone.reads("why", "Old picture")
+    await phone.lift("throttle")
+
+
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 async def test_nothing_overlaps_or_is_cut_with_a_picture(
     simulated: Product, new_phone: NewPhone, locale: str
