@@ -30,6 +30,12 @@ def find_chromium() -> str:
     return str(path)
 
 
+@pytest.fixture(autouse=True)
+def no_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the cars of browser tests no camera, unless the test's environment chooses one: it would draw all the time."""
+    monkeypatch.setenv("PICAR_CAMERA__SOURCE", "off")
+
+
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Chromium, started once."""

@@ -39,7 +39,7 @@ BUZZES = "() => { window.buzzes = []; navigator.vibrate = (ms) => window.buzzes.
 
 @pytest.fixture
 async def simulated() -> AsyncIterator[Product]:
-    async with Product(pins="sim", config="[camera]\n") as car:
+    async with Product(pins="sim", env={"PICAR_CAMERA__SOURCE": "auto"}) as car:
         yield car
 
 
@@ -401,7 +401,7 @@ async def test_axe_finds_nothing_over_a_picture(simulated: Product, new_phone: N
 
 
 async def test_the_real_car_shows_its_camera(new_phone: NewPhone) -> None:
-    async with Product(pins="sim", config="[camera]\n") as car:
+    async with Product(pins="sim", env={"PICAR_CAMERA__SOURCE": "auto"}) as car:
         phone = await new_phone()
         pictures: list[str] = []
         await phone.page.expose_function("acknowledged", lambda text: pictures.append(str(text)))

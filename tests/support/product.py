@@ -78,7 +78,7 @@ class Product:
         pins: backend.
         port: 0 for any free one.
         host: the loopback address to listen on.
-        config: text of a TOML file to start it with; without a section [camera] the car has no camera.
+        config: text of a TOML file to start it with.
         env: more environment.
         program: arguments of Python that start it; a wrapper may stand in.
     """
@@ -101,8 +101,6 @@ class Product:
         self._pins, self._port = pins, port
         self.host = host
         self._env = {"XDG_STATE_HOME": str(self.folder / "state"), **(env or {})}
-        if "[camera]" not in config:
-            self._env.setdefault("PICAR_CAMERA__SOURCE", "off")
         self._program = program
         self._writes: list[dict[str, Any]] = []
         self._read_up_to = 0

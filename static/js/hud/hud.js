@@ -203,7 +203,7 @@ export class Hud {
   /** @param {string} code of the car's error message */
   refused(code) {
     if (MISUNDERSTOOD.has(code)) this.note("why.misunderstood");
-    if (code === "picture_old") this.note("camera.picture_old");
+    if (code === "picture_old") this.note("video.refused");
   }
 
   /** Show a notice for some seconds. @param {string} key of the words @param {object} values for its {names} */

@@ -125,7 +125,7 @@ export default class Video {
     this.#retry_s = Math.min(this.#retry_s * RETRY_S.growth, RETRY_S.last);
   }
 
-  #say(type, fields) {
+  #send(type, fields) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ type, ...fields }));
   }
 
@@ -135,8 +135,8 @@ export default class Video {
     const paused = document.hidden || scene === "map";
     const most = this.#tools.preferences.get("quality") === "low" ? LOW_FPS : Infinity;
     const fps = paused ? 0 : Math.min(most, this.#camera.fps);
-    if (paused || fps) this.#say("want", { fps });
-    this.#say("by", { camera: scene.startsWith("camera") });
+    if (paused || fps) this.#send("want", { fps });
+    this.#send("by", { camera: scene.startsWith("camera") });
     if (paused) this.#expectedAt = Infinity;
     else if (this.#expectedAt === Infinity) this.#expectedAt = clock();
   }
@@ -180,7 +180,7 @@ export default class Video {
     bitmap.close();
     this.#freshAt = fresh;
     this.#retry_s = RETRY_S.first;
-    this.#say("seen", { seq });
+    this.#send("seen", { seq });
     this.#show();
   }
 
