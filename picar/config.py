@@ -8,13 +8,16 @@ Law: no option switches a safety off; ranges end where safety would.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
-from typing import Literal, get_type_hints
+from typing import Any, Literal, get_type_hints
 
-from picar.options import EnablePin, option, pin
+from picar.options import AnyPin, EnablePin, SignalPin, option, pin
 
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
 TERMINALS = ("ena", "enb", "in1", "in2", "in3", "in4")  # of the L298N, enables first
+KindName = Literal["l298n", "l293d", "tb6612", "drv8833", "l9110s", "bts7960", "phase-enable"]
+LayoutName = Literal["sides", "four", "steer-motor"]
 PairingName = Literal["auto", "on", "local", "off"]
 SourceName = Literal["auto", "picamera2", "usb", "sim", "test", "off"]
 SizeName = Literal["320x240", "480x360", "640x480", "800x600", "1280x720"]
@@ -127,6 +130,59 @@ class L298NConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardConfig:
+    """The motor board, for every board and every layout. A configuration has either this section or `[l298n]`.
+
+    `[motor.*]` names the pins of each motor. The modules MX1508 and TC1508 are of the kind drv8833.
+    """
+
+    kind: KindName = option("l298n", "The chip on the board; docs/boards.md compares them.")
+    standby: SignalPin = pin(
+        "none",
+        'Standby, sleep or enable line of the whole board: STBY, nSLEEP, EN; "none" if it has no wire.',
+    )
+    swap: bool = option(False, "Exchange the left and right motors, or the drive and steering motors.")
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutConfig:
+    """The motors of the car."""
+
+    kind: LayoutName = option(
+        "sides",
+        "sides: motor.left and motor.right. four: a motor for each wheel, motor.front_left to motor.rear_right. steer-motor: "
+        "motor.drive drives, and motor.steer turns the front wheels.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MotorConfig:
+    """One motor of a car with a `[board]`, for example `[motor.left]`. Each terminal that the board has needs a pin."""
+
+    pwm: AnyPin = pin("none", 'Speed: EN or PWM; "jumper" where the board keeps it high.')
+    in1: SignalPin = pin("none", "High for forward: IN1, RPWM, PH.")
+    in2: SignalPin = pin("none", "High for reverse: IN2, LPWM.")
+    invert: bool = option(False, "Set it if the motor turns the wrong way.")
+    trim: float = option(
+        1.0, "Share of its speed that this motor keeps; of a steering motor, its most power.", lo=0.5, hi=1.0
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Motors:
+    """The sections `[motor.*]`; a layout uses its own motors only."""
+
+    left: MotorConfig = field(default_factory=MotorConfig)
+    right: MotorConfig = field(default_factory=MotorConfig)
+    front_left: MotorConfig = field(default_factory=MotorConfig)
+    rear_left: MotorConfig = field(default_factory=MotorConfig)
+    front_right: MotorConfig = field(default_factory=MotorConfig)
+    rear_right: MotorConfig = field(default_factory=MotorConfig)
+    drive: MotorConfig = field(default_factory=MotorConfig)
+    steer: MotorConfig = field(default_factory=MotorConfig)
+
+
+@dataclass(frozen=True, slots=True)
 class SideConfig:
     """One side's motor."""
 
@@ -172,7 +228,11 @@ class CameraConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All sections. `source` is the file; `warnings` are about legal but unwise values."""
+    """All sections. `source` is the file; `warnings` are about legal but unwise values.
+
+    `board` is None for a car with the section `[l298n]`; `l298n`, `left` and `right` then describe its motors, and `motor`
+    otherwise.
+    """
 
     server: ServerConfig = field(default_factory=ServerConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
@@ -182,14 +242,29 @@ class Config:
     l298n: L298NConfig = field(default_factory=L298NConfig)
     left: SideConfig = field(default_factory=SideConfig)
     right: SideConfig = field(default_factory=SideConfig)
+    board: BoardConfig | None = None
+    layout: LayoutConfig = field(default_factory=LayoutConfig)
+    motor: Motors = field(default_factory=Motors)
     camera: CameraConfig = field(default_factory=CameraConfig)
-    board: str = "l298n"  # a name of `motor.boards`; no option chooses another one yet
     source: str = "defaults"
     warnings: tuple[str, ...] = ()
 
+    def section(self, name: str) -> Any:
+        """Return a section by its name in the file, for example `motor.left`."""
+        return functools.reduce(getattr, name.split("."), self)
 
-SECTIONS: dict[str, type] = {
-    name: kind
-    for name, kind in get_type_hints(Config).items()
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind)
-}
+    def having(self, name: str, /, **values: Any) -> Config:
+        """Return the configuration with other values in a section."""
+        *outer, inner = name.split(".")
+        changed: Any = dataclasses.replace(self.section(name), **values)
+        if outer:
+            changed = dataclasses.replace(self.motor, **{inner: changed})
+        return dataclasses.replace(self, **{(outer or [inner])[0]: changed})
+
+
+SECTIONS: dict[str, type] = {}
+for _name, _kind in get_type_hints(Config).items():
+    if _name == "motor":
+        SECTIONS |= {f"motor.{motor}": MotorConfig for motor in get_type_hints(Motors)}
+    elif dataclasses.is_dataclass(_kind := BoardConfig if _name == "board" else _kind):
+        SECTIONS[_name] = _kind

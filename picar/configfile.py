@@ -1,6 +1,6 @@
 """The configuration file and its company: find, read, merge and check the sources, and print options and values.
 
-The options are declared in `config.py`; this file names no option but the pins of the L298N, whose warnings are here.
+The options are declared in `config.py`; this file names no option. `wirecheck.py` checks the pins together.
 Sources in rising order: defaults, one TOML file, environment `PICAR_SECTION__KEY`, flags.
 """
 
@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from picar.config import SECTIONS, TERMINALS, Config, L298NConfig
+from picar import wirecheck
+from picar.config import SECTIONS, BoardConfig, Config, LayoutConfig
 from picar.errors import ConfigError
+from picar.layouts import MOTORS
 from picar.options import options_of, toml
+from picar.wires import layout_of
 
 SYSTEM_FILE = Path("/etc/picar/picar.toml")
-UNNAMED = "[l298n] does not name all terminals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,31 @@ def load(
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     for entry in entries:
         _check(entry, values, problems)
-    sections = {name: cls(**values[name]) for name, cls in SECTIONS.items()}
-    config = Config(**sections, source=str(path) if path else "defaults")
-    problems += _shared_pins(config.l298n, entries, values["l298n"])
+    config = _assembled(values, entries, str(path) if path else "defaults")
+    problems += wirecheck.problems(config, entries, values, checked=not problems)
     if problems:
         raise ConfigError(problems)
-    named = {entry.key for entry in entries if entry.section == "l298n"}
-    warnings = (*_unnamed_terminals(config.l298n, named), *_pin_warnings(config.l298n))
-    return dataclasses.replace(config, warnings=warnings)
+    return dataclasses.replace(config, warnings=tuple(wirecheck.warnings(config, entries)))
+
+
+def sections_of(config: Config) -> list[str]:
+    """Return the sections that count for a car: `[l298n]` with its sides, or `[board]` with the motors of the layout."""
+    if config.board is None:
+        return [name for name in SECTIONS if name.split(".")[0] not in wirecheck.OF_BOARDS]
+    idle = {*wirecheck.OF_THE_L298N, *(f"motor.{motor}" for motor in MOTORS)}
+    idle -= {f"motor.{motor}" for motor in layout_of(config).motors}
+    return [name for name in SECTIONS if name not in idle]
+
+
+def _assembled(values: Mapping[str, dict[str, Any]], entries: list[_Entry], source: str) -> Config:
+    """Return the configuration with these values."""
+    config = Config(source=source)
+    if wirecheck.has_board(entries):
+        layout = LayoutConfig(**values["layout"])
+        config = dataclasses.replace(config, board=BoardConfig(), layout=layout)
+    for name in sections_of(config):
+        config = config.having(name, **values[name])
+    return config
 
 
 def reference() -> str:
@@ -76,6 +95,8 @@ def reference() -> str:
 
     lines: list[str] = []
     for name, section in SECTIONS.items():
+        if name.startswith("motor.") and name != f"motor.{MOTORS[0]}":
+            continue  # they have the same options
         lines += [f"## [{name}]", "", inspect.getdoc(section) or "", ""]
         lines += ["| option | default | value | meaning |", "|---|---|---|---|"]
         for o in options_of(section).values():
@@ -93,9 +114,13 @@ def as_toml(config: Config, remarks: Mapping[tuple[str, str], str] | None = None
     """
     said = {place: f"  # {remark}" for place, remark in (remarks or {}).items()}
     blocks = []
-    for name in SECTIONS:
-        values = dataclasses.asdict(getattr(config, name))
-        lines = [f"{key} = {toml(value)}{said.get((name, key), '')}" for key, value in values.items()]
+    for name in sections_of(config):
+        values = dataclasses.asdict(config.section(name))
+        lines = [
+            f"{key} = {toml(value)}{said.get((name, key), '')}"
+            for key, value in values.items()
+            if not (name.startswith("motor.") and value == "none")
+        ]
         blocks.append("\n".join([f"[{name}]", *lines, ""]))
     return "\n".join(blocks)
 
@@ -120,7 +145,7 @@ def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
 
 def _entries(path: Path, tables: dict[str, Any], problems: list[str]) -> list[_Entry]:
     found: list[_Entry] = []
-    for name, table in tables.items():
+    for name, table in _with_motors(tables).items():
         if name not in SECTIONS and not isinstance(table, dict) and (homes := _homes(name)):
             problems.append(f"{path}: {name} = {toml(table)} is in no section. Put it under [{homes[0]}].")
         elif name not in SECTIONS:
@@ -132,6 +157,15 @@ def _entries(path: Path, tables: dict[str, Any], problems: list[str]) -> list[_E
         else:
             found += [_Entry(str(path), name, key, value) for key, value in table.items()]
     return found
+
+
+def _with_motors(tables: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables with one table `motor.left` for each table inside `motor`."""
+    motors = tables.get("motor")
+    if not isinstance(motors, dict) or not all(isinstance(table, dict) for table in motors.values()):
+        return tables
+    others = {name: table for name, table in tables.items() if name != "motor"}
+    return others | {f"motor.{name}": table for name, table in motors.items()}
 
 
 def _from_env(env: Mapping[str, str], problems: list[str]) -> list[_Entry]:
@@ -147,6 +181,7 @@ def _from_env(env: Mapping[str, str], problems: list[str]) -> list[_Entry]:
                 )
             continue
         name, key = words.split("__", 1)
+        name = name.replace("motor_", "motor.", 1)
         if name not in SECTIONS:
             problems.append(f"environment {variable}: unknown section {name!r}. {_known(name, SECTIONS)}")
         else:
@@ -185,49 +220,6 @@ def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str]
     except ValueError as rule:
         fix = f"Change it, or delete it for the default {toml(declared.default)}."
         problems.append(f"{place} = {toml(entry.value)} is not {rule}. {fix}")
-
-
-def high_at_power_on(terminal: str, number: int) -> str:
-    """Return a warning without full stop if this pin is not low at power-on, else an empty text.
-
-    Sources: BCM2835 ARM Peripherals p. 102; GPIO 14 and 15 are the serial port.
-    """
-    if number > 8 and number not in (14, 15):
-        return ""
-    why = "pulsed by the serial port" if number > 8 else "pulled up"
-    return f"{terminal} = {number}: this pin is {why} at power-on, so a motor may run before picar does"
-
-
-def _shared_pins(wiring: L298NConfig, entries: list[_Entry], accepted: Mapping[str, Any]) -> list[str]:
-    given = {e.key for e in entries if e.section == "l298n"}
-    users: dict[int, list[str]] = {}
-    for terminal, number in wiring.wired().items():
-        if terminal in accepted or terminal not in given:  # a refused number has its own problem
-            users.setdefault(number, []).append(terminal)
-    problems = []
-    for number, terminals in users.items():
-        if len(terminals) > 1 and terminals != ["ena", "enb"]:
-            origins = {e.origin for e in entries if e.section == "l298n" and e.key in terminals}
-            both = " and ".join(f"{terminal} = {number}" for terminal in terminals)
-            problems.append(
-                f"{', '.join(sorted(origins))}: [l298n] {both}: one pin used twice. Give each wire its own."
-            )
-    return problems
-
-
-def _unnamed_terminals(wiring: L298NConfig, named: set[str]) -> Iterable[str]:
-    """Warn of default pins that complete a wiring with some given terminals."""
-    rest = {terminal: number for terminal, number in wiring.wired().items() if terminal not in named}
-    if rest and not named.isdisjoint(TERMINALS):
-        pins = ", ".join(f"{terminal} = {number}" for terminal, number in rest.items())
-        yield f"{UNNAMED}; picar drives the default pins of the others: {pins}. Name all six."
-
-
-def _pin_warnings(wiring: L298NConfig) -> Iterable[str]:
-    """Warn of pins that are not low at power-on."""
-    for terminal, number in wiring.wired().items():
-        if warning := high_at_power_on(terminal, number):
-            yield f"[l298n] {warning}. Use one of GPIO 9 to 13 or 16 to 27."
 
 
 def _known(word: str, known: Iterable[str]) -> str:

@@ -15,6 +15,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from picar.raspberrypi import NUMBERS, PINS
 
 EnablePin = int | Literal["jumper"]
+SignalPin = int | Literal["none"]
+AnyPin = int | Literal["jumper", "none"]
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _PIN_NAME = re.compile(
     r"(?:(?:GPIO|BCM) ?(?P<bcm>\d{1,2})|(?:BOARD ?|J8:)(?P<place>\d{1,2}))", re.ASCII | re.IGNORECASE
@@ -50,8 +52,7 @@ class Option:
 
     def _fits(self, value: Any) -> bool:
         if self.unit == "BCM":
-            jumper_allowed = self.type == EnablePin
-            return (jumper_allowed and value == "jumper") or (type(value) is int and value in NUMBERS)
+            return value in self._words if isinstance(value, str) else type(value) is int and value in NUMBERS
         if self.type in (int, float):
             wanted = (int,) if self.type is int else (int, float)
             return type(value) in wanted and self.lo <= value <= self.hi  # which NaN is not
@@ -63,7 +64,11 @@ class Option:
 
     def _hint(self, value: Any) -> str:
         """Return a sentence about the form of a value that is almost right; empty for anything else."""
-        if isinstance(value, str) and self.type in (int, float, EnablePin) and _NUMBER.fullmatch(value):
+        if (
+            isinstance(value, str)
+            and (self.unit == "BCM" or self.type in (int, float))
+            and _NUMBER.fullmatch(value)
+        ):
             return ". Write it without quotes"
         if self.unit != "BCM":
             return ""
@@ -75,11 +80,16 @@ class Option:
         return '. A name like "GPIO12" or "BOARD32" is good too' if isinstance(value, str) else ""
 
     @property
+    def _words(self) -> tuple[str, ...]:
+        """The words that a pin option takes beside a number."""
+        return tuple(word for kind in get_args(self.type) for word in get_args(kind))
+
+    @property
     def rule(self) -> str:
         """The valid values, in words."""
         if self.unit == "BCM":
-            jumper = ' or "jumper"' if self.type == EnablePin else ""
-            return f"a BCM pin number of the 40-pin header, 0 to 27{jumper}"
+            words = "".join(f' or "{word}"' for word in self._words)
+            return f"a BCM pin number of the 40-pin header, 0 to 27{words}"
         if self.type in (int, float):
             kind = "a whole number" if self.type is int else "a number"
             return f"{kind} from {self.lo:g} to {self.hi:g} {self.unit}".rstrip()
@@ -101,7 +111,7 @@ def option(
     )
 
 
-def pin(default: EnablePin, sentence: str) -> Any:
+def pin(default: AnyPin, sentence: str) -> Any:
     """Declare a pin option, a BCM number."""
     return option(default, sentence, unit="BCM")
 

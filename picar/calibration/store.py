@@ -21,12 +21,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from picar.calibration.values import PLACES, Calibration, option_of
+from picar.calibration.values import Calibration, option_of, places_of
 from picar.config import Config
 from picar.errors import ConfigError, FileError
 from picar.files import SMALL_BYTES, check_depth, read_small, replace, set_aside
 from picar.options import toml
 from picar.raspberrypi import raspberry_pi_model
+from picar.wires import layout_of
 
 log = logging.getLogger(__name__)
 
@@ -42,16 +43,18 @@ class Overlay:
     Args:
         folder: the state directory.
         backend: name of the backend, not auto.
+        config: the configuration, which has the same sections; the defaults without one.
     """
 
-    def __init__(self, folder: Path, backend: str) -> None:
+    def __init__(self, folder: Path, backend: str, config: Config | None = None) -> None:
         self.path = folder / _OTHER_FILES.get(backend, FILE)
+        self._config = config or Config()
 
     @classmethod
     def configured(cls, folder: Path, config: Config) -> Overlay:
         """Return the file of the car that a configuration would drive on this machine."""
         backend = config.motors.backend
-        return cls(folder, "sim" if backend == "auto" and raspberry_pi_model() is None else backend)
+        return cls(folder, "sim" if backend == "auto" and raspberry_pi_model() is None else backend, config)
 
     def read(self) -> Calibration | None:
         """Return the calibration, if there is a file.
@@ -94,7 +97,13 @@ class Overlay:
             FileError: it cannot be written.
         """
         with self._telling():
-            replace(self.path, _HEAD + _text(calibration, self._others()), 0o644)  # it holds no secret
+            replace(
+                self.path, _HEAD + _text(calibration.toml(self._config), self._others()), 0o644
+            )  # it holds no secret
+
+    def toml(self, calibration: Calibration) -> str:
+        """Return the lines for picar.toml."""
+        return calibration.toml(self._config)
 
     def forget(self) -> None:
         """Remove the file, so that the configuration counts.
@@ -108,7 +117,7 @@ class Overlay:
     def _read(self) -> Calibration | None:
         """Raise ValueError for a malformed file, ConfigError for an unreadable one."""
         tables = self._tables()
-        return _parse(tables) if tables else None  # an empty file: see `files.py`
+        return self._parse(tables) if tables else None  # an empty file: see `files.py`
 
     def _tables(self) -> dict[str, Any]:
         with self._reading():
@@ -132,17 +141,29 @@ class Overlay:
         return tables
 
     def _others(self) -> dict[str, Any]:
-        """Return the tables without the six values; {} for an unreadable file."""
+        """Return the tables without the values of the calibration; {} for an unreadable file."""
         try:
             tables = self._tables()
         except ValueError:  # also a ConfigError
             return {}
-        for section, key in PLACES.values():
-            if isinstance(table := tables.get(section, {}), dict):
-                table.pop(key, None)
-            else:
-                del tables[section]
+        for section, key in places_of(self._config).values():
+            _remove(tables, [*section.split("."), key])
         return tables
+
+    def _parse(self, tables: dict[str, Any]) -> Calibration:
+        """Parse the values; raises ValueError with a message that names the key."""
+        values = {}
+        for name, (section, key) in places_of(self._config).items():
+            table: Any = tables
+            for part in section.split("."):
+                table = table.get(part) if isinstance(table, dict) else None
+            if not isinstance(table, dict) or key not in table:
+                raise ValueError(f"[{section}] {key} is missing")
+            try:
+                values[name] = option_of(name).check(table[key])
+            except ValueError as error:
+                raise ValueError(f"[{section}] {key} is not {error}") from None
+        return Calibration.named(layout_of(self._config).motors, values)
 
     def _no_calibration(self, error: ValueError) -> str:
         return f"{self.path} cannot be read as a calibration: {error}."
@@ -204,7 +225,8 @@ class CurrentCalibration:
         if self._saved and calibration == self._calibrated:
             return None  # the page repeats itself until it sees the answer
         self._calibrated = calibration
-        log.info("calibration: %s", calibration or "as configured")
+        told = calibration and ", ".join(f"{name}={value}" for name, value in calibration.values.items())
+        log.info("calibration: %s", told or "as configured")
         self._saved = False
         try:
             if calibration is None:
@@ -220,46 +242,48 @@ class CurrentCalibration:
     def snapshot(self) -> dict[str, object]:
         """Return all of it as a JSON object."""
         return {
-            "calibration": self.current._asdict(),
-            "configured": self._configured._asdict(),
+            "calibration": self.current.values,
+            "configured": self._configured.values,
             "origin": "page" if self._calibrated else "configuration",
             "saved": self._saved,
-            "toml": self.current.toml(),
+            "toml": self._overlay.toml(self.current),
         }
 
 
-def _parse(tables: dict[str, Any]) -> Calibration:
-    """Parse the six values; raises ValueError with a message that names the key."""
-    values = {}
-    for name, (section, key) in PLACES.items():
-        table = tables.get(section)
-        if not isinstance(table, dict) or key not in table:
-            raise ValueError(f"[{section}] {key} is missing")
-        try:
-            values[name] = option_of(name).check(table[key])
-        except ValueError as error:
-            raise ValueError(f"[{section}] {key} is not {error}") from None
-    return Calibration(**values)
+def _remove(tables: dict[str, Any], path: list[str]) -> None:
+    """Remove the value at a path, or whatever is there instead of one of its tables."""
+    for name in path[:-1]:
+        if not isinstance(tables.get(name, {}), dict):
+            del tables[name]
+        tables = tables.get(name, {})
+    tables.pop(path[-1], None)
 
 
-def _text(calibration: Calibration, others: dict[str, Any]) -> str:
+def _merged(ours: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """Return our tables with the other values in them."""
+    merged = {**ours, **{name: value for name, value in others.items() if name not in ours}}
+    for name in ours.keys() & others.keys():
+        if isinstance(ours[name], dict) and isinstance(others[name], dict):
+            merged[name] = _merged(ours[name], others[name])
+    return merged
+
+
+def _text(lines: str, others: dict[str, Any]) -> str:
     """Return the lines of a calibration, with the values of another version where TOML can be written as simply."""
     import tomllib
 
     tables: dict[str, Any] = {name: value for name, value in others.items() if not isinstance(value, dict)}
-    for name, ours in tomllib.loads(calibration.toml()).items():
-        tables[name] = {**ours, **others.get(name, {})}
-    tables |= {name: value for name, value in others.items() if name not in tables}
+    tables = _merged(tables | tomllib.loads(lines), others)
     text, room = "", SMALL_BYTES - len(_HEAD)
     for line in _document(tables):  # dotted keys can be much longer than in the file that was read
         room -= len(line.encode())
         if room < 0:
-            return calibration.toml()
+            return lines
         text += line
     try:
-        return text if tomllib.loads(text) == tables else calibration.toml()
+        return text if tomllib.loads(text) == tables else lines
     except ValueError:
-        return calibration.toml()
+        return lines
 
 
 def _document(tables: dict[str, Any]) -> Iterator[str]:

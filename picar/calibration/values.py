@@ -1,4 +1,4 @@
-"""The calibration of the two motors: six options of the configuration, as one value.
+"""The calibration of the motors: some options of the configuration, as one value.
 
 The page measures them, the motor process follows them at once, `store.py` keeps them beside the configuration. The motor
 process loads neither the options nor `dataclasses`: functions that need them import them.
@@ -6,71 +6,104 @@ process loads neither the options nor `dataclasses`: functions that need them im
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from picar.wires import calibrated_section, layout_of
 
 if TYPE_CHECKING:
     from picar.config import Config
     from picar.options import Option
 
-PLACES = {  # in the order of the sections
-    "min_duty": ("motors", "min_duty"),
-    "swap": ("l298n", "swap"),
-    "left_invert": ("left", "invert"),
-    "left_trim": ("left", "trim"),
-    "right_invert": ("right", "invert"),
-    "right_trim": ("right", "trim"),
-}
-
 
 class Calibration(NamedTuple):
-    """The six values. `PLACES` names the option of each; the range of that option holds."""
+    """The values. `motors` names the motors of a layout; the other tuples have one value for each of them.
 
+    Clients and files know each value by a name: `swap`, `min_duty`, and `left_invert`, `left_trim` and so on for each motor.
+    """
+
+    motors: tuple[str, ...]
     swap: bool
-    left_invert: bool
-    right_invert: bool
-    left_trim: float
-    right_trim: float
+    inverts: tuple[bool, ...]
+    trims: tuple[float, ...]
     min_duty: float
 
     @classmethod
     def of(cls, config: Config) -> Calibration:
         """Return the calibration of a configuration."""
-        return cls(**{name: getattr(getattr(config, s), key) for name, (s, key) in PLACES.items()})
+        places = places_of(config).items()
+        values = {name: operator.attrgetter(f"{section}.{key}")(config) for name, (section, key) in places}
+        return cls.named(layout_of(config).motors, values)
+
+    @classmethod
+    def named(cls, motors: tuple[str, ...], values: dict[str, Any]) -> Calibration:
+        """Return the calibration with these values by name."""
+        inverts = tuple(values[f"{motor}_invert"] for motor in motors)
+        trims = tuple(values[f"{motor}_trim"] for motor in motors)
+        return cls(motors, values["swap"], inverts, trims, values["min_duty"])
+
+    @classmethod
+    def received(cls, motors: Any, swap: bool, inverts: Any, trims: Any, min_duty: float) -> Calibration:
+        """Return the calibration whose fields were a JSON array: its tuples are lists there."""
+        return cls(tuple(motors), swap, tuple(inverts), tuple(trims), min_duty)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values by name."""
+        inverts = {f"{motor}_invert": value for motor, value in zip(self.motors, self.inverts, strict=True)}
+        trims = {f"{motor}_trim": value for motor, value in zip(self.motors, self.trims, strict=True)}
+        return {"swap": self.swap, **inverts, **trims, "min_duty": self.min_duty}
 
     def applied_to(self, config: Config) -> Config:
         """Return the configuration with these values in it."""
-        import dataclasses
-
-        changed: dict[str, Any] = {}
-        for name, (section, key) in PLACES.items():
-            before = changed.get(section, getattr(config, section))
-            changed[section] = dataclasses.replace(before, **{key: getattr(self, name)})
-        return dataclasses.replace(config, **changed)
+        values = self.values
+        for name, (section, key) in places_of(config).items():
+            config = config.having(section, **{key: values[name]})
+        return config
 
     @property
-    def motor_trims(self) -> tuple[float, float]:
-        """The trims of the first and of the second motor of the board."""
-        return (self.right_trim, self.left_trim) if self.swap else (self.left_trim, self.right_trim)
+    def wired_trims(self) -> tuple[float, ...]:
+        """The trims in the order of the channels of the board."""
+        half = len(self.trims) // 2 if self.swap else 0
+        return self.trims[half:] + self.trims[:half]
 
     def is_faster_than(self, other: Calibration) -> bool:
         """Return whether a motor may turn faster than with the other calibration, at the same stick."""
-        ours, theirs = (self.min_duty, *self.motor_trims), (other.min_duty, *other.motor_trims)
+        ours, theirs = (self.min_duty, *self.wired_trims), (other.min_duty, *other.wired_trims)
         return any(mine > yours for mine, yours in zip(ours, theirs, strict=True))
 
-    def toml(self) -> str:
-        """Return the lines for picar.toml."""
+    def toml(self, config: Config) -> str:
+        """Return the lines for picar.toml of a car with this configuration."""
         from picar.options import toml
 
         sections: dict[str, list[str]] = {}
-        for name, (section, key) in PLACES.items():
-            sections.setdefault(section, []).append(f"{key} = {toml(getattr(self, name))}\n")
+        values = self.values
+        for name, (section, key) in places_of(config).items():
+            sections.setdefault(section, []).append(f"{key} = {toml(values[name])}\n")
         return "\n".join(f"[{section}]\n{''.join(lines)}" for section, lines in sections.items())
 
 
+def names_of(motors: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the values of these motors."""
+    of_motors = (f"{motor}_{key}" for motor in motors for key in ("invert", "trim"))
+    return ("min_duty", "swap", *of_motors)
+
+
+def places_of(config: Config) -> dict[str, tuple[str, str]]:
+    """Return the section and the key of each value, by name, in the order of the sections."""
+    motors = layout_of(config).motors
+    sections = [calibrated_section(config, motor) for motor in motors for _ in ("invert", "trim")]
+    keys = ("min_duty", "swap", *("invert", "trim") * len(motors))
+    sections = ["motors", "board" if config.board else "l298n", *sections]
+    return dict(zip(names_of(motors), zip(sections, keys, strict=True), strict=True))
+
+
 def option_of(name: str) -> Option:
-    """Return the declared option behind one of the six names."""
+    """Return the declared option behind a name; its range holds."""
     from picar.config import SECTIONS
     from picar.options import options_of
 
-    section, key = PLACES[name]
-    return options_of(SECTIONS[section])[key]
+    motor, _, key = name.rpartition("_")
+    if key in ("invert", "trim"):
+        return options_of(SECTIONS[f"motor.{motor}"])[key]
+    return options_of(SECTIONS["motors" if name == "min_duty" else "board"])[name]

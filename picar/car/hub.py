@@ -25,7 +25,7 @@ from picar.calibration.store import CurrentCalibration
 from picar.calibration.values import Calibration
 from picar.car.audience import RESTING_TICK_S, SLACK_S, Audience
 from picar.car.limits import Limits
-from picar.car.seat import TICK_S, Peer, Seat, hello
+from picar.car.seat import TICK_S, Peer, Seat, check_motors, hello
 from picar.config import Config
 from picar.core import protocol
 from picar.core.arbiter import Arbiter
@@ -35,6 +35,7 @@ from picar.core.link import Link
 from picar.core.protocol import CarState, ProtocolError
 from picar.core.shaping import Sticks, Wanted, is_neutral
 from picar.journal.notes import Notebook
+from picar.motor.boards import board_of
 from picar.motor.channel import Channel
 from picar.motor.pipe import Status
 from picar.sensors.facts import Facts
@@ -92,6 +93,7 @@ class Hub:
         draw_tick: Callable[[], int] = lambda: secrets.randbits(protocol.TICK_BITS),
     ) -> None:
         self.config, self._backend, self.channel = config, backend, channel
+        self.board = board_of(config)
         self._draw_tick = draw_tick
         self.now, self.notes, self.calibration = clock, Notebook(note), calibration
         self._timeout_s = config.session.command_timeout_s
@@ -139,7 +141,11 @@ class Hub:
         seat = Seat(f"c{self._seats}", visitor, peer, Link(self._timeout_s), self)
         self._audience.add(seat)
         self._arbiter.joined(seat.id, visitor.session, now)
-        peer.hello(hello(seat.id, self.config, self._backend, self.sights.source if self.sights else None))
+        peer.hello(
+            hello(
+                seat.id, self.config, self._backend, self.board, self.sights.source if self.sights else None
+            )
+        )
         self._audience.welcome(seat, self._arbiter.driver, now)
         self._note_driver(now)
         self.wake()
@@ -285,6 +291,7 @@ class Hub:
     def _calibrate(self, seat: Seat, wanted: Calibration | None, deadline: float) -> None:
         """Send a calibration, None for the configured one, to the motor process."""
         values = wanted or self.calibration.configured
+        check_motors(values.motors, self.board)
         if self.speed_cap < 1.0 and values.is_faster_than(self.calibration.current):
             raise ProtocolError("bad_value", _CAPPED)
         self.channel.calibrate(values, deadline, functools.partial(self._calibrated, seat, wanted))
@@ -348,6 +355,7 @@ class Hub:
             state=status.state,
             driver=self._arbiter.driver,
             wanted=Sticks(*status.wanted),
+            speeds=self.board.layout.speeds,
             applied=status.applied,
             target=status.target,
             speed_limit=status.speed_limit,

@@ -14,7 +14,7 @@ Laws:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -25,8 +25,9 @@ from picar.core import protocol
 from picar.core.drive import Refusal
 from picar.core.link import RATE_PER_S, Link, RateCap
 from picar.core.protocol import CarState, Deny, Drive, Hello, Message, ProtocolError, Release, Stop, Take
-from picar.core.shaping import JOG_DUTY, Wanted
+from picar.core.shaping import JOG_DUTY, Jog, Wanted
 from picar.journal.notes import Notebook
+from picar.motor.boards import Board
 from picar.motor.channel import Channel
 from picar.motor.simcar import WALLS
 
@@ -78,6 +79,7 @@ class Car(Protocol):
 
     channel: Channel
     notes: Notebook
+    board: Board
 
     def now(self) -> float:
         """Return the time in seconds, monotonic."""
@@ -171,6 +173,8 @@ class Seat:
         return Refusal.STALE if sent_at is None else self.car.act(self, message, sent_at, now)
 
     def _drive(self, message: Drive, now: float) -> str | None:
+        if isinstance(message.wanted, Jog):
+            check_motors((message.wanted.motor,), self.car.board)
         if not self.link.in_order(message.seq):
             return "out_of_order"
         sent_at = self.link.sent_at(message.tick, now)
@@ -202,7 +206,18 @@ class Seat:
             self.peer.close(1008, "three unreadable messages in a row")
 
 
-def hello(client: str, config: Config, backend: str, camera: str | None) -> Hello:
+def check_motors(motors: Iterable[str], board: Board) -> None:
+    """Refuse motors that this car does not have.
+
+    Raises:
+        ProtocolError: with the code bad_value.
+    """
+    ours = board.layout.motors
+    if not set(motors) <= set(ours):
+        raise ProtocolError("bad_value", f"this car has the motors {', '.join(ours)}")
+
+
+def hello(client: str, config: Config, backend: str, board: Board, camera: str | None) -> Hello:
     """Return the hello for a client; `camera` is the source of the picture. For a simulated car it has the walls too."""
     limits = {
         "max_speed": config.drive.max_speed,
@@ -213,6 +228,12 @@ def hello(client: str, config: Config, backend: str, camera: str | None) -> Hell
         "message_bytes": protocol.MAX_BYTES,
     }
     car: dict[str, Any] = {"name": config.server.name, "backend": backend, "version": __version__}
+    car["board"] = {
+        "kind": board.wires.kind,
+        "steers": board.layout.steers,
+        "motors": board.layout.motors,
+        "rolls_at_rest": board.rolls_at_rest,
+    }
     car["camera"] = {"source": camera} if camera else None
     if backend == "sim":
         car["walls"] = WALLS

@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
     """Check the configuration, and print all options with their values."""
     from picar.access.locations import resting
     from picar.calibration.store import Overlay
-    from picar.calibration.values import PLACES
+    from picar.calibration.values import places_of
 
     path = configfile.find_file(options.file)
     settings = configfile.load(path)
@@ -27,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
     remarks = {}
     if calibrated:
         settings = calibrated.applied_to(settings)
-        remarks = dict.fromkeys(PLACES.values(), f"calibrated on the page: {overlay.path}")
+        remarks = dict.fromkeys(places_of(settings).values(), f"calibrated on the page: {overlay.path}")
     print(configfile.as_toml(settings, remarks), end="")
     print_warnings(settings)
     return 0

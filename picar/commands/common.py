@@ -65,7 +65,7 @@ def emergency(settings: Config, backend: str, notes: Sequence[Note]) -> Callable
     board, open_backend = board_of(settings), pins.backend(backend)
 
     def open_pins() -> pins.Pins:
-        opened = open_backend(board.motors)
+        opened = open_backend(board)
         for note in notes:
             opened = TracedPins(opened, note)
         return opened

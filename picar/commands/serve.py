@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     from picar.web.server import Server, listen
 
     store = AccessStore(state_directory(), serving=True)
-    overlay = Overlay(store.path.parent, backend)
+    overlay = Overlay(store.path.parent, backend, settings)
     calibrated, speed_cap = overlay.start(), store.speed_cap
     calibration = CurrentCalibration(Calibration.of(settings), overlay, calibrated)
     raise_file_limit(settings.server.max_clients)

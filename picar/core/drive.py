@@ -6,13 +6,15 @@ Laws:
 - Only `command` with a deadline still ahead makes a wheel turn, and only until that deadline.
 - Wheels turn in `armed` alone; `stopped` brakes for `brake_hold_s`, then coasts like all other states.
 - Leaving `armed` puts both wheels to zero in the same call; what follows ramps up from zero.
-- A wheel rests at zero for `reverse_pause_s` before it turns the other way, in every case.
+- A wheel or a steering motor rests at zero for `reverse_pause_s` before it turns the other way, in every case.
 - A refused call changes nothing.
 - Sticks and jogs do not mix: the wheels rest between them, because sticks are speeds and jogs are duty cycles.
 - Each direction has a cap. The mean of the wheels is the direction; a turn on the spot has the higher of both caps, so
   that a car in front of an obstacle can turn away. The targets of the wheels obey the cap of the direction that is asked
   for and that of the direction in which the car still moves. `Output.cap` is the cap of the direction in which the car
   moves: it holds at once, also while the ramps still run down.
+- A car with steering has the ramp of the throttle and a fast one of the steering in the place of the sides. Its throttle is its
+  direction, and no cap limits its steering.
 """
 
 from __future__ import annotations
@@ -30,13 +32,16 @@ from picar.core.shaping import (
     Wheels,
     is_neutral,
     jog_duties,
+    steered_speeds,
     wheel_speeds,
 )
+from picar.layouts import LAYOUTS, Layout
 
 if TYPE_CHECKING:
     from picar.config import DriveConfig
 
 TICK_S = 0.02  # 50 Hz: a ramp step too small to feel
+STEERING_RATE = 10.0  # per s: a steering motor goes from the middle to its end in 0.1 s
 
 
 class State(StrEnum):
@@ -71,20 +76,28 @@ class Refusal(StrEnum):
 class Output(NamedTuple):
     """The instruction to the board: turn the wheels at these speeds, or hold them by braking.
 
-    `raw`: the speeds are duty cycles of a jog. `cap`: while a cap is in force, the highest speed of a motor, measured by
+    `jog`: the motor of a jog, whose speed is then a duty cycle; empty otherwise. `cap`: while a cap is in force, the highest speed of a motor, measured by
     the configured calibration; 1 without a cap.
     """
 
     left: float = 0.0
     right: float = 0.0
     brake: bool = False
-    raw: bool = False
+    jog: str = ""
     cap: float = 1.0
 
 
 COAST = Output()
 BRAKE = Output(brake=True)
 _AT_REST = Wheels(0.0, 0.0)
+
+
+class _Ramp(NamedTuple):
+    """The limits of a wheel or of a steering motor; see the section `[drive]`."""
+
+    accel: float
+    decel: float
+    reverse_pause_s: float
 
 
 class _Wheel:
@@ -101,7 +114,7 @@ class _Wheel:
         if self.speed:
             self.speed, self.rested_at = 0.0, now
 
-    def follow(self, target: float, dt: float, now: float, limits: DriveConfig) -> None:
+    def follow(self, target: float, dt: float, now: float, limits: _Ramp) -> None:
         """Move towards `target` for `dt` seconds: down by `decel`, up by `accel` and never for over one tick."""
         if self.speed and self.speed * target <= 0.0:
             target = 0.0  # through zero only by way of a rest
@@ -132,6 +145,7 @@ class Drive:
         brake_hold_s: how long a stop brakes.
         speed_cap: the cap at the start in both directions, a share of `max_speed` in (0, 1].
         min_duty: of the motors as configured; it determines the highest duty cycle of a jog under a cap.
+        layout: of the car.
 
     `applied` are the wheel speeds after the slew limiter, before trim and minimum duty; of a jog, the duty cycles.
     `target` are the values that `applied` shall reach, under the limit and the caps; zero unless armed.
@@ -146,8 +160,13 @@ class Drive:
         brake_hold_s: float,
         speed_cap: float = 1.0,
         min_duty: float = 0.0,
+        layout: Layout = LAYOUTS["sides"],
     ) -> None:
-        self._limits = limits
+        self._limits, self._layout = limits, layout
+        self._ramp = _Ramp(limits.accel, limits.decel, limits.reverse_pause_s)
+        self._second_ramp = (
+            _Ramp(STEERING_RATE, STEERING_RATE, limits.reverse_pause_s) if layout.steers else self._ramp
+        )
         self._rearm_s = rearm_s
         self._brake_hold_s = brake_hold_s
         self._left, self._right = _Wheel(), _Wheel()
@@ -160,7 +179,7 @@ class Drive:
         self.state = State.DISARMED
         self.reason: Reason | None = Reason.STARTED
         self._speed_limit = 1.0
-        self._raw = False  # the ramps hold duty cycles, of a jog
+        self._jogged = ""  # the motor of a jog: the ramps hold duty cycles
         self._steady = False  # the ramps have arrived: nothing changes before the deadline
         self._forward_cap = self._reverse_cap = speed_cap
         self._min_duty = min_duty
@@ -175,8 +194,11 @@ class Drive:
         refusal = self._refusal(wanted, deadline, now)
         if refusal is None:
             self.state, self.reason = State.ARMED, None
-            if not any(self.applied):
-                self._raw = isinstance(wanted, Jog)
+            at_rest = not any(self.applied)
+            if isinstance(wanted, Jog) and (self._jogged or at_rest):
+                self._jogged = wanted.motor
+            elif at_rest:
+                self._jogged = ""
             self._wanted, self._deadline = wanted, deadline
             self._follow(now)
         return refusal
@@ -245,14 +267,18 @@ class Drive:
         """Return the output, without letting time pass."""
         if self.state is State.ARMED:
             applied = self.applied
-            raw, cap = self._raw and any(applied), self._cap_of(*applied)
-            return Output(*applied, raw=raw, cap=cap * self._limits.max_speed if cap < 1.0 else 1.0)
+            jog, cap = self._jogged if any(applied) else "", self._cap_of(*applied)
+            return Output(*applied, jog=jog, cap=cap * self._limits.max_speed if cap < 1.0 else 1.0)
         return BRAKE if self.state is State.STOPPED and now < self._until else COAST
 
     @property
     def wanted(self) -> Sticks:
         """The sticks that the car follows; neutral unless armed."""
-        wanted = self._wanted.as_tank() if isinstance(self._wanted, Jog) else self._wanted
+        wanted = self._wanted
+        if isinstance(wanted, Jog):
+            second = self._layout.speed_of(wanted.motor)
+            pair = (0.0, wanted.duty) if second else (wanted.duty, 0.0)
+            wanted = Sticks(*pair) if self._layout.steers else Tank(*pair)
         return wanted.as_sticks() if isinstance(wanted, Tank) else wanted
 
     @property
@@ -280,7 +306,7 @@ class Drive:
         return Refusal.NOT_NEUTRAL if self._would_mix(wanted) else None
 
     def _would_mix(self, wanted: Wanted) -> bool:
-        other_kind = isinstance(wanted, Jog) != self._raw
+        other_kind = isinstance(wanted, Jog) != bool(self._jogged)
         return any(self.applied) and other_kind and not is_neutral(wanted, self._limits.deadband)
 
     def _meet_deadlines(self, now: float) -> None:
@@ -305,11 +331,11 @@ class Drive:
             self.applied, self._updated_at = _AT_REST, now
 
     def _follow(self, now: float) -> None:
-        limits, before, target = self._limits, self.applied, self._target()
+        before, target = self.applied, self._target()
         self.target = target
         dt, self._updated_at = now - self._updated_at, now
-        self._left.follow(target.left, dt, now, limits)
-        self._right.follow(target.right, dt, now, limits)
+        self._left.follow(target.left, dt, now, self._ramp)
+        self._right.follow(target.right, dt, now, self._second_ramp)
         self.applied = Wheels(self._left.speed, self._right.speed)
         self._steady = self.applied == target and not self._changes_cap(before, target)
 
@@ -319,10 +345,14 @@ class Drive:
         cap = self._cap_of(*self.applied)
         if isinstance(wanted, Jog):
             cap = min(cap, self._cap_of(wanted.duty, 0.0))
-            return jog_duties(wanted, cap * limits.max_speed, self._min_duty)
-        asked = wheel_speeds(wanted, limits.deadband, limits.expo, 1.0)
+            return jog_duties(wanted, self._layout, cap * limits.max_speed, self._min_duty)
+        steers = self._layout.steers
+        if steers:
+            asked = steered_speeds(wanted, limits.deadband, limits.expo)
+        else:
+            asked = wheel_speeds(wanted, limits.deadband, limits.expo, 1.0)
         most = min(self._speed_limit, cap, self._cap_of(*asked)) * limits.max_speed
-        return Wheels(asked.left * most, asked.right * most)
+        return Wheels(asked.left * most, asked.right if steers else asked.right * most)
 
     def _changes_cap(self, before: Wheels, after: Wheels) -> bool:
         """Return whether the new speeds have another cap, and so perhaps another target."""
@@ -330,6 +360,7 @@ class Drive:
 
     def _cap_of(self, left: float, right: float) -> float:
         """Return the cap of the direction in which wheels with these speeds move the car."""
-        if left + right == 0.0:
+        direction = left if self._layout.steers else left + right
+        if direction == 0.0:
             return max(self._forward_cap, self._reverse_cap)
-        return self._forward_cap if left + right > 0.0 else self._reverse_cap
+        return self._forward_cap if direction > 0.0 else self._reverse_cap

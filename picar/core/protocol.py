@@ -16,10 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from picar.calibration.values import PLACES, Calibration, option_of
+from picar.calibration.values import Calibration, names_of, option_of
 from picar.core.arbiter import TURNS_S, Turn
 from picar.core.drive import Refusal
 from picar.core.shaping import JOG_DUTY, LEAST_SPEED, Jog, Sticks, Tank, Wanted
+from picar.layouts import LAYOUTS, MOTORS
 
 VERSION = 1
 SUBPROTOCOL = "picar.v1"
@@ -129,13 +130,14 @@ Message = Drive | Take | Release | Grant | Deny | SetTurns | Stop | Reset | Limi
 class CarState(NamedTuple):
     """The content of a state message that is the same for all clients; `you` and `waiting` are added for each role.
 
-    `requests` holds the first in line, `requests_total` counts all of them.
+    `speeds` are the names of the values in `applied` and `target`. `requests` holds the first in line, `requests_total` counts all of them.
     """
 
     tick: int
     state: str
     driver: str | None
     wanted: Sticks
+    speeds: tuple[str, str]
     applied: tuple[float, float]
     target: tuple[float, float]
     speed_limit: float
@@ -184,6 +186,8 @@ def parse(text: str | bytes) -> Message:
     if kind not in _READERS:
         raise ProtocolError("unknown_type", json.dumps(kind[:40]))
     keys, build = _READERS[kind]
+    if kind == "calibrate":
+        keys = {"tick", *names_of(_motors_of(fields))}
     if fields.keys() != keys:
         raise ProtocolError(
             "bad_message", f"{kind} has the keys type, {', '.join(sorted(keys))}".rstrip(", ")
@@ -199,6 +203,7 @@ def hello(hello: Hello) -> str:
 
 def state_fields(state: CarState, you: str, waiting: bool = False) -> dict[str, Any]:
     """Return a state message as a JSON object. `you` is "driver" or "spectator"; `waiting`: whether the client asks for the wheel."""
+    first, second = state.speeds
     fields: dict[str, Any] = {
         "type": "state",
         "tick": state.tick,
@@ -206,8 +211,8 @@ def state_fields(state: CarState, you: str, waiting: bool = False) -> dict[str, 
         "driver": state.driver,
         "you": you,
         "wanted": {"throttle": round(state.wanted.throttle, 3), "steering": round(state.wanted.steering, 3)},
-        "applied": {"left": round(state.applied[0], 3), "right": round(state.applied[1], 3)},
-        "target": {"left": round(state.target[0], 3), "right": round(state.target[1], 3)},
+        "applied": {first: round(state.applied[0], 3), second: round(state.applied[1], 3)},
+        "target": {first: round(state.target[0], 3), second: round(state.target[1], 3)},
         "speed_limit": state.speed_limit,
         "speed_cap": state.speed_cap,
         "link": {"age_s": None if state.age_s is None else round(state.age_s, 3), "stale": state.stale},
@@ -283,15 +288,22 @@ def _jog(f: dict[str, Any]) -> Drive:
     side = f["side"]
     if not isinstance(side, str):
         raise ProtocolError("bad_message", "side must be a text")
-    if side not in ("left", "right"):
-        raise ProtocolError("bad_value", "side must be left or right")
-    jog = Jog("left" if side == "left" else "right", _number(f, "duty", -JOG_DUTY, JOG_DUTY))
+    if side not in MOTORS:
+        raise ProtocolError("bad_value", f"side must be one of {', '.join(MOTORS)}")
+    jog = Jog(side, _number(f, "duty", -JOG_DUTY, JOG_DUTY))
     return Drive(_integer(f, "seq"), _integer(f, "tick"), jog)
+
+
+def _motors_of(f: dict[str, Any]) -> tuple[str, ...]:
+    """Return the motors that a calibration names, those of the first layout if it names none."""
+    named = [layout.motors for layout in LAYOUTS.values() if f"{layout.motors[0]}_trim" in f]
+    return named[0] if named else LAYOUTS["sides"].motors
 
 
 def _calibrate(f: dict[str, Any]) -> Calibrate:
     values: dict[str, Any] = {}
-    for name in PLACES:
+    motors = _motors_of(f)
+    for name in names_of(motors):
         option = option_of(name)
         if option.type is not bool:
             values[name] = _number(f, name, option.lo, option.hi)
@@ -299,7 +311,7 @@ def _calibrate(f: dict[str, Any]) -> Calibrate:
             values[name] = f[name]
         else:
             raise ProtocolError("bad_message", f"{name} must be true or false")
-    return Calibrate(Calibration(**values), _integer(f, "tick"))
+    return Calibrate(Calibration.named(motors, values), _integer(f, "tick"))
 
 
 def _limit(f: dict[str, Any]) -> Limit:
@@ -317,7 +329,7 @@ _READERS: dict[str, tuple[set[str], Callable[[dict[str, Any]], Message]]] = {
     "drive": ({"seq", "tick", "throttle", "steering"}, _drive),
     "tank": ({"seq", "tick", "left", "right"}, _tank),
     "jog": ({"seq", "tick", "side", "duty"}, _jog),
-    "calibrate": ({"tick", *PLACES}, _calibrate),
+    "calibrate": (set(), _calibrate),  # its keys depend on the layout
     "uncalibrate": ({"tick"}, lambda f: Calibrate(None, _integer(f, "tick"))),
     "take": ({"tick"}, lambda f: Take(_integer(f, "tick"))),
     "release": (set(), lambda _: Release()),

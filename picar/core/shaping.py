@@ -10,14 +10,17 @@ scaled as a whole, so that the car keeps its turn (as ArduPilot's skid steering 
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from picar.layouts import Layout
 
 LEAST_SPEED = 0.05  # the lowest speed limit and speed cap, a share of max_speed; less does not move a car
 JOG_DUTY = 0.5  # the most a jog asks for: a wheel in the air turns at a third of its speed
 
 
 class Wheels(NamedTuple):
-    """Speed of the left and right side in [-1, 1]; + is forward."""
+    """Speed of the left and right side in [-1, 1]; + is forward. Of a car with steering, throttle and steering."""
 
     left: float
     right: float
@@ -44,12 +47,8 @@ class Tank(NamedTuple):
 class Jog(NamedTuple):
     """One motor alone, for calibrating: its duty cycle in [-JOG_DUTY, JOG_DUTY], without trim and minimum duty."""
 
-    side: Literal["left", "right"]
+    motor: str
     duty: float
-
-    def as_tank(self) -> Tank:
-        """Return the two sides of it."""
-        return Tank(self.duty, 0.0) if self.side == "left" else Tank(0.0, self.duty)
 
 
 Wanted = Sticks | Tank | Jog
@@ -89,17 +88,18 @@ def arcade_mix(throttle: float, steering: float) -> Wheels:
     return Wheels(left / scale, right / scale)
 
 
-def jog_duties(jog: Jog, limit: float, min_duty: float) -> Wheels:
+def jog_duties(jog: Jog, layout: Layout, limit: float, min_duty: float) -> Wheels:
     """Return the duty cycles of a jog, limited to the speed that a stick may reach.
 
     Args:
         jog: the jog of the driver.
+        layout: of the car.
         limit: the highest speed of a wheel that the owner and the voltage allow, in (0, 1].
         min_duty: see `duty_cycle`.
     """
     most = min(JOG_DUTY, duty_cycle(limit, 1.0, min_duty))
-    left, right = (max(-most, min(most, duty)) for duty in (jog.as_tank().left, jog.as_tank().right))
-    return Wheels(left, right)
+    duty = max(-most, min(most, jog.duty))
+    return Wheels(0.0, duty) if layout.speed_of(jog.motor) else Wheels(duty, 0.0)
 
 
 def wheel_speeds(wanted: Sticks | Tank, deadband: float, expo: float, limit: float) -> Wheels:
@@ -118,6 +118,12 @@ def wheel_speeds(wanted: Sticks | Tank, deadband: float, expo: float, limit: flo
     else:
         left, right = soften(wanted.left, deadband, expo), soften(wanted.right, deadband, expo)
     return Wheels(left * limit, right * limit)
+
+
+def steered_speeds(wanted: Sticks | Tank, deadband: float, expo: float) -> Wheels:
+    """Return throttle and steering of a car with steering for these sticks; see `wheel_speeds`."""
+    sticks = wanted.as_sticks() if isinstance(wanted, Tank) else wanted
+    return Wheels(soften(sticks.throttle, deadband, expo), soften(sticks.steering, deadband, expo))
 
 
 def duty_cycle(speed: float, trim: float, min_duty: float) -> float:

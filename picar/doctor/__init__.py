@@ -14,7 +14,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 
-from picar import __version__, configfile
+from picar import __version__, configfile, wirecheck
 from picar.config import Config
 from picar.doctor import camera, network, pins, system
 from picar.doctor.machine import Finding, Machine
@@ -44,7 +44,7 @@ def examine(
     yield system.system(machine, model)
     yield from faults or [Finding("configuration", "ok", settings.source)]
     for warning in settings.warnings:
-        if warning.startswith(configfile.UNNAMED):  # the others are hazards of the wiring, below
+        if warning.startswith(wirecheck.UNNAMED):  # the others are hazards of the wiring, below
             message, _, fix = warning.rstrip(".").rpartition(". ")
             yield Finding("configuration", "warning", message, fix)
     yield from hazards or ([] if faults else [pins.WELL])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from picar.config import SECTIONS, Config
-from picar.configfile import high_at_power_on
+from picar.config import Config
 from picar.doctor import bootconfig
 from picar.doctor.bootconfig import Use
 from picar.doctor.machine import Finding, Machine
@@ -13,6 +12,7 @@ from picar.files import UNIT_FILE
 from picar.motor.boards import Board
 from picar.motor.pins import AUTO, REAL
 from picar.program import command
+from picar.wirecheck import high_at_power_on
 
 WELL = Finding("wiring", "ok", "no motor pin is pulled up at power-on or used by something else")
 _GOOD = (25, 17, 27, 22, 23, 24, 26, 16, 20, 21, 19, 18, 13, 12)  # low at power-on, and not of a common bus
@@ -30,12 +30,14 @@ def hazards(machine: Machine, model: str | None, board: Board) -> Iterator[Findi
     active = bootconfig.lines(machine.text(*bootconfig.PATHS) or "", model)
     users = {use.pin: use for use in bootconfig.uses(active)}
     file = next((f"/{path}" for path in bootconfig.PATHS if machine.has(path)), "config.txt")
-    terminals, section = board.terminals(), board.config.board
-    free = [pin for pin in _GOOD if pin not in users and pin not in terminals.values()]
-    for terminal, number in terminals.items():
+    terminals = board.wires.terminals
+    taken = {terminal.bcm for terminal in terminals}
+    free = [pin for pin in _GOOD if pin not in users and pin not in taken]
+    for section, key, number in dict.fromkeys(terminals):
         fixes = []
-        if free and section in SECTIONS:  # the pins of a board without a section are fixed
-            fixes = [f"move its wire to GPIO {free[0]} and set {terminal} = {free[0]} under [{section}]"]
+        if free:
+            fixes = [f"move its wire to GPIO {free[0]} and set {key} = {free[0]} under [{section}]"]
+        terminal = key if section == "l298n" else f"[{section}] {key}"
         if number in users:
             fixes.append(f"delete that line from {file}, and reboot")
             yield Finding(
@@ -132,7 +134,7 @@ def _claim(machine: Machine, chosen: str, settings: Config, board: Board) -> Fin
     """Drive the motor pins low; the lock of a running picar prevents it."""
     config = () if settings.source == "defaults" else ("--config", settings.source)
     answer = machine.ask(machine.interpreter, "-m", "picar", "pins-low", "--pins", chosen, *config)
-    numbers = ", ".join(str(pin) for pin in sorted(set(board.terminals().values())))
+    numbers = ", ".join(str(pin) for pin in sorted({terminal.bcm for terminal in board.wires.terminals}))
     if answer is not None and answer.code == 0:
         return Finding("pins", "ok", f"{chosen} drives GPIO {numbers} (now low)")
     if answer is None or answer.code is None:

@@ -58,7 +58,7 @@ def main() -> int:
 def _build(
     order: Order, flight: FlightRecorder, trace: PinTrace | None, commands: int, status: int
 ) -> tuple[MotorLoop, Bridge]:
-    backend = pins.backend(order.backend)(board_of(order.config).motors)
+    backend = pins.backend(order.backend)(board_of(order.config))
     world = getattr(backend, "car", None)
     traced: pins.Pins = TracedPins(backend, flight.pin)
     if trace:
@@ -70,9 +70,11 @@ def _build(
 def assemble(order: Order, opened: pins.Pins) -> tuple[Drive, Bridge]:
     """Return the state machine and the motor board of an order."""
     config, configured = order.config, order.configured
-    bridge = board_of(config).claim(opened, configured)
+    board = board_of(config)
+    bridge = board.claim(opened, configured)
     brake_hold_s, rearm_s = config.motors.brake_hold_s, config.session.rearm_s
-    return Drive(config.drive, rearm_s, brake_hold_s, order.speed_cap, configured.min_duty), bridge
+    drive = Drive(config.drive, rearm_s, brake_hold_s, order.speed_cap, configured.min_duty, board.layout)
+    return drive, bridge
 
 
 def _first_line(fd: int) -> bytes:

@@ -184,7 +184,7 @@ class MotorLoop:
             return Refusal.STALE
         if self._moving:
             return Refusal.MOVING
-        self._bridge.calibrate(Calibration(*values))
+        self._bridge.calibrate(Calibration.received(*values))
         return None
 
     def _report(self, now: float) -> None:

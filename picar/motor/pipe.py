@@ -29,7 +29,7 @@ MAX_BYTES = 512  # the least PIPE_BUF of POSIX, and that of macOS
 def drive(n: int, wanted: Wanted, deadline: float) -> bytes:
     """Follow these sticks until `deadline`."""
     if isinstance(wanted, Jog):
-        return _line("jog", n, deadline, wanted.side, wanted.duty)
+        return _line("jog", n, deadline, wanted.motor, wanted.duty)
     if isinstance(wanted, Sticks):
         kind, a, b = "drive", wanted.throttle, wanted.steering
     else:
@@ -166,4 +166,4 @@ class Order(NamedTuple):
     def parse(cls, line: bytes) -> Order:
         """Read the line. `config` is a plain object then, with the attributes of a `Config`."""
         order = cls(*json.loads(line, object_hook=lambda values: SimpleNamespace(**values)))
-        return order._replace(configured=Calibration(*order.configured))
+        return order._replace(configured=Calibration.received(*order.configured))

@@ -1,16 +1,21 @@
-"""A small car of two driven sides on a floor with walls: motors with a dead zone and lag, exact-arc motion.
+"""A small car on a floor with walls: motors with a dead zone and lag, exact-arc motion.
 
-Only the effects that a driver feels on a laptop. The two motors differ, so that there is something to trim.
-Time is an argument.
+Only the effects that a driver feels on a laptop. The motors differ, so that there is something to trim. The motor of a steering
+turns the front wheels against a spring. Time is an argument.
 """
 
 from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
+
+from picar.layouts import LAYOUTS, Layout
 
 TOP_SPEED_M_S = 0.8
 TRACK_M = 0.13  # between the wheels
+WHEELBASE_M = 0.14  # of a car with steering
+LOCK = math.radians(28)  # of its front wheels at full power
 DEAD_ZONE = 0.2  # duty below which a motor only hums; measured kits: 0.12 to 0.24
 LAG_S = 0.12  # time constant under power
 COAST_LAG_S = 0.2
@@ -29,11 +34,11 @@ WALLS = (
     (-1.9, 0.9, -1.0, 1.1),
 )
 REACH_M = 0.14  # from the middle of the car to its bumper
-MISMATCH_SEED = 7  # makes the right motor a little weaker, as in every box of parts
+MISMATCH_SEED = 7  # makes all motors but the first a little weaker, as in every box of parts
 
 
 class _Motor:
-    """One side: wheel speed in m/s, with a first-order lag to the speed of its power."""
+    """One motor: wheel speed in m/s, with a first-order lag to the speed of its power."""
 
     __slots__ = ("_strength", "braking", "power", "speed")
 
@@ -53,27 +58,30 @@ class _Motor:
 class SimCar:
     """The car: `power` changes the supply of the motors, `advance` lets time pass, `pose` is its place."""
 
-    def __init__(self, seed: int = MISMATCH_SEED) -> None:
+    def __init__(self, layout: Layout = LAYOUTS["sides"], seed: int = MISMATCH_SEED) -> None:
         rng = random.Random(seed)  # noqa: S311 - a weak motor is no secret
-        self._left, self._right = _Motor(1.0), _Motor(rng.uniform(0.92, 0.99))
+        count = len(layout.motors)
+        self._steers = layout.steers
+        self._motors = [_Motor(rng.uniform(0.92, 0.99) if place else 1.0) for place in range(count)]
+        self._first, self._second = self._motors[: count // 2], self._motors[count // 2 :]
         self._x = self._y = self._heading = 0.0
         self._now: float | None = None
 
     @property
     def moving(self) -> bool:
         """Whether a wheel turns, or is about to."""
-        return any(m.speed or abs(m.power) > DEAD_ZONE for m in (self._left, self._right))
+        return any(m.speed or abs(m.power) > DEAD_ZONE for m in self._motors)
 
     @property
     def pose(self) -> tuple[float, float, float]:
         """Position in m and heading in rad counter-clockwise, from where it started."""
         return round(self._x, 4), round(self._y, 4), round(self._heading, 4)
 
-    def power(self, left: tuple[float, float], right: tuple[float, float], now: float) -> None:
-        """Set each side's (power in [-1, 1], braking in [0, 1]) from `now` on."""
+    def power(self, supplies: Sequence[tuple[float, float]], now: float) -> None:
+        """Set each motor's (power in [-1, 1], braking in [0, 1]) from `now` on."""
         self.advance(now)
-        self._left.power, self._left.braking = left
-        self._right.power, self._right.braking = right
+        for motor, (power, braking) in zip(self._motors, supplies, strict=True):
+            motor.power, motor.braking = power, braking
 
     def advance(self, now: float) -> None:
         """Move until `now`, in seconds."""
@@ -84,10 +92,9 @@ class SimCar:
             elapsed -= STEP_S
 
     def _step(self, dt: float) -> None:
-        self._left.step(dt)
-        self._right.step(dt)
-        speed = (self._left.speed + self._right.speed) / 2
-        turn = (self._right.speed - self._left.speed) / TRACK_M
+        for motor in self._motors:
+            motor.step(dt)
+        speed, turn = self._motion()
         before, after = self._heading, self._heading + turn * dt
         if abs(turn) < 1e-9:
             self._x += speed * dt * math.cos(before)
@@ -98,6 +105,13 @@ class SimCar:
         self._heading = after
         for wall in WALLS:
             self._bump(*wall)
+
+    def _motion(self) -> tuple[float, float]:
+        """Return the speed in m/s, and the turn in rad/s."""
+        first, second = (sum(m.speed for m in motors) / len(motors) for motors in (self._first, self._second))
+        if self._steers:
+            return first, -first * math.tan(second / TOP_SPEED_M_S * LOCK) / WHEELBASE_M
+        return (first + second) / 2, (second - first) / TRACK_M
 
     def _bump(self, left: float, bottom: float, right: float, top: float) -> None:
         """Push the car out of a wall: it slides along, and its wheels slip."""

@@ -12,19 +12,21 @@ import pytest
 
 from picar.calibration.store import Overlay
 from picar.calibration.values import Calibration
+from picar.config import Config
 from picar.configfile import load
 from picar.errors import ConfigError
 from picar.raspberrypi import raspberry_pi_model
+from tests.support.calibrations import changed, two_sides
 from tests.support.client import Client
 from tests.support.household import Household
 from tests.support.product import Product
 from tests.support.waiting import until
 
-FOUND = Calibration(
+FOUND = two_sides(
     swap=True, left_invert=True, right_invert=False, left_trim=0.9, right_trim=1.0, min_duty=0.4
 )
 CONFIG = "[drive]\naccel = 20.0\ndecel = 50.0\n[left]\ntrim = 0.8\n[motors]\nmin_duty = 0.3\n"
-CONFIGURED = Calibration(False, False, False, 0.8, 1.0, 0.3)
+CONFIGURED = two_sides(False, False, False, 0.8, 1.0, 0.3)
 DOOR = "/api/v1/calibration"
 REAL = {"PICAR_MOTORS__BACKEND": "mock"}  # as `serve --pins mock`; else this machine has a simulated car
 
@@ -38,14 +40,14 @@ async def house() -> AsyncIterator[Household]:
 
 
 async def calibrate(phone: Client, calibration: Calibration = FOUND) -> None:
-    await phone.ask("calibrate", **calibration._asdict())
+    await phone.ask("calibrate", **calibration.values)
 
 
 async def told(house: Household) -> tuple[Calibration, str]:
     """Return the calibration in force, and where it came from."""
     found = (await house.ask("GET", DOOR)).json
-    assert Calibration(**found["configured"]) == CONFIGURED
-    return Calibration(**found["calibration"]), found["origin"]
+    assert two_sides(**found["configured"]) == CONFIGURED
+    return two_sides(**found["calibration"]), found["origin"]
 
 
 async def until_told(house: Household, calibration: Calibration, origin: str) -> None:
@@ -96,7 +98,7 @@ async def test_what_is_exported_is_a_configuration_that_says_the_same(house: Hou
     text = (await house.ask("GET", DOOR)).json["toml"]
     assert tomllib.loads(text) == tomllib.loads((house.state / "calibration-mock.toml").read_text())
     async with Household(pairing="off", config=text) as other:
-        assert (await other.ask("GET", DOOR)).json["calibration"] == FOUND._asdict()
+        assert (await other.ask("GET", DOOR)).json["calibration"] == FOUND.values
 
 
 async def test_check_config_shows_what_comes_from_the_page(house: Household) -> None:
@@ -127,7 +129,7 @@ async def test_only_the_driver_calibrates_and_only_a_fresh_word_counts(house: Ho
         await other.until_error("not_driver")
         await other.ask("uncalibrate")
         await until(lambda: other.codes == ["not_driver"] * 2, "two refusals")
-        await phone.send(type="calibrate", tick=0, **FOUND._asdict())
+        await phone.send(type="calibrate", tick=0, **FOUND.values)
         await phone.until_error("stale")
         await phone.send(type="uncalibrate", tick=0)
         await until(lambda: phone.codes == ["stale"] * 2, "two refusals")
@@ -177,16 +179,16 @@ async def test_a_calibration_that_cannot_be_saved_counts_and_says_so(house: Hous
 
 
 DAMAGED = {
-    "half": FOUND.toml()[:-5],
+    "half": FOUND.toml(Config())[:-5],
     "one section": "[left]\ninvert = true\n",
-    "out of range": FOUND.toml().replace("trim = 0.9", "trim = 0.1"),
-    "a number for a switch": FOUND.toml().replace("swap = true", "swap = 1"),
+    "out of range": FOUND.toml(Config()).replace("trim = 0.9", "trim = 0.1"),
+    "a number for a switch": FOUND.toml(Config()).replace("swap = true", "swap = 1"),
     "a value for a section": "left = 1\n",
     "no TOML": "\x00\ufffd",
     "nesting": "a = " + "[" * 100_000,
-    "a key of many parts": FOUND.toml() + "[x]\n" + ".".join("a" * 1000) + " = 1\n",
-    "a key of very many parts": FOUND.toml() + "[x]\n" + ".".join("a" * 120_000) + " = 1\n",
-    "a long number": FOUND.toml() + "[x]\na = " + "1" * 5000,
+    "a key of many parts": FOUND.toml(Config()) + "[x]\n" + ".".join("a" * 1000) + " = 1\n",
+    "a key of very many parts": FOUND.toml(Config()) + "[x]\n" + ".".join("a" * 120_000) + " = 1\n",
+    "a long number": FOUND.toml(Config()) + "[x]\na = " + "1" * 5000,
 }
 
 
@@ -228,21 +230,21 @@ async def test_a_car_starts_with_a_damaged_calibration_and_says_what_it_follows(
 
 def test_keys_of_another_version_change_nothing_and_are_kept(tmp_path: Path) -> None:
     overlay = Overlay(tmp_path, "lgpio")
-    text = "version = 2\nday = 1979-05-27\n" + FOUND.toml()
+    text = "version = 2\nday = 1979-05-27\n" + FOUND.toml(Config())
     text = text.replace("[left]", '[left]\n"a b" = [1, 2]\ncurve.a = 0.5\ncurve.b.c = "x"') + "[sensor]\n"
     overlay.path.write_text(text)
     assert overlay.read() == FOUND
     overlay.keep(CONFIGURED)
     assert overlay.read() == CONFIGURED
     expected = tomllib.loads(text)
-    for section, table in tomllib.loads(CONFIGURED.toml()).items():
+    for section, table in tomllib.loads(CONFIGURED.toml(Config())).items():
         expected[section] |= table
     assert tomllib.loads(overlay.path.read_text()) == expected
 
 
 def test_what_is_too_odd_to_be_written_again_does_not_spoil_the_calibration(tmp_path: Path) -> None:
     overlay = Overlay(tmp_path, "lgpio")
-    overlay.path.write_text(FOUND.toml() + "[[step]]\nn = 1\n[[step]]\nn = 2\n")
+    overlay.path.write_text(FOUND.toml(Config()) + "[[step]]\nn = 1\n[[step]]\nn = 2\n")
     assert overlay.read() == FOUND
     overlay.keep(CONFIGURED)
     assert overlay.read() == CONFIGURED
@@ -251,7 +253,7 @@ def test_what_is_too_odd_to_be_written_again_does_not_spoil_the_calibration(tmp_
 def test_keys_that_would_make_the_file_too_large_do_not_spoil_the_calibration(tmp_path: Path) -> None:
     overlay = Overlay(tmp_path, "lgpio")
     overlay.path.write_text(
-        f"{FOUND.toml()}[x.{'k' * 50_000}]\n" + "".join(f"a{n} = 1\n" for n in range(10_000))
+        f"{FOUND.toml(Config())}[x.{'k' * 50_000}]\n" + "".join(f"a{n} = 1\n" for n in range(10_000))
     )
     assert overlay.read() == FOUND
     overlay.keep(CONFIGURED)
@@ -335,13 +337,13 @@ async def test_the_wiring_page_shows_the_calibrated_sides(house: Household) -> N
 
 
 async def test_under_the_owner_s_cap_a_car_is_tuned_slower_and_not_faster(house: Household) -> None:
-    slower = CONFIGURED._replace(min_duty=0.2, right_trim=0.9)
+    slower = changed(CONFIGURED, min_duty=0.2, right_trim=0.9)
     async with house.client({}) as phone:
         await phone.take()
         capped = await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.4})
         assert capped.status == 200
-        stronger = CONFIGURED._replace(swap=True, min_duty=0.31)
-        for n, faster in enumerate((stronger, CONFIGURED._replace(left_trim=0.81))):
+        stronger = changed(CONFIGURED, swap=True, min_duty=0.31)
+        for n, faster in enumerate((stronger, changed(CONFIGURED, left_trim=0.81))):
             await calibrate(phone, faster)
             await until(lambda n=n: len(phone.errors) > n, "a refusal")  # type: ignore[misc]
             assert phone.errors[n].code == "bad_value"
@@ -362,7 +364,7 @@ async def test_what_is_kept_already_is_not_written_again(house: Household) -> No
         await until_told(house, FOUND, "page")
         written = file.stat()
         await calibrate(phone)
-        other = FOUND._replace(min_duty=0.35)
+        other = changed(FOUND, min_duty=0.35)
         await phone.hears(4)
         assert file.stat() == written
         await calibrate(phone, other)

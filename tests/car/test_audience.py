@@ -81,7 +81,7 @@ class Stage:
     def _build(self, tick: int, now: float) -> CarState:
         self.built += 1
         return CarState(
-            tick=tick, state="armed", driver="c1", wanted=Sticks(0.0, 0.0), applied=(0.0, 0.0), target=(0.0, 0.0), speed_limit=1.0,
+            tick=tick, state="armed", driver="c1", wanted=Sticks(0.0, 0.0), speeds=("left", "right"), applied=(0.0, 0.0), target=(0.0, 0.0), speed_limit=1.0,
             speed_cap=1.0, age_s=None, stale=0, reason=None, turn=None, requests=[], requests_total=0, names={}, clients=len(self.audience), pose=None, host={},
         )  # fmt: skip
 

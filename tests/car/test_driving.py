@@ -33,7 +33,14 @@ async def test_a_driver_drives_and_lets_go(car: Product) -> None:
 async def test_the_first_messages_say_all_a_client_needs(car: Product) -> None:
     async with Client(car.url) as phone:
         assert phone.hello["protocol"] == 1
-        told = {"name": "picar", "backend": "mock", "version": "0.1.0", "camera": {"source": "sim"}}
+        board = {"kind": "l298n", "steers": False, "motors": ["left", "right"], "rolls_at_rest": True}
+        told = {
+            "name": "picar",
+            "backend": "mock",
+            "version": "0.1.0",
+            "board": board,
+            "camera": {"source": "sim"},
+        }
         assert phone.hello["car"] == told
         assert phone.hello["command_timeout_s"] == 0.5
         assert phone.hello["tick_s"] == 0.05

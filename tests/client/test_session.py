@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picar.calibration.values import Calibration
 from picar.client.session import Refusal, Session
 from picar.core import protocol
 from picar.core.protocol import Hello
 from picar.core.shaping import Jog, Sticks, Tank
+from tests.support.calibrations import two_sides
 
 TICK = 2914067533
-CALIBRATION = Calibration(True, False, False, 1.0, 0.9, 0.25)
+CALIBRATION = two_sides(True, False, False, 1.0, 0.9, 0.25)
 HELLO = protocol.hello(Hello("c1", {"name": "picar"}, 0.5, 0.05, {"max_speed": 1.0}))
 
 
@@ -49,7 +49,7 @@ def session() -> Session:
         (Session.stop, protocol.Stop()),
         (Session.reset, protocol.Reset(TICK)),
         (lambda s: s.limit(0.6), protocol.Limit(0.6, TICK)),
-        (lambda s: s.calibrate(**CALIBRATION._asdict()), protocol.Calibrate(CALIBRATION, TICK)),
+        (lambda s: s.calibrate(**CALIBRATION.values), protocol.Calibrate(CALIBRATION, TICK)),
         (Session.uncalibrate, protocol.Calibrate(None, TICK)),
     ],
 )

@@ -37,7 +37,9 @@ class OneCap(Drive):
     def _target(self) -> Wheels:
         limits = self._limits
         if isinstance(self._wanted, Jog):
-            return jog_duties(self._wanted, self._forward_cap * limits.max_speed, self._min_duty)
+            return jog_duties(
+                self._wanted, self._layout, self._forward_cap * limits.max_speed, self._min_duty
+            )
         most = min(self._speed_limit, self._forward_cap) * limits.max_speed
         return wheel_speeds(self._wanted, limits.deadband, limits.expo, most)
 
@@ -47,9 +49,9 @@ class OneCap(Drive):
 
     def output(self, now: float) -> Output:
         if self.state is State.ARMED:
-            raw = self._raw and any(self.applied)
+            jog = self._jogged if any(self.applied) else ""
             cap = self._forward_cap * self._limits.max_speed if self._forward_cap < 1.0 else 1.0
-            return Output(self._left.speed, self._right.speed, raw=raw, cap=cap)
+            return Output(self._left.speed, self._right.speed, jog=jog, cap=cap)
         return BRAKE if self.state is State.STOPPED and now < self._until else COAST
 
 
@@ -126,7 +128,7 @@ def test_no_wheel_speeds_up_past_the_cap_of_the_direction_in_which_the_car_moves
         if (output.left, output.right) != (0.0, 0.0):
             assert output.cap == (cap * limits.max_speed if cap < 1.0 else 1.0)
         for wheel, (was, speed) in enumerate(zip(before, drive.applied, strict=True)):
-            if not output.raw:  # a jog's duty cycles are no speeds; the board bounds them by `cap`
+            if not output.jog:  # a jog's duty cycles are no speeds; the board bounds them by `cap`
                 # The first tick of a wheel whose partner still rests: `Output.cap` holds it down.
                 assert abs(speed) <= max(abs(was), cap * limits.max_speed, limits.accel * TICK_S)
             before[wheel] = speed

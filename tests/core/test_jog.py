@@ -25,14 +25,14 @@ def test_a_jog_reaches_one_motor_as_it_is_by_way_of_the_ramp() -> None:
     first = drive.output(NOW + TICK_S)
     assert 0.0 < first.left <= LIMITS.accel * TICK_S + 1e-9
     now = roll(drive, LEFT, NOW + TICK_S, 0.4)
-    assert drive.output(now) == Output(0.3, 0.0, raw=True)
+    assert drive.output(now) == Output(0.3, 0.0, jog="left")
     assert drive.applied == (0.3, 0.0)
     assert drive.wanted == Sticks(0.15, 0.15)
 
 
 def test_backwards_is_negative() -> None:
     drive, now = jogging(RIGHT_BACK)
-    assert drive.output(now) == Output(0.0, -0.3, raw=True)
+    assert drive.output(now) == Output(0.0, -0.3, jog="right")
 
 
 @pytest.mark.parametrize("duty", [0.01, -0.01, 0.05])
@@ -109,7 +109,7 @@ def test_a_jog_that_ends_with_sticks_at_rest_runs_down_as_a_jog() -> None:
     drive.command(NEUTRAL, now + TICK_S + 0.5, now + TICK_S)
     output = drive.output(now + TICK_S)
     assert 0.0 < output.left < 0.3
-    assert output.raw
+    assert output.jog
     now = roll(drive, NEUTRAL, now + TICK_S, 0.2)
     assert drive.output(now) == COAST
 

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from picar.calibration.values import Calibration
 from picar.core import protocol
 from picar.core.arbiter import TURNS_S
 from picar.core.protocol import (
@@ -31,6 +30,7 @@ from picar.core.protocol import (
     parse,
 )
 from picar.core.shaping import Jog, Sticks, Tank
+from tests.support.calibrations import two_sides
 
 DRIVE = {"type": "drive", "seq": 7, "tick": 412, "throttle": 0.5, "steering": -0.2}
 TANK = {"type": "tank", "seq": 8, "tick": 413, "left": 0.4, "right": 0.4}
@@ -48,7 +48,7 @@ GOOD: list[tuple[dict[str, Any], Message]] = [
     (DRIVE, Drive(7, 412, Sticks(0.5, -0.2))),
     (TANK, Drive(8, 413, Tank(0.4, 0.4))),
     (JOG, Drive(9, 414, Jog("left", 0.2))),
-    (CALIBRATE, Calibrate(Calibration(True, False, True, 0.9, 1.0, 0.3), 415)),
+    (CALIBRATE, Calibrate(two_sides(True, False, True, 0.9, 1.0, 0.3), 415)),
     ({"type": "uncalibrate", "tick": 416}, Calibrate(None, 416)),
     ({"type": "take", "tick": 412}, Take(412)),
     ({"type": "release"}, Release()),

@@ -49,6 +49,7 @@ def car_state(**changes: Any) -> CarState:
         "state": "armed",
         "driver": "c1",
         "wanted": Sticks(0.5, -0.2),
+        "speeds": ("left", "right"),
         "applied": (0.41, 0.55),
         "target": (0.6, 0.75),
         "speed_limit": 0.6,

@@ -9,11 +9,15 @@ from typing import Any, get_origin
 import pytest
 
 from picar.config import SECTIONS, Config
-from picar.configfile import load
+from picar.configfile import load, sections_of
 from picar.errors import ConfigError
 from picar.options import EnablePin, Option, options_of
 
-OPTIONS = [(section, option) for section, cls in SECTIONS.items() for option in options_of(cls).values()]
+OPTIONS = [
+    (section, option)
+    for section in sections_of(Config())
+    for option in options_of(SECTIONS[section]).values()
+]
 NUMBERS = [(s, o) for s, o in OPTIONS if o.type in (int, float) and o.unit != "BCM"]
 PINS = [(s, o) for s, o in OPTIONS if o.unit == "BCM"]
 PLAIN_PINS = [(s, o) for s, o in PINS if o.type is int]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from picar.config import Config, L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import BRAKE, COAST, Output
-from picar.motor.boards.bridge import TwoMotors
-from picar.motor.boards.l298n import L298N
+from picar.motor.boards import Board
+from picar.motor.boards.bridge import Motors
 from picar.motor.pins.mock import MockPins
 
 ENABLED = L298NConfig()
@@ -66,18 +66,18 @@ def board(
     min_duty: float = 0.25,
     left: SideConfig | None = None,
     right: SideConfig | None = None,
-) -> TwoMotors:
+) -> Motors:
     """Claim the pins of a board, and forget that they were claimed."""
     motors = MotorsConfig(min_duty=min_duty)
     config = Config(l298n=wiring, motors=motors, left=left or SideConfig(), right=right or SideConfig())
-    made = L298N(config).claim(pins)
+    made = Board(config).claim(pins)
     pins.writes.clear()
     return made
 
 
-def wired(wiring: L298NConfig = ENABLED) -> L298N:
+def wired(wiring: L298NConfig = ENABLED) -> Board:
     """Return the board of a wiring, with no pin claimed."""
-    return L298N(Config(l298n=wiring))
+    return Board(Config(l298n=wiring))
 
 
 def names(wiring: L298NConfig) -> dict[int, str]:

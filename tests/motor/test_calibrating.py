@@ -14,10 +14,11 @@ from picar.motor import pipe
 from picar.motor.pins.mock import MockPins
 from tests.motor.boards import ENABLED, WIRINGS, board, written
 from tests.motor.rig import MotorProcess, wait_until
+from tests.support.calibrations import two_sides
 
 QUICK = Config(drive=DriveConfig(accel=20.0, decel=50.0))
-AS_BUILT = Calibration(False, False, False, 1.0, 1.0, 0.25)
-FOUND = Calibration(
+AS_BUILT = two_sides(False, False, False, 1.0, 1.0, 0.25)
+FOUND = two_sides(
     swap=True, left_invert=True, right_invert=False, left_trim=0.5, right_trim=1.0, min_duty=0.4
 )
 
@@ -33,8 +34,8 @@ def calibrate(motor: MotorProcess, calibration: Calibration = FOUND, life: float
 def test_a_raw_output_is_the_duty_cycle_without_trim_and_minimum(wiring: str) -> None:
     pins = MockPins()
     made = board(pins, WIRINGS[wiring])
-    made.calibrate(Calibration(False, False, False, 0.5, 0.5, 0.3))
-    made.apply(Output(0.1, 0.0, raw=True))
+    made.calibrate(two_sides(False, False, False, 0.5, 0.5, 0.3))
+    made.apply(Output(0.1, 0.0, jog="left"))
     assert pins.levels[12 if wiring in ("EN-PWM", "right jumper") else 23] == 0.1
 
 

@@ -14,6 +14,7 @@ from picar.core.drive import Reason
 from picar.core.shaping import Jog, Sticks, Tank, Wanted
 from picar.motor import pipe
 from picar.motor.pipe import MAX_BYTES, Order, Status
+from tests.support.calibrations import two_sides
 
 axis = st.floats(-1.0, 1.0)
 times = st.floats(0.0, 1e9)
@@ -41,10 +42,10 @@ def test_every_other_command_fits_too(n: int, seen_at: float, deadline: float, s
     assert json.loads(pipe.stop(n)) == ["stop", n]
     assert json.loads(pipe.reset(n, seen_at, deadline)) == ["reset", n, deadline, seen_at]
     assert json.loads(pipe.limit(n, speed, deadline)) == ["limit", n, deadline, speed]
-    calibration = Calibration(True, False, True, 1 / 3, 2 / 3, abs(speed))
+    calibration = two_sides(True, False, True, 1 / 3, 2 / 3, abs(speed))
     frame = pipe.calibrate(n, calibration, deadline)
     assert json.loads(frame)[:3] == ["calibrate", n, deadline]
-    assert Calibration(*json.loads(frame)[3:]) == calibration
+    assert Calibration.received(*json.loads(frame)[3:]) == calibration
     assert fits(frame)
     for reason in Reason:
         assert json.loads(pipe.release(n, reason)) == ["release", n, reason]

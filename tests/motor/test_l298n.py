@@ -9,7 +9,7 @@ import pytest
 
 from picar.config import Config, L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import BRAKE, COAST, Output
-from picar.motor.boards.l298n import L298N
+from picar.motor.boards import Board
 from picar.motor.pins.mock import MockPins
 from tests.motor.boards import (
     ENABLED,
@@ -162,7 +162,7 @@ def test_every_wire_is_claimed_once_as_what_it_is_and_low(wiring: L298NConfig) -
             return super().pwm(bcm, hz)
 
     pins = Claims()
-    L298N(Config(l298n=wiring, motors=MotorsConfig(pwm_hz=150))).claim(pins)
+    Board(Config(l298n=wiring, motors=MotorsConfig(pwm_hz=150))).claim(pins)
     claims = [(write.op, write.value) for write in pins.writes]
     assert claims == [("claim", 0)] * len(set(wiring.wired().values()))
     assert sorted(write.pin for write in pins.writes) == sorted(set(wiring.wired().values()))

@@ -126,4 +126,4 @@ def test_the_record_does_not_grow_for_ever(pins: MockPins) -> None:
 
 
 def test_the_backend_opens_whatever_the_wiring_is() -> None:
-    assert type(open_pins(wired().motors)) is MockPins
+    assert type(open_pins(wired())) is MockPins

@@ -113,8 +113,8 @@ def test_a_venv_that_does_not_see_apt_says_how(
 
 
 def test_a_backend_opens_its_pins() -> None:
-    assert type(pins.backend("mock")(wired().motors)) is MockPins
-    assert type(pins.backend("sim")(wired().motors)) is SimPins
+    assert type(pins.backend("mock")(wired())) is MockPins
+    assert type(pins.backend("sim")(wired())) is SimPins
 
 
 @pytest.mark.parametrize(

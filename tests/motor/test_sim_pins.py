@@ -29,7 +29,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.clock = Clock()
-        self.pins = SimPins(wired(self.wiring).motors, self.clock)
+        self.pins = SimPins(wired(self.wiring), self.clock)
         self.board = wired(self.wiring).claim(self.pins)
 
     def hold(self, output: Output, seconds: float) -> tuple[float, float, float]:
@@ -88,7 +88,7 @@ def test_a_brake_stops_sooner_than_coasting_and_a_jumpered_board_always_brakes()
 
 def test_a_swapped_wire_shows() -> None:
     clock = Clock()
-    pins = SimPins(wired(L298NConfig(in1=24, in2=23)).motors, clock)
+    pins = SimPins(wired(L298NConfig(in1=24, in2=23)), clock)
     wired(ENABLED).claim(pins).apply(Output(1.0, 1.0))
     clock.now = 0.5
     pins.car.advance(clock.now)
@@ -105,7 +105,7 @@ def test_closing_takes_the_power_away() -> None:
 
 
 def test_they_refuse_what_mock_pins_refuse() -> None:
-    pins = open_pins(wired().motors)
+    pins = open_pins(wired())
     pins.output(23)
     with pytest.raises(PinError, match="claimed already"):
         pins.output(23)

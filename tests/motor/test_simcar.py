@@ -32,7 +32,7 @@ def car(monkeypatch: pytest.MonkeyPatch) -> SimCar:
 
 def drive(car: SimCar, left: Side, right: Side, start: float, seconds: float) -> float:
     """Power the motors for a while, and return the time then."""
-    car.power(left, right, start)
+    car.power((left, right), start)
     now = start
     while now < start + seconds - 1e-9:
         now += 0.02
@@ -94,7 +94,7 @@ def test_steps_of_any_length_go_the_same_way(car: SimCar) -> None:
     other = SimCar()
     other.advance(0.0)
     for each in (car, other):
-        each.power((0.5, 0.0), (0.9, 0.0), 0.0)
+        each.power(((0.5, 0.0), (0.9, 0.0)), 0.0)
     for n in range(1, 201):
         car.advance(n * 0.01)
     other.advance(2.0)
@@ -103,7 +103,7 @@ def test_steps_of_any_length_go_the_same_way(car: SimCar) -> None:
 
 def test_without_power_it_rolls_out_and_rests(car: SimCar) -> None:
     now = drive(car, FULL, FULL, 0.0, 1.0)
-    car.power(OFF, OFF, now)
+    car.power((OFF, OFF), now)
     assert car.moving
     rolled_from = car.pose[0]
     now = drive(car, OFF, OFF, now, 3.0)
@@ -149,7 +149,7 @@ def test_more_duty_is_more_speed(car: SimCar) -> None:
 def test_a_car_out_of_the_box_pulls_to_the_right_and_each_seed_by_its_own_amount() -> None:
     headings = set()
     for seed in range(5):
-        car = SimCar(seed)
+        car = SimCar(seed=seed)
         car.advance(0.0)
         drive(car, FULL, FULL, 0.0, 1.0)
         assert -1.0 < car.pose[2] < 0.0

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picar.calibration.values import PLACES, Calibration, option_of
+from picar.calibration.values import Calibration, option_of
 from picar.config import Config, DriveConfig, L298NConfig
 from picar.core.drive import TICK_S
 from picar.core.shaping import JOG_DUTY, LEAST_SPEED, NEUTRAL, Jog, Sticks, Tank, Wanted
@@ -25,12 +25,13 @@ from picar.motor.loop import MotorLoop
 from picar.motor.pins.mock import MockPins
 from picar.motor.pipe import Order
 from tests.motor.boards import ENABLED, JUMPERED, LEFT_JUMPER
+from tests.support.calibrations import NAMES, changed, two_sides
 
 TIMEOUT_S = 0.5
 AHEAD = Sticks(1.0, 0.0)
 BY_DEFAULT = Calibration.of(Config())
-STRONG = BY_DEFAULT._replace(min_duty=0.8)
-WEAK = BY_DEFAULT._replace(min_duty=0.0, left_trim=0.5, right_trim=0.5)
+STRONG = changed(BY_DEFAULT, min_duty=0.8)
+WEAK = changed(BY_DEFAULT, min_duty=0.0, left_trim=0.5, right_trim=0.5)
 
 
 class Car:
@@ -224,8 +225,8 @@ def numbers(name: str) -> st.SearchStrategy[float]:
 
 
 calibrations = st.builds(
-    Calibration,
-    **{name: st.booleans() if option_of(name).type is bool else numbers(name) for name in PLACES},
+    two_sides,
+    **{name: st.booleans() if option_of(name).type is bool else numbers(name) for name in NAMES},
 )
 shares = st.sampled_from([LEAST_SPEED, 0.1, 1.0]) | st.floats(LEAST_SPEED, 1.0)
 axes = st.sampled_from([0.0, 1.0, -1.0]) | st.floats(-1.0, 1.0)

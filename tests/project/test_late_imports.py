@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import picar.web
-from picar.calibration.values import PLACES
+from tests.support.calibrations import NAMES
 from tests.support.client import Client
 from tests.support.household import Household
 from tests.support.waiting import until
@@ -74,7 +74,7 @@ async def test_a_server_that_runs_imports_nothing_whatever_is_asked_of_it() -> N
             await phone.ask("limit", speed=0.5)
             for inverted in (True, False):
                 values = {"left_invert": inverted, "right_invert": inverted, **CALIBRATION}
-                assert values.keys() == PLACES.keys()
+                assert values.keys() == set(NAMES)
                 await phone.ask("calibrate", **values)
                 words = f"left_invert={inverted}"
                 await until(functools.partial(holds, car, words), "the calibration")

@@ -56,7 +56,7 @@ class RememberedHeader:
 
     def open(self) -> Pins:
         """Open the backend."""
-        opened = pins.backend(self.name)(board_of(Config()).motors)
+        opened = pins.backend(self.name)(board_of(Config()))
         assert isinstance(opened, MockPins)
         self.pins = opened
         return opened
@@ -93,7 +93,7 @@ class FakeHeader:
 
     def open(self) -> Pins:
         """Open the backend."""
-        return pins.backend(self.name)(board_of(Config()).motors)
+        return pins.backend(self.name)(board_of(Config()))
 
     def level(self, bcm: int) -> int:
         """Return whether the line is high."""
@@ -107,7 +107,7 @@ class FakeHeader:
         """Start another process that has `pins`, this backend opened."""
         head = (
             "from picar.config import Config; from picar.motor.boards import board_of; from picar.motor.pins import backend\n"
-            f"pins = backend({self.name!r})(board_of(Config()).motors)\n"
+            f"pins = backend({self.name!r})(board_of(Config()))\n"
         )
         return subprocess.Popen(
             [sys.executable, "-c", head + code],
@@ -128,7 +128,7 @@ class PiHeader:
 
     def open(self) -> Pins:
         """Open the backend."""
-        return pins.backend(self.name)(board_of(Config()).motors)
+        return pins.backend(self.name)(board_of(Config()))
 
     def level(self, bcm: int) -> int:
         """Return whether the pin is high in any of some looks."""

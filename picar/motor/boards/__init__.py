@@ -1,26 +1,26 @@
-"""Motor boards: the seam between a board and the rest of the program, and the list of the boards.
+"""The motor board of a car: the seam between its wires and the rest of the program.
 
-A board is one file here and one line in `BOARDS`. Its file has the terminals, the truth table and the order of the
-writes. The motor process claims the pins through it; emergency, doctor and simulator use it without a claimed pin.
+`kinds.py` has a table for each kind of board, `bridge.py` writes the pins. Emergency, doctor and simulator use a `Board`
+without a claimed pin.
 """
 
 from __future__ import annotations
 
 import functools
-import importlib
-from abc import ABC, abstractmethod
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from picar.calibration.values import Calibration
+from picar.layouts import Layout
+from picar.motor.boards.bridge import Channel, Line, Motors
+from picar.motor.boards.kinds import BRAKE, COAST, FORWARD, KINDS, REVERSE, Kind
+from picar.wires import Motor, wires_of
+
 if TYPE_CHECKING:
-    from picar.calibration.values import Calibration
     from picar.config import Config
     from picar.core.drive import Output
-    from picar.motor.pins import Pins, Supply
-
-BOARDS = {  # name: module and class
-    "l298n": "picar.motor.boards.l298n.L298N",
-}
+    from picar.motor.pins import Pin, Pins, Supply
 
 
 class Bridge(Protocol):
@@ -39,7 +39,7 @@ class Bridge(Protocol):
         """Bring the board to rest and close the backend."""
 
 
-class Board(ABC):
+class Board:
     """A board and its wires. Creating it claims no pin.
 
     Args:
@@ -47,40 +47,91 @@ class Board(ABC):
     """
 
     def __init__(self, config: Config) -> None:
-        self.config = config
+        self.config, self.wires = config, wires_of(config)
 
-    @abstractmethod
-    def terminals(self) -> dict[str, int]:
-        """Return the BCM number of each terminal that has a wire, in the order in which they must go low."""
+    @property
+    def layout(self) -> Layout:
+        """The motors of the car."""
+        return self.wires.layout
 
-    @abstractmethod
-    def claim(self, pins: Pins, configured: Calibration | None = None) -> Bridge:
+    @property
+    def rolls_at_rest(self) -> bool:
+        """Whether every motor turns freely while all pins are low; otherwise one is braked."""
+        return self.wires.standby is not None or all(
+            self._kind_of(motor).rest == COAST for motor in self.wires.motors
+        )
+
+    def claim(self, pins: Pins, configured: Calibration | None = None) -> Motors:
         """Claim the pins, low.
 
         Args:
             pins: the backend.
             configured: the calibration that limits a speed cap; by default the one in force.
         """
+        wires, claimed = self.wires, list[tuple[Motor, Channel]]()
+        channels = []
+        for motor in wires.motors:
+            shared = [channel for twin, channel in claimed if wires.are_twins(twin, motor)]
+            channel = shared[0] if shared else self._claim(pins, motor)
+            claimed.append((motor, channel))
+            channels.append(channel)
+        standby = [Line(pins.output(wires.standby.bcm))] if wires.standby else []
+        return Motors(pins, wires.layout, channels, Calibration.of(self.config), configured, standby)
 
-    @abstractmethod
-    def motors(self, levels: Mapping[int, float]) -> tuple[Supply, Supply]:
-        """Return the supply of the left and of the right motor at these levels, by BCM number; a missing one is low."""
+    def supplies(self, levels: Mapping[int, float]) -> tuple[Supply, ...]:
+        """Return the supply of each motor, in the order of the layout, at these levels by BCM number; a missing one is low."""
+        wires = self.wires
+        enabled = levels.get(wires.standby.bcm, 0.0) if wires.standby else 1.0
+        return tuple(self._supply(motor, levels, enabled) for motor in wires.motors)
 
     def rest(self, pins: Pins) -> Sequence[Callable[[], object]]:
         """Return the steps that bring the board to rest in an emergency, most important first.
 
-        A step may be repeated after `PinsBusy`. By default each terminal is claimed as a plain output and written low:
-        a plain output, because a pulse-width thread that was killed may have left its pin high, and a new one would
-        pulse it; an explicit write, because claiming does not write on every library.
+        A step may be repeated after `PinsBusy`. Each terminal is claimed as a plain output and written low: a plain output,
+        because a pulse-width thread that was killed may have left its pin high, and a new one would pulse it; an explicit
+        write, because claiming does not write on every library.
         """
-        return [functools.partial(_write_low, pins, bcm) for bcm in dict.fromkeys(self.terminals().values())]
+        numbers = dict.fromkeys(terminal.bcm for terminal in self.wires.terminals)
+        return [functools.partial(_write_low, pins, bcm) for bcm in numbers]
+
+    def _kind_of(self, motor: Motor) -> Kind:
+        kind = KINDS[self.wires.kind]
+        return kind if "pwm" in motor.terminals or "pwm" not in kind.terminals else kind.jumpered
+
+    def _claim(self, pins: Pins, motor: Motor) -> Channel:
+        """Claim the pins of a motor: PWM where a row has a duty cycle."""
+        kind, hz = self._kind_of(motor), self.config.motors.pwm_hz
+
+        def claim(role: str, bcm: int) -> Pin:
+            column = kind.terminals.index(role)
+            return (
+                pins.pwm(bcm, hz) if "D" in kind.forward[column] + kind.reverse[column] else pins.output(bcm)
+            )
+
+        lines = {role: Line(claim(role, motor.terminals[role].bcm)) for role in kind.terminals}
+        return Channel(kind, lines)
+
+    def _supply(self, motor: Motor, levels: Mapping[int, float], enabled: float) -> Supply:
+        """Return the mean of what the motor does while the terminals with PWM are high and low in turn."""
+        kind = self._kind_of(motor)
+        values = [levels.get(motor.terminals[role].bcm, 0.0) for role in kind.terminals]
+        power = braked = 0.0
+        for low, high in _moments(values):
+            action = kind.action("".join("1" if value > low else "0" for value in values))
+            power += (high - low) * ((action == FORWARD) - (action == REVERSE))
+            braked += (high - low) * (action == BRAKE)
+        return enabled * power, enabled * braked
 
 
 def board_of(config: Config) -> Board:
     """Return the board of a configuration."""
-    module, _, name = BOARDS[config.board].rpartition(".")
-    made: Board = getattr(importlib.import_module(module), name)(config)
-    return made
+    return Board(config)
+
+
+def _moments(values: Sequence[float]) -> list[tuple[float, float]]:
+    """Return the parts of a period in which no level changes: a PWM pin is high until its share of the period is over."""
+    edges = sorted({0.0, 1.0, *values})
+    return list(itertools.pairwise(edges))
 
 
 def _write_low(pins: Pins, bcm: int) -> None:

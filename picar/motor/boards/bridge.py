@@ -1,28 +1,31 @@
-"""A bridge for two motors: the part of a board that does not depend on its truth table.
+"""The bridge of a car: it writes the pins of all its motors.
 
-A board brings one `Channel` for each motor. This file assigns them to the sides of the car and calculates the duty
-cycles.
+Each motor has a `Channel`, which writes the rows of the board's kind. This file also assigns the channels to the motors of the
+layout, and calculates the duty cycles.
 
 Laws:
-- The standby lines go high after the motors are set, and low before they are released.
+- The standby line goes high after the motors are set, and low before they are released.
+- A change of direction is: speed pin 0, then the inputs that go low, then those that go high, then the speed pin.
+- At rest every pin is low. While a motor turns, a motor at rest has the levels of its `coast` row.
 - A pin is written only when its value changes, except by `low`, which ignores the remembered values.
 - While a speed cap is in force, no motor gets a higher duty cycle than the configured calibration gives at that
-  speed, whichever calibration is in force.
+  speed, whichever calibration is in force. A steering motor has no speed cap.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from picar.calibration.values import Calibration
 from picar.core.shaping import duty_cycle
+from picar.layouts import Layout
 from picar.motor.pins import Pin, Pins
 from picar.motor.pins.checked import try_all
 
 if TYPE_CHECKING:
     from picar.core.drive import Output
+    from picar.motor.boards.kinds import Kind
 
 
 class Line:
@@ -46,32 +49,70 @@ class Line:
         self.value = value
 
 
-class Channel(ABC):
-    """The lines of one motor and their truth table. `enables` go low before `inputs`."""
+class Channel:
+    """The lines of one motor, by role, and the rows of its kind."""
 
-    def __init__(self, enables: Sequence[Line], inputs: Sequence[Line]) -> None:
-        self.enables, self.inputs = enables, inputs
+    def __init__(self, kind: Kind, lines: dict[str, Line]) -> None:
+        self.kind = kind
+        self.speed = [lines[role] for role in kind.terminals if role == "pwm"]
+        self.inputs = [lines[role] for role in kind.terminals if role != "pwm"]
 
-    @abstractmethod
     def turn(self, duty: float, forward: bool) -> None:
         """Drive the motor with a duty cycle in (0, 1]."""
+        self._write(self.kind.forward if forward else self.kind.reverse, duty)
 
-    @abstractmethod
     def brake(self) -> None:
-        """Short-circuit the motor, if the board can."""
+        """Short-circuit the motor."""
+        self._write(self.kind.brake)
 
     def coast(self) -> None:
-        """Release the motor: all its lines are low."""
-        for line in (*self.enables, *self.inputs):
+        """Release the motor while another one turns; on some boards that is a brake."""
+        self._write(self.kind.coast)
+
+    def rest(self) -> None:
+        """Make all lines low."""
+        for line in (*self.speed, *self.inputs):
             line.set(0)
 
+    def _write(self, row: str, duty: float = 0.0) -> None:
+        levels = [duty if level == "D" else int(level) for level in row]
+        speeds, inputs = levels[: len(self.speed)], levels[len(self.speed) :]
+        changes = [
+            (level, line) for line, level in zip(self.inputs, inputs, strict=True) if level != line.value
+        ]
+        if changes:
+            for line in self.speed:
+                line.set(0)
+            for level, line in sorted(changes, key=lambda change: change[0] > (change[1].value or 0.0)):
+                line.set(level)
+        for line, level in zip(self.speed, speeds, strict=True):
+            line.set(level)
 
-class TwoMotors:
-    """A `Bridge` made of two channels.
+
+class _Motor(NamedTuple):
+    """A motor with its channel and its calibration. `cap_trim` is the trim that limits a speed cap."""
+
+    name: str
+    speed_index: int  # of the speed that it follows
+    is_alone: bool  # no other motor follows this speed
+    channel: Channel
+    inverted: bool
+    trim: float
+    cap_trim: float
+
+    def speed(self, speeds: tuple[float, float], jog: str) -> float:
+        """Return the speed of this motor; `jog` names the only motor that turns, if it is not empty."""
+        return speeds[self.speed_index] if self.is_alone or jog in ("", self.name) else 0.0
+
+
+class Motors:
+    """The `Bridge` of all motors.
 
     Args:
         pins: the backend, to be closed at the end.
-        channels: of the left and the right motor; the other way round where the calibration has `swap`.
+        layout: of the car.
+        channels: one for each motor of the layout, in its order; where the calibration has `swap`, a motor has the channel of
+            its partner. Motors that share all their pins share a channel.
         calibration: the one in force.
         configured: the one that limits a speed cap.
         standby: lines for the whole board, high while a motor turns or brakes.
@@ -80,48 +121,61 @@ class TwoMotors:
     def __init__(
         self,
         pins: Pins,
-        channels: tuple[Channel, Channel],
+        layout: Layout,
+        channels: Sequence[Channel],
         calibration: Calibration,
         configured: Calibration | None = None,
         standby: Sequence[Line] = (),
     ) -> None:
-        self._pins, self._channels, self._standby = pins, channels, standby
+        self._pins, self._layout, self._channels, self._standby = pins, layout, channels, standby
         self._configured = configured or calibration
         self.calibrate(calibration)
 
     def apply(self, output: Output) -> None:
         """Write the pins that change with this output."""
-        rests = not (output.brake or output.left or output.right)
+        speeds = output.left, output.right
+        rests = not (output.brake or any(speeds))
         if rests:
             self._stand_by(0)
-        for (channel, inverted, trim), speed in zip(self._sides, (output.left, output.right), strict=True):
+        for motor in self._motors:
+            channel, speed = motor.channel, motor.speed(speeds, output.jog)
             if output.brake:
                 channel.brake()
             elif speed:
-                duty = abs(speed) if output.raw else duty_cycle(speed, trim, self._min_duty)
-                channel.turn(min(duty, self._most(channel, output.cap)), forward=(speed > 0.0) != inverted)
+                duty = abs(speed) if output.jog else duty_cycle(speed, motor.trim, self._min_duty)
+                duty = min(duty, self._most(motor, output.cap))
+                channel.turn(duty, forward=(speed > 0.0) != motor.inverted)
+            elif rests:
+                channel.rest()
             else:
                 channel.coast()
         if not rests:
             self._stand_by(1)
 
     def calibrate(self, calibration: Calibration) -> None:
-        """Follow another calibration. At rest only: every pin is low, so that no level changes its side."""
-        a, b = reversed(self._channels) if calibration.swap else self._channels
-        self._sides = (
-            (a, calibration.left_invert, calibration.left_trim),
-            (b, calibration.right_invert, calibration.right_trim),
-        )
+        """Follow another calibration. At rest only: every pin is low, so that no level changes its motor."""
+        self._motors: list[_Motor] = []
+        for name, inverted, trim in zip(
+            calibration.motors, calibration.inverts, calibration.trims, strict=True
+        ):
+            place = self._layout.motors.index(self._layout.partner_of(name) if calibration.swap else name)
+            channel, cap_trim = self._channels[place], self._configured.wired_trims[place]
+            if any(motor.channel is channel for motor in self._motors):
+                continue  # it shares its pins
+            index, is_alone = self._layout.speed_of(name), len(self._layout.motors) == 2
+            self._motors.append(_Motor(name, index, is_alone, channel, inverted, trim, cap_trim))
         self._min_duty = calibration.min_duty
 
     def low(self) -> None:
-        """Write every pin low: standby lines, enables, inputs; trust no remembered value.
+        """Write every pin low: standby lines, speeds, inputs; trust no remembered value.
 
         Raises:
             The first failure, after all pins were tried.
         """
-        a, b = (channel for channel, _, _ in self._sides)
-        try_all(lambda line: line.write(0), (*self._standby, *a.enables, *b.enables, *a.inputs, *b.inputs))
+        channels = list(dict.fromkeys(self._channels))
+        speeds = [line for channel in channels for line in channel.speed]
+        inputs = [line for channel in channels for line in channel.inputs]
+        try_all(lambda line: line.write(0), (*self._standby, *speeds, *inputs))
 
     def close(self) -> None:
         """Write every pin low and close the backend."""
@@ -134,9 +188,8 @@ class TwoMotors:
         for line in self._standby:
             line.set(level)
 
-    def _most(self, channel: Channel, cap: float) -> float:
-        """Return the highest duty cycle of this motor: the configuration's at the speed of the cap."""
-        if cap >= 1.0:
+    def _most(self, motor: _Motor, cap: float) -> float:
+        """Return the highest duty cycle of a motor: the configuration's at the speed of the cap."""
+        if cap >= 1.0 or (self._layout.steers and motor.speed_index == 1):
             return 1.0
-        trim = self._configured.motor_trims[self._channels.index(channel)]
-        return duty_cycle(cap, trim, self._configured.min_duty)
+        return duty_cycle(cap, motor.cap_trim, self._configured.min_duty)

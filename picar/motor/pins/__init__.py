@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Protocol, cast
 
 from picar.errors import BackendError
+from picar.layouts import Layout
 
 
 class Pin(Protocol):
@@ -41,7 +42,17 @@ class Pins(Protocol):
 Supply = tuple[float, float]  # of one motor: power in [-1, 1], and the share of the time that it is braked
 
 
-Circuit = Callable[[Mapping[int, float]], tuple[Supply, Supply]]  # level by BCM number; supply of both motors
+class Circuit(Protocol):
+    """The motor board behind the pins, and the motors behind the board."""
+
+    @property
+    def layout(self) -> Layout:
+        """The motors of the car."""
+
+    def supplies(self, levels: Mapping[int, float]) -> tuple[Supply, ...]:
+        """Return the supply of each motor of the layout, at these levels by BCM number."""
+
+
 Opener = Callable[[Circuit], Pins]
 
 REAL = ("lgpio", "rpigpio", "gpiozero")

@@ -25,12 +25,12 @@ class SimPins(MockPins):
     def __init__(self, circuit: Circuit, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)
         self._circuit = circuit
-        self.car = SimCar()
+        self.car = SimCar(circuit.layout)
 
     def record(self, bcm: int, op: str, value: float) -> None:
         """Change a pin's level, and with it the supply of the motors."""
         super().record(bcm, op, value)
-        self.car.power(*self._circuit(self.levels), self._clock())
+        self.car.power(self._circuit.supplies(self.levels), self._clock())
 
 
 def open_pins(circuit: Circuit) -> SimPins:

@@ -1,0 +1,178 @@
+"""The checks of the configured wires: each terminal has a pin, each pin one wire, and no pin is high at power-on.
+
+`configfile.py` calls them after each option was checked alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from picar.config import TERMINALS, Config, L298NConfig
+from picar.options import toml
+from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY, Motor, layout_of, wires_of
+
+UNNAMED = "[l298n] does not name all terminals"
+OF_THE_L298N = ("l298n", "left", "right")
+OF_BOARDS = ("board", "layout", "motor")
+
+
+class Given(Protocol):
+    """A given value and its origin."""
+
+    @property
+    def origin(self) -> str: ...  # noqa: D102 - a file, a variable or the command line
+    @property
+    def section(self) -> str: ...  # noqa: D102
+    @property
+    def key(self) -> str: ...  # noqa: D102
+
+
+def has_board(entries: Iterable[Given]) -> bool:
+    """Return whether the motors are described by `[board]`, `[layout]` and `[motor.*]`."""
+    return any(entry.section.split(".")[0] in OF_BOARDS for entry in entries)
+
+
+def problems(
+    config: Config, entries: Sequence[Given], accepted: Mapping[str, Mapping[str, Any]], *, checked: bool
+) -> Iterator[str]:
+    """Return the problems of the wires.
+
+    Args:
+        config: the configuration.
+        entries: the given values.
+        accepted: those without a problem of their own, by section.
+        checked: whether no value has a problem of its own.
+    """
+    if config.board is None:
+        yield from _pins_used_twice_by_l298n(config.l298n, entries, accepted["l298n"])
+    else:
+        yield from _misplaced(config, entries)
+        if checked:
+            yield from (f"{config.source}: {problem}" for problem in _problems_of_board(config))
+
+
+def warnings(config: Config, entries: Iterable[Given]) -> Iterator[str]:
+    """Return the warnings about a configuration without problems."""
+    if config.board is None:
+        named = {entry.key for entry in entries if entry.section == "l298n"}
+        yield from _unnamed_terminals(config.l298n, named)
+        terminals = [("l298n", *terminal) for terminal in config.l298n.wired().items()]
+    else:
+        terminals = [(t.section, t.key, t.bcm) for t in dict.fromkeys(wires_of(config).terminals)]
+    for section, key, number in terminals:
+        if warning := high_at_power_on(key, number):
+            yield f"[{section}] {warning}. Use one of GPIO 9 to 13 or 16 to 27."
+
+
+def high_at_power_on(terminal: str, number: int) -> str:
+    """Return a warning without full stop if this pin is not low at power-on, else an empty text.
+
+    Sources: BCM2835 ARM Peripherals p. 102; GPIO 14 and 15 are the serial port.
+    """
+    if number > 8 and number not in (14, 15):
+        return ""
+    why = "pulsed by the serial port" if number > 8 else "pulled up"
+    return f"{terminal} = {number}: this pin is {why} at power-on, so a motor may run before picar does"
+
+
+def _misplaced(config: Config, entries: Iterable[Given]) -> Iterator[str]:
+    """Yield the sections that do not belong to a car with `[board]` and this layout."""
+    layout = layout_of(config)
+    ours = {f"motor.{motor}" for motor in layout.motors}
+    for origin, section in dict.fromkeys((entry.origin, entry.section) for entry in entries):
+        if section == "l298n":
+            yield f"{origin}: [l298n] and [board] describe the same motors. Delete one of the two."
+        elif section in OF_THE_L298N:
+            yield f"{origin}: [{section}] belongs to [l298n]. With [board], write its options under [motor.{section}]."
+        elif section.startswith("motor.") and section not in ours:
+            kind = config.layout.kind
+            yield (
+                f"{origin}: [{section}] is no motor of the layout {kind}, which has {', '.join(layout.motors)}. "
+                "Delete the section, or change kind under [layout]."
+            )
+
+
+def _problems_of_board(config: Config) -> Iterator[str]:
+    board = config.board
+    assert board is not None
+    for motor in layout_of(config).motors:
+        yield from _problems_of_motor(board.kind, motor, getattr(config.motor, motor))
+    if board.standby != "none" and board.kind not in WITH_STANDBY:
+        yield f"[board] standby = {board.standby}: a {board.kind} has no standby line. Delete the option."
+    motors = wires_of(config).motors
+    if (
+        board.standby != "none"
+        and board.kind in ("l298n", "l293d")
+        and any("pwm" in m.terminals for m in motors)
+    ):
+        yield (
+            f"[board] standby = {board.standby}: the enables of a {board.kind} are either the speed or the standby line. "
+            'Delete the option; or, if this pin goes to all enables, set pwm = "jumper" for each motor.'
+        )
+    yield from _pins_used_twice(config)
+
+
+def _problems_of_motor(kind: str, motor: str, section: Any) -> Iterator[str]:
+    keys = KEYS[kind]
+    has = f"a {kind} has {', '.join(keys)} for each motor"
+    for key in ("pwm", "in1", "in2"):
+        value = getattr(section, key)
+        if key in keys and value == "none":
+            yield f"[motor.{motor}] {key} is missing: {has}. Add the pin of the wire."
+        elif key not in keys and value != "none":
+            yield f"[motor.{motor}] {key} = {toml(value)} has no use: {has}. Delete the option."
+        elif value == "jumper" and kind not in MAY_JUMPER:
+            yield f'[motor.{motor}] pwm = "jumper" is not possible: a {kind} needs this wire. Add its pin.'
+
+
+def _pins_used_twice(config: Config) -> Iterator[str]:
+    """Yield pins with two wires. Two motors that follow the same speed may share all their pins."""
+    wires = wires_of(config)
+    users: dict[int, list[str]] = {}
+    for terminal in [wires.standby] if wires.standby else []:
+        users.setdefault(terminal.bcm, []).append("[board] standby")
+    done: list[Motor] = []
+    for motor in wires.motors:
+        twin = next((one for one in done if wires.are_twins(one, motor)), None)
+        if twin is None:
+            done.append(motor)
+            for role, terminal in motor.terminals.items():
+                users.setdefault(terminal.bcm, []).append(f"[motor.{motor.name}] {role}")
+        elif getattr(config.motor, motor.name).invert != getattr(config.motor, twin.name).invert:
+            yield f"[motor.{motor.name}] and [motor.{twin.name}] share their pins and turn together. Give both the same invert."
+    for number, terminals in users.items():
+        if len(terminals) > 1:
+            hint = (
+                f' If it goes to all enables, set standby = {number} under [board] and pwm = "jumper" for each motor.'
+                if all(name.endswith("pwm") for name in terminals)
+                else ""
+            )
+            yield f"{' and '.join(terminals)} = {number}: one pin used twice. Give each wire its own.{hint}"
+
+
+def _pins_used_twice_by_l298n(
+    wiring: L298NConfig, entries: Sequence[Given], accepted: Mapping[str, Any]
+) -> list[str]:
+    given = {e.key for e in entries if e.section == "l298n"}
+    users: dict[int, list[str]] = {}
+    for terminal, number in wiring.wired().items():
+        if terminal in accepted or terminal not in given:  # a refused number has its own problem
+            users.setdefault(number, []).append(terminal)
+    problems = []
+    for number, terminals in users.items():
+        if len(terminals) > 1 and terminals != ["ena", "enb"]:
+            origins = {e.origin for e in entries if e.section == "l298n" and e.key in terminals}
+            both = " and ".join(f"{terminal} = {number}" for terminal in terminals)
+            problems.append(
+                f"{', '.join(sorted(origins))}: [l298n] {both}: one pin used twice. Give each wire its own."
+            )
+    return problems
+
+
+def _unnamed_terminals(wiring: L298NConfig, named: set[str]) -> Iterable[str]:
+    """Warn of default pins that complete a wiring with some given terminals."""
+    rest = {terminal: number for terminal, number in wiring.wired().items() if terminal not in named}
+    if rest and not named.isdisjoint(TERMINALS):
+        pins = ", ".join(f"{terminal} = {number}" for terminal, number in rest.items())
+        yield f"{UNNAMED}; picar drives the default pins of the others: {pins}. Name all six."

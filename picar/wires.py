@@ -1,0 +1,112 @@
+"""The motors of a configured car and the pins of their wires, whichever sections describe them.
+
+The motor process reads this file too, where the sections are plain objects.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from picar.layouts import LAYOUTS, Layout
+
+if TYPE_CHECKING:
+    from picar.config import Config
+
+KEYS = {  # the terminals of each motor that a board of this kind has
+    "l298n": ("pwm", "in1", "in2"),
+    "l293d": ("pwm", "in1", "in2"),
+    "tb6612": ("pwm", "in1", "in2"),
+    "drv8833": ("in1", "in2"),
+    "l9110s": ("in1", "in2"),
+    "bts7960": ("in1", "in2"),
+    "phase-enable": ("pwm", "in1"),
+}
+WITH_STANDBY = ("l298n", "l293d", "tb6612", "drv8833", "bts7960")
+MAY_JUMPER = ("l298n", "l293d", "tb6612")  # `pwm = "jumper"`: the board keeps EN or PWM high
+_L298N = {"left": ("ena", "in1", "in2"), "right": ("enb", "in3", "in4")}
+
+
+class Terminal(NamedTuple):
+    """A terminal of the board with a wire: its option, and the BCM number of its pin."""
+
+    section: str
+    key: str
+    bcm: int
+
+    def __str__(self) -> str:
+        return f"{self.section.removeprefix('motor.')}.{self.key}" if "." in self.section else self.key
+
+
+class Motor(NamedTuple):
+    """A motor: its name in the layout, and the terminals of its channel by role (pwm, in1, in2). A jumper has none."""
+
+    name: str
+    terminals: dict[str, Terminal]
+
+
+class Wires(NamedTuple):
+    """The board of a car. The motors are in the order of the layout, as wired: before `swap` exchanges them."""
+
+    kind: str
+    layout: Layout
+    swap: bool
+    standby: Terminal | None
+    motors: tuple[Motor, ...]
+
+    @property
+    def terminals(self) -> list[Terminal]:
+        """All terminals with a wire, in the order in which they go low: standby, speeds, inputs."""
+        of_motors = [item for motor in self.motors for item in motor.terminals.items()]
+        speeds = [terminal for role, terminal in of_motors if role == "pwm"]
+        inputs = [terminal for role, terminal in of_motors if role != "pwm"]
+        return [*([self.standby] if self.standby else []), *speeds, *inputs]
+
+    def are_twins(self, one: Motor, other: Motor) -> bool:
+        """Return whether two motors get the same signals: they follow the same speed, and their terminals share the pins."""
+        pins = ({role: terminal.bcm for role, terminal in motor.terminals.items()} for motor in (one, other))
+        return self.layout.speed_of(one.name) == self.layout.speed_of(other.name) and next(pins) == next(pins)
+
+
+def layout_of(config: Config) -> Layout:
+    """Return the layout of a car."""
+    return LAYOUTS[config.layout.kind if config.board else "sides"]
+
+
+def calibrated_section(config: Config, motor: str) -> str:
+    """Return the section with `invert` and `trim` of a motor."""
+    return f"motor.{motor}" if config.board else motor
+
+
+def wires_of(config: Config) -> Wires:
+    """Return the wires of a car."""
+    if config.board is None:
+        return _wires_of_l298n(config)
+    board, layout = config.board, layout_of(config)
+    motors = []
+    for name in layout.motors:
+        section = getattr(config.motor, name)
+        pins = {role: getattr(section, role) for role in KEYS[board.kind]}
+        motors.append(
+            Motor(
+                name,
+                {r: Terminal(f"motor.{name}", r, pin) for r, pin in pins.items() if isinstance(pin, int)},
+            )
+        )
+    standby = Terminal("board", "standby", board.standby) if isinstance(board.standby, int) else None
+    return Wires(board.kind, layout, board.swap, standby, tuple(motors))
+
+
+def _wires_of_l298n(config: Config) -> Wires:
+    """Return the wires of the section `[l298n]`. A pin on both ENA and ENB is the standby of the board."""
+    wiring = config.l298n
+    shares_enable = wiring.ena == wiring.enb != "jumper"
+    motors = []
+    for name, keys in _L298N.items():
+        terminals = {
+            role: Terminal("l298n", key, getattr(wiring, key))
+            for role, key in zip(KEYS["l298n"], keys, strict=True)
+            if getattr(wiring, key) != "jumper" and not (shares_enable and role == "pwm")
+        }
+        motors.append(Motor(name, terminals))
+    standby = Terminal("l298n", "ena", int(wiring.ena)) if shares_enable else None
+    return Wires("l298n", LAYOUTS["sides"], wiring.swap, standby, tuple(motors))
