@@ -227,4 +227,5 @@ def _known(word: str, known: Iterable[str]) -> str:
 
     names = list(known)
     near = difflib.get_close_matches(word, names, n=1)
-    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(names)}."
+    shown = dict.fromkeys("motor.NAME" if name.startswith("motor.") else name for name in names)
+    return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(shown)}."
