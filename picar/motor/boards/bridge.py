@@ -5,7 +5,10 @@ layout, and calculates the duty cycles.
 
 Laws:
 - The standby line goes high after the motors are set, and low before they are released.
-- A change of direction is: speed pin 0, then the inputs that go low, then those that go high, then the speed pin.
+- A change of direction is: speed pin 0, then the inputs that go low, then those that go high, then the speed pin. Of two inputs
+  that go the same way, the one that falls further or rises less is first: between the two writes the motor is driven in
+  no other direction than before or after them. (Where both inputs rise from rest or fall to rest, as for the brake of a
+  DRV8833 without a standby line, the motor is driven between the two writes.)
 - At rest every pin is low. While a motor turns, a motor at rest has the levels of its `coast` row.
 - A pin is written only when its value changes, except by `low`, which ignores the remembered values.
 - While a speed cap is in force, no motor gets a higher duty cycle than the configured calibration gives at that
@@ -14,6 +17,7 @@ Laws:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,6 +40,11 @@ class Line:
     def __init__(self, pin: Pin) -> None:
         self._pin = pin
         self.value: float | None = 0.0  # claimed low; None when a write failed
+
+    @property
+    def highest(self) -> float:
+        """The value, or 1 while it is not known."""
+        return 1.0 if self.value is None else self.value
 
     def set(self, value: float) -> None:
         """Write a value, unless it is the one written last."""
@@ -83,7 +92,7 @@ class Channel:
         if changes:
             for line in self.speed:
                 line.set(0)
-            for level, line in sorted(changes, key=lambda change: change[0] > (change[1].value or 0.0)):
+            for level, line in sorted(changes, key=lambda change: change[0] - change[1].highest):
                 line.set(level)
         for line, level in zip(self.speed, speeds, strict=True):
             line.set(level)
@@ -92,9 +101,8 @@ class Channel:
 class _Motor(NamedTuple):
     """A motor with its channel and its calibration. `cap_trim` is the trim that limits a speed cap."""
 
-    name: str
+    names: list[str]  # several where motors share their pins
     speed_index: int  # of the speed that it follows
-    is_alone: bool  # no other motor follows this speed
     channel: Channel
     inverted: bool
     trim: float
@@ -102,7 +110,7 @@ class _Motor(NamedTuple):
 
     def speed(self, speeds: tuple[float, float], jog: str) -> float:
         """Return the speed of this motor; `jog` names the only motor that turns, if it is not empty."""
-        return speeds[self.speed_index] if self.is_alone or jog in ("", self.name) else 0.0
+        return speeds[self.speed_index] if not jog or jog in self.names else 0.0
 
 
 class Motors:
@@ -154,17 +162,18 @@ class Motors:
 
     def calibrate(self, calibration: Calibration) -> None:
         """Follow another calibration. At rest only: every pin is low, so that no level changes its motor."""
-        self._motors: list[_Motor] = []
+        motors = dict[Channel, _Motor]()
         for name, inverted, trim in zip(
             calibration.motors, calibration.inverts, calibration.trims, strict=True
         ):
             place = self._layout.motors.index(self._layout.partner_of(name) if calibration.swap else name)
             channel, cap_trim = self._channels[place], self._configured.wired_trims[place]
-            if any(motor.channel is channel for motor in self._motors):
-                continue  # it shares its pins
-            index, is_alone = self._layout.speed_of(name), len(self._layout.motors) == 2
-            self._motors.append(_Motor(name, index, is_alone, channel, inverted, trim, cap_trim))
-        self._min_duty = calibration.min_duty
+            if channel in motors:
+                motors[channel].names.append(name)
+            else:
+                index = self._layout.speed_of(name)
+                motors[channel] = _Motor([name], index, channel, inverted, trim, cap_trim)
+        self._motors, self._min_duty = tuple(motors.values()), calibration.min_duty
 
     def low(self) -> None:
         """Write every pin low: standby lines, speeds, inputs; trust no remembered value.
@@ -191,5 +200,5 @@ class Motors:
     def _most(self, motor: _Motor, cap: float) -> float:
         """Return the highest duty cycle of a motor: the configuration's at the speed of the cap."""
         if cap >= 1.0 or (self._layout.steers and motor.speed_index == 1):
-            return 1.0
+            return math.inf  # the pins refuse a duty cycle above 1
         return duty_cycle(cap, motor.cap_trim, self._configured.min_duty)

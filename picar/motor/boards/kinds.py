@@ -4,9 +4,12 @@ A row is one character for each terminal of a motor: 0 and 1 are levels, D is a 
 is the data sheet's table: what the motor does at these levels. `forward`, `reverse`, `coast` and `brake` are what picar writes.
 A terminal with a D in one of its rows gets PWM; the others are plain outputs.
 
-Sources: ST L298 (table "Input vs Motor action"), TI L293D, Toshiba TB6612FNG ("H-SW Control Function"), TI DRV8833 (table 1)
-and DRV8835 (PHASE/ENABLE mode), ASIC L9110S, Infineon BTS7960 (table 5.1). `coast` of the L9110S and of a phase/enable board is
-a brake: these chips cannot release one motor.
+Sources: the data sheets of ST L298, TI L293D, Toshiba TB6612FNG ("H-SW Control Function"), TI DRV8833 and DRV8835
+(PHASE/ENABLE mode), ASIC L9110S, Infineon BTS7960. `coast` of the L9110S, the BTS7960 and of a phase/enable board is a brake:
+they cannot release one motor. Forward is the direction of IN1 or PH high; a motor that turns the other way is inverted.
+
+The TB6612's table has IN1 = IN2 = low with PWM high alone (stop: high impedance), and no row for 000. `coast` is therefore
+100. The level of 000 between two writes, and at rest without a standby line, drives no motor; picar counts it as released.
 
 Laws, which the conformance tests check for every row of this file:
 - With the duty cycle on, `forward` and `reverse` drive the motor; with it off they release or brake it.

@@ -1,0 +1,169 @@
+"""Every kind of board in every wiring and layout: the conformance checks, and any sequence of outputs, jogs and commands."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from picar.config import Config, DriveConfig
+from picar.core.drive import BRAKE, COAST, TICK_S, Drive, Output, State
+from picar.core.shaping import NEUTRAL, Jog, Sticks, Tank, Wanted
+from picar.motor.boards.kinds import KINDS
+from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY
+from tests.motor import chips
+from tests.motor.conformance import CHECKS, DRIVES, check_moments
+from tests.motor.kinds_rig import CARS, FORMS, Bench, Car
+
+PAUSE_S = 0.1
+TIMEOUT_S = 0.5
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("car", CARS, ids=str)
+def test_conformance(car: Car, check: str) -> None:
+    CHECKS[check](car)
+
+
+def test_every_kind_with_every_wiring_is_examined() -> None:
+    assert {*KINDS} == {*KEYS} == {*chips.CHIPS} == {form.kind for form in FORMS}
+    assert {form.kind for form in FORMS if form.standby} == {*WITH_STANDBY}
+    assert {form.kind for form in FORMS if form.jumper} == {*MAY_JUMPER}
+
+
+jog_duties = st.integers(-50, 50).map(lambda percent: percent / 100)
+speeds = st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5]) | st.floats(-1.0, 1.0)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[Car, Config, list[Output | None]]:
+    """Draw a car with a calibration, and what happens to it; None is `low`."""
+    car = draw(st.sampled_from(CARS))
+    section = "motor." if car.config.board else ""
+    config = car.config.having("board" if car.config.board else "l298n", swap=draw(st.booleans()))
+    invert = dict[str, bool]()
+    for name in car.layout.motors:
+        group = name.split("_")[-1] if "twins" in car.name else name  # twins turn together
+        invert.setdefault(group, draw(st.booleans()))
+        config = config.having(f"{section}{name}", invert=invert[group])
+    jogs = st.builds(
+        lambda name, duty: Output(
+            duty * (1 - car.layout.speed_of(name)), duty * car.layout.speed_of(name), jog=name
+        ),
+        st.sampled_from(car.layout.motors),
+        jog_duties,
+    )
+    some = (
+        st.none()
+        | st.just(BRAKE)
+        | st.just(COAST)
+        | st.tuples(speeds, speeds).map(lambda pair: Output(*pair))
+        | jogs
+    )
+    return car, config, draw(st.lists(some, max_size=12))
+
+
+@given(histories())
+@settings(max_examples=300)
+def test_after_any_history_each_motor_does_what_it_shall(
+    history: tuple[Car, Config, list[Output | None]],
+) -> None:
+    car, config, outputs = history
+    bench = Bench(car, config)
+    at_rest = True
+    for output in outputs:
+        if output is None:
+            bench.motors.low()
+            assert not any(bench.pins.levels.values())
+            at_rest = True
+            continue
+        moments = bench.apply(output)
+        for index, motor in enumerate(car.motors):
+            actions = moments[-1][index]
+            wanted = bench.expected(motor, output)
+            assert actions & DRIVES == wanted & DRIVES
+            assert actions <= wanted
+            stands_by = motor.standby is not None and (at_rest or not any(output[:3]))
+            check_moments(
+                [moment[index] for moment in moments],
+                passes_drive=motor.form.brakes_by_both_high and not stands_by,
+            )
+        at_rest = not any(output[:3])
+
+
+axes = st.sampled_from([0.0, 1.0, -1.0]) | st.floats(-1.0, 1.0)
+
+
+@st.composite
+def drives(draw: st.DrawFn) -> tuple[Car, list[tuple[Wanted | None, int]]]:
+    """Draw a car, and what its driver holds for how many ticks; None is a stop and a reset."""
+    car = draw(st.sampled_from(CARS))
+    jogs = st.builds(Jog, st.sampled_from(car.layout.motors), jog_duties)
+    wanted = st.none() | st.just(NEUTRAL) | st.builds(Sticks, axes, axes) | st.builds(Tank, axes, axes) | jogs
+    return car, draw(st.lists(st.tuples(wanted, st.integers(1, 12)), max_size=12))
+
+
+class Driven:
+    """A car under its state machine: each drive of each motor is compared with the one before."""
+
+    def __init__(self, car: Car, limits: DriveConfig, brake_hold_s: float) -> None:
+        self.drive = Drive(limits, 1.0, brake_hold_s, layout=car.layout)
+        self.bench, self.now = Bench(car), 100.0
+        self._newest: dict[str, tuple[float, str]] = {}
+
+    def hold(self, wanted: Wanted, ticks: int) -> None:
+        for _ in range(ticks):
+            self.now += TICK_S
+            if self.drive.state is not State.ARMED:
+                self.drive.command(NEUTRAL, self.now + TIMEOUT_S, self.now)
+            self.drive.command(wanted, self.now + TIMEOUT_S, self.now)
+            self.tick()
+
+    def stop(self) -> None:
+        self.drive.stop(self.now)
+        self.tick()
+        self.now += TICK_S / 2
+        self.drive.reset(self.now, self.now + TIMEOUT_S, self.now)
+
+    def tick(self) -> None:
+        before = list(self.bench.pins.doing)
+        moments = self.bench.apply(self.drive.tick(self.now))
+        for index, motor in enumerate(self.bench.car.motors):
+            if motor.form.brakes_by_both_high and not (before[index] | moments[-1][index]) & DRIVES:
+                continue  # between the writes of both inputs: see `each_change_passes_no_other_drive`
+            for moment in moments:
+                for direction in moment[index] & DRIVES:
+                    self._drives(motor.name, direction)
+
+    def _drives(self, name: str, direction: str) -> None:
+        since, last = self._newest.get(name, (self.now, direction))
+        assert last == direction or self.now - since >= PAUSE_S - 1e-9, (name, self.now - since)
+        self._newest[name] = (self.now, direction)
+
+
+@given(drives(), st.sampled_from([6.0, 50.0]), st.sampled_from([0.0, 0.3]))
+@settings(max_examples=200)
+def test_between_two_directions_a_motor_rests_for_the_pause(
+    driven: tuple[Car, list[tuple[Wanted | None, int]]], decel: float, brake_hold_s: float
+) -> None:
+    car, timeline = driven
+    toy = Driven(car, DriveConfig(accel=20.0, decel=decel, reverse_pause_s=PAUSE_S), brake_hold_s)
+    for wanted, ticks in timeline:
+        if wanted is None:
+            toy.stop()
+        else:
+            toy.hold(wanted, ticks)
+    toy.bench.motors.low()
+    assert not any(toy.bench.pins.levels.values())
+
+
+@pytest.mark.parametrize("car", [car for car in CARS if "twins" in car.name], ids=str)
+def test_motors_that_share_their_pins_are_jogged_together(car: Car) -> None:
+    for name, motor in itertools.product(car.layout.motors, car.motors):
+        bench = Bench(car)
+        pair = (0.5, 0.0) if car.layout.speed_of(name) == 0 else (0.0, 0.5)
+        bench.apply(Output(*pair, jog=name))
+        driven = chips.FORWARD in bench.pins.doing[car.motors.index(motor)]
+        assert driven == (car.speed_of(motor.name) == car.speed_of(name))
