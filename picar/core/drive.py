@@ -8,7 +8,8 @@ Laws:
 - Leaving `armed` puts both wheels to zero in the same call; what follows ramps up from zero.
 - A wheel or a steering motor rests at zero for `reverse_pause_s` before it turns the other way, in every case.
 - A refused call changes nothing.
-- Sticks and jogs do not mix: the wheels rest between them, because sticks are speeds and jogs are duty cycles.
+- Sticks and jogs do not mix, nor do jogs of two motors: the wheels rest between them. Sticks are speeds and jogs are duty cycles,
+  and two motors of one side share a ramp.
 - Each direction has a cap. The mean of the wheels is the direction; a turn on the spot has the higher of both caps, so
   that a car in front of an obstacle can turn away. The targets of the wheels obey the cap of the direction that is asked
   for and that of the direction in which the car still moves. `Output.cap` is the cap of the direction in which the car
@@ -194,11 +195,8 @@ class Drive:
         refusal = self._refusal(wanted, deadline, now)
         if refusal is None:
             self.state, self.reason = State.ARMED, None
-            at_rest = not any(self.applied)
-            if isinstance(wanted, Jog) and (self._jogged or at_rest):
-                self._jogged = wanted.motor
-            elif at_rest:
-                self._jogged = ""
+            if not any(self.applied):
+                self._jogged = _jogged(wanted)
             self._wanted, self._deadline = wanted, deadline
             self._follow(now)
         return refusal
@@ -306,8 +304,8 @@ class Drive:
         return Refusal.NOT_NEUTRAL if self._would_mix(wanted) else None
 
     def _would_mix(self, wanted: Wanted) -> bool:
-        other_kind = isinstance(wanted, Jog) != bool(self._jogged)
-        return any(self.applied) and other_kind and not is_neutral(wanted, self._limits.deadband)
+        others = _jogged(wanted) != self._jogged
+        return any(self.applied) and others and not is_neutral(wanted, self._limits.deadband)
 
     def _meet_deadlines(self, now: float) -> None:
         if self.state is State.ARMED and now >= self._deadline:
@@ -364,3 +362,8 @@ class Drive:
         if direction == 0.0:
             return max(self._forward_cap, self._reverse_cap)
         return self._forward_cap if direction > 0.0 else self._reverse_cap
+
+
+def _jogged(wanted: Wanted) -> str:
+    """Return the motor of a jog, an empty text for sticks."""
+    return wanted.motor if isinstance(wanted, Jog) else ""
