@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from picar.calibration.values import Calibration
 from picar.core import protocol
 from picar.core.arbiter import TURNS_S
 from picar.core.protocol import (
@@ -30,6 +31,7 @@ from picar.core.protocol import (
     parse,
 )
 from picar.core.shaping import Jog, Sticks, Tank
+from picar.layouts import LAYOUTS
 from tests.support.calibrations import two_sides
 
 DRIVE = {"type": "drive", "seq": 7, "tick": 412, "throttle": 0.5, "steering": -0.2}
@@ -44,11 +46,17 @@ FOUND = {
     "min_duty": 0.3,
 }
 CALIBRATE = {"type": "calibrate", "tick": 415, **FOUND}
+FOUR = Calibration(LAYOUTS["four"].motors, True, (False, True, False, True), (0.6, 0.7, 0.8, 0.9), 0.3)
+STEERED = Calibration(LAYOUTS["steer-motor"].motors, False, (False, True), (0.9, 0.7), 0.2)
 GOOD: list[tuple[dict[str, Any], Message]] = [
     (DRIVE, Drive(7, 412, Sticks(0.5, -0.2))),
     (TANK, Drive(8, 413, Tank(0.4, 0.4))),
     (JOG, Drive(9, 414, Jog("left", 0.2))),
     (CALIBRATE, Calibrate(two_sides(True, False, True, 0.9, 1.0, 0.3), 415)),
+    ({"type": "calibrate", "tick": 415, **FOUR.values}, Calibrate(FOUR, 415)),
+    ({"type": "calibrate", "tick": 415, **STEERED.values}, Calibrate(STEERED, 415)),
+    (JOG | {"side": "rear_right"}, Drive(9, 414, Jog("rear_right", 0.2))),
+    (JOG | {"side": "steer"}, Drive(9, 414, Jog("steer", 0.2))),
     ({"type": "uncalibrate", "tick": 416}, Calibrate(None, 416)),
     ({"type": "take", "tick": 412}, Take(412)),
     ({"type": "release"}, Release()),
@@ -95,6 +103,21 @@ def test_a_message_is_read(fields: dict[str, Any], message: Message) -> None:
 def test_the_order_of_keys_and_the_space_between_do_not_matter() -> None:
     text = ' { "tick" : 412 ,\n "steering":-2e-1,"type":"drive", "throttle":0.5,"seq":7 } '
     assert parse(text) == GOOD[0][1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {**STEERED.values, **FOUND},
+        {key: value for key, value in FOUR.values.items() if key != "rear_left_trim"},
+        {**FOUR.values, "left_trim": 1.0},
+        {"swap": True, "min_duty": 0.3},
+        {**FOUND, "middle_trim": 1.0},
+    ],
+    ids=["two layouts", "a motor less", "a motor more", "no motor", "a motor that no car has"],
+)
+def test_a_calibration_has_the_motors_of_one_layout(values: dict[str, Any]) -> None:
+    assert refusal(json.dumps({"type": "calibrate", "tick": 415, **values})) == "bad_message"
 
 
 @pytest.mark.parametrize(("message", "key"), AXES)
@@ -319,11 +342,12 @@ def check(text: str) -> None:
             assert type(value) is float
             assert 0.0 < value <= 1.0
         elif name == "wanted":
-            axes = [getattr(value, key) for key in value._fields if key != "side"]
+            axes = [getattr(value, key) for key in value._fields if key != "motor"]
             assert all(type(axis) is float and -1.0 <= axis <= 1.0 for axis in axes)
         elif name == "calibration" and value is not None:
-            assert 0.5 <= value.left_trim <= 1.0
-            assert 0.5 <= value.right_trim <= 1.0
+            assert value.motors in [layout.motors for layout in LAYOUTS.values()]
+            assert all(0.5 <= trim <= 1.0 for trim in value.trims)
+            assert all(type(invert) is bool for invert in (value.swap, *value.inverts))
             assert 0.0 <= value.min_duty <= 0.8
         elif name == "calibration":
             assert value is None
