@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ def _entries(path: Path, tables: dict[str, Any], problems: list[str]) -> list[_E
 def _with_motors(tables: dict[str, Any]) -> dict[str, Any]:
     """Return the tables with one table `motor.left` for each table inside `motor`."""
     motors = tables.get("motor")
-    if not isinstance(motors, dict) or not all(isinstance(table, dict) for table in motors.values()):
+    if not isinstance(motors, dict):
         return tables
     others = {name: table for name, table in tables.items() if name != "motor"}
     return others | {f"motor.{name}": table for name, table in motors.items()}
@@ -172,13 +172,14 @@ def _from_env(env: Mapping[str, str], problems: list[str]) -> list[_Entry]:
     found: list[_Entry] = []
     for variable, text in sorted(env.items()):
         words = variable.removeprefix("PICAR_").lower()
-        if not variable.startswith("PICAR_") or "__" not in words:
-            name, _, key = words.partition("_")
-            if name in _homes(key):
-                right = f"PICAR_{name}__{key}".upper()
-                problems.append(
-                    f"environment {variable}: a section is followed by two underscores. Write {right}."
-                )
+        if not variable.startswith("PICAR_"):
+            continue
+        if "__" not in words:
+            problems += [
+                f"environment {variable}: a section is followed by two underscores. Write PICAR_{right.upper()}."
+                for right in _variables()
+                if right.replace("__", "_") == words
+            ]
             continue
         name, key = words.split("__", 1)
         name = name.replace("motor_", "motor.", 1)
@@ -187,6 +188,12 @@ def _from_env(env: Mapping[str, str], problems: list[str]) -> list[_Entry]:
         else:
             found.append(_Entry(f"environment {variable}", name, key, _env_value(name, key, text)))
     return found
+
+
+def _variables() -> Iterator[str]:
+    """Yield the variable of each option, in small letters and without the prefix."""
+    for name, section in SECTIONS.items():
+        yield from (f"{name.replace('.', '_')}__{key}" for key in options_of(section))
 
 
 def _homes(key: str) -> list[str]:

@@ -15,6 +15,7 @@ from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY, Motor, layout_of, wires_
 UNNAMED = "[l298n] does not name all terminals"
 OF_THE_L298N = ("l298n", "left", "right")
 OF_BOARDS = ("board", "layout", "motor")
+_SPEED_IS_ENABLE = ("l298n", "l293d")  # their terminal for the speed is the enable
 
 
 class Given(Protocol):
@@ -99,31 +100,30 @@ def _problems_of_board(config: Config) -> Iterator[str]:
     for motor in layout_of(config).motors:
         yield from _problems_of_motor(board.kind, motor, getattr(config.motor, motor))
     if board.standby != "none" and board.kind not in WITH_STANDBY:
-        yield f"[board] standby = {board.standby}: a {board.kind} has no standby line. Delete the option."
-    motors = wires_of(config).motors
-    if (
+        yield f"[board] standby = {board.standby}: the kind {board.kind} has no standby line. Delete the option."
+    elif (
         board.standby != "none"
-        and board.kind in ("l298n", "l293d")
-        and any("pwm" in m.terminals for m in motors)
+        and board.kind in _SPEED_IS_ENABLE
+        and any("pwm" in motor.terminals for motor in wires_of(config).motors)
     ):
         yield (
-            f"[board] standby = {board.standby}: the enables of a {board.kind} are either the speed or the standby line. "
-            'Delete the option; or, if this pin goes to all enables, set pwm = "jumper" for each motor.'
+            f"[board] standby = {board.standby}: the enables of the kind {board.kind} are either the speed or the standby "
+            'line. Delete the option; or, if this pin goes to all enables, set pwm = "jumper" for each motor.'
         )
     yield from _pins_used_twice(config)
 
 
 def _problems_of_motor(kind: str, motor: str, section: Any) -> Iterator[str]:
     keys = KEYS[kind]
-    has = f"a {kind} has {', '.join(keys)} for each motor"
+    has = f"the kind {kind} has {', '.join(keys)} for each motor"
+    if missing := [key for key in keys if getattr(section, key) == "none"]:
+        yield f"[motor.{motor}] lacks {', '.join(missing)}: {has}. Add the pin of each wire."
     for key in ("pwm", "in1", "in2"):
         value = getattr(section, key)
-        if key in keys and value == "none":
-            yield f"[motor.{motor}] {key} is missing: {has}. Add the pin of the wire."
-        elif key not in keys and value != "none":
+        if key not in keys and value != "none":
             yield f"[motor.{motor}] {key} = {toml(value)} has no use: {has}. Delete the option."
-        elif value == "jumper" and kind not in MAY_JUMPER:
-            yield f'[motor.{motor}] pwm = "jumper" is not possible: a {kind} needs this wire. Add its pin.'
+    if "pwm" in keys and section.pwm == "jumper" and kind not in MAY_JUMPER:
+        yield f'[motor.{motor}] pwm = "jumper" is not possible: the kind {kind} needs this wire. Add its pin.'
 
 
 def _pins_used_twice(config: Config) -> Iterator[str]:
@@ -139,16 +139,25 @@ def _pins_used_twice(config: Config) -> Iterator[str]:
             done.append(motor)
             for role, terminal in motor.terminals.items():
                 users.setdefault(terminal.bcm, []).append(f"[motor.{motor.name}] {role}")
-        elif getattr(config.motor, motor.name).invert != getattr(config.motor, twin.name).invert:
-            yield f"[motor.{motor.name}] and [motor.{twin.name}] share their pins and turn together. Give both the same invert."
+        elif _calibration(config, motor) != _calibration(config, twin):
+            yield (
+                f"[motor.{twin.name}] and [motor.{motor.name}] share their pins and turn together. Give both the same invert "
+                "and trim."
+            )
+    enables = [f"[motor.{motor.name}] pwm" for motor in wires.motors]
     for number, terminals in users.items():
         if len(terminals) > 1:
             hint = (
                 f' If it goes to all enables, set standby = {number} under [board] and pwm = "jumper" for each motor.'
-                if all(name.endswith("pwm") for name in terminals)
+                if terminals == enables and wires.kind in _SPEED_IS_ENABLE
                 else ""
             )
             yield f"{' and '.join(terminals)} = {number}: one pin used twice. Give each wire its own.{hint}"
+
+
+def _calibration(config: Config, motor: Motor) -> tuple[bool, float]:
+    section = getattr(config.motor, motor.name)
+    return section.invert, section.trim
 
 
 def _pins_used_twice_by_l298n(

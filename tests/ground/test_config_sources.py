@@ -99,6 +99,7 @@ def test_other_variables_are_nobody_s_business() -> None:
     env = {
         "PICAR_CONFIG": "/x",
         "PICAR_PORT": "1",
+        "SERVER_PORT": "1",
         "PATH": "/bin",
         "NOT_PICAR_SERVER__PORT": "1",
         "picar_x__y": "1",
