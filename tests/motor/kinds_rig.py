@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from picar.config import BoardConfig, Config, L298NConfig, LayoutConfig, MotorsConfig
+from picar.configfile import as_toml
 from picar.core.drive import BRAKE, COAST, Output
 from picar.layouts import LAYOUTS, Layout
 from picar.motor.boards import Board
@@ -176,6 +177,14 @@ CARS = [
     ),
     *(l298n(name, wiring) for name, wiring in WIRINGS.items()),
 ]
+
+
+def text_of(car: Car) -> str:
+    """Return the sections of the board and its motors as TOML."""
+    blocks = as_toml(car.config).split("\n\n")
+    return "\n\n".join(
+        block for block in blocks if block.startswith(("[board]", "[layout]", "[motor.", "[l298n]"))
+    )
 
 
 class ChipPins(MockPins):
