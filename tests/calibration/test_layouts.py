@@ -212,6 +212,9 @@ async def test_four_motors_are_calibrated_over_the_protocol_kept_and_taken_back(
             assert "front_left, rear_left, front_right, rear_right" in phone.errors[-1].message
             await phone.ask("calibrate", **FOUND.values)
             await _until_told(house, phone, FOUND)
+        file = str(house.folder / "picar.toml")
+        lines = (await house.cli("check-config", file, PICAR_MOTORS__BACKEND="mock")).out.splitlines()
+        assert sum("# calibrated on the page: " in line for line in lines) == len(FOUND.values)
         await house.terminate()
         await house.start()
         async with house.client({}) as phone:

@@ -14,6 +14,7 @@ import pytest
 from picar.core.drive import BRAKE, COAST, Output
 from picar.errors import PinError
 from picar.motor.boards.kinds import KINDS
+from picar.motor.pins.mock import MockPins
 from picar.motor.pins.sim import SimPins
 from picar.wires import KEYS
 from tests.motor import chips
@@ -130,6 +131,19 @@ def low_reaches_rest_from_everywhere(car: Car) -> None:
             assert bench.pins.levels == fresh.pins.levels
     rolls = all(motor.form.at_rest == chips.COAST for motor in car.motors)
     assert Bench(car).board.rolls_at_rest == rolls
+
+
+def the_emergency_writes_every_pin_low_the_kill_line_first(car: Car) -> None:
+    """Without the state of the board, each pin is claimed as a plain output and written low, in the order of `low`."""
+    pins = MockPins()
+    for step in Bench(car).board.rest(pins):
+        step()
+    steps = [(write.op, write.pin, write.value) for write in pins.writes]
+    order = [pin for op, pin, _ in steps if op == "write"]
+    assert steps == [(op, pin, 0) for pin in order for op in ("claim", "write")]
+    assert sorted(order) == sorted(car.pins)
+    first = [car.motors[0].standby] if car.motors[0].standby else [*dict.fromkeys(car.speeds)]
+    assert order[: len(first)] == first
 
 
 def a_pin_that_raises_keeps_no_other_high(car: Car) -> None:
@@ -263,6 +277,7 @@ CHECKS: dict[str, Callable[[Car], None]] = {
         a_change_of_direction_passes_rest,
         levels_do_not_depend_on_the_past,
         low_reaches_rest_from_everywhere,
+        the_emergency_writes_every_pin_low_the_kill_line_first,
         a_pin_that_raises_keeps_no_other_high,
         what_is_no_duty_cycle_is_refused,
         full_and_no_speed_are_levels,

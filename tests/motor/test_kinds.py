@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picar.config import Config, DriveConfig
+from picar.calibration.values import Calibration
+from picar.config import BoardConfig, Config, DriveConfig, MotorConfig, Motors, SideConfig
 from picar.core.drive import BRAKE, COAST, TICK_S, Drive, Output, State
 from picar.core.shaping import NEUTRAL, Jog, Sticks, Tank, Wanted
+from picar.motor.boards import Board
 from picar.motor.boards.kinds import KINDS
+from picar.motor.pins.mock import MockPins
 from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY
 from tests.motor import chips
+from tests.motor.boards import WIRINGS
 from tests.motor.conformance import CHECKS, DRIVES, check_moments
-from tests.motor.kinds_rig import CARS, FORMS, Bench, Car
+from tests.motor.kinds_rig import CARS, FORMS, MIN_DUTY, OUTPUTS, Bench, Car, Form, car
 
 PAUSE_S = 0.1
 TIMEOUT_S = 0.5
@@ -167,3 +172,64 @@ def test_motors_that_share_their_pins_are_jogged_together(car: Car) -> None:
         bench.apply(Output(*pair, jog=name))
         driven = chips.FORWARD in bench.pins.doing[car.motors.index(motor)]
         assert driven == (car.speed_of(motor.name) == car.speed_of(name))
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_under_a_cap_no_channel_gets_more_than_its_configured_motor(swap: bool) -> None:
+    toy = car(Form("l298n"), "four")
+    config = toy.config
+    trims = (0.6, 0.7, 0.8, 0.9)
+    for name, trim in zip(toy.layout.motors, trims, strict=True):
+        config = config.having(f"motor.{name}", trim=trim)
+    bench = Bench(toy, config)
+    bench.motors.calibrate(Calibration.of(toy.config)._replace(swap=swap))  # all trims 1
+    speeds = [motor.pins["pwm"] for motor in toy.motors]
+    bench.apply(Output(1.0, 1.0, cap=0.5))
+    most = [MIN_DUTY + (1.0 - MIN_DUTY) * 0.5 * trim for trim in trims]
+    assert [bench.pins.levels[pin] for pin in speeds] == pytest.approx(most)
+    for place, name in enumerate(toy.layout.motors):
+        bench.motors.low()
+        pair = (0.0, 1.0) if toy.layout.speed_of(name) else (1.0, 0.0)
+        bench.apply(Output(*pair, jog=name, cap=0.5))
+        channel = (place + 2) % 4 if swap else place
+        levels = [bench.pins.levels[pin] for pin in speeds]
+        assert levels == pytest.approx([most[n] if n == channel else 0.0 for n in range(4)])
+
+
+def test_no_cap_is_in_the_way_of_a_steering_motor() -> None:
+    toy = car(Form("tb6612", standby=True), "steer-motor")
+    bench = Bench(toy)
+    bench.apply(Output(1.0, -1.0, cap=0.1))
+    drive, steer = (bench.pins.levels[motor.pins["pwm"]] for motor in toy.motors)
+    assert (drive, steer) == pytest.approx((0.325, 1.0))
+
+
+@pytest.mark.parametrize("name", WIRINGS)
+@pytest.mark.parametrize("swap", [False, True])
+def test_the_section_l298n_means_the_same_as_a_board_of_that_kind(name: str, swap: bool) -> None:
+    wiring = WIRINGS[name]
+    shared = wiring.ena == wiring.enb != "jumper"
+    enables = ("jumper", "jumper") if shared else (wiring.ena, wiring.enb)
+    old = Config(
+        l298n=dataclasses.replace(wiring, swap=swap), left=SideConfig(trim=0.8), right=SideConfig(invert=True)
+    )
+    new = Config(
+        board=BoardConfig("l298n", standby=wiring.ena if shared else "none", swap=swap),  # type: ignore[arg-type]
+        motor=Motors(
+            left=MotorConfig(enables[0], wiring.in1, wiring.in2, trim=0.8),
+            right=MotorConfig(enables[1], wiring.in3, wiring.in4, invert=True),
+        ),
+    )
+    writes: list[object] = []
+    for config in (old, new):
+        pins = MockPins(clock=lambda: 0.0)
+        motors = Board(config).claim(pins)
+        for before, after in itertools.product(OUTPUTS, OUTPUTS):
+            motors.apply(before)
+            motors.apply(after)
+            if after.brake:
+                motors.low()
+        writes.append(list(pins.writes))
+        writes.append(Board(config).supplies({12: 0.7, 23: 1.0, 22: 0.4}))
+    assert writes[:2] == writes[2:]
+    assert Calibration.of(old) == Calibration.of(new)

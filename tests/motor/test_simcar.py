@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from picar.motor.simcar import DEAD_ZONE, TOP_SPEED_M_S, TRACK_M, SimCar
+from picar.layouts import LAYOUTS
+from picar.motor.simcar import DEAD_ZONE, LOCK, TOP_SPEED_M_S, TRACK_M, WHEELBASE_M, SimCar
 
 FULL, REVERSE, OFF = (1.0, 0.0), (-1.0, 0.0), (0.0, 0.0)
 BRAKED = (0.0, 1.0)
@@ -171,3 +172,69 @@ def test_time_that_stands_still_or_runs_back_moves_nothing(car: SimCar) -> None:
     car.advance(now)
     car.advance(now - 0.5)
     assert car.pose == pose
+
+
+def with_layout(name: str, monkeypatch: pytest.MonkeyPatch) -> SimCar:
+    monkeypatch.setattr(random, "Random", _Equal)
+    car = SimCar(LAYOUTS[name])
+    car.advance(0.0)
+    return car
+
+
+def supply(car: SimCar, seconds: float, *sides: Side, start: float = 0.0) -> tuple[float, float, float]:
+    """Power the motors for a while, and return where the car is then."""
+    car.power(sides, start)
+    for n in range(1, round(seconds / 0.02) + 1):
+        car.advance(start + n * 0.02)
+    return car.pose
+
+
+def test_four_equal_motors_go_straight_on_and_turn_like_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    two, four = (with_layout(name, monkeypatch) for name in ("sides", "four"))
+    assert supply(four, 2.0, FULL, FULL, FULL, FULL) == supply(two, 2.0, FULL, FULL)
+    two, four = (with_layout(name, monkeypatch) for name in ("sides", "four"))
+    assert supply(four, 1.0, REVERSE, REVERSE, FULL, FULL) == supply(two, 1.0, REVERSE, FULL)
+
+
+@pytest.mark.parametrize(("place", "turn"), [(0, -1), (1, -1), (2, 1), (3, 1)])
+def test_one_motor_of_four_pulls_its_side(place: int, turn: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    car = with_layout("four", monkeypatch)
+    x, _, heading = supply(car, 0.3, *(FULL if n == place else OFF for n in range(4)))
+    assert x > 0.0
+    assert heading * turn > 0.1
+
+
+@pytest.mark.parametrize(
+    ("drive", "steer", "turn"), [(FULL, FULL, -1), (FULL, REVERSE, 1), (REVERSE, FULL, 1)]
+)
+def test_a_car_with_steering_turns_as_its_front_wheels_point(
+    drive: Side, steer: Side, turn: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    car = with_layout("steer-motor", monkeypatch)
+    x, _, heading = supply(car, 0.5, drive, steer)
+    assert x * drive[0] > 0.05
+    assert heading * turn > 0.3
+
+
+def test_at_full_lock_it_drives_the_circle_of_its_wheelbase(monkeypatch: pytest.MonkeyPatch) -> None:
+    car = with_layout("steer-motor", monkeypatch)
+    supply(car, 2.0, OFF, FULL)
+    assert car.pose == (0.0, 0.0, 0.0), "steering alone moves nothing"
+    assert car.moving
+    radius = WHEELBASE_M / math.tan(LOCK)
+    supply(car, 1.0, (0.4, 0.0), FULL, start=2.0)
+    x, y, heading = car.pose
+    assert math.hypot(x, y + radius) == pytest.approx(
+        radius, rel=0.01
+    )  # the center is to the right of the start
+    assert math.atan2(x, y + radius) == pytest.approx(-heading, abs=0.01)
+
+
+def test_without_power_the_front_wheels_go_back_to_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
+    car = with_layout("steer-motor", monkeypatch)
+    supply(car, 1.0, OFF, FULL)
+    supply(car, 3.0, OFF, OFF, start=1.0)
+    assert not car.moving
+    x, y, heading = supply(car, 1.0, FULL, OFF, start=4.0)
+    assert (y, heading) == (0.0, 0.0)
+    assert x > 0.5

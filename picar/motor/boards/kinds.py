@@ -55,13 +55,13 @@ class Kind(NamedTuple):
     @property
     def jumpered(self) -> Kind:
         """The same board with a jumper on EN or PWM: the speed goes to the inputs."""
-        truth = {inputs: self.action(f"1{inputs}") for inputs in ("00", "10", "01", "11")}
-        return _two_inputs(
-            truth, brake="00" if truth["00"] == BRAKE else "11", pull_down=self.pull_down and ("in1", "in2")
-        )
+        return _two_inputs(self.action("100"), pull_down=self.pull_down and ("in1", "in2"))
 
 
-def _two_inputs(truth: dict[str, str], brake: str, pull_down: tuple[str, ...] = ()) -> Kind:
+def _two_inputs(both_low: str, pull_down: tuple[str, ...] = ()) -> Kind:
+    """Return a kind with two inputs for each motor, of which both high is a brake."""
+    truth = {"00": both_low, "10": FORWARD, "01": REVERSE, "11": BRAKE}
+    brake = "00" if both_low == BRAKE else "11"
     return Kind(
         ("in1", "in2"), truth, forward="D0", reverse="0D", coast="00", brake=brake, pull_down=pull_down
     )
@@ -80,13 +80,9 @@ KINDS = {
         {"-00": COAST, "110": FORWARD, "101": REVERSE, "010": BRAKE, "001": BRAKE, "-11": BRAKE},
         forward="D10", reverse="D01", coast="100", brake="011",
     ),
-    "drv8833": _two_inputs({"00": COAST, "10": FORWARD, "01": REVERSE, "11": BRAKE}, brake="11"),
-    "l9110s": _two_inputs(
-        {"00": BRAKE, "10": FORWARD, "01": REVERSE, "11": BRAKE}, brake="00", pull_down=("in1", "in2")
-    ),
-    "bts7960": _two_inputs(
-        {"00": BRAKE, "10": FORWARD, "01": REVERSE, "11": BRAKE}, brake="00", pull_down=("standby", "in1", "in2")
-    ),
+    "drv8833": _two_inputs(COAST),
+    "l9110s": _two_inputs(BRAKE, pull_down=("in1", "in2")),
+    "bts7960": _two_inputs(BRAKE, pull_down=("standby", "in1", "in2")),
     "phase-enable": Kind(
         ("pwm", "in1"),
         {"0-": BRAKE, "11": FORWARD, "10": REVERSE},
