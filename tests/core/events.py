@@ -18,7 +18,10 @@ class Command:
     life: float
 
     def happen(self, drive: Drive, now: float) -> Refusal | None:
-        return drive.command(self.wanted, now + self.life, now)
+        wanted = self.wanted
+        if isinstance(wanted, Jog):  # "left" and "right" are the first and the last motor of any layout
+            wanted = wanted._replace(motor=drive._layout.motors[0 if wanted.motor == "left" else -1])
+        return drive.command(wanted, now + self.life, now)
 
 
 @dataclass(frozen=True)

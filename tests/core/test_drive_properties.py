@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from picar.config import DriveConfig
-from picar.core.drive import BRAKE, COAST, TICK_S, Drive, Output, Refusal, State
+from picar.core.drive import BRAKE, COAST, STEERING_RATE, TICK_S, Drive, Output, Refusal, State
 from picar.core.shaping import NEUTRAL
+from picar.layouts import LAYOUTS, Layout
 from tests.core.cars import memory
 from tests.core.events import Command, Event, Stop, Tick, Timeline, be_silent, events, play, timelines
 
 ROUNDING = 1e-9
 BRAKE_S = 0.3
+STEERING = DriveConfig(accel=STEERING_RATE, decel=STEERING_RATE)
 
 limits = st.builds(
     DriveConfig,
@@ -26,7 +28,10 @@ limits = st.builds(
     expo=st.sampled_from([0.3, 0.0, 1.0]),
     reverse_pause_s=st.sampled_from([0.1, 0.5, 2.0]),
 )
-drives = st.builds(Drive, limits, rearm_s=st.sampled_from([1.0, 0.0, 3.0]), brake_hold_s=st.just(BRAKE_S))
+layouts = st.sampled_from([*LAYOUTS.values()])
+drives = st.builds(
+    Drive, limits, rearm_s=st.sampled_from([1.0, 0.0, 3.0]), brake_hold_s=st.just(BRAKE_S), layout=layouts
+)
 
 
 @dataclass
@@ -39,8 +44,9 @@ class Watch:
 
 @dataclass
 class WatchSlew(Watch):
-    """No wheel speeds up by more than a tick's worth, nor slows down faster than in the true time."""
+    """No wheel speeds up by more than a tick's worth, nor slows down faster than in the true time; the steering has its own rate."""
 
+    steers: bool = False
     before: tuple[float, float] = (0.0, 0.0)
     moved_at: float = -math.inf  # the last time that the ramps moved
     deadline: float = -math.inf
@@ -48,8 +54,9 @@ class WatchSlew(Watch):
     def __call__(self, event: Event, now: float, refusal: Refusal | None) -> None:
         lets_time_pass = isinstance(event, Command | Tick)
         cut_off = (lets_time_pass and now >= self.deadline) or self.drive.state is not State.ARMED
-        for before, after in zip(self.before, self.drive.applied, strict=True):
-            self._look(0.0 if cut_off else before, after, now - self.moved_at)
+        for place, (before, after) in enumerate(zip(self.before, self.drive.applied, strict=True)):
+            limits = STEERING if self.steers and place else self.limits
+            _look(limits, 0.0 if cut_off else before, after, now - self.moved_at)
             assert before * after >= 0.0
         followed = lets_time_pass and refusal is None and self.drive.state is State.ARMED
         if refusal is None and isinstance(event, Command):
@@ -58,10 +65,11 @@ class WatchSlew(Watch):
             self.moved_at = now  # a tick of a car that rests past its deadline moves nothing
         self.before = self.drive.applied
 
-    def _look(self, before: float, after: float, since: float) -> None:
-        assert abs(after) <= self.limits.max_speed
-        assert abs(after) - abs(before) <= self.limits.accel * min(since, TICK_S) + ROUNDING
-        assert abs(before) - abs(after) <= self.limits.decel * since + ROUNDING
+
+def _look(limits: DriveConfig, before: float, after: float, since: float) -> None:
+    assert abs(after) <= limits.max_speed
+    assert abs(after) - abs(before) <= limits.accel * min(since, TICK_S) + ROUNDING
+    assert abs(before) - abs(after) <= limits.decel * since + ROUNDING
 
 
 @dataclass
@@ -118,33 +126,35 @@ class WatchBrake(Watch):
         assert braking == (self.began is not None and now < self.began + BRAKE_S)
 
 
-@given(limits, timelines, st.booleans())
-def test_the_slew_limit_is_never_exceeded(limits: DriveConfig, timeline: Timeline, ticking: bool) -> None:
-    drive = Drive(limits, 1.0, BRAKE_S)
-    play(drive, timeline, WatchSlew(drive, limits), ticking=ticking)
-
-
-@given(limits, timelines, st.booleans())
-def test_no_wheel_turns_unless_armed_and_before_the_deadline(
-    limits: DriveConfig, timeline: Timeline, ticking: bool
+@given(limits, layouts, timelines, st.booleans())
+def test_the_slew_limit_is_never_exceeded(
+    limits: DriveConfig, layout: Layout, timeline: Timeline, ticking: bool
 ) -> None:
-    drive = Drive(limits, 1.0, BRAKE_S)
+    drive = Drive(limits, 1.0, BRAKE_S, layout=layout)
+    play(drive, timeline, WatchSlew(drive, limits, steers=layout.steers), ticking=ticking)
+
+
+@given(limits, layouts, timelines, st.booleans())
+def test_no_wheel_turns_unless_armed_and_before_the_deadline(
+    limits: DriveConfig, layout: Layout, timeline: Timeline, ticking: bool
+) -> None:
+    drive = Drive(limits, 1.0, BRAKE_S, layout=layout)
     play(drive, timeline, WatchDeadline(drive, limits), ticking=ticking)
 
 
-@given(limits, timelines, st.booleans())
+@given(limits, layouts, timelines, st.booleans())
 def test_no_wheel_turns_round_without_its_rest(
-    limits: DriveConfig, timeline: Timeline, ticking: bool
+    limits: DriveConfig, layout: Layout, timeline: Timeline, ticking: bool
 ) -> None:
-    drive = Drive(limits, 1.0, BRAKE_S)
+    drive = Drive(limits, 1.0, BRAKE_S, layout=layout)
     play(drive, timeline, WatchTurns(drive, limits), ticking=ticking)
 
 
-@given(limits, timelines, st.booleans())
+@given(limits, layouts, timelines, st.booleans())
 def test_the_brake_is_on_only_after_a_stop_and_never_for_longer_than_its_time(
-    limits: DriveConfig, timeline: Timeline, ticking: bool
+    limits: DriveConfig, layout: Layout, timeline: Timeline, ticking: bool
 ) -> None:
-    drive = Drive(limits, 1.0, BRAKE_S)
+    drive = Drive(limits, 1.0, BRAKE_S, layout=layout)
     play(drive, timeline, WatchBrake(drive, limits), ticking=ticking)
 
 
