@@ -132,11 +132,9 @@ def _pins_used_twice(config: Config) -> Iterator[str]:
     users: dict[int, list[str]] = {}
     for terminal in [wires.standby] if wires.standby else []:
         users.setdefault(terminal.bcm, []).append("[board] standby")
-    done: list[Motor] = []
     for motor in wires.motors:
-        twin = next((one for one in done if wires.are_twins(one, motor)), None)
-        if twin is None:
-            done.append(motor)
+        twin = wires.twin_of(motor)
+        if twin is motor:
             for role, terminal in motor.terminals.items():
                 users.setdefault(terminal.bcm, []).append(f"[motor.{motor.name}] {role}")
         elif _calibration(config, motor) != _calibration(config, twin):

@@ -61,10 +61,15 @@ class Wires(NamedTuple):
         inputs = [terminal for role, terminal in of_motors if role != "pwm"]
         return [*([self.standby] if self.standby else []), *speeds, *inputs]
 
-    def are_twins(self, one: Motor, other: Motor) -> bool:
-        """Return whether two motors get the same signals: they follow the same speed, and their terminals share the pins."""
-        pins = ({role: terminal.bcm for role, terminal in motor.terminals.items()} for motor in (one, other))
-        return self.layout.speed_of(one.name) == self.layout.speed_of(other.name) and next(pins) == next(pins)
+    def twin_of(self, motor: Motor) -> Motor:
+        """Return the first motor that gets the same signals as this one, which may be this one.
+
+        Such motors follow the same speed, and their terminals share the pins.
+        """
+        return next(one for one in self.motors if self._signals(one) == self._signals(motor))
+
+    def _signals(self, motor: Motor) -> tuple[int, dict[str, int]]:
+        return self.layout.speed_of(motor.name), {role: t.bcm for role, t in motor.terminals.items()}
 
 
 def layout_of(config: Config) -> Layout:

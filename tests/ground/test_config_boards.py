@@ -261,10 +261,7 @@ def test_a_bad_pin_is_told_alone(tmp_path: Path) -> None:
 def test_motors_of_one_side_may_share_all_their_pins(tmp_path: Path) -> None:
     wires = wires_of(from_text(tmp_path, FOUR))
     assert len({terminal.bcm for terminal in wires.terminals}) == 6
-    fl, rl, fr, rr = wires.motors
-    assert wires.are_twins(fl, rl)
-    assert wires.are_twins(fr, rr)
-    assert not wires.are_twins(fl, fr)
+    assert [wires.twin_of(motor).name for motor in wires.motors] == ["front_left"] * 2 + ["front_right"] * 2
 
 
 def test_motors_of_two_sides_may_not_share_their_pins(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from picar.wires import Motor, wires_of
 if TYPE_CHECKING:
     from picar.config import Config
     from picar.core.drive import Output
-    from picar.motor.pins import Pin, Pins, Supply
+    from picar.motor.pins import Pins, Supply
 
 
 class Bridge(Protocol):
@@ -68,15 +68,13 @@ class Board:
             pins: the backend.
             configured: the calibration that limits a speed cap; by default the one in force.
         """
-        wires, claimed = self.wires, list[tuple[Motor, Channel]]()
-        channels = []
+        wires, channels = self.wires, dict[str, Channel]()
         for motor in wires.motors:
-            shared = [channel for twin, channel in claimed if wires.are_twins(twin, motor)]
-            channel = shared[0] if shared else self._claim(pins, motor)
-            claimed.append((motor, channel))
-            channels.append(channel)
+            twin = channels.get(wires.twin_of(motor).name)
+            channels[motor.name] = twin or self._claim(pins, motor)
         standby = [Line(pins.output(wires.standby.bcm))] if wires.standby else []
-        return Motors(pins, wires.layout, channels, Calibration.of(self.config), configured, standby)
+        calibration = Calibration.of(self.config)
+        return Motors(pins, wires.layout, [*channels.values()], calibration, configured, standby)
 
     def supplies(self, levels: Mapping[int, float]) -> tuple[Supply, ...]:
         """Return the supply of each motor, in the order of the layout, at these levels by BCM number; a missing one is low."""
@@ -100,15 +98,11 @@ class Board:
 
     def _claim(self, pins: Pins, motor: Motor) -> Channel:
         """Claim the pins of a motor: PWM where a row has a duty cycle."""
-        kind, hz = self._kind_of(motor), self.config.motors.pwm_hz
-
-        def claim(role: str, bcm: int) -> Pin:
-            column = kind.terminals.index(role)
-            return (
-                pins.pwm(bcm, hz) if "D" in kind.forward[column] + kind.reverse[column] else pins.output(bcm)
-            )
-
-        lines = {role: Line(claim(role, motor.terminals[role].bcm)) for role in kind.terminals}
+        kind, lines = self._kind_of(motor), dict[str, Line]()
+        for role, *levels in zip(kind.terminals, kind.forward, kind.reverse, strict=True):
+            bcm = motor.terminals[role].bcm
+            pin = pins.pwm(bcm, self.config.motors.pwm_hz) if "D" in levels else pins.output(bcm)
+            lines[role] = Line(pin)
         return Channel(kind, lines)
 
     def _supply(self, motor: Motor, levels: Mapping[int, float], enabled: float) -> Supply:
