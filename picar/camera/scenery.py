@@ -167,7 +167,10 @@ def panel(words: world.Poster, length: float, height: float) -> Image.Image:
             sheet.area(words.ink, (0.05, y), (length - 0.05, y + 0.006))
         size = 1.32 * DENSITY * (top - bottom) * min(1, 7 / len(words.text))
         middle = sheet.px((length / 2, (top + bottom) / 2))[0]
-        font = ImageFont.load_default(size)
+        try:
+            font = ImageFont.load_default(size)
+        except TypeError:  # Pillow before 10.1, as in Debian Bookworm: one size
+            font = ImageFont.load_default()
         sheet.paint.text(middle, words.text, words.ink, font, "mm", stroke_width=round(size / 24))
     else:
         for n in range(0, 4 * math.ceil(length / square), 2):
