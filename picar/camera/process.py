@@ -21,7 +21,6 @@ from picar.program import python, python_environment
 READ_BYTES = 131_072
 PIPE_BYTES = 256 << 10  # room for a whole picture; the kernel's default is 64 KiB
 _END_S = 1.0
-_F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
 
 
 class CameraProcess:
@@ -50,9 +49,8 @@ class CameraProcess:
         self._cut = Frames()
         for fd in (self._orders.fileno(), self._frames.fileno()):
             os.set_blocking(fd, False)
-        if _F_SETPIPE_SZ is not None:
-            with contextlib.suppress(OSError):  # the user's pipes have too many pages already
-                fcntl.fcntl(self._frames, _F_SETPIPE_SZ, PIPE_BYTES)
+        with contextlib.suppress(OSError, AttributeError):  # the user's pipes have too many pages; Linux only
+            fcntl.fcntl(self._frames, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self.order(order)
 
     def fileno(self) -> int:

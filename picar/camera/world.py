@@ -37,12 +37,11 @@ class Obstacle(NamedTuple):
 
 
 CHEVRON = ((0.045, 0.05), (0.095, 0.05), (0.155, 0.12), (0.095, 0.19), (0.045, 0.19), (0.105, 0.12))
+SLANT = ((0.0, 0.0), (0.1, 0.0), (0.24, 0.34), (0.14, 0.34))
 OBSTACLES = (
     Obstacle(WALLS[4], 0.24, "#e6332a", "#ffffff", CHEVRON, (0.2, 0.0)),
     Obstacle(WALLS[5], 0.62, "#ffbe0b", "#22262e", ((0.0, 0.0), (1.0, 0.12)), (0.0, 0.24)),
-    Obstacle(
-        WALLS[6], 0.34, "#1f7ae0", "#ffffff", ((0.0, 0.0), (0.1, 0.0), (0.24, 0.34), (0.14, 0.34)), (0.2, 0.0)
-    ),
+    Obstacle(WALLS[6], 0.34, "#1f7ae0", "#ffffff", SLANT, (0.2, 0.0)),
     Obstacle(WALLS[7], 0.11, "#9b51e0", "#7b35bd", ((0.07, 0.0), (0.08, 0.11)), (0.15, 0.0)),
 )
 
@@ -75,18 +74,15 @@ TRACKS: tuple[tuple[Point, ...], ...] = (  # closed: round the whole room to the
 )  # fmt: skip
 
 
-def spline(way: tuple[Point, ...], apart: float = 0.04) -> list[Point]:
-    """Return a closed Catmull-Rom spline through `way`, as points about `apart` from each other."""
-
-    def between(a: float, b: float, c: float, d: float, t: float) -> float:
-        return b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-
-    points = []
-    for n, start in enumerate(way):
-        near = (way[n - 1], start, way[(n + 1) % len(way)], way[(n + 2) % len(way)])
-        steps = round(math.dist(start, near[2]) / apart)
-        (xs, ys) = zip(*near, strict=True)
-        points += [(between(*xs, t=k / steps), between(*ys, t=k / steps)) for k in range(steps)]
+def spline(way: tuple[Point, ...]) -> list[complex]:
+    """Return a closed Catmull-Rom spline through `way`, as points x + yj about 4 cm from each other."""
+    points: list[complex] = []
+    for n in range(len(way)):
+        a, b, c, d = (complex(*way[(n + k) % len(way)]) for k in (-1, 0, 1, 2))
+        bend, twist = 2 * a - 5 * b + 4 * c - d, 3 * (b - c) + d - a
+        count = round(abs(c - b) / 0.04)
+        steps = (k / count for k in range(count))
+        points += [b + t / 2 * (c - a + t * (bend + t * twist)) for t in steps]
     return points
 
 

@@ -31,7 +31,7 @@ import time
 
 from picar.camera import __main__ as real
 from picar.camera.frames import MAX_BYTES, NOTICE, PICTURE, Frame
-from picar.camera.sources import NS, Pace
+from picar.camera.sources import NS, Drawn
 
 _ODDITY = sys.argv[1]
 _JPEG = b"\xff\xd8 a picture"
@@ -64,14 +64,14 @@ def _odd(seq: int) -> None:
     time.sleep(3600)
 
 
-def _eat(self: Pace) -> None:
-    """Wait as `Pace.wait` does, but busily."""
+def _eat(self: Drawn) -> None:
+    """Wait as `Drawn.wait` does, but busily."""
     while time.monotonic_ns() < self._due_ns:
         pass
     self._due_ns = time.monotonic_ns() + NS // self.fps
 
 
-def _leak(_self: Pace, kept: list[bytes] = []) -> None:  # noqa: B006 - it shall grow
+def _leak(_self: Drawn, kept: list[bytes] = []) -> None:  # noqa: B006 - it shall grow
     time.sleep(0.02)
     kept.append(b"x" * (16 << 20))
 
@@ -79,7 +79,7 @@ def _leak(_self: Pace, kept: list[bytes] = []) -> None:  # noqa: B006 - it shall
 def main() -> None:
     if oddly := {"eater": _eat, "leak": _leak}.get(_ODDITY):
         print(f"an odd camera: {_ODDITY}", file=sys.stderr)
-        setattr(Pace, "wait", oddly)  # noqa: B010
+        setattr(Drawn, "wait", oddly)  # noqa: B010
         sys.exit(real.main())
     if _ODDITY != "orphan":
         real._step_back()

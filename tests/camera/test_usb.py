@@ -218,6 +218,30 @@ def test_missing_huffman_tables_are_added(camera: Driver) -> None:
     assert picture.jpeg == whole
 
 
+def test_without_pillow_mjpg_is_passed_through_and_yuyv_is_a_fault(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usb, "Image", None)
+    camera = bus.plug(Driver(tmp_path / "dev/video0"))
+    yuyv_only = bus.plug(Driver(tmp_path / "dev/video1", (YUYV,)))
+    source = usb.open(order())
+    source.set({"size": (320, 240)})
+    camera.show(jpeg(), 7000)
+    assert source.next() == (jpeg(), 7000, 640, 480)
+    with pytest.raises(Trouble, match="needs Pillow") as trouble:
+        usb.open(order(device=str(yuyv_only.node)))
+    assert trouble.value.code == "no_pillow"
+
+
+def test_a_node_that_is_no_camera_is_missing_and_not_listed(bus: Bus, tmp_path: Path) -> None:
+    metadata = bus.plug(Driver(tmp_path / "dev/video0", ()))
+    assert usb.cameras() == []
+    for device in ("auto", str(metadata.node)):
+        with pytest.raises(Trouble) as trouble:
+            usb.open(order(device=device))
+        assert trouble.value.code == "missing"
+
+
 def test_the_camera_turns_the_picture_where_it_can(bus: Bus, tmp_path: Path) -> None:
     camera = bus.plug(Driver(tmp_path / "dev/video0", controls=(*FLIPS, NIGHT)))
     for rotation, mirror, flips in (
