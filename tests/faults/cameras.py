@@ -6,6 +6,7 @@ of the car is killed: the pins must be low as soon as without a camera, and no c
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -41,6 +42,7 @@ def watched(end: Act, *, number: signal.Signals | None = None, logged: str = "")
             await rig.until_logged(logged)
             await _see(rig)
         await rig.driver.hears(STATES)
+        await asyncio.sleep(rig.rng.uniform(0.0, 0.1))  # the end comes at any moment between two states
         look(rig, seen)
         await end(rig)
 
