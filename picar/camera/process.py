@@ -24,15 +24,7 @@ _END_S = 1.0
 
 
 class CameraProcess:
-    """A started camera process; its pipes never block this end.
-
-    Args:
-        order: the first order.
-        command: of the process.
-
-    Raises:
-        OSError: the system starts no process.
-    """
+    """A started camera process; its pipes never block this end. Raises `OSError` if the system starts no process."""
 
     def __init__(self, order: Order, command: list[str]) -> None:
         self.popen = subprocess.Popen(
@@ -82,10 +74,6 @@ class CameraProcess:
 
 def frames(order: Order, timeout_s: float) -> Iterator[Frame]:
     """Start a camera process, and yield its frames until it ends or the time is over; then end it.
-
-    Args:
-        order: the only order.
-        timeout_s: for everything.
 
     Raises:
         Trouble: the process crashed.

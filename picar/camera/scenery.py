@@ -34,14 +34,7 @@ BALLOONS = (  # in degrees from the start's direction and from the horizon
 
 
 class Sheet:
-    """Paper with places in units of any length, y up.
-
-    Args:
-        size: width and height.
-        colour: of the paper; without one it is transparent.
-        at: the place of the lower left corner.
-        unit: pixels for each unit.
-    """
+    """Paper of a colour, or transparent. Places are in units of any length, y up, with `at` in the lower left corner."""
 
     def __init__(
         self, size: Point, colour: str | None, at: Point = (0.0, 0.0), unit: float = DENSITY
@@ -148,37 +141,31 @@ def _shadows(at: Point, size: tuple[int, int]) -> Image.Image:
     return sheet.image.convert("L").filter(ImageFilter.GaussianBlur(1.2)).resize(size)
 
 
-def panel(poster: world.Poster, length: float, height: float) -> Image.Image:
-    """Return a panel of the fence, with rail, skirting and posts."""
-    sheet = Sheet((length, height), poster.paper)
-    bottom, top = 0.035, height - 0.03
-    if poster.text:
+def side(paint: world.Paint, length: float, height: float, *, is_fence: bool) -> Image.Image:
+    """Return an upright side: of an obstacle, or a panel of the fence with skirting and posts."""
+    sheet = Sheet((length, height), paint.paper)
+    bottom, top = (0.035, height - 0.03) if is_fence else (0.0, height - 0.014)
+    if paint.text:
         for y in (bottom + 0.025, top - 0.031):
-            sheet.area(poster.ink, (0.05, y), (length - 0.05, y + 0.006))
-        size = 1.32 * DENSITY * (top - bottom) * min(1, 7 / len(poster.text))
+            sheet.area(paint.ink, (0.05, y), (length - 0.05, y + 0.006))
+        size = 1.32 * DENSITY * (top - bottom) * min(1, 7 / len(paint.text))
         (middle,) = sheet.px((length / 2, (top + bottom) / 2))
         try:
             font = ImageFont.load_default(size)
         except TypeError:  # Pillow before 10.1, as in Debian Bookworm: one size
             font = ImageFont.load_default()
-        sheet.paint.text(middle, poster.text, poster.ink, font, "mm", stroke_width=round(size / 24))
+        sheet.paint.text(middle, paint.text, paint.ink, font, "mm", stroke_width=round(size / 24))
+    elif paint.shape:
+        for n in range(-3, 12):
+            sheet.area(paint.ink, *((x + n * paint.step[0], y + n * paint.step[1]) for x, y in paint.shape))
     else:
         square = (top - bottom) / 4
-        sheet.chequer(poster.ink, (0.0, bottom), square, math.ceil(length / square), 4)
+        sheet.chequer(paint.ink, (0.0, bottom), square, math.ceil(length / square), 4)
     sheet.area("#ffffff", (0, top), (length, height))
-    sheet.area("#2b3038", (0, 0), (length, bottom))
-    for x in (0, length - 0.02):
-        sheet.area("#d3d8df", (x, 0), (x + 0.02, height))
-    sheet.shade(NIGHT, 0, 0, 20, 110)
-    return sheet.done()
-
-
-def side(thing: world.Obstacle, length: float) -> Image.Image:
-    """Return a side of an obstacle."""
-    sheet = Sheet((length, thing.height), thing.colour)
-    for n in range(-3, 12):
-        sheet.area(thing.ink, *((x + n * thing.step[0], y + n * thing.step[1]) for x, y in thing.shape))
-    sheet.area("#ffffff", (0, thing.height - 0.014), (length, thing.height))
+    if is_fence:
+        sheet.area("#2b3038", (0, 0), (length, bottom))
+        for x in (0, length - 0.02):
+            sheet.area("#d3d8df", (x, 0), (x + 0.02, height))
     sheet.shade(NIGHT, 0, 0, 20, 110)
     return sheet.done()
 

@@ -15,13 +15,7 @@ _LIBRARY = ("no_library", "hidden_library")
 
 
 def cameras(machine: Machine, model: str | None, settings: CameraConfig) -> Iterator[Finding]:
-    """Examine the cameras.
-
-    Args:
-        machine: the machine.
-        model: of the Raspberry Pi, None elsewhere.
-        settings: the section.
-    """
+    """Examine the cameras; `model` is that of the Raspberry Pi, None elsewhere."""
     if settings.source == "off":
         yield Finding("camera", "ok", "switched off under [camera]")
         return

@@ -68,7 +68,7 @@ def _eat(self: Drawn) -> None:
     """Wait as `Drawn.wait` does, but busily."""
     while time.monotonic_ns() < self._due_ns:
         pass
-    self._due_ns = time.monotonic_ns() + NS // self.fps
+    self._due_ns = time.monotonic_ns() + NS // self.order["fps"]
 
 
 def _leak(_self: Drawn, kept: list[bytes] = []) -> None:  # noqa: B006 - it shall grow

@@ -92,7 +92,7 @@ def test_the_red_box_is_where_optics_puts_it(camera: sim.Sim, pose: Pose) -> Non
 
 
 def test_a_panel_just_ahead_hides_floor_and_sky(camera: sim.Sim) -> None:
-    (start, end), _ = next(panel for panel in world.fence() if panel[1] == world.CHEQUER)
+    start, end = next(place for place, _, paint in world.fence() if paint == world.CHEQUER)
     heading = math.atan2(end[1] - start[1], end[0] - start[0]) + math.pi / 2
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
     picture = look(camera, (x - 0.14 * math.cos(heading), y - 0.14 * math.sin(heading), heading))
@@ -162,7 +162,7 @@ def test_each_wall_is_dressed() -> None:
     assert world.ROOM == (-3.1, -2.4, 3.1, 2.4)
     assert (
         len({thing.height for thing in world.OBSTACLES})
-        == len({thing.colour for thing in world.OBSTACLES})
+        == len({thing.paint.paper for thing in world.OBSTACLES})
         == 4
     )
 

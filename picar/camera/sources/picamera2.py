@@ -27,13 +27,7 @@ _LONGEST_US = 66_700  # exposure at night; the tuning tables end there
 
 
 class PiCamera:
-    """An open camera.
-
-    Args:
-        number: of picamera2.
-        card: its name.
-        order: the first order.
-    """
+    """An open camera, by its number in picamera2 and its name."""
 
     upright = True  # the sensor turns and mirrors
 

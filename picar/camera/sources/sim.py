@@ -101,13 +101,7 @@ def _at(plane: Plane, x: float, y: float) -> Vector:
 
 
 class Art:
-    """A flat picture in the world, at several resolutions.
-
-    Args:
-        image: DENSITY pixels for each metre.
-        origin: the place of its upper left corner.
-        right, down: unit vectors.
-    """
+    """A flat picture in the world: the place of its upper left corner, and unit vectors along its sides."""
 
     def __init__(self, image: Image.Image, origin: Vector, right: Vector, down: Vector) -> None:
         left, wide, high = -OVERLAP_M, image.width / DENSITY + OVERLAP_M, image.height / DENSITY
@@ -134,10 +128,8 @@ class Art:
             mask = mask.reduce(SMOOTH)
         patch = self._sample(plane, (left, upper, right, lower))
         depths = [_at(plane, x, y)[2] for y in (upper, lower) for x in (left, right)]
-        haze = [255 - 255 * math.exp(-min(abs(depth), HAZE_M) / HAZE_M) for depth in depths]
-        ramp = Image.frombytes(
-            "L", (2, 2), bytes(map(round, haze))
-        )  # exact in the corners, linear between them
+        haze = [255 - 255 * math.exp(-min(abs(depth) / HAZE_M, 1)) for depth in depths]
+        ramp = Image.frombytes("L", (2, 2), bytes(map(round, haze)))  # of the corners, linear between them
         ramp = ramp.resize(patch.size, Image.Resampling.BILINEAR, (0.5, 0.5, 1.5, 1.5))
         patch.paste(scenery.HAZE, (0, 0), ramp)
         frame.paste(patch, (left, upper), mask)
@@ -147,9 +139,7 @@ class Art:
         left, upper, width, height = area[0], area[1], area[2] - area[0], area[3] - area[1]
         x, y = left + width / 2, upper + height / 2
         here, *near = (_at(plane, *pixel)[:2] for pixel in ((x, y), (x + 1, y), (x, y + 1)))
-        texels = [
-            max(1e-6, math.dist(here, there) * DENSITY) for there in near
-        ]  # of a pixel, across and along
+        texels = [max(1e-6, math.dist(here, there) * DENSITY) for there in near]  # across and along
         level = round(math.log2(max(min(texels), max(texels) / 4)))
         level = min(max(0, level), len(self._levels) - 1)
         shares = [min(4, max(0.25, 2.0 ** (round(math.log2(size)) - level))) for size in texels]
@@ -157,10 +147,8 @@ class Art:
         u, v, w = ((a * width / size[0], b * height / size[1], a * left + b * upper + c) for a, b, c in plane)
         unit = w[2] if abs(w[2]) > 1e-9 else 1e-9
         data = [value * DENSITY / 2**level / unit for value in (*u, *v)] + [value / unit for value in w[:2]]
-        patch = self._levels[level].transform(
-            size, Image.Transform.PERSPECTIVE, data, Image.Resampling.BILINEAR
-        )
-        return patch.resize((width, height), Image.Resampling.BILINEAR)
+        how = Image.Transform.PERSPECTIVE, data, Image.Resampling.BILINEAR
+        return self._levels[level].transform(size, *how).resize((width, height), Image.Resampling.BILINEAR)
 
 
 def _around(outline: Sequence[Pixel], frame: Image.Image) -> Area:
@@ -170,22 +158,22 @@ def _around(outline: Sequence[Pixel], frame: Image.Image) -> Area:
     return left, upper, min(frame.width, math.ceil(max(xs))), min(frame.height, math.ceil(max(ys)))
 
 
-def _upright(line: world.Line, height: float, image: Image.Image) -> Art:
+def _upright(line: world.Line, height: float, paint: world.Paint, *, is_fence: bool = False) -> Art:
     """Return the picture of an upright side, as bright as the sun makes it."""
     (x, y), (to_x, to_y) = line
     length = math.dist(*line)
     along: Vector = ((to_x - x) / length, (to_y - y) / length, 0.0)
     sun = (along[0] * scenery.SHADOW[1] - along[1] * scenery.SHADOW[0]) / math.hypot(*scenery.SHADOW)
-    lit = image.point([min(255, round(value * (0.84 + 0.18 * sun))) for value in range(256)] * 3)
-    return Art(lit, (x, y, height), along, FLOOR)
+    lit = [min(255, round(value * (0.84 + 0.18 * sun))) for value in range(256)] * 3
+    image = scenery.side(paint, length, height, is_fence=is_fence).point(lit)
+    return Art(image, (x, y, height), along, FLOOR)
 
 
 def _block(thing: world.Obstacle) -> list[Art]:
     left, bottom, right, top = thing.box
-    lid = scenery.Sheet((right - left, top - bottom), thing.colour).done()
-    sides = [(line, scenery.side(thing, math.dist(*line))) for line in world.sides(thing.box)]
-    upright = [_upright(line, thing.height, image) for line, image in sides]
-    return [*upright, Art(lid, (left, top, thing.height), EAST, SOUTH)]
+    lid = scenery.Sheet((right - left, top - bottom), thing.paint.paper).done()
+    sides = [_upright(line, thing.height, thing.paint) for line in world.sides(thing.box)]
+    return [*sides, Art(lid, (left, top, thing.height), EAST, SOUTH)]
 
 
 class Sim(Drawn):
@@ -198,14 +186,11 @@ class Sim(Drawn):
 
     def __init__(self, order: Order) -> None:
         super().__init__(Order(pose=(0.0, 0.0, 0.0)) | order)
-        with contextlib.suppress(
-            OSError, AttributeError
-        ):  # Linux: give freed memory back, 30 MiB instead of 58
+        with contextlib.suppress(OSError, AttributeError):  # give freed memory back: 30 MiB, not 58
             ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 1 << 17)
-        high, (left, _, _, top) = world.FENCE_M, world.ROOM
-        self._floor = Art(scenery.floor(), (left - VERGE_M, top + VERGE_M, 0.0), EAST, SOUTH)
-        panels = [(line, scenery.panel(poster, math.dist(*line), high)) for line, poster in world.fence()]
-        self._fence = [_upright(line, high, image) for line, image in panels]
+        corner = world.ROOM[0] - VERGE_M, world.ROOM[3] + VERGE_M, 0.0
+        self._floor = Art(scenery.floor(), corner, EAST, SOUTH)
+        self._fence = [_upright(*panel, is_fence=True) for panel in world.fence()]
         self._blocks = [(thing.box, _block(thing)) for thing in world.OBSTACLES]
         self._size = (0, 0)  # of the sky and the nose
 

@@ -35,6 +35,7 @@ except ModuleNotFoundError:  # MJPG pictures need no Pillow
 BUFFERS = 3
 _FORMATS = (v4l2.V4L2_PIX_FMT_MJPEG, v4l2.V4L2_PIX_FMT_YUYV)
 _CAPTURE = v4l2.V4L2_BUF_TYPE_VIDEO_CAPTURE
+_FLIPS = (v4l2.V4L2_CID_HFLIP, v4l2.V4L2_CID_VFLIP)
 _BROKEN_S = 0.005  # before the next look, after a wake-up without a picture
 _TREE = Path("/")
 _CODES = {
@@ -52,12 +53,7 @@ _OF_THE_PI = ("bcm2835-", "pispbe", "rp1-cfe", "unicam", "rpi-hevc-dec")
 
 
 class UsbCamera:
-    """An open camera; `start` starts its pictures.
-
-    Args:
-        device: path of its node.
-        order: the first order.
-    """
+    """An open camera, by the path of its node; `start` starts its pictures."""
 
     def __init__(self, device: str, order: Order) -> None:
         self._device, self._order = device, order
@@ -147,10 +143,9 @@ class UsbCamera:
         self._control(v4l2.V4L2_CID_EXPOSURE_AUTO_PRIORITY, self._order["night"])
         upside_down = self._order["rotation"] == 180
         wanted = upside_down != self._order["mirror"], upside_down
-        flips = dict(zip((v4l2.V4L2_CID_HFLIP, v4l2.V4L2_CID_VFLIP), wanted, strict=True))
-        if all(self._control(flip, on) or not on for flip, on in flips.items()):
+        if all(self._control(flip, on) or not on for flip, on in zip(_FLIPS, wanted, strict=True)):
             return True
-        for flip in flips:
+        for flip in _FLIPS:
             self._control(flip, False)  # not half
         return False
 
