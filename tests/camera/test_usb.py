@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import videodev2 as v4l2
@@ -225,12 +227,33 @@ def test_without_pillow_mjpg_is_passed_through_and_yuyv_is_a_fault(
     camera = bus.plug(Driver(tmp_path / "dev/video0"))
     yuyv_only = bus.plug(Driver(tmp_path / "dev/video1", (YUYV,)))
     source = usb.open(order())
-    source.set({"size": (320, 240)})
     camera.show(jpeg(), 7000)
     assert source.next() == (jpeg(), 7000, 640, 480)
     with pytest.raises(Trouble, match="needs Pillow") as trouble:
         usb.open(order(device=str(yuyv_only.node)))
     assert trouble.value.code == "no_pillow"
+
+
+def test_without_pillow_the_camera_is_opened_again_for_a_smaller_picture(
+    camera: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = usb.UsbCamera.close
+
+    def closed(self: usb.UsbCamera) -> None:
+        close(self)
+        camera.forget()
+
+    monkeypatch.setattr(usb.UsbCamera, "close", closed)
+    monkeypatch.setattr(usb, "Image", None)
+    source = usb.open(order())
+    opened = camera.asked.count("STREAMON")
+    source.set({"pose": (0.0, 0.0, 0.0), "quality": 25})
+    assert camera.asked.count("STREAMON") == opened
+    camera.size = (320, 240)
+    source.set({"size": (320, 240)})
+    camera.show(jpeg((320, 240)), 8000)
+    assert source.next() == (jpeg((320, 240)), 8000, 320, 240)
+    source.close()
 
 
 def test_a_node_that_is_no_camera_is_missing_and_not_listed(bus: Bus, tmp_path: Path) -> None:
@@ -304,10 +327,10 @@ def test_without_a_camera_the_fault_is_that_none_was_found(bus: Bus) -> None:
 
 
 def test_a_camera_that_may_not_be_opened_is_a_fault(camera: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_device: str) -> int:
+    def refuse(*_: object) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(usb, "_open", refuse)
+    monkeypatch.setattr(usb, "os", SimpleNamespace(**vars(os) | {"open": refuse}))
     (found,) = usb.cameras()
     assert found.trouble
     assert found.trouble.code == "permission"

@@ -82,11 +82,10 @@ class Camera(NamedTuple):
 class Source(Protocol):
     """An open camera."""
 
-    card: str
-    """The camera's name, for people."""
-
-    upright: bool
-    """Whether the pictures have the order's `rotation` and `mirror` already; else the viewer applies them."""
+    card: str  # its name, for people
+    upright: (
+        bool  # the pictures have the order's `rotation` and `mirror` already; else the viewer applies them
+    )
 
     def next(self) -> Picture | None:
         """Wait for the next picture at the order's pace, and return the newest, or None after 2 s without one.
@@ -144,30 +143,26 @@ class Drawn:
         """Do nothing: nothing is open."""
 
 
-class Kind(Protocol):
-    """The module of a source."""
+class _Kind(Protocol):
+    """The module of a source; both functions may raise `Trouble`."""
 
-    def open(self, order: Order) -> Source:
-        """Open the camera of an order. Raises `Trouble`."""
-
-    def cameras(self) -> list[Camera]:
-        """Return the cameras that this source could open. Raises `Trouble` if it cannot look for them."""
+    def open(self, order: Order) -> Source: ...
+    def cameras(self) -> list[Camera]: ...
 
 
-def load(name: str) -> Kind:
+def load(name: str) -> _Kind:
     """Import the module of a source, and its library with it.
 
     Raises:
         Trouble: the library is missing or broken.
     """
     try:
-        return cast("Kind", importlib.import_module(f"{__name__}.{name}"))
+        return cast("_Kind", importlib.import_module(f"{__name__}.{name}"))
     except ModuleNotFoundError as error:
         raise not_installed(error.name) from None
     except Exception as error:  # any: a library built for another version of numpy raises ValueError
-        sentence = (
-            f"The library of the camera does not load ({type(error).__name__}: {error}). Install it again."
-        )
+        why = f"{type(error).__name__}: {error}"
+        sentence = f"The library of the camera does not load ({why}). Install it again."
         raise Trouble("no_library", sentence) from error
 
 

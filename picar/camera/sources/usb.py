@@ -38,10 +38,6 @@ _CAPTURE = v4l2.V4L2_BUF_TYPE_VIDEO_CAPTURE
 _FLIPS = (v4l2.V4L2_CID_HFLIP, v4l2.V4L2_CID_VFLIP)
 _BROKEN_S = 0.005  # before the next look, after a wake-up without a picture
 _TREE = Path("/")
-_CODES = {
-    errno.EACCES: "permission", errno.EPERM: "permission", errno.EBUSY: "busy",
-    errno.ENOENT: "missing", errno.ENODEV: "unplugged", errno.ENXIO: "unplugged",
-}  # fmt: skip
 _SENTENCES = {
     "permission": "{device} may not be opened by the user {user}. Run: sudo usermod -aG video {user}, then restart picar.",
     "busy": "{device} is in use by another program. End it; this names it: fuser -v {device}",
@@ -58,9 +54,12 @@ class UsbCamera:
     def __init__(self, device: str, order: Order) -> None:
         self._device, self._order = device, order
         self._maps: list[mmap.mmap] = []
-        self._fd, self.upright = -1, True
+        self._fd, self.card, self.upright = -1, "", True
+        self._open()
+
+    def _open(self) -> None:
         with self._troubles("missing"):
-            self._fd = _open(device)
+            self._fd = os.open(self._device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
             capability = self._ask(v4l2.VIDIOC_QUERYCAP, v4l2.v4l2_capability())
             if not capability.device_caps & v4l2.V4L2_CAP_VIDEO_CAPTURE:  # such as metadata, or a decoder
                 raise Trouble("missing", MISSING)
@@ -95,8 +94,12 @@ class UsbCamera:
         return None
 
     def set(self, order: Order) -> None:
-        """Take over size and quality, for Pillow: without it, MJPG pictures stay as they are."""
-        self._order = self._order | order
+        """Take over size and quality. Without Pillow, the camera itself must make smaller pictures: open it again."""
+        before, self._order = self._order, self._order | order
+        if not Image and before["size"] != self._order["size"]:
+            self.close()
+            self._open()
+            self.start()
 
     def close(self) -> None:
         """Release the camera, which stops it."""
@@ -113,10 +116,12 @@ class UsbCamera:
             yield
         except OSError as error:
             self.close()
-            code = _CODES.get(error.errno or 0)
+            code = {
+                errno.EACCES: "permission", errno.EPERM: "permission", errno.EBUSY: "busy",
+                errno.ENOENT: "missing", errno.ENODEV: gone, errno.ENXIO: gone,
+            }.get(error.errno or 0)  # fmt: skip
             if code is None:
                 raise
-            code = gone if code == "unplugged" else code
             sentence = _SENTENCES[code].format(device=self._device, user=getpass.getuser())
             raise Trouble(code, sentence) from None
         except Trouble:
@@ -250,10 +255,6 @@ def _card(device: str | Path) -> str:
     with contextlib.suppress(OSError):
         return (_TREE / f"sys/class/video4linux/{node}/name").read_text(errors="replace").strip()
     return node
-
-
-def _open(device: str) -> int:
-    return os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _buffer(index: int) -> Any:
