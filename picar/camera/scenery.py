@@ -5,6 +5,7 @@ Each picture is flat; `sources.sim` puts it into perspective.
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Sequence
@@ -170,6 +171,7 @@ def side(paint: world.Paint, length: float, height: float, *, is_fence: bool) ->
     return sheet.done()
 
 
+@functools.cache
 def sky(degree: float, tall: int) -> Image.Image:
     """Return everything far away, all around: `tall` rows above the horizon, `degree` pixels for each degree."""
     sheet = Sheet((360, tall / degree), HAZE, unit=degree)
@@ -211,6 +213,7 @@ def _tree(sheet: Sheet, x: float, y: float, r: float, kind: int) -> None:
         sheet.disc(light, x - 0.2 * r, y + r, 0.55 * r, 0.6 * r)
 
 
+@functools.cache
 def nose(width: int) -> Image.Image:
     """Return the car's bonnet and front tyres, as wide as the view, with transparency; places in parts of its width."""
     sheet = Sheet((1, 0.125), None, unit=width)

@@ -115,8 +115,9 @@ class Art:
 
     def draw(self, view: View, frame: Image.Image, area: Area | None = None) -> None:
         """Draw it into `frame`: inside its outline, or all over `area`."""
-        plane, outline = view.plane(*self._place), view.outline(self._corners)
-        if not plane or not outline:
+        plane = view.plane(*self._place)
+        outline = view.outline(self._corners) if plane else []
+        if not outline:
             return
         (left, upper, right, lower), mask = area or _around(outline, frame), None
         if left >= right or upper >= lower:
@@ -192,26 +193,21 @@ class Sim(Drawn):
         self._floor = Art(scenery.floor(), corner, EAST, SOUTH)
         self._fence = [_upright(*panel, is_fence=True) for panel in world.fence()]
         self._blocks = [(thing.box, _block(thing)) for thing in world.OBSTACLES]
-        self._size = (0, 0)  # of the sky and the nose
 
     def draw(self) -> Image.Image:
         """Return the view of the lens."""
         size, pose = self.order["size"], self.order["pose"]
-        view = View(size, pose)
-        if size != self._size:
-            self._size, (width, _) = size, size
-            self._sky = scenery.sky(width / math.degrees(WIDE), view.row(1000.0))
-            self._nose = scenery.nose(width)
-        frame = Image.new("RGB", size, scenery.HAZE)
-        left = round(view.width / 2 + pose[2] / math.tau * self._sky.width) % self._sky.width
-        for at in (left - self._sky.width, left):
-            frame.paste(self._sky, (at, 0))
+        view, frame = View(size, pose), Image.new("RGB", size, scenery.HAZE)
+        sky, nose = scenery.sky(view.width / math.degrees(WIDE), view.row(1000.0)), scenery.nose(view.width)
+        left = round(view.width / 2 + pose[2] / math.tau * sky.width) % sky.width
+        for at in (left - sky.width, left):
+            frame.paste(sky, (at, 0))
         for lower, upper in itertools.pairwise([view.height, *map(view.row, STRIPS_M)]):
             self._floor.draw(view, frame, (0, upper, view.width, lower))
         blocks = sorted(self._blocks, key=lambda block: -_gap(block[0], *view.lens))
         for art in itertools.chain(self._fence, *(arts for _, arts in blocks)):
             art.draw(view, frame)
-        frame.paste(self._nose, (0, view.height - self._nose.height), self._nose)
+        frame.paste(nose, (0, view.height - nose.height), nose)
         return frame
 
 
