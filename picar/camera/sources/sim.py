@@ -143,13 +143,18 @@ class Art:
         texels = [max(1e-6, math.dist(here, there) * DENSITY) for there in near]  # across and along
         level = round(math.log2(max(min(texels), max(texels) / 4)))
         level = min(max(0, level), len(self._levels) - 1)
-        shares = [min(4, max(0.25, 2.0 ** (round(math.log2(size)) - level))) for size in texels]
-        size = max(1, round(width * shares[0])), max(1, round(height * shares[1]))
+        size = _samples(width, texels[0] / 2**level), _samples(height, texels[1] / 2**level)
         u, v, w = ((a * width / size[0], b * height / size[1], a * left + b * upper + c) for a, b, c in plane)
         unit = w[2] if abs(w[2]) > 1e-9 else 1e-9
         data = [value * DENSITY / 2**level / unit for value in (*u, *v)] + [value / unit for value in w[:2]]
         how = Image.Transform.PERSPECTIVE, data, Image.Resampling.BILINEAR
         return self._levels[level].transform(size, *how).resize((width, height), Image.Resampling.BILINEAR)
+
+
+def _samples(pixels: int, texels: float) -> int:
+    """Return the number of samples in one direction for so many pixels, each `texels` wide."""
+    share = 0.25 if texels < 0.15 else 0.5 if texels < 0.4 else min(4, max(1, round(texels)))
+    return max(1, round(pixels * share))
 
 
 def _around(outline: Sequence[Pixel], frame: Image.Image) -> Area:
@@ -187,8 +192,8 @@ class Sim(Drawn):
 
     def __init__(self, order: Order) -> None:
         super().__init__(Order(pose=(0.0, 0.0, 0.0)) | order)
-        with contextlib.suppress(OSError, AttributeError):  # give freed memory back: 30 MiB, not 58
-            ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 1 << 17)
+        with contextlib.suppress(OSError, AttributeError):  # Linux: give freed memory back, but for 4 MiB
+            ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 4 << 20)
         corner = world.ROOM[0] - VERGE_M, world.ROOM[3] + VERGE_M, 0.0
         self._floor = Art(scenery.floor(), corner, EAST, SOUTH)
         self._fence = [_upright(*panel, is_fence=True) for panel in world.fence()]
