@@ -16,7 +16,7 @@ import pytest
 import videodev2 as v4l2
 from PIL import Image
 
-from picar.camera.sources import MISSING, Order, Trouble, usb
+from picar.camera.sources import MISSING, Camera, Order, Trouble, usb
 from tests.camera import orders
 from tests.fakes.v4l2 import GREY, YUYV, Bus, Driver
 
@@ -254,6 +254,14 @@ def test_without_pillow_the_camera_is_opened_again_for_a_smaller_picture(
     camera.show(jpeg((320, 240)), 8000)
     assert source.next() == (jpeg((320, 240)), 8000, 320, 240)
     source.close()
+
+
+def test_a_camera_that_was_unplugged_just_now_is_listed_as_missing(camera: Driver) -> None:
+    assert usb.cameras() == [Camera("usb", str(camera.node), "Fake cam")]
+    camera.fails["QUERYCAP"] = errno.ENODEV
+    (found,) = usb.cameras()
+    assert found.trouble
+    assert (found.device, found.trouble.code) == (str(camera.node), "missing")
 
 
 def test_a_node_that_is_no_camera_is_missing_and_not_listed(bus: Bus, tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ _SENTENCES = {
 _OF_THE_PI = ("bcm2835-", "pispbe", "rp1-cfe", "unicam", "rpi-hevc-dec")
 
 
+class _NoCamera(Trouble):
+    """The node is something else, such as the metadata of a camera, or a decoder."""
+
+
 class UsbCamera:
     """An open camera, by the path of its node; `start` starts its pictures."""
 
@@ -61,8 +65,8 @@ class UsbCamera:
         with self._troubles("missing"):
             self._fd = os.open(self._device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
             capability = self._ask(v4l2.VIDIOC_QUERYCAP, v4l2.v4l2_capability())
-            if not capability.device_caps & v4l2.V4L2_CAP_VIDEO_CAPTURE:  # such as metadata, or a decoder
-                raise Trouble("missing", MISSING)
+            if not capability.device_caps & v4l2.V4L2_CAP_VIDEO_CAPTURE:
+                raise _NoCamera("missing", MISSING)
             self.card = v4l2.arr_to_str(capability.card)
             self._choose_format()
 
@@ -230,13 +234,15 @@ def cameras() -> list[Camera]:
     """Return the cameras with stable names by these, then the others."""
     found = []
     for device in _devices():
-        trouble = None
         try:
-            UsbCamera(device, Order(size=(640, 480))).close()
-        except Trouble as error:
-            trouble = error
-        if trouble is None or trouble.code != "missing":
+            camera = UsbCamera(device, Order(size=(640, 480)))
+        except _NoCamera:
+            continue
+        except Trouble as trouble:
             found.append(Camera("usb", device, _card(device), trouble))
+        else:
+            camera.close()
+            found.append(Camera("usb", device, camera.card))
     return found
 
 
