@@ -12,7 +12,6 @@ Laws:
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
 
 SHORT_S = 0.05  # of a trip: the link has room for a second picture
 DEAF_S = 5.0  # a viewer that shows no picture for so long has gone
@@ -121,7 +120,7 @@ class Ladder:
         self._trips.append(trip_s)
         if len(self._trips) < LEAST_SAMPLES:
             return
-        usual_s = median(self._trips)
+        usual_s = sorted(self._trips)[len(self._trips) // 2]  # the median: the module statistics is large
         if usual_s >= GOOD_TRIP_S:
             self._good_since = None
         elif self._good_since is None:

@@ -26,8 +26,6 @@ from tornado.websocket import WebSocketProtocol13
 
 from picar.web.request_heads import HeadStream
 
-_CLOSE = 0x8  # RFC 6455 §5.5.1
-
 
 class FairQueues:
     """A queue for admitted visitors and one for strangers; each releases one request per turn."""
@@ -125,9 +123,10 @@ class FairWebSocket(WebSocketProtocol13):
         except Exception as error:
             self._ended.set_exception(error)
 
-    def _handle_message(self, opcode: int, data: bytes) -> asyncio.Future[None] | None:
-        self.said_goodbye = self.said_goodbye or opcode == _CLOSE
-        return super()._handle_message(opcode, data)
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close. Tornado calls this for a client's close frame with the first flag alone, for a lost connection with both."""
+        self.said_goodbye = self.said_goodbye or (self.client_terminated and not self.server_terminated)
+        super().close(code, reason)
 
     async def _receive_frame(self) -> None:
         if self._arrived:
