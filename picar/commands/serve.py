@@ -103,7 +103,7 @@ def run(options: argparse.Namespace) -> int:
     hub = Hub(settings, backend, channel, calibration, flight.note, speed_cap)
     gate = Gate(store, pairing_of(settings))
     watch = HostWatch(functools.partial(read_facts, host.Host(host.Tree(host.ROOT))))
-    hub.sights = pictures = _pictures(settings, backend, hub)
+    hub.camera = pictures = _pictures(settings, backend, hub)
     server = Server(hub, channel, sockets, settings.server, flight, gate, watch, pictures)
     channel.attach(hub.on_status, server.fail)
     if told_to_end:
