@@ -149,13 +149,17 @@ def side(paint: world.Paint, length: float, height: float, *, is_fence: bool) ->
     if paint.text:
         for y in (bottom + 0.025, top - 0.031):
             sheet.area(paint.ink, (0.05, y), (length - 0.05, y + 0.006))
-        size = 1.32 * DENSITY * (top - bottom) * min(1, 7 / len(paint.text))
-        (middle,) = sheet.px((length / 2, (top + bottom) / 2))
         try:
-            font = ImageFont.load_default(size)
-        except TypeError:  # Pillow before 10.1, as in Debian Bookworm: one size
+            font = ImageFont.load_default(96)
+        except TypeError:  # Pillow before 10.1, as in Debian Bookworm: small letters of pixels
             font = ImageFont.load_default()
-        sheet.paint.text(middle, paint.text, paint.ink, font, "mm", stroke_width=round(size / 24))
+        text = Image.new("L", (1000, 200))
+        ImageDraw.Draw(text).text((20, 20), paint.text, 255, font, stroke_width=4)
+        text = text.crop(text.getbbox())
+        high = round(min(sheet.image.height * 0.47, 0.78 * sheet.image.width / text.width * text.height))
+        text = text.resize((text.width * high // text.height, high), Image.Resampling.BICUBIC)
+        ((x, y),) = sheet.px((length / 2, (top + bottom) / 2))
+        sheet.image.paste(paint.ink, (round(x - text.width / 2), round(y - high / 2)), text)
     elif paint.shape:
         for n in range(-3, 12):
             sheet.area(paint.ink, *((x + n * paint.step[0], y + n * paint.step[1]) for x, y in paint.shape))
