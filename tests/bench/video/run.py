@@ -209,19 +209,21 @@ async def on_narrow_links(plan: Plan, folder: Path, *, browser: bool) -> Figures
     servers: list[Server] = []
     with narrow.Narrow(queues) as links:
         try:
-            for number in range(len(queues)):
-                device = "steady" if number < len(DRIVES) else "card"
-                with links.car(number):
-                    server = car(folder / f"narrow{number}", "test", device, host="0.0.0.0")
-                server.url = server.url.replace("127.0.0.1", links.host(number))
-                servers.append(server)
+            with first():
+                for number in range(len(queues)):
+                    device = "steady" if number < len(DRIVES) else "card"
+                    with links.car(number):
+                        server = car(folder / f"narrow{number}", "test", device, host="0.0.0.0")
+                    server.url = server.url.replace("127.0.0.1", links.host(number))
+                    servers.append(server)
             async with contextlib.AsyncExitStack() as stack, asyncio.TaskGroup() as group:
                 looks = await look(servers[len(DRIVES) :], plan, stack, group) if browser else {}
-                drives = {
-                    name: group.create_task(drive(server, watches, plan))
-                    for server, (name, (_, watches)) in zip(servers, DRIVES.items(), strict=False)
-                }
-                return {name: await task for name, task in (drives | looks).items()}
+                with first():  # after the start of the browser, which stays behind
+                    drives = {
+                        name: group.create_task(drive(server, watches, plan))
+                        for server, (name, (_, watches)) in zip(servers, DRIVES.items(), strict=False)
+                    }
+                    return {name: await task for name, task in (drives | looks).items()}
         finally:
             stop_all(servers)
 
