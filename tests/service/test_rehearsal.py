@@ -81,7 +81,10 @@ def rehearsal(request: pytest.FixtureRequest) -> Iterator[Rehearsal]:
 def test_one_command_makes_a_car_of_a_plain_debian(rehearsal: Rehearsal) -> None:
     machine, said = rehearsal.machine, rehearsal.service.installed
     assert said.startswith("0\n"), said
-    assert "install from apt: python3-venv avahi-daemon polkitd iw, python3-lgpio where it is there\n" in said
+    assert (
+        "install from apt: python3-venv avahi-daemon polkitd iw, python3-lgpio python3-pil where they are there\n"
+        in said
+    )
     assert ("install lgpio from PyPI" in said) == (rehearsal.suite == "bookworm")
     assert rehearsal.there(RULE, ANNOUNCED, WIFI_UDEV, WIFI_NM) == [True, True, True, False]
     port = "" if rehearsal.service.free_port == 80 else f":{rehearsal.service.free_port}"
