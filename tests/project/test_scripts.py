@@ -148,7 +148,8 @@ def older(checkout: Path) -> Path:
     seen = checkout / ".venv" / "seen"
     seen.mkdir()
     for name in ("tornado", "segno", "pip"):
-        (seen / name).symlink_to(Path(sysconfig.get_path("purelib")) / name)
+        for path in Path(sysconfig.get_path("purelib")).glob(f"{name}*"):
+            (seen / path.name).symlink_to(path)
     (purelib,) = (checkout / ".venv").glob("lib/python*/site-packages")
     (purelib / "seen.pth").write_text(f"{seen}\n{checkout}\n")
     executable(checkout / ".venv/bin/picar", f'#!/bin/sh\nexec "{checkout}/.venv/bin/python" -m picar "$@"\n')
@@ -216,6 +217,24 @@ def test_without_the_libraries_of_the_camera_the_page_opens_and_one_sentence_nam
     assert [line.partition(": connect once")[0] for line in lines] == [
         "picar: the car drives, but its camera lacks Pillow or videodev2; no network"
     ]
+
+
+def test_a_change_of_the_project_needs_no_network_while_the_environment_has_what_it_needs(
+    older: Path,
+) -> None:
+    executable(older / ".venv/bin/pip", f"#!{older}/.venv/bin/python\n")  # so it was made here
+    project = older / "pyproject.toml"
+    project.write_text(project.read_text() + "\n[tool.somebody]\n")
+    done = run(older / "scripts" / "venv", PICAR_PYTHON=sys.executable, **NO_NETWORK)
+    assert (done.returncode, done.stdout) == (0, "")
+    update, old, camera = done.stderr.splitlines()
+    assert update == "picar: updating .venv…"
+    assert old.startswith("picar: .venv stays as it is; no network: connect once, then run this again.")
+    assert camera.startswith("picar: the car drives, but its camera lacks")
+    project.write_text(project.read_text().replace("tornado>=6", "tornado>=66").replace(",<7", ""))
+    done = run(older / "scripts" / "venv", PICAR_PYTHON=sys.executable, **NO_NETWORK)
+    assert done.returncode == 1
+    assert "stays as it is" not in done.stderr
 
 
 def test_a_machine_without_a_wheel_of_pillow_is_told_so(older: Path) -> None:
