@@ -1,4 +1,4 @@
-"""What happens to the camera while two browsers watch its picture; see `catalogue.py`.
+"""What happens to the camera while two clients watch its picture; see `catalogue.py`.
 
 First the car must drive on: whatever the camera does, it costs no command and no speed. Then the link is cut, or a process
 of the car is killed: the pins must be low as soon as without a camera, and no camera process may be left behind.
@@ -23,7 +23,7 @@ Act = Callable[[Rig], Awaitable[None]]
 
 
 def watched(end: Act, *, number: signal.Signals | None = None, logged: str = "") -> Act:
-    """Return an act: two browsers watch, the camera has its fault, the car drives on, and the end comes.
+    """Return an act: two clients watch, the camera has its fault, the car drives on, and the end comes.
 
     Args:
         end: the act that must stop the car.
@@ -36,7 +36,7 @@ def watched(end: Act, *, number: signal.Signals | None = None, logged: str = "")
         await _watch(rig)
         if number:
             camera = rig.car.camera_pid()
-            assert camera is not None, "no camera runs, although browsers watch"
+            assert camera is not None, "no camera runs, although clients watch"
             os.kill(camera, number)
         if logged:
             await rig.until_logged(logged)

@@ -142,7 +142,7 @@ FAULTS = (
         "fault",
         hanging_disk=True,
     ),
-    Fault("camera-cut", "two browsers watch the camera, and the link is cut", watched(links.link_cut)),
+    Fault("camera-cut", "two clients watch the camera, and the link is cut", watched(links.link_cut)),
     Fault(
         "camera-stopped",
         "camera process: SIGSTOP, and the link is cut",
@@ -173,7 +173,7 @@ FAULTS = (
     ),
     Fault(
         "camera-server-dead",
-        "two browsers watch the camera; server: SIGKILL",
+        "two clients watch the camera; server: SIGKILL",
         watched(deaths.server_killed),
         DEATH_S,
         "fault",
@@ -195,7 +195,7 @@ FAULTS = (
     ),
     Fault(
         "camera-motor-dead",
-        "two browsers watch the camera; motor process: SIGKILL",
+        "two clients watch the camera; motor process: SIGKILL",
         watched(deaths.motor_killed),
         DEATH_S,
         "fault",
