@@ -75,7 +75,7 @@ async def test_a_refusal_that_comes_before_the_rest_of_the_page_asks_for_the_pin
         await phone.seen("#pair[open]")
 
 
-@pytest.mark.parametrize("file", ["hud.js", "facts.js", "hands.js", "en.json"])
+@pytest.mark.parametrize("file", ["hud.js", "bar.js", "hands.js", "en.json"])
 async def test_a_part_that_does_not_come_is_asked_for_again(
     car: Product, new_phone: NewPhone, file: str
 ) -> None:

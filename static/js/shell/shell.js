@@ -79,6 +79,22 @@ export function write(element, words) {
   if (element.textContent !== words) element.textContent = words;
 }
 
+/** @param {string} id @param {string} words */
+export const text = (id, words) => write(byId(id), words);
+
+/** @param {string} id @param {boolean} hidden */
+export const hide = (id, hidden) => (byId(id).hidden = hidden);
+
+/** Set an attribute unless it has this value. @param {Element} element @param {string} name @param {string} value */
+export function attribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+/** Set a property of the style unless it has this value. @param {HTMLElement} element @param {string} name @param {string} value */
+export function property(element, name, value) {
+  if (element.style.getPropertyValue(name) !== value) element.style.setProperty(name, value);
+}
+
 /**
  * Load a thing that the page cannot do without, again and again until it arrives.
  *
