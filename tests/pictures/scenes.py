@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tests.browser.phone import Phone
-from tests.browser.test_tuning import WRONG, Eyes, held_until, hold_until, look_and_say, opened, step
+from tests.browser.test_tuning import WRONG, Eyes, held_until, look_and_say, opened, step
 from tests.pictures.driver import begin, drive
 from tests.support.waiting import until
 
@@ -59,7 +59,7 @@ async def which(phone: Phone) -> None:
     """Hold the button until the first wheel turns."""
     await opened(phone)
     await phone.page.click("#tune-begin")
-    await hold_until(phone, Eyes(phone).turning, "a wheel that turns")
+    await phone.hold_until("tune-hold", Eyes(phone).turning, what="a wheel that turns")
     await asyncio.sleep(2 * SETTLES_S)
 
 
@@ -67,7 +67,9 @@ async def straight(phone: Phone) -> None:
     """Go to the last step, and hold the button until the car drifts."""
     await _to_straight(phone)
     x = phone.state["pose"]["x"]
-    await hold_until(phone, lambda: abs(phone.state["pose"]["x"] - x) > 0.3, "the way that shows a drift")
+    await phone.hold_until(
+        "tune-hold", lambda: abs(phone.state["pose"]["x"] - x) > 0.3, what="the way that shows a drift"
+    )
 
 
 async def tuned(phone: Phone) -> None:
