@@ -197,12 +197,12 @@ async def test_a_hidden_page_pauses_the_pictures_and_does_not_call_them_frozen(
     await phone.seen("body[data-picture='']")
 
 
-async def test_low_data_asks_for_ten_pictures_a_second(car: Product, new_phone: NewPhone) -> None:
+async def test_low_data_asks_for_ten_small_pictures_a_second(car: Product, new_phone: NewPhone) -> None:
     camera = Camera()
     phone = await watching(new_phone, car, camera)
     await phone.settings("phone")
     await phone.page.check("[name=quality][value=low]", force=True)
-    await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 10}], "fewer pictures")
+    await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 10, "level": 3}], "less data")
     await phone.page.check("[name=quality][value=auto]", force=True)
     await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 30}], "all pictures")
 

@@ -18,7 +18,8 @@ const SHOW_EVERY_MS = 100;
 const RETRY_S = { first: 0.3, growth: 1.6, last: 3 };
 /** Close codes: this phone is no longer paired; the driver needs the place. */
 const [REVOKED, FULL] = [4401, 4408];
-const LOW_FPS = 10;
+/** "Low data": pictures a second, and the level of quality. */
+const LOW = { fps: 10, level: 3 };
 /** Head of a picture: version, level, age_ms, seq, trip_ms, width, height, 0; big-endian. */
 const HEAD_BYTES = 20;
 /** What the button "look" shows after the camera and after the map; after both it shows the camera. */
@@ -142,9 +143,10 @@ export default class Video {
   #want() {
     const scene = this.#scene;
     const paused = document.hidden || scene === "map";
-    const most = this.#tools.preferences.get("quality") === "low" ? LOW_FPS : Infinity;
-    const fps = paused ? 0 : Math.min(most, this.#camera.fps);
-    if (paused || fps) this.#send("want", { fps });
+    const low = this.#tools.preferences.get("quality") === "low";
+    const { fps } = this.#camera;
+    if (paused) this.#send("want", { fps: 0 });
+    else if (fps) this.#send("want", low ? { ...LOW, fps: Math.min(LOW.fps, fps) } : { fps });
     this.#send("by", { camera: scene.startsWith("camera") });
     if (paused) this.#expectedAt = Infinity;
     else if (this.#expectedAt === Infinity) this.#expectedAt = clock();
