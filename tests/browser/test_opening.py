@@ -108,7 +108,7 @@ async def test_a_dialog_whose_style_was_lost_requests_it_again(car: Product, new
     lost = False
     await phone.tap("menu")
     await phone.seen("#settings[open]")
-    looks = "getComputedStyle(document.getElementById('settings')).borderRadius !== '0px'"
+    looks = "() => getComputedStyle(document.getElementById('settings')).borderRadius !== '0px'"
     await phone.page.wait_for_function(looks)
 
 
