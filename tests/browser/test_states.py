@@ -195,15 +195,15 @@ async def test_the_meters_show_the_wheel_speed_that_the_car_heads_for_and_it_is_
     car: Product, new_phone: NewPhone
 ) -> None:
     phone = await new_phone(car.url)
-    await phone.page.keyboard.down("KeyW")
     await phone.page.keyboard.down("KeyD")
 
     def value(side: str, name: str) -> str:
         return f"#{side}[style*='--{name}: {phone.state['target'][side]:.3f}']"
 
-    await until(
+    await phone.hold_until(
+        "KeyW",
         lambda: phone.state["target"] == phone.state["applied"] and phone.state["target"]["left"] > 0.1,
-        "the wheels turn as wanted",
+        what="the wheels turn as wanted",
     )
     for side in ("left", "right"):
         await phone.seen(value(side, "wanted"))
