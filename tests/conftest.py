@@ -15,6 +15,7 @@ from tests.support.product import Product
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more about the machine
 settings.load_profile("patient")
+_ON_REQUEST = ("pi", "systemd", "vivid")  # markers of tests that boot a machine
 collect_ignore = [] if find_spec("playwright") else ["browser"]  # it has no wheel for 32-bit ARM
 
 
@@ -24,6 +25,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the conformance suite on this Raspberry Pi's own pins: motors unplugged, wheels off the ground",
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that boot a machine, unless `-m` names their marker."""
+    unnamed = set(_ON_REQUEST) - set(config.option.markexpr.split())
+    left_out = [item for item in items if any(map(item.get_closest_marker, unnamed))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -19,7 +19,7 @@ import select
 import signal
 import sys
 import time
-from typing import Any, cast
+from typing import Any
 
 from picar.camera.frames import MAX_BYTES, NOTICE, PICTURE, Frame, at_level
 from picar.camera.sources import NS, OUT_OF_MEMORY, Camera, Order, Trouble, load
@@ -34,21 +34,18 @@ def main() -> int:
     """Serve one order. Returns the exit code."""
     sender = Sender(os.dup(sys.stdout.fileno()))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # no print of a library gets among the frames
-    if not _step_back():
-        return 0
     orders = Orders(sys.stdin.fileno())
-    first = orders.wait()
+    if not _step_back() or (first := orders.read(wait=True)) is None:
+        return 0
     try:
-        if first is None:
-            return 0
         if first.get("cameras"):
             _list(sender)
         else:
             _stream(first, orders, sender)
     except Trouble as trouble:
-        sender.notice(code=trouble.code, message=str(trouble))
+        sender.notice(trouble)
     except MemoryError:
-        sender.notice(code="out_of_memory", message=OUT_OF_MEMORY)
+        sender.notice(Trouble("out_of_memory", OUT_OF_MEMORY))
     except BrokenPipeError:  # the server wants no more
         pass
     return 0
@@ -76,28 +73,17 @@ class Orders:
     def __init__(self, fd: int) -> None:
         self._fd, self._unread = fd, b""
 
-    def wait(self) -> Order | None:
-        """Return the next order, None at end-of-file."""
-        while b"\n" not in self._unread:
+    def read(self, *, wait: bool = False) -> Order | None:
+        """Return the orders that have come, as one; None at end-of-file."""
+        order = Order()
+        while (wait and not order) or select.select([self._fd], [], [], 0)[0]:
             data = os.read(self._fd, 4096)
             if not data:
                 return None
-            self._unread += data
-        line, _, self._unread = self._unread.partition(b"\n")
-        order = json.loads(line)
-        if "size" in order:
-            order["size"] = tuple(order["size"])
-        return cast("Order", order)
-
-    def changes(self) -> Order | None:
-        """Return all orders that have come, as one; None at end-of-file."""
-        whole = Order()
-        while b"\n" in self._unread or select.select([self._fd], [], [], 0)[0]:
-            order = self.wait()
-            if order is None:
-                return None
-            whole |= order
-        return whole
+            *lines, self._unread = (self._unread + data).split(b"\n")
+            for line in lines:
+                order |= json.loads(line)
+        return order
 
 
 class Sender:
@@ -112,9 +98,11 @@ class Sender:
         if len(jpeg) <= MAX_BYTES:  # the server would take it for garbage
             self._send(PICTURE, level, width, height, min(max(captured_ns, now - _OLDEST_NS), now), jpeg)
 
-    def notice(self, **content: Any) -> None:
+    def notice(self, trouble: Trouble | None, **content: Any) -> None:
         """Send a notice."""
-        self._send(NOTICE, 0, 0, 0, time.monotonic_ns(), json.dumps(content).encode())
+        code, message = (trouble.code, str(trouble)) if trouble else (None, None)
+        body = json.dumps({"code": code, "message": message, **content}).encode()
+        self._send(NOTICE, 0, 0, 0, time.monotonic_ns(), body)
 
     def _send(self, kind: int, level: int, width: int, height: int, captured_ns: int, body: bytes) -> None:
         self._seq += 1
@@ -127,12 +115,12 @@ def _stream(order: Order, orders: Orders, sender: Sender) -> None:
     """Send pictures until end-of-file."""
     source = load(order["source"]).open(_at_level(order))
     try:
-        size, fps = order["size"], order["fps"]
-        sender.notice(code=None, message=None, card=source.card, fps=fps, size=size, upright=source.upright)
-        while (change := orders.changes()) is not None:
-            order |= change
+        told = {"card": source.card, "fps": order["fps"], "size": order["size"], "upright": source.upright}
+        sender.notice(None, **told)
+        while (change := orders.read()) is not None:
             if change:
-                source.set(_at_level(order) if change.keys() & {"level", "size", "quality"} else change)
+                order |= change
+                source.set(_at_level(order))
             if picture := source.next():
                 sender.picture(*picture, order["level"])
     finally:
@@ -153,8 +141,7 @@ def _list(sender: Sender) -> None:
         except Trouble as trouble:
             found = [Camera(name, "", "", trouble)]
         for camera in found:
-            code, message = (camera.trouble.code, str(camera.trouble)) if camera.trouble else (None, None)
-            sender.notice(code=code, message=message, card=camera.card, source=name, device=camera.device)
+            sender.notice(camera.trouble, card=camera.card, source=name, device=camera.device)
 
 
 if __name__ == "__main__":

@@ -93,30 +93,16 @@ class Frames:
 
 
 def oriented(jpeg: bytes, *, rotation: int, mirror: bool) -> bytes:
-    """Return a JPEG that asks its viewer to turn it, without compressing it anew.
-
-    Args:
-        jpeg: the picture.
-        rotation: 0 or 180.
-        mirror: exchange left and right.
-    """
+    """Return a JPEG that asks its viewer to turn it by 0° or 180° and to mirror it, without compressing it anew."""
     orientation = {(0, False): 1, (0, True): 2, (180, False): 3, (180, True): 4}[rotation, mirror]
-    if orientation == 1:
-        return jpeg
-    return jpeg[:2] + _EXIF + struct.pack("!HxxI", orientation, 0) + jpeg[2:]
+    exif = _EXIF + struct.pack("!HxxI", orientation, 0) if orientation > 1 else b""
+    return jpeg[:2] + exif + jpeg[2:]
 
 
 def at_level(level: int, size: tuple[int, int], quality: int) -> tuple[tuple[int, int], int]:
-    """Return size and quality of the pictures at a level of the ladder.
-
-    Args:
-        level: 0 is the best.
-        size: configured; the largest.
-        quality: configured; the best.
-    """
-    width, best = LADDER[level]
-    wide, high = size
-    if width and width < wide:
-        wide, high = width, width * high // wide & ~1
-    share = best / LADDER[0][1]
-    return (wide, high), max(5, round(quality * share) if not width else min(quality, best))
+    """Return size and quality of the pictures at a level of the ladder; the configured ones are the largest and the best."""
+    (width, best), (wide, high) = LADDER[level], size
+    if not width:
+        return (wide, high), max(5, round(quality * best / LADDER[0][1]))
+    width = min(width, wide)
+    return (width, width * high // wide & ~1), min(quality, best)

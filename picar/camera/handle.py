@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import platform
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -261,7 +261,7 @@ class CameraHandle:
             self.on_condition(condition)
 
 
-def order_of(config: CameraConfig, backend: str, machine: str = platform.machine()) -> Order | None:
+def order_of(config: CameraConfig, backend: str, machine: str = os.uname().machine) -> Order | None:
     """Return the first order for a configuration, None if the camera is off.
 
     Args:

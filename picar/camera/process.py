@@ -21,19 +21,10 @@ from picar.program import python, python_environment
 READ_BYTES = 131_072
 PIPE_BYTES = 256 << 10  # room for a whole picture; the kernel's default is 64 KiB
 _END_S = 1.0
-_F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
 
 
 class CameraProcess:
-    """A started camera process; its pipes never block this end.
-
-    Args:
-        order: the first order.
-        command: of the process.
-
-    Raises:
-        OSError: the system starts no process.
-    """
+    """A started camera process; its pipes never block this end. Raises `OSError` if the system starts no process."""
 
     def __init__(self, order: Order, command: list[str]) -> None:
         self.popen = subprocess.Popen(
@@ -50,9 +41,8 @@ class CameraProcess:
         self._cut = Frames()
         for fd in (self._orders.fileno(), self._frames.fileno()):
             os.set_blocking(fd, False)
-        if _F_SETPIPE_SZ is not None:
-            with contextlib.suppress(OSError):  # the user's pipes have too many pages already
-                fcntl.fcntl(self._frames, _F_SETPIPE_SZ, PIPE_BYTES)
+        with contextlib.suppress(OSError, AttributeError):  # the user's pipes have too many pages; Linux only
+            fcntl.fcntl(self._frames, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self.order(order)
 
     def fileno(self) -> int:
@@ -84,10 +74,6 @@ class CameraProcess:
 
 def frames(order: Order, timeout_s: float) -> Iterator[Frame]:
     """Start a camera process, and yield its frames until it ends or the time is over; then end it.
-
-    Args:
-        order: the only order.
-        timeout_s: for everything.
 
     Raises:
         Trouble: the process crashed.

@@ -5,6 +5,7 @@ Each picture is flat; `sources.sim` puts it into perspective.
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 from collections.abc import Sequence
@@ -34,14 +35,7 @@ BALLOONS = (  # in degrees from the start's direction and from the horizon
 
 
 class Sheet:
-    """Paper with places in units of any length, y up.
-
-    Args:
-        size: width and height.
-        colour: of the paper; without one it is transparent.
-        at: the place of the lower left corner.
-        unit: pixels for each unit.
-    """
+    """Paper of a colour, or transparent. Places are in units of any length, y up, with `at` in the lower left corner."""
 
     def __init__(
         self, size: Point, colour: str | None, at: Point = (0.0, 0.0), unit: float = DENSITY
@@ -63,52 +57,64 @@ class Sheet:
             points = (left, bottom), (right, bottom), (right, top), (left, top)
         self.paint.polygon(self.px(*points), colour)
 
-    def disc(self, colour: str, x: float, y: float, wide: float, tall: float | None = None) -> None:
+    def chequer(self, colour: str, at: Point, square: float, columns: int, rows: int) -> None:
+        """Fill every second square of a chequer, not the one at its lower left corner."""
+        for n in range(columns * rows):
+            x, y = at[0] + n % columns * square, at[1] + n // columns * square
+            if (n % columns + n // columns) % 2:
+                self.area(colour, (x, y), (x + square, y + square))
+
+    def disc(self, colour: str, x: float, y: float, wide: float, tall: float) -> None:
         """Fill an ellipse; `wide` and `tall` are half of its axes."""
-        tall = wide if tall is None else tall
         self.paint.ellipse(self.px((x - wide, y + tall), (x + wide, y - tall)), colour)
 
     def road(self, colour: str, width: float, way: Sequence[Point]) -> None:
         """Draw a line with round joints."""
         self.paint.line(self.px(*way), colour, round(width * self._unit))
         for x, y in way:
-            self.disc(colour, x, y, width / 2)
+            self.disc(colour, x, y, width / 2, width / 2)
+
+    def shade(self, colour: str, *strength: int) -> None:
+        """Lay a colour over the picture, with these strengths (0 to 255) from top to bottom."""
+        ramp = Image.frombytes("L", (1, len(strength)), bytes(strength))
+        mask = ramp.resize(self.image.size, Image.Resampling.BICUBIC)
+        if self.image.mode == "RGBA":
+            mask = ImageChops.multiply(mask, self.image.getchannel("A"))
+        self.image.paste(colour, (0, 0), mask)
 
     def done(self) -> Image.Image:
         """Return the picture."""
-        size = self.image.width // SMOOTH, self.image.height // SMOOTH
-        return self.image.resize(size, Image.Resampling.BILINEAR)
-
-
-def _shade(image: Image.Image, colour: str, *strength: int) -> Image.Image:
-    """Lay a colour over a picture, with these strengths (0 to 255) from top to bottom."""
-    ramp = Image.frombytes("L", (1, len(strength)), bytes(strength))
-    mask = ramp.resize(image.size, Image.Resampling.BICUBIC)
-    if image.mode == "RGBA":
-        mask = ImageChops.multiply(mask, image.getchannel("A"))
-    image.paste(colour, (0, 0), mask)
-    return image
+        return self.image.reduce(SMOOTH)
 
 
 def floor() -> Image.Image:
     """Return grass, tracks, start line and the shadows of what stands there; VERGE_M larger than the room."""
-    left, bottom, right, top = (side + (VERGE_M if side > 0 else -VERGE_M) for side in world.ROOM)
+    left, bottom, right, top = (side + math.copysign(VERGE_M, side) for side in world.ROOM)
     sheet = Sheet((right - left, top - bottom), "#72b943", (left, bottom))
     for n in range(-12, 12):  # mown
         x = n * 0.62
         sheet.area("#63aa3a", (x, bottom), (x + 0.31, bottom), (x + 2.8, top), (x + 2.49, top))
     ways = [world.spline(way) for way in world.TRACKS]
+    edge = world.TRACK_M / 2 + KERB_M
     for way in ways:
-        _kerbs(sheet, way)
+        for n in range(len(way)):
+            kerb = ((0, edge), (1, edge), (1, -edge), (0, -edge))
+            sheet.area(RED if n // 2 % 2 else WHITE, *(_beside(way, n + k, shift * 1j) for k, shift in kerb))
     for colour, width in ((WHITE, world.TRACK_M), ("#50555e", world.TRACK_M - 0.04)):
         for way in ways:
-            sheet.road(colour, width, [*way, way[0]])
+            sheet.road(colour, width, [_beside(way, n) for n in range(len(way) + 1)])
     for way, first in zip(ways, (4, 52), strict=True):  # the first 50 points are the straight of both tracks
-        _paint(sheet, way, first)
+        for shift in (-0.07, 0.06):
+            tyre = [_beside(way, n, 1j * (shift + 0.02 * math.sin(n / 9))) for n in range(len(way) + 1)]
+            sheet.road("#474c54", 0.034, tyre)
+        for n in range(first, len(way) - 4, 6):
+            sheet.road("#ffd84d", 0.016, [_beside(way, k) for k in range(n, n + 4)])
+        for n in range(64, len(way) - 20, 60):
+            sheet.area(WHITE, *(_beside(way, n, complex(*corner)) for corner in ARROW))
     square = (world.TRACK_M - 0.04) / 8
-    for n in range(24):
-        x, y = world.FINISH_M + (n % 3 - 1.5) * square, (n // 3 - 4) * square
-        sheet.area(WHITE if (n % 3 + n // 3) % 2 else BLACK, (x, y), (x + square, y + square))
+    start = world.FINISH_M - 1.5 * square, -4 * square
+    sheet.area(BLACK, start, (start[0] + 3 * square, -start[1]))
+    sheet.chequer(WHITE, start, square, 3, 8)
     image = sheet.done()
     grain = Image.effect_noise(image.size, 10).point([min(255, value + 122) for value in range(256)])
     image = ImageChops.multiply(image, Image.merge("RGB", [grain] * 3))
@@ -116,40 +122,19 @@ def floor() -> Image.Image:
     return image
 
 
-def _beside(way: Sequence[Point], n: int, shift: float, along: float = 0.0) -> Point:
-    """Return the point `shift` to the left of, and `along` ahead of, point `n` of a closed way."""
-    (x, y), (from_x, from_y), (to_x, to_y) = (way[k % len(way)] for k in (n, n - 1, n + 1))
-    length = math.hypot(to_x - from_x, to_y - from_y)
-    cos, sin = (to_x - from_x) / length, (to_y - from_y) / length
-    return x + along * cos - shift * sin, y + along * sin + shift * cos
-
-
-def _kerbs(sheet: Sheet, way: Sequence[Point]) -> None:
-    edge = world.TRACK_M / 2 + KERB_M
-    for n in range(len(way)):
-        corners = [_beside(way, n + k, shift) for k, shift in ((0, edge), (1, edge), (1, -edge), (0, -edge))]
-        sheet.area(RED if n // 2 % 2 else WHITE, *corners)
-
-
-def _paint(sheet: Sheet, way: Sequence[Point], first: int) -> None:
-    """Draw tyre marks, and from point `first` on the middle line and arrows."""
-    for shift in (-0.07, 0.06):
-        marks = [_beside(way, n, shift + 0.02 * math.sin(n / 9)) for n in range(len(way) + 1)]
-        sheet.road("#474c54", 0.034, marks)
-    for n in range(first, len(way) - 4, 6):
-        sheet.road("#ffd84d", 0.016, way[n : n + 4])
-    for n in range(64, len(way) - 20, 60):
-        sheet.area(WHITE, *(_beside(way, n, shift, along) for along, shift in ARROW))
+def _beside(way: Sequence[complex], n: int, offset: complex = 0) -> Point:
+    """Return the place beside point `n` of a closed way: the real part of `offset` ahead, the imaginary part to the left."""
+    before, here, after = (way[k % len(way)] for k in (n - 1, n, n + 1))
+    place = here + offset * (after - before) / abs(after - before)
+    return place.real, place.imag
 
 
 def _shadows(at: Point, size: tuple[int, int]) -> Image.Image:
     sheet = Sheet((size[0] / DENSITY, size[1] / DENSITY), "#000000", at, DENSITY / 8)
     left, bottom, right, top = world.ROOM
-    for (x0, y0, x1, y1), height in (
-        ((left - 1, bottom - 1, left, top + 1), world.FENCE_M),
-        ((left - 1, bottom - 1, right + 1, bottom), world.FENCE_M),
-        *((thing.box, thing.height) for thing in world.OBSTACLES),
-    ):
+    west, south = (left - 1, bottom - 1, left, top + 1), (left - 1, bottom - 1, right + 1, bottom)
+    things = [(west, world.FENCE_M), (south, world.FENCE_M), *((it.box, it.height) for it in world.OBSTACLES)]
+    for (x0, y0, x1, y1), height in things:
         dx, dy = SHADOW[0] * height, SHADOW[1] * height
         far = (x1 + dx, y0 + dy), (x1 + dx, y1 + dy), (x0 + dx, y1 + dy)
         sheet.area("#777777", (x0, y0), (x1, y0), *far, (x0, y1))
@@ -157,38 +142,40 @@ def _shadows(at: Point, size: tuple[int, int]) -> Image.Image:
     return sheet.image.convert("L").filter(ImageFilter.GaussianBlur(1.2)).resize(size)
 
 
-def panel(words: world.Poster, length: float, height: float) -> Image.Image:
-    """Return a panel of the fence, with rail, skirting and posts."""
-    sheet = Sheet((length, height), words.paper)
-    bottom, top = 0.035, height - 0.03
-    square = (top - bottom) / 4
-    if words.text:
+def side(paint: world.Paint, length: float, height: float, *, is_fence: bool) -> Image.Image:
+    """Return an upright side: of an obstacle, or a panel of the fence with skirting and posts."""
+    sheet = Sheet((length, height), paint.paper)
+    bottom, top = (0.035, height - 0.03) if is_fence else (0.0, height - 0.014)
+    if paint.text:
         for y in (bottom + 0.025, top - 0.031):
-            sheet.area(words.ink, (0.05, y), (length - 0.05, y + 0.006))
-        size = 1.32 * DENSITY * (top - bottom) * min(1, 7 / len(words.text))
-        middle = sheet.px((length / 2, (top + bottom) / 2))[0]
-        font = ImageFont.load_default(size)
-        sheet.paint.text(middle, words.text, words.ink, font, "mm", stroke_width=round(size / 24))
+            sheet.area(paint.ink, (0.05, y), (length - 0.05, y + 0.006))
+        try:
+            font = ImageFont.load_default(96)
+        except TypeError:  # Pillow before 10.1, as in Debian Bookworm: small letters of pixels
+            font = ImageFont.load_default()
+        text = Image.new("L", (1000, 200))
+        ImageDraw.Draw(text).text((20, 20), paint.text, 255, font, stroke_width=4)
+        text = text.crop(text.getbbox())
+        high = round(min(sheet.image.height * 0.47, 0.78 * sheet.image.width / text.width * text.height))
+        text = text.resize((text.width * high // text.height, high), Image.Resampling.BICUBIC)
+        ((x, y),) = sheet.px((length / 2, (top + bottom) / 2))
+        sheet.image.paste(paint.ink, (round(x - text.width / 2), round(y - high / 2)), text)
+    elif paint.shape:
+        for n in range(-3, 12):
+            sheet.area(paint.ink, *((x + n * paint.step[0], y + n * paint.step[1]) for x, y in paint.shape))
     else:
-        for n in range(0, 4 * math.ceil(length / square), 2):
-            x, y = n // 4 * square, bottom + (n + n // 4 % 2) % 4 * square
-            sheet.area(words.ink, (x, y), (x + square, y + square))
+        square = (top - bottom) / 4
+        sheet.chequer(paint.ink, (0.0, bottom), square, math.ceil(length / square), 4)
     sheet.area("#ffffff", (0, top), (length, height))
-    sheet.area("#2b3038", (0, 0), (length, bottom))
-    for x in (0, length - 0.02):
-        sheet.area("#d3d8df", (x, 0), (x + 0.02, height))
-    return _shade(sheet.done(), NIGHT, 0, 0, 20, 110)
+    if is_fence:
+        sheet.area("#2b3038", (0, 0), (length, bottom))
+        for x in (0, length - 0.02):
+            sheet.area("#d3d8df", (x, 0), (x + 0.02, height))
+    sheet.shade(NIGHT, 0, 0, 20, 110)
+    return sheet.done()
 
 
-def side(thing: world.Obstacle, length: float) -> Image.Image:
-    """Return a side of an obstacle."""
-    sheet = Sheet((length, thing.height), thing.colour)
-    for n in range(-3, 12):
-        sheet.area(thing.ink, *((x + n * thing.step[0], y + n * thing.step[1]) for x, y in thing.shape))
-    sheet.area("#ffffff", (0, thing.height - 0.014), (length, thing.height))
-    return _shade(sheet.done(), NIGHT, 0, 0, 20, 110)
-
-
+@functools.cache
 def sky(degree: float, tall: int) -> Image.Image:
     """Return everything far away, all around: `tall` rows above the horizon, `degree` pixels for each degree."""
     sheet = Sheet((360, tall / degree), HAZE, unit=degree)
@@ -205,8 +192,9 @@ def sky(degree: float, tall: int) -> Image.Image:
     for high, rough, colour in HILLS:
         waves = [(k, rng.uniform(0, math.tau)) for k in (5, 12, 29)]
         heights = [sum(math.sin(math.radians(x / 2) * k + at) * 4 / k for k, at in waves) for x in range(721)]
-        ridge = [(x / 2, high + rough * height) for x, height in enumerate(heights)]
-        sheet.area(colour, (0, 0), *ridge, (360, 0))
+        sheet.area(
+            colour, (0, 0), *((x / 2, high + rough * height) for x, height in enumerate(heights)), (360, 0)
+        )
     for n in range(150):
         _tree(sheet, rng.uniform(1, 359), rng.uniform(2.8, 4.2), rng.uniform(0.5, 1.15), n % 3)
     for x, y, colour in BALLOONS:
@@ -229,6 +217,7 @@ def _tree(sheet: Sheet, x: float, y: float, r: float, kind: int) -> None:
         sheet.disc(light, x - 0.2 * r, y + r, 0.55 * r, 0.6 * r)
 
 
+@functools.cache
 def nose(width: int) -> Image.Image:
     """Return the car's bonnet and front tyres, as wide as the view, with transparency; places in parts of its width."""
     sheet = Sheet((1, 0.125), None, unit=width)
@@ -240,16 +229,16 @@ def nose(width: int) -> Image.Image:
             sheet.area("#14171b", (x + 0.013, y), (x + 0.097, y + 0.006))
     for colour, inset in (("#4d0b0c", 0.0), ("#e0281f", 0.004)):
         outline = []
-        for n in range(-50, 51):
-            lift = (1 - abs(n / 50) ** 5) ** 0.42
-            x = n / 50 * (0.3 - 0.065 * lift - inset)
-            outline.append((0.5 + x, lift * (0.119 - inset - 0.037 * (n / 50) ** 2) - 0.006))
+        for x in (n / 50 for n in range(-50, 51)):
+            lift = (1 - abs(x) ** 5) ** 0.42
+            y = lift * (0.119 - inset - 0.037 * x**2) - 0.006
+            outline.append((0.5 + x * (0.3 - 0.065 * lift - inset), y))
         sheet.area(colour, *outline)
     for way in (-1, 1):
         stripe = ((0.012, 0.106), (0.04, 0.106), (0.058, 0), (0.018, 0))
         sheet.area(WHITE, *((0.5 + way * x, y) for x, y in stripe))
-    _shade(sheet.image, "#2a0306", 0, 0, 40, 150)
-    _shade(sheet.image, "#ffffff", 130, 30, 0, 0)
+    sheet.shade("#2a0306", 0, 0, 40, 150)
+    sheet.shade("#ffffff", 130, 30, 0, 0)
     for x in (0.335, 0.665):
         for colour, size in (("#7d1210", 0.032), ("#ffe9a8", 0.027), ("#fffdf2", 0.014)):
             sheet.disc(colour, x, 0.075 + 0.1 * (0.032 - size), size, size * 0.45)

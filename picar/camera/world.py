@@ -25,42 +25,40 @@ FENCE_M = 0.36
 PANEL_M = 1.24  # length of a panel of the fence, about
 
 
+class Paint(NamedTuple):
+    """Paint of an upright side: a text, or a shape again and again after a step, or a chequer."""
+
+    paper: str
+    ink: str
+    text: str = ""
+    shape: tuple[Point, ...] = ()  # two points are opposite corners of a rectangle
+    step: Point = (0.2, 0.0)
+
+
 class Obstacle(NamedTuple):
-    """A wall that stands in the room. Its sides have a pattern: a shape, again and again after a step."""
+    """A wall that stands in the room."""
 
     box: Box
     height: float
-    colour: str
-    ink: str
-    shape: tuple[Point, ...]  # two points are opposite corners of a rectangle
-    step: Point
+    paint: Paint
 
 
 CHEVRON = ((0.045, 0.05), (0.095, 0.05), (0.155, 0.12), (0.095, 0.19), (0.045, 0.19), (0.105, 0.12))
+SLANT = ((0.0, 0.0), (0.1, 0.0), (0.24, 0.34), (0.14, 0.34))
 OBSTACLES = (
-    Obstacle(WALLS[4], 0.24, "#e6332a", "#ffffff", CHEVRON, (0.2, 0.0)),
-    Obstacle(WALLS[5], 0.62, "#ffbe0b", "#22262e", ((0.0, 0.0), (1.0, 0.12)), (0.0, 0.24)),
+    Obstacle(WALLS[4], 0.24, Paint("#e6332a", "#ffffff", shape=CHEVRON)),
+    Obstacle(WALLS[5], 0.62, Paint("#ffbe0b", "#22262e", shape=((0.0, 0.0), (1.0, 0.12)), step=(0.0, 0.24))),
+    Obstacle(WALLS[6], 0.34, Paint("#1f7ae0", "#ffffff", shape=SLANT)),
     Obstacle(
-        WALLS[6], 0.34, "#1f7ae0", "#ffffff", ((0.0, 0.0), (0.1, 0.0), (0.24, 0.34), (0.14, 0.34)), (0.2, 0.0)
+        WALLS[7], 0.11, Paint("#9b51e0", "#7b35bd", shape=((0.07, 0.0), (0.08, 0.11)), step=(0.15, 0.0))
     ),
-    Obstacle(WALLS[7], 0.11, "#9b51e0", "#7b35bd", ((0.07, 0.0), (0.08, 0.11)), (0.15, 0.0)),
 )
-
-
-class Poster(NamedTuple):
-    """Paint of a panel of the fence; without a text it is a chequer."""
-
-    text: str
-    paper: str
-    ink: str
-
-
-CHEQUER = Poster("", "#f6f4ee", "#1d2733")
+CHEQUER = Paint("#f6f4ee", "#1d2733")
 POSTERS = (  # from left to right along the fence, again and again
-    Poster("PICAR", "#e6332a", "#ffffff"), CHEQUER,
-    Poster("L298N", "#ffd23f", "#1d2733"), Poster("GO! GO!", "#1565c0", "#ffffff"), CHEQUER,
-    Poster("3.3 VOLT", "#00a27a", "#ffffff"), Poster("WATCHDOG", "#22262e", "#ffd23f"), CHEQUER,
-    Poster("GPIO CUP", "#f2711c", "#ffffff"),
+    Paint("#e6332a", "#ffffff", "PICAR"), CHEQUER,
+    Paint("#ffd23f", "#1d2733", "L298N"), Paint("#1565c0", "#ffffff", "GO! GO!"), CHEQUER,
+    Paint("#00a27a", "#ffffff", "3.3 VOLT"), Paint("#22262e", "#ffd23f", "WATCHDOG"), CHEQUER,
+    Paint("#f2711c", "#ffffff", "GPIO CUP"),
 )  # fmt: skip
 
 TRACK_M = 0.4  # between the outsides of the white edges
@@ -75,18 +73,15 @@ TRACKS: tuple[tuple[Point, ...], ...] = (  # closed: round the whole room to the
 )  # fmt: skip
 
 
-def spline(way: tuple[Point, ...], apart: float = 0.04) -> list[Point]:
-    """Return a closed Catmull-Rom spline through `way`, as points about `apart` from each other."""
-
-    def between(a: float, b: float, c: float, d: float, t: float) -> float:
-        return b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-
-    points = []
-    for n, start in enumerate(way):
-        near = (way[n - 1], start, way[(n + 1) % len(way)], way[(n + 2) % len(way)])
-        steps = round(math.dist(start, near[2]) / apart)
-        (xs, ys) = zip(*near, strict=True)
-        points += [(between(*xs, t=k / steps), between(*ys, t=k / steps)) for k in range(steps)]
+def spline(way: tuple[Point, ...]) -> list[complex]:
+    """Return a closed Catmull-Rom spline through `way`, as points x + yj about 4 cm from each other."""
+    points: list[complex] = []
+    for n in range(len(way)):
+        a, b, c, d = (complex(*way[(n + k) % len(way)]) for k in (-1, 0, 1, 2))
+        bend, twist = 2 * a - 5 * b + 4 * c - d, 3 * (b - c) + d - a
+        count = round(abs(c - b) / 0.04)
+        steps = (k / count for k in range(count))
+        points += [b + t / 2 * (c - a + t * (bend + t * twist)) for t in steps]
     return points
 
 
@@ -97,11 +92,11 @@ def sides(box: Box) -> list[Line]:
     return list(itertools.pairwise(corners))
 
 
-def fence() -> Iterator[tuple[Line, Poster]]:
-    """Yield the panels of the fence, each from left to right as seen from inside."""
+def fence() -> Iterator[tuple[Line, float, Paint]]:
+    """Yield place, height and paint of each panel of the fence, from left to right as seen from inside."""
     posters = itertools.cycle(POSTERS)
     for (to_x, to_y), (x, y) in reversed(sides(ROOM)):
         count = round(math.dist((x, y), (to_x, to_y)) / PANEL_M)
         posts = [(x + (to_x - x) * n / count, y + (to_y - y) * n / count) for n in range(count + 1)]
         for panel in itertools.pairwise(posts):
-            yield panel, next(posters)
+            yield panel, FENCE_M, next(posters)

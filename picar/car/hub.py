@@ -33,7 +33,7 @@ from picar.core.drive import Reason
 from picar.core.late import LatePicture
 from picar.core.link import Link
 from picar.core.protocol import CarState, ProtocolError
-from picar.core.shaping import Sticks, Wanted, is_neutral
+from picar.core.shaping import NEUTRAL, Sticks
 from picar.journal.notes import Notebook
 from picar.motor.boards import board_of
 from picar.motor.channel import Channel
@@ -53,18 +53,11 @@ _AWAITED = "a client waits for the end of this turn"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 
 
-class Sights(Protocol):
-    """The pictures that the clients see, as the hub asks for them. No call waits."""
+class Camera(Protocol):
+    """The camera: the name of its source, and what a state tells about its pictures."""
 
-    @property
-    def source(self) -> str:
-        """The name of the camera's source."""
-
-    def state(self, driver: str | None, now: float) -> dict[str, Any]:
-        """Return the part of a state that is about the picture."""
-
-    def driven_by(self, driver: str, now: float) -> float | None:
-        """Return the age of the picture by which this driver drives, or None for a driver who drives by eye."""
+    source: str
+    state: dict[str, Any]
 
 
 class Hub:
@@ -103,6 +96,7 @@ class Hub:
             lambda: channel.stands_still,
             lambda client: self.notes.event("turn_over", client),
         )
+        self.may_drive = self._arbiter.may_drive
         self._audience = Audience(self._timeout_s, self._build_state, draw_tick, self._arbiter.asks)
         self._limits = Limits(channel.cap, speed_cap)
         self._seats = 0
@@ -110,8 +104,9 @@ class Hub:
         self._commanded_at = float("-inf")
         self._acted_on = float("-inf")  # when the state was sent that the newest command answers
         self._pulsed_at = float("-inf")
-        self.sights: Sights | None = None  # None without a camera; set before the first client
-        self._late = LatePicture(config.camera.late == "stop")
+        self.camera: Camera | None = None  # set before the first client
+        self.late = LatePicture(config.camera.late == "stop")  # the driver's
+        self.judging = True  # set it when a client begins to drive by the picture
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
     @property
@@ -124,10 +119,10 @@ class Hub:
         """The client that has the wheel."""
         return self._arbiter.driver
 
-    def session_of(self, client: str) -> str | None:
-        """Return the session of a connected client, None if it is not connected."""
+    def seat_of(self, client: str | None, visitor: Visitor) -> Seat | None:
+        """Return the seat of a client of the visitor's own session, else None."""
         seat = self._audience.find(client)
-        return seat.visitor.session if seat else None
+        return seat if seat and seat.visitor.session == visitor.session else None
 
     @property
     def is_watched(self) -> bool:
@@ -141,11 +136,8 @@ class Hub:
         seat = Seat(f"c{self._seats}", visitor, peer, Link(self._timeout_s), self)
         self._audience.add(seat)
         self._arbiter.joined(seat.id, visitor.session, now)
-        peer.hello(
-            hello(
-                seat.id, self.config, self._backend, self.board, self.sights.source if self.sights else None
-            )
-        )
+        camera = self.camera.source if self.camera else None
+        peer.hello(hello(seat.id, self.config, self._backend, self.board, camera))
         self._audience.welcome(seat, self._arbiter.driver, now)
         self._note_driver(now)
         self.wake()
@@ -160,10 +152,6 @@ class Hub:
         self._audience.remove(seat)
         self._arbiter.left(seat.id, now)
         self._note_driver(now)
-
-    def may_drive(self, client: str) -> bool:
-        """Return whether commands of this client count."""
-        return self._arbiter.may_drive(client)
 
     def stop(self) -> int:
         """Stop the car, for every client. Returns the command's number."""
@@ -203,16 +191,12 @@ class Hub:
         self._note_driver(now)
         return None
 
-    def may_follow(self, wanted: Wanted) -> bool:
-        """Return whether the car follows the driver's sticks: not while an old picture has stopped it."""
-        return self._late.takes(is_neutral(wanted, self.config.drive.deadband))
-
-    def followed(self, client: str, wanted: Wanted, sent_at: float) -> None:
-        """Record that the motor process follows these sticks, an answer to the state that was sent at `sent_at`."""
+    def followed(self, client: str, neutral: bool, sent_at: float) -> None:
+        """Record that the motor process follows sticks, an answer to the state that was sent at `sent_at`."""
         now = self.now()
         woken = not self._driving(now)
         self._commanded_at, self._acted_on = now, sent_at
-        if self._arbiter.may_drive(client) and not is_neutral(wanted, self.config.drive.deadband):
+        if not neutral and self._arbiter.may_drive(client):
             self._arbiter.active(now)
         if woken:
             self.wake()
@@ -268,7 +252,8 @@ class Hub:
         now = self.now()
         self._arbiter.tick(now)
         self._note_driver(now)
-        self._judge_picture(now)
+        if self.judging:
+            self._judge_picture(now)
         self._pulsed_at = now
         if self._driving(now):
             return min(DRIVING_PULSE_S, self.channel.patience_s)
@@ -315,25 +300,25 @@ class Hub:
             if self._driver is not None:
                 self.channel.release(Reason.RELEASED)
             self._driver = driver
-            self._late = LatePicture(self.config.camera.late == "stop")
+            self.late, self.judging = LatePicture(self.config.camera.late == "stop"), True
             self._limits.put("picture", 1.0, 1.0)
             self._commanded_at = float("-inf")
             self._tell_everyone(now)
 
     def _judge_picture(self, now: float) -> None:
         """Make the car slow, or stop it, if its driver drives by an old picture."""
-        if self.sights is None or self._driver is None:
-            return
-        before = self._late.speed
-        if self._late.update(self.sights.driven_by(self._driver, now), now):
+        driver = self._audience.find(self._driver)
+        by_camera = driver is not None and driver.sight.by_camera
+        before = self.late.speed
+        if self.late.update(driver.sight.age_s(now) if driver and by_camera else None, now):
             log.warning("the driver's picture is old: the car stops")
-            self.notes.event("picture_old", self._driver)
-            neutral = Sticks(0.0, 0.0)
-            self.channel.drive(neutral, now + self._timeout_s, lambda _refusal: None)
-        if self._late.speed != before:
-            log.info("speed cap for an old picture: %g", self._late.speed)
-            self._limits.put("picture", self._late.speed, self._late.speed)
+            self.notes.event("picture_old", self._driver or "")
+            self.channel.drive(NEUTRAL, now + self._timeout_s, lambda _refusal: None)
+        if self.late.speed != before:
+            log.info("speed cap for an old picture: %g", self.late.speed)
+            self._limits.put("picture", self.late.speed, self.late.speed)
             self._tell_everyone(now)
+        self.judging = by_camera or self.late.refuses
 
     def _tell_everyone(self, now: float) -> None:
         self._pulsed_at = now  # the states from now on are not older than the news
@@ -347,19 +332,24 @@ class Hub:
     def _build_state(self, tick: int, now: float) -> CarState:
         status = self.channel.status
         commanded = now - self._commanded_at < DRIVING_S
-        driver = self._audience.find(self._arbiter.driver)
+        client = self._arbiter.driver
+        driver = self._audience.find(client)
         line = self._arbiter.requests
         shown = [driver, *map(self._audience.find, line[:LISTED])]
+        video = None
+        if self.camera:
+            age_s = driver.sight.age_s(now) if driver else None
+            video = {**self.camera.state, "age_s": age_s and round(age_s, 3), "cap": self.late.speed}
         return CarState(
             tick=tick,
             state=status.state,
-            driver=self._arbiter.driver,
+            driver=client,
             wanted=Sticks(*status.wanted),
             speeds=self.board.layout.speeds,
             applied=status.applied,
             target=status.target,
             speed_limit=status.speed_limit,
-            speed_cap=self.speed_cap,
+            speed_cap=self._limits.owner,
             age_s=now - self._acted_on if commanded else None,
             stale=driver.link.stale if driver else 0,
             reason=status.reason,
@@ -370,13 +360,8 @@ class Hub:
             clients=len(self._audience),
             pose=status.pose,
             host=self._limits.facts,
-            video=self._video(now),
+            video=video,
         )
-
-    def _video(self, now: float) -> dict[str, Any] | None:
-        if self.sights is None:
-            return None
-        return {**self.sights.state(self._arbiter.driver, now), "cap": self._late.speed}
 
 
 def _accepted(done: bool, sentence: str) -> None:

@@ -23,9 +23,10 @@ from picar.access.visitor import Visitor
 from picar.config import Config
 from picar.core import protocol
 from picar.core.drive import Refusal
+from picar.core.late import LatePicture, Sight
 from picar.core.link import RATE_PER_S, Link, RateCap
 from picar.core.protocol import CarState, Deny, Drive, Hello, Message, ProtocolError, Release, Stop, Take
-from picar.core.shaping import JOG_DUTY, Jog, Wanted
+from picar.core.shaping import JOG_DUTY, Jog, is_neutral
 from picar.journal.notes import Notebook
 from picar.motor.boards import Board
 from picar.motor.channel import Channel
@@ -80,6 +81,8 @@ class Car(Protocol):
     channel: Channel
     notes: Notebook
     board: Board
+    config: Config
+    late: LatePicture  # the driver's
 
     def now(self) -> float:
         """Return the time in seconds, monotonic."""
@@ -93,11 +96,8 @@ class Car(Protocol):
     def act(self, seat: Seat, message: Message, sent_at: float, now: float) -> str | None:
         """Act on a message that is neither stop nor drive. Returns the code of a refusal."""
 
-    def may_follow(self, wanted: Wanted) -> bool:
-        """Return whether the car follows the driver's sticks: not while an old picture has stopped it."""
-
-    def followed(self, client: str, wanted: Wanted, sent_at: float) -> None:
-        """Record that the motor process follows these sticks, an answer to the state that was sent at `sent_at`."""
+    def followed(self, client: str, neutral: bool, sent_at: float) -> None:
+        """Record that the motor process follows sticks, an answer to the state that was sent at `sent_at`."""
 
     def leave(self, seat: Seat) -> None:
         """Forget a client."""
@@ -113,6 +113,7 @@ class Seat:
     link: Link
     car: Car
     rate: RateCap = field(default_factory=RateCap)
+    sight: Sight = field(default_factory=Sight)
     strikes: int = 0
     left: bool = False
     served_at: float = float("-inf")
@@ -180,17 +181,18 @@ class Seat:
         sent_at = self.link.sent_at(message.tick, now)
         if sent_at is None:
             return Refusal.STALE
-        if not self.car.may_follow(message.wanted):
+        neutral = is_neutral(message.wanted, self.car.config.drive.deadband)
+        if not self.car.late.takes(neutral):
             return "picture_old"
-        settle = functools.partial(self._settle_drive, message, sent_at)
+        settle = functools.partial(self._settle_drive, message.seq, neutral, sent_at)
         self.car.channel.drive(message.wanted, sent_at + self.link.timeout_s, settle)
         self.link.accept(message.seq)
         return None
 
-    def _settle_drive(self, message: Drive, sent_at: float, refusal: str | None) -> None:
-        self.link.settle(message.seq, refused=refusal is not None)
+    def _settle_drive(self, seq: int, neutral: bool, sent_at: float, refusal: str | None) -> None:
+        self.link.settle(seq, refused=refusal is not None)
         if refusal is None:
-            self.car.followed(self.id, message.wanted, sent_at)
+            self.car.followed(self.id, neutral, sent_at)
         self.settle(refusal)
 
     def _complain(self, error: ProtocolError) -> None:

@@ -47,9 +47,8 @@ def cameras() -> list[dict[str, Any]]:
     try:
         found.extend(frame.notice() for frame in frames(Order(cameras=True), LIST_S))
     except Trouble as trouble:  # of libcamera, the last source in the list
-        found.append(
-            {"source": "picamera2", "device": "", "card": "", "code": trouble.code, "message": str(trouble)}
-        )
+        fault = {"code": trouble.code, "message": str(trouble)}
+        found.append({"source": "picamera2", "device": "", "card": "", **fault})
     return found
 
 
@@ -59,7 +58,7 @@ def _line(camera: dict[str, Any]) -> str:
 
 
 def _snapshot(file: Path, flag: str | None) -> None:
-    """Write a picture.
+    """Write the newest picture of the first second.
 
     Raises:
         Trouble: the camera gives no picture.
@@ -69,33 +68,23 @@ def _snapshot(file: Path, flag: str | None) -> None:
     order = order_of(settings.camera, "sim" if backend == "auto" and not raspberry_pi_model() else backend)
     if order is None:
         raise UsageError("The camera is switched off: source under [camera].")
-    jpeg, card, upright = _picture(order)
-    if not upright:
-        jpeg = oriented(jpeg, rotation=order["rotation"], mirror=order["mirror"])
-    try:
-        file.write_bytes(jpeg)
-    except OSError as error:
-        raise FileError(f"{file} cannot be written ({error.strerror}). Name another file.") from None
-    print(f"{card}: the picture is in {file}.")
-
-
-def _picture(order: Order) -> tuple[bytes, str, bool]:
-    """Return the newest JPEG of the first second, the camera's name, and whether the picture is upright."""
-    jpeg, card, upright, settled_at = b"", "", True, float("inf")
+    jpeg, settled_at = b"", float("inf")
     for frame in frames(order, SNAPSHOT_S):
         if frame.kind == NOTICE:
             notice = frame.notice()
             if notice["code"]:
                 raise Trouble(notice["code"], notice["message"])
-            card, upright = notice["card"], notice["upright"]
             continue
-        jpeg = frame.body
-        settled_at = min(settled_at, time.monotonic() + _SETTLE_S)
+        jpeg, settled_at = frame.body, min(settled_at, time.monotonic() + _SETTLE_S)
         if time.monotonic() >= settled_at:
             break
     if not jpeg:
-        raise Trouble(
-            "frozen",
-            "The camera sent no picture. The lines above may say why; picar camera --list names the cameras.",
-        )
-    return jpeg, card, upright
+        why = "The lines above may say why; picar camera --list names the cameras."
+        raise Trouble("frozen", f"The camera sent no picture. {why}")
+    if not notice["upright"]:
+        jpeg = oriented(jpeg, rotation=order["rotation"], mirror=order["mirror"])
+    try:
+        file.write_bytes(jpeg)
+    except OSError as error:
+        raise FileError(f"{file} cannot be written ({error.strerror}). Name another file.") from None
+    print(f"{notice['card']}: the picture is in {file}.")

@@ -16,9 +16,7 @@ from picar.errors import PicarError
 from picar.motor.pins.trace import TraceFile
 
 if TYPE_CHECKING:
-    from picar.car.hub import Hub
     from picar.web.auth import Gate
-    from picar.web.pictures import Pictures
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from picar.access.visitor import pairing_of
     from picar.calibration.store import CurrentCalibration, Overlay
     from picar.calibration.values import Calibration
+    from picar.camera.handle import CameraHandle, order_of
     from picar.car.hub import Hub
     from picar.files import folder_in_memory
     from picar.motor.channel import Channel
@@ -64,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from picar.system.systemd import be_killed_first, catch_signals, ignore_signals
     from picar.web.auth import Gate
     from picar.web.connection_limits import raise_file_limit
+    from picar.web.pictures import Pictures
     from picar.web.server import Server, listen
 
     store = AccessStore(state_directory(), serving=True)
@@ -79,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
     order = Order.of(settings, backend, trace, flight.fd, speed_cap, calibrated)
     settings = calibration.current.applied_to(settings)
     channel = Channel(order, pins_low)
+    camera = order_of(settings.camera, backend)
     server: Server | None = None
     told_to_end = False
 
@@ -103,7 +104,11 @@ def run(options: argparse.Namespace) -> int:
     hub = Hub(settings, backend, channel, calibration, flight.note, speed_cap)
     gate = Gate(store, pairing_of(settings))
     watch = HostWatch(functools.partial(read_facts, host.Host(host.Tree(host.ROOT))))
-    hub.sights = pictures = _pictures(settings, backend, hub)
+    hub.camera = pictures = (  # the camera itself starts with its first viewer
+        Pictures(settings.camera, camera["source"], functools.partial(CameraHandle, camera), hub)
+        if camera
+        else None
+    )
     server = Server(hub, channel, sockets, settings.server, flight, gate, watch, pictures)
     channel.attach(hub.on_status, server.fail)
     if told_to_end:
@@ -120,17 +125,6 @@ def run(options: argparse.Namespace) -> int:
         withdraw(announced, folder_in_memory())
         if tracing:
             tracing.close()
-
-
-def _pictures(settings: Config, backend: str, hub: Hub) -> Pictures | None:
-    """Return the pictures of the configured camera, None without one. The camera itself starts with its first viewer."""
-    from picar.camera.handle import CameraHandle, order_of
-    from picar.web.pictures import Pictures
-
-    order = order_of(settings.camera, backend)
-    if order is None:
-        return None
-    return Pictures(settings.camera, order["source"], functools.partial(CameraHandle, order), hub)
 
 
 def _greet(settings: Config, backend: str, gate: Gate, port: int) -> None:

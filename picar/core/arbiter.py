@@ -157,8 +157,8 @@ class Arbiter:
         """Let time pass: grace, turn and idle time end, and the oldest request gets a free wheel."""
         if self._seat and self._seat.left_at is not None and now - self._seat.left_at >= self._grace_s:
             self._free(now)
-        turn = self.turn(now)
-        if self._seat and self._requests and turn and turn.left_s == 0.0:
+        turn = self.turn(now) if self._seat and self._requests else None
+        if self._seat and turn and turn.left_s == 0.0:
             self._on_turn_over(self._seat.client)
             self._free(now)
         if self._seat is NOBODY and now - self._free_since >= FORGET_TURNS_S:

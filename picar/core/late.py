@@ -19,6 +19,29 @@ SLOW_SPEED = 0.5  # a share of max_speed
 PULSES = 2  # in a row with an old picture: one late pulse is not enough
 
 
+class Sight:
+    """The picture on a client's screen.
+
+    `captured_s` is the time of its capture, None without a picture; `by_camera`: the client drives by it.
+    """
+
+    __slots__ = ("by_camera", "captured_s")
+
+    def __init__(self) -> None:
+        self.by_camera = False
+        self.captured_s: float | None = None
+
+    def age_s(self, now: float) -> float | None:
+        """Return the age of the picture, None without one."""
+        return None if self.captured_s is None else now - self.captured_s
+
+    def end(self, said_goodbye: bool) -> None:
+        """Forget the picture, except after a broken connection: its client still drives by it."""
+        self.by_camera = self.by_camera and not said_goodbye
+        if not self.by_camera:
+            self.captured_s = None
+
+
 class LatePicture:
     """The judgement on the driver's picture: `speed` is the cap, `refuses` whether commands are refused.
 

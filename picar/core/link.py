@@ -36,17 +36,20 @@ class Link:
 
     def sent(self, tick: int, now: float) -> None:
         """Record that the state with this tick is sent now."""
-        self._forget(now)
+        for old, sent_at in list(self._sent.items()):
+            if now - sent_at <= self.timeout_s:
+                break
+            del self._sent[old]
         self._sent.pop(tick, None)  # sent a second time, it is the newest
         self._sent[tick] = now
 
     def sent_at(self, tick: int, now: float) -> float | None:
         """Return when this tick was sent. A stale tick, too old or never sent, is counted and gives None."""
-        self._forget(now)
         sent_at = self._sent.get(tick)
-        if sent_at is None:
-            self.stale += 1
-        return sent_at
+        if sent_at is not None and now - sent_at <= self.timeout_s:
+            return sent_at
+        self.stale += 1
+        return None
 
     def in_order(self, seq: int) -> bool:
         """Return whether `seq` is higher than all accepted ones."""
@@ -61,12 +64,6 @@ class Link:
         self._pending.popleft()
         if not refused:
             self._confirmed_seq = seq
-
-    def _forget(self, now: float) -> None:
-        for tick, sent_at in list(self._sent.items()):
-            if now - sent_at <= self.timeout_s:
-                break
-            del self._sent[tick]
 
 
 class RateCap:

@@ -12,7 +12,6 @@ Laws:
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
 
 SHORT_S = 0.05  # of a trip: the link has room for a second picture
 DEAF_S = 5.0  # a viewer that shows no picture for so long has gone
@@ -26,8 +25,8 @@ _EARLY = 0.3  # share of a period by which a picture may come early: a camera's 
 class Pacing:
     """The pictures on their way to one viewer.
 
-    `trip_s` is the time from sending to the viewer's answer, of the newest picture that was answered; 0 before. `newest` is the
-    `seq` of the newest picture that was sent.
+    `newest` is the `seq` of the newest picture that was sent. `trip_s` is the time from sending to the viewer's answer, and
+    `captured_s` the time of capture, both of the newest picture that was answered; 0 before.
 
     Args:
         fps: the most pictures a second that this viewer wants; 0: it is paused.
@@ -35,8 +34,10 @@ class Pacing:
 
     def __init__(self, fps: float) -> None:
         self.fps = fps
-        self.trip_s = 0.0
-        self._on_their_way: deque[tuple[int, float]] = deque()  # seq and when it was sent, the oldest first
+        self.trip_s = self.captured_s = 0.0
+        self._on_their_way: dict[
+            int, tuple[float, float]
+        ] = {}  # by seq: when it was sent and captured; the oldest first
         self._next_at = float("-inf")
         self.newest = 0
 
@@ -59,32 +60,31 @@ class Pacing:
         period_s = 1.0 / min(self.fps, most_fps)
         return len(self._on_their_way) < room and now >= self._next_at - _EARLY * period_s
 
-    def sent(self, seq: int, most_fps: float, now: float) -> None:
-        """Record that a picture was sent."""
+    def sent(self, seq: int, most_fps: float, now: float, captured_s: float = 0.0) -> None:
+        """Record that a picture was sent; `captured_s` is the time of its capture."""
         period_s = 1.0 / min(self.fps, most_fps)
         self._next_at = max(self._next_at, now - _EARLY * period_s) + period_s
-        self._on_their_way.append((seq, now))
+        self._on_their_way[seq] = now, captured_s
         self.newest = seq
 
     def seen(self, seq: int, now: float) -> float | None:
         """Settle this picture and all earlier ones. Returns the trip, or None for a picture that was not on its way."""
-        sent_at = dict(self._on_their_way).get(seq)
-        if sent_at is None:
+        if seq not in self._on_their_way:
             return None
-        while self._on_their_way and self._on_their_way[0][0] <= seq:
-            self._on_their_way.popleft()
+        sent_at, self.captured_s = self._on_their_way[seq]
+        self._on_their_way = {later: times for later, times in self._on_their_way.items() if later > seq}
         self.trip_s = max(now - sent_at, 1e-6)
         return self.trip_s
 
     def is_deaf(self, now: float) -> bool:
         """Return whether the viewer has left a picture unanswered for too long."""
-        return not self.paused and bool(self._on_their_way) and now - self._on_their_way[0][1] > DEAF_S
+        return not self.paused and any(now - sent_at > DEAF_S for sent_at, _ in self._on_their_way.values())
 
 
 class Ladder:
     """The quality of the pictures of all viewers together, by the trips of one of them.
 
-    `level` is 0 at the best quality; `share` is how many times slower spectators get their pictures.
+    `level` is 0 at the best quality; `hold` sets the best level that is allowed.
 
     Args:
         levels: number of levels.
@@ -92,9 +92,9 @@ class Ladder:
     """
 
     def __init__(self, levels: int, spectator_fps: int) -> None:
-        self.level = 0
+        self.level = self._best = 0
         self._levels, self._spectator_fps = levels, spectator_fps
-        self._share = 1
+        self._share = 1  # how many times slower spectators get their pictures
         self._trips: deque[float] = deque(maxlen=SAMPLES)
         self._good_since: float | None = None
         self._changed_at = self._rose_at = float("-inf")
@@ -104,6 +104,11 @@ class Ladder:
     def spectator_fps(self) -> float:
         """The most pictures a second for a spectator at present; at least 1."""
         return max(1.0, self._spectator_fps / self._share)
+
+    def hold(self, best: int) -> None:
+        """Set the best level that is allowed, for a viewer that saves data. From there, quality rises by trips alone."""
+        self._best = best
+        self.level = max(self.level, best)
 
     def forget(self) -> None:
         """Forget the trips: another viewer's count from now on."""
@@ -121,7 +126,7 @@ class Ladder:
         self._trips.append(trip_s)
         if len(self._trips) < LEAST_SAMPLES:
             return
-        usual_s = median(self._trips)
+        usual_s = sorted(self._trips)[len(self._trips) // 2]  # the median: the module statistics is large
         if usual_s >= GOOD_TRIP_S:
             self._good_since = None
         elif self._good_since is None:
@@ -146,7 +151,7 @@ class Ladder:
     def _up(self, now: float) -> None:
         if now - self._rose_at < 2 * self._wait_s:  # two steps in a row: the first one was right
             self._wait_s = GOOD_S
-        if self.level:
+        if self.level > self._best:
             self.level -= 1
         elif self._share > 1:
             self._share //= 2

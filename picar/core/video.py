@@ -15,6 +15,7 @@ SUBPROTOCOL = "picar-video.v1"
 VERSION = 1
 MAX_BYTES = 256
 MOST_FPS = 60
+WORST_LEVEL = 5  # of the quality ladder
 _HEAD = struct.Struct("!BBHIIHHI")
 _MOST_MS = 65535  # "older than can be said", of an age
 _MOST_SEQ = 2**32 - 1
@@ -27,9 +28,10 @@ class Seen(NamedTuple):
 
 
 class Want(NamedTuple):
-    """The most pictures a second; 0 pauses."""
+    """The most pictures a second, 0 pauses; and the best quality level."""
 
     fps: int
+    level: int = 0
 
 
 class By(NamedTuple):
@@ -58,6 +60,10 @@ def parse(text: str | bytes) -> Message:
             return Seen(seq)
         case {"type": "want", "fps": int(fps), **more} if not more and _is_in(fps, 0, MOST_FPS):
             return Want(fps)
+        case {"type": "want", "fps": int(fps), "level": int(level), **more} if (
+            not more and _is_in(fps, 0, MOST_FPS) and _is_in(level, 0, WORST_LEVEL)
+        ):
+            return Want(fps, level)
         case {"type": "by", "camera": bool(camera), **more} if not more:
             return By(camera)
     raise ValueError("no message of picar-video.v1")

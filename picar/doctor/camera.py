@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from picar.config import CameraConfig
@@ -15,54 +15,35 @@ _LIBRARY = ("no_library", "hidden_library")
 
 
 def cameras(machine: Machine, model: str | None, settings: CameraConfig) -> Iterator[Finding]:
-    """Examine the cameras.
-
-    Args:
-        machine: the machine.
-        model: of the Raspberry Pi, None elsewhere.
-        settings: the section.
-    """
+    """Examine the cameras; `model` is that of the Raspberry Pi, None elsewhere."""
     if settings.source == "off":
         yield Finding("camera", "ok", "switched off under [camera]")
         return
-    found = _listed(machine, (settings.source,) if settings.source in _REAL else _REAL)
-    if found is None:
-        yield Finding(
-            "camera", "warning", "the cameras cannot be listed", f"read why: {command('camera --list')}"
-        )
+    answer = machine.ask(machine.interpreter, "-m", "picar", "camera", "--list", "--json")
+    if answer is None or answer.code != 0:
+        fix = f"read why: {command('camera --list')}"
+        yield Finding("camera", "warning", "the cameras cannot be listed", fix)
         return
-    lacking = [camera for camera in found if camera["code"] in _LIBRARY and settings.source not in _REAL]
-    for camera in found:
-        if camera not in lacking:
-            yield _finding(camera)
-    if not found and settings.source in _REAL:
-        fix = 'plug it in, or write source = "auto" under [camera]'
-        yield Finding(
-            "camera", "warning", f"[camera] wants a {settings.source} camera, and none was found", fix
-        )
-    elif found == lacking:
-        fix = lacking[0]["message"].rpartition("Run: ")[2] if model and lacking else ""
-        yield Finding(
-            "camera",
-            "ok",
-            "none found; the car drives without one",
-            fix and f"for a camera at the Pi's connector: {fix}",
-        )
+    is_wanted = settings.source in _REAL
+    wanted = (settings.source,) if is_wanted else _REAL
+    listed = [camera for camera in json.loads(answer.out) if camera["source"] in wanted]
+    found = [camera for camera in listed if is_wanted or camera["code"] not in _LIBRARY]
+    yield from map(_finding, found)
+    if found:
+        return
+    if is_wanted:
+        what = f"[camera] wants a {settings.source} camera, and none was found"
+        yield Finding("camera", "warning", what, 'plug it in, or write source = "auto" under [camera]')
+    else:
+        fix = listed[0]["message"].rpartition("Run: ")[2] if model and listed else ""
+        fix = fix and f"for a camera at the Pi's connector: {fix}"
+        yield Finding("camera", "ok", "none found; the car drives without one", fix)
 
 
 def _finding(camera: dict[str, Any]) -> Finding:
-    name = " ".join(
-        filter(None, (camera["card"], camera["device"] and f"({camera['source']}, {camera['device']})"))
-    )
+    device = camera["device"] and f"({camera['source']}, {camera['device']})"
+    name = " ".join(filter(None, (camera["card"], device)))
     if camera["code"] is None:
         return Finding("camera", "ok", name)
     message, _, fix = camera["message"].partition(". ")
     return Finding("camera", "warning", f"{name}: {message}" if name else message, fix)
-
-
-def _listed(machine: Machine, sources: Sequence[str]) -> list[dict[str, Any]] | None:
-    """Return the cameras of these sources, and a source that cannot look for any; None if they cannot be listed."""
-    answer = machine.ask(machine.interpreter, "-m", "picar", "camera", "--list", "--json")
-    if answer is None or answer.code != 0:
-        return None
-    return [camera for camera in json.loads(answer.out) if camera["source"] in sources]

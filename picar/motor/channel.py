@@ -22,7 +22,7 @@ import select
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from picar.calibration.values import Calibration
 from picar.core.drive import Reason
@@ -40,11 +40,14 @@ RESTING_SILENCE_S = 2.0
 LEAST_PATIENCE_S = 0.001
 EXIT_TIMEOUT_S = 1.5  # at rest; the motor process gives up by itself after 1 s
 REAP_S = 0.01  # between a process's end-of-file and its exit code
+_SILENT = f"motor process silent for {RESTING_SILENCE_S:g} s"
+_SILENT_WHILE_DRIVING = f"motor process silent for {SILENCE_S:g} s while driving"
+_NO_ANSWER = f"motor process has not answered a command for {SILENCE_S:g} s"
 READ_BYTES = 65536
 PIPE_BYTES = 1 << 20  # room for a flood of commands; the kernel's default is 64 KiB
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)  # Linux only
 # before the first status
-_SILENT = Status(0, "", None, (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 1.0, False, [], None)
+_NONE_YET = Status(0, "", None, (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 1.0, False, [], None)
 Settle = Callable[[str | None], None]  # called once, with the code of a refusal if the command was refused
 
 
@@ -74,7 +77,7 @@ class Channel:
         self._change: asyncio.Future[None] | None = None  # done at the next status, or at the end
         self._waiting_since = 0.0  # when the oldest unanswered command was sent, or the pipe last moved
         self._heard_at = 0.0
-        self.status = _SILENT
+        self.status = _NONE_YET
         self.ready = self._over = False
 
     def start(self, motor: MotorProcess | None = None) -> None:
@@ -120,7 +123,7 @@ class Channel:
     @property
     def patience_s(self) -> float:
         """Seconds for which the motor process may stay silent from now on."""
-        return max(LEAST_PATIENCE_S, min(end for end, _ in self._ends_of_patience()) - self._clock())
+        return max(LEAST_PATIENCE_S, self._end_of_patience()[0] - self._clock())
 
     @property
     def stands_still(self) -> bool:
@@ -265,25 +268,24 @@ class Channel:
         self._on_status(before, status)
         self._wake_waiters()
 
-    def _ends_of_patience(self) -> Iterator[tuple[float, str]]:
-        """Yield the times at which a silence from now on is too long, each with its sentence."""
+    def _end_of_patience(self) -> tuple[float, str]:
+        """Return the time at which a silence from now on is too long, with the sentence about it."""
+        ends = [(self._heard_at + RESTING_SILENCE_S, _SILENT)]
         if self.status.moving:
-            yield self._heard_at + SILENCE_S, f"motor process silent for {SILENCE_S:g} s while driving"
+            ends.append((self._heard_at + SILENCE_S, _SILENT_WHILE_DRIVING))
         if self.status.n < self.sent:
-            yield (
-                self._waiting_since + SILENCE_S,
-                f"motor process has not answered a command for {SILENCE_S:g} s",
-            )
-        yield self._heard_at + RESTING_SILENCE_S, f"motor process silent for {RESTING_SILENCE_S:g} s"
+            ends.append((self._waiting_since + SILENCE_S, _NO_ANSWER))
+        return min(ends)
 
     def _silence(self) -> str:
         """Return the sentence about a silence that is too long, empty otherwise."""
-        return next((why for end, why in self._ends_of_patience() if self._clock() > end), "")
+        end, why = self._end_of_patience()
+        return why if self._clock() > end else ""
 
     def _wait_until_ready(self) -> None:
         give_up_at = self._clock() + START_TIMEOUT_S
         try:
-            while self.status is _SILENT:
+            while self.status is _NONE_YET:
                 readable, _, _ = select.select([self._status], [], [], max(0.0, give_up_at - self._clock()))
                 self.read()
                 if self._over or not readable:

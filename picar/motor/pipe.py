@@ -158,7 +158,7 @@ class Order(NamedTuple):
         import dataclasses  # here, because the motor process needs none
 
         config = dataclasses.asdict(self.config)
-        for name in ("server", "access", "source", "warnings"):
+        for name in ("server", "access", "camera", "source", "warnings"):
             del config[name]
         return json.dumps([*self[:-1], config]).encode() + b"\n"
 

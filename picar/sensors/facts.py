@@ -1,7 +1,7 @@
 """The table of facts about the machine that carries the car, and the reading of all of them.
 
 To add a fact, write a function that reads it, and add one row to `FACTS`. Tests compare the table with the schema in
-`web/api/openapi.json`, the page's table `static/js/hud/facts.js`, and the documents.
+`web/api/openapi.json`, the page's table `static/js/hud/bar.js`, and the documents.
 
 Law: a value that is unknown or out of its range is `None`.
 """

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -118,7 +119,7 @@ class Power:
             raise PowerError("systemd does not answer.") from None
         except OSError as error:
             raise PowerError(f"Cannot ask systemd: {self._busctl}: {error.strerror}.") from None
-        if ended.code != 0:
+        if ended.code not in (0, -signal.SIGTERM):  # a shutdown ends busctl too, at times before its answer
             complaint = ended.err.decode(errors="replace").strip()
             last = (complaint.splitlines() or ["no reason given"])[-1].removeprefix("Call failed: ")
             raise PowerError(f"systemd refuses: {last.rstrip('.')}.")

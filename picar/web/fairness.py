@@ -22,11 +22,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from tornado.iostream import StreamClosedError
+from tornado.util import _websocket_mask
 from tornado.websocket import WebSocketProtocol13
 
 from picar.web.request_heads import HeadStream
 
-_CLOSE = 0x8  # RFC 6455 §5.5.1
+# RFC 6455 §5.2: the first byte of a whole text, the bit for a mask in the second, and both bytes with the mask.
+_TEXT, _WHOLE_TEXT, _MASKED, _HEAD_BYTES = 0x1, 0x81, 0x80, 6
 
 
 class FairQueues:
@@ -89,7 +91,8 @@ class FairWebSocket(WebSocketProtocol13):
     """A WebSocket that handles a frame in the turn in which it arrives, and one frame per turn.
 
     Tornado reads frames in a coroutine. In a task, it would continue one turn after each packet. Here the stream
-    resumes the coroutine directly, with the packet.
+    resumes the coroutine directly, with the packet. A short text in one frame, as all commands are, is taken whole:
+    Tornado would read it in four parts.
     """
 
     stream: HeadStream
@@ -125,20 +128,34 @@ class FairWebSocket(WebSocketProtocol13):
         except Exception as error:
             self._ended.set_exception(error)
 
-    def _handle_message(self, opcode: int, data: bytes) -> asyncio.Future[None] | None:
-        self.said_goodbye = self.said_goodbye or opcode == _CLOSE
-        return super()._handle_message(opcode, data)
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close. Tornado calls this for a client's close frame with the first flag alone, for a lost connection with both."""
+        self.said_goodbye = self.said_goodbye or (self.client_terminated and not self.server_terminated)
+        super().close(code, reason)
 
     async def _receive_frame(self) -> None:
         if self._arrived:
             await asyncio.sleep(0)
-        await super()._receive_frame()
+        await self._arrive(2)
+        frame = self._arrived
+        size = _HEAD_BYTES + frame[1] - _MASKED
+        is_short_text = frame[0] == _WHOLE_TEXT and _HEAD_BYTES <= size < _HEAD_BYTES + 126
+        if is_short_text and len(frame) >= size and self._fragmented_message_buffer is None:
+            self._arrived = frame[size:]
+            self._wire_bytes_in += size
+            self._handle_message(_TEXT, _websocket_mask(frame[2:_HEAD_BYTES], frame[_HEAD_BYTES:size]))
+        else:
+            await super()._receive_frame()
 
-    async def _read_bytes(self, n: int) -> bytes:
+    async def _arrive(self, n: int) -> None:
+        """Wait for so many bytes."""
         while len(self._arrived) < n:
             self._needs_packet = True
             await asyncio.sleep(0)
             self._needs_packet = False
+
+    async def _read_bytes(self, n: int) -> bytes:
+        await self._arrive(n)
         data, self._arrived = self._arrived[:n], self._arrived[n:]
         self._wire_bytes_in += n
         return data

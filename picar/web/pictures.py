@@ -1,11 +1,10 @@
-"""The camera's pictures and their viewers: which viewer receives a picture, its quality, and the age of the driver's picture.
+"""The camera's pictures and all their viewers: which viewer receives a picture, and its quality.
 
-A `Viewer` is one connection, of `/ws/video` or of `/stream.mjpg`. This module knows neither Tornado nor the camera process;
-`camera/handle.py` is the `Camera`.
+This module knows neither Tornado nor the camera process; `camera/handle.py` is the camera, `viewer.py` one viewer.
 
 Laws:
 - The newest picture or none: no viewer has a queue. A picture older than 1 s is not sent.
-- The camera process runs only while a viewer wants pictures, and 5 s longer. The `Camera` is made for the first viewer.
+- The camera process runs only while a viewer wants pictures, and 5 s longer. The handle is made for the first viewer.
 - The driver's picture goes first. The others follow in slices, and the sockets are read in between.
 - A driver drives by the picture until the page takes that back, also after the connection broke.
 """
@@ -18,104 +17,25 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Container
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
-from picar.access.visitor import Visitor
 from picar.camera.frames import LADDER, Frame, at_level, oriented
 from picar.car.hub import CLOSED_UNPAIRED, Hub
+from picar.car.seat import Seat
 from picar.config import CameraConfig
 from picar.core import video
-from picar.core.pacing import Ladder, Pacing
+from picar.core.pacing import Ladder
+from picar.web.viewer import OLDEST_S, TELL_S, Viewer
+
+if TYPE_CHECKING:
+    from picar.camera.handle import CameraHandle
 
 log = logging.getLogger(__name__)
 
-OLDEST_S = 1.0
-TICK_S = 0.5  # also between two texts about the camera
 SLICE = 8  # pictures sent without a pause
-REMEMBERED = 512  # pictures whose time of capture is kept
 MEASURED = 30  # arrivals, for the rate in the state
 CLOSED_MADE_ROOM = 4408
-
-
-class Condition(Protocol):
-    """The condition of the camera."""
-
-    @property
-    def state(self) -> str: ...  # noqa: D102 - the words are in camera/handle.py
-    @property
-    def code(self) -> str | None: ...  # noqa: D102
-    @property
-    def message(self) -> str | None: ...  # noqa: D102
-    @property
-    def upright(self) -> bool: ...  # noqa: D102
-
-
-class Camera(Protocol):
-    """The camera. No call waits for its process."""
-
-    on_picture: Callable[[Frame], None]
-    on_condition: Callable[[Any], None]
-
-    @property
-    def condition(self) -> Condition:
-        """Its condition now."""
-
-    def watch(self) -> None:
-        """Add a viewer."""
-
-    def unwatch(self) -> None:
-        """Remove a viewer."""
-
-    def order(self, change: Any) -> None:
-        """Change the order."""
-
-    def close(self) -> None:
-        """End it."""
-
-
-class Screen(Protocol):
-    """The connection of a viewer. No call waits, and no call raises."""
-
-    def show(self, picture: Frame, age_s: float, trip_s: float) -> bool:
-        """Send a picture, unless an earlier one is still in this process. Returns whether it was sent."""
-
-    def tell(self, text: str) -> bool:
-        """Send a text about the camera, unless something is still in this process. Returns whether it was sent."""
-
-    def close(self, code: int, reason: str) -> None:
-        """Close the connection."""
-
-    def drop(self) -> None:
-        """Close the connection of a viewer that shows nothing any more."""
-
-
-class Viewer:
-    """One viewer.
-
-    Args:
-        visitor: the admitted visitor.
-        screen: its connection.
-        client: the id of the browser's connection to `/ws`; None for a stream.
-        fps: the most pictures a second that it wants.
-        answers: whether it reports the pictures that it has drawn; a stream does not.
-    """
-
-    def __init__(
-        self, visitor: Visitor, screen: Screen, client: str | None, fps: float, *, answers: bool = True
-    ) -> None:
-        self.visitor, self.screen, self.client, self.answers = visitor, screen, client, answers
-        self.pacing = Pacing(fps)
-        self.present = False
-        self.told = ""
-        self.told_at = float("-inf")
-
-
-class _Sight:
-    """The picture on a client's screen: whether the client drives by the picture, and the time of its capture."""
-
-    def __init__(self) -> None:
-        self.by_camera = False
-        self.captured_s: float | None = None
+Pose = tuple[float, float, float]
 
 
 class Pictures:
@@ -124,7 +44,7 @@ class Pictures:
     Args:
         config: the section [camera].
         source: its name, for clients.
-        make: makes the camera, for an event loop; called for the first viewer.
+        make: makes the camera's handle, for an event loop; called for the first viewer.
         hub: knows the clients and the driver.
         clock: seconds, CLOCK_MONOTONIC as in the pictures.
     """
@@ -133,68 +53,57 @@ class Pictures:
         self,
         config: CameraConfig,
         source: str,
-        make: Callable[[asyncio.AbstractEventLoop], Camera],
+        make: Callable[[asyncio.AbstractEventLoop], CameraHandle],
         hub: Hub,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.config, self.source = config, source
-        self._make, self._hub, self._clock = make, hub, clock
+        self.config, self.source, self.now = config, source, clock
+        self._make, self._hub = make, hub
         width, _, height = config.size.partition("x")
         self._size = int(width), int(height)
-        self._camera: Camera | None = None
+        self._camera: CameraHandle | None = None
         self._viewers: list[Viewer] = []  # oldest first
         self._due: deque[Viewer] = deque()  # the newest picture was not offered to these yet
-        self._sights: dict[str, _Sight] = {}
         self._newest: Frame | None = None
         self._seq = 0  # a camera process counts from 1
-        self._captured: dict[int, float] = {}
         self._arrivals: deque[float] = deque(maxlen=MEASURED)
         self._ladder = Ladder(len(LADDER), config.spectator_fps)
         self._leader: Viewer | None = None  # its trips steer the ladder
         self._change: asyncio.Future[None] | None = None
         self._timer: asyncio.Handle | None = None
-        self._pose: tuple[float, float, float] | None = None
-
-    def now(self) -> float:
-        """Return the time in seconds, monotonic."""
-        return self._clock()
+        self._pose: Pose | None = None
+        self._describe()
 
     # Viewers
 
-    def has_room(self, client: str | None) -> bool:
+    def has_room(self, seat: Seat | None) -> bool:
         """Return whether one more viewer may come; a driver always may."""
-        return len(self._viewers) < self.config.max_viewers or self._drives(client)
-
-    def known(self, client: str | None, visitor: Visitor) -> str | None:
-        """Return the id of a client of the visitor's own session, else None."""
-        return client if client is not None and self._hub.session_of(client) == visitor.session else None
+        return len(self._viewers) < self.config.max_viewers or self._drives(seat)
 
     def join(self, viewer: Viewer) -> None:
         """Add a viewer. An earlier one of the same client gives way, and the newest spectator to a driver."""
-        for other in list(self._viewers):
-            if viewer.client is not None and other.client == viewer.client:
-                self._remove(other)
-                other.screen.drop()
-        if len(self._viewers) >= self.config.max_viewers:
-            spectators = [one for one in self._viewers if not self._drives(one.client)]
-            if spectators:
-                self._remove(spectators[-1])
-                spectators[-1].screen.close(CLOSED_MADE_ROOM, "made room for the driver")
+        for other in [one for one in self._viewers if one.seat and one.seat is viewer.seat]:
+            self._remove(other)
+            other.screen.drop()
+        spectators = [one for one in self._viewers if not self._drives(one.seat)]
+        if len(self._viewers) >= self.config.max_viewers and spectators:
+            self._remove(spectators[-1])
+            spectators[-1].screen.close(CLOSED_MADE_ROOM, "made room for the driver")
         viewer.present = True
         self._viewers.append(viewer)
+        self._describe()
         camera = self._open()
-        self._place(self._hub.channel.status.pose)
         if not viewer.pacing.paused:
             camera.watch()
-        self._tell(viewer, self._clock())
+        viewer.tell(self._text(), self.now())
         if self._timer is None:
             self._tick()
 
     def leave(self, viewer: Viewer, *, said_goodbye: bool = True) -> None:
-        """Forget a viewer. Without a goodbye, its client still drives by the last picture that it has drawn."""
+        """Remove a viewer. Without a goodbye, its client still drives by the last picture that it has drawn."""
+        if viewer.present and viewer.seat:
+            viewer.seat.sight.end(said_goodbye)
         self._remove(viewer)
-        if said_goodbye and viewer.client is not None:
-            self._sights.pop(viewer.client, None)
 
     def take(self, viewer: Viewer, message: video.Message) -> None:
         """Act on a message of a viewer."""
@@ -203,24 +112,20 @@ class Pictures:
         match message:
             case video.Seen(seq=seq):
                 self.seen(viewer, seq)
-            case video.Want(fps=fps):
-                self._want(viewer, fps)
+            case video.Want(fps=fps, level=level):
+                self._want(viewer, min(fps, self.config.fps), level)
             case video.By(camera=by_camera):
-                if viewer.client is not None:
-                    self._sights.setdefault(viewer.client, _Sight()).by_camera = by_camera
+                if viewer.seat:
+                    viewer.seat.sight.by_camera = by_camera
+                    self._hub.judging = True
 
     def seen(self, viewer: Viewer, seq: int) -> None:
         """Record that a viewer has taken a picture, and send it the newest one."""
-        now = self._clock()
-        trip_s = viewer.pacing.seen(seq, now)
-        if trip_s is None or not viewer.present:
-            return
-        captured_s = self._captured.get(seq)
-        if viewer.client is not None and captured_s is not None and not viewer.pacing.paused:
-            self._sights.setdefault(viewer.client, _Sight()).captured_s = captured_s
-        if viewer is self._lead():
-            self._steer(trip_s, now)
-        self._offer(viewer, now)
+        now = self.now()
+        trip_s = viewer.seen(seq, now)
+        if trip_s is not None and viewer.present:
+            self._steer(viewer, trip_s, now)
+            self._offer(viewer, now)
 
     def keep_only(self, sessions: Container[str]) -> None:
         """Disconnect paired viewers without a session in this list."""
@@ -245,7 +150,6 @@ class Pictures:
         """Return a picture not older than `age_s`; if need be, start the camera and wait for one."""
         camera, loop = self._open(), asyncio.get_running_loop()
         give_up_at = loop.time() + timeout_s
-        self._place(self._hub.channel.status.pose)
         camera.watch()
         try:
             while not self._newest or self.age_s(self._newest) > age_s:
@@ -259,7 +163,7 @@ class Pictures:
 
     def age_s(self, picture: Frame) -> float:
         """Return the age of a picture."""
-        return max(0.0, self._clock() - picture.captured_ns / 1e9)
+        return max(0.0, self.now() - picture.captured_ns / 1e9)
 
     def upright(self, picture: Frame) -> bytes:
         """Return the JPEG of a picture, with a mark for its viewer if the camera cannot turn it."""
@@ -272,129 +176,97 @@ class Pictures:
         """The sentence about the camera's fault, if it has one."""
         return self._camera.condition.message if self._camera else None
 
-    def follow(self, pose: tuple[float, float, float] | None) -> None:
+    def follow(self, pose: Pose) -> None:
         """Show the simulated car's camera where the car is."""
         if self._viewers:
             self._place(pose)
 
-    # For the hub
-
-    def state(self, driver: str | None, now: float) -> dict[str, Any]:
-        """Return the part of a state that is about the picture."""
-        picture, sight = self._newest, self._sights.get(driver or "")
-        watches = any(one.client == driver and not one.pacing.paused for one in self._viewers)
-        shown = sight if sight and (watches or sight.by_camera) else None
-        return {
-            "viewers": len(self._viewers),
-            "fps": round(self._rate(now), 1),
-            "size": [picture.width, picture.height] if picture else None,
-            "age_s": round(now - shown.captured_s, 3) if shown and shown.captured_s is not None else None,
-        }
-
-    def driven_by(self, driver: str, now: float) -> float | None:
-        """Return the age of the picture by which this driver drives, or None for a driver who drives by eye."""
-        sight = self._sights.get(driver)
-        return now - sight.captured_s if sight and sight.by_camera and sight.captured_s is not None else None
-
     # Inside
 
-    def _open(self) -> Camera:
+    def _describe(self) -> None:
+        """Set what a state tells about the pictures."""
+        picture = self._newest if self._viewers else None
+        size = [picture.width, picture.height] if picture else None
+        self.state = {"viewers": len(self._viewers), "fps": round(self._rate(), 1), "size": size}
+
+    def _open(self) -> CameraHandle:
         if self._camera is None:
             self._camera = self._make(asyncio.get_running_loop())
-            self._camera.on_picture, self._camera.on_condition = self._on_picture, self._on_condition
+            self._camera.on_picture = self._on_picture
+            self._camera.on_condition = lambda _condition: self._tell_all(self.now())
+        self._place(self._hub.channel.status.pose)
         return self._camera
 
-    def _place(self, pose: tuple[float, float, float] | None) -> None:
+    def _place(self, pose: Pose | None) -> None:
         """Order a picture from this pose of the simulated car; a process that starts gets the newest order too."""
         if self._camera and pose and pose != self._pose and self.source == "sim":
             self._pose = pose
-            self._camera.order({"pose": list(pose)})
+            self._camera.order({"pose": pose})
 
-    def _drives(self, client: str | None) -> bool:
-        return client is not None and client == self._hub.driver
+    def _drives(self, seat: Seat | None) -> bool:
+        return seat is not None and seat.id == self._hub.driver
 
-    def _lead(self) -> Viewer | None:
-        """Return the viewer that steers the ladder: the driver's, else the first viewer with answers."""
-        answering = [one for one in self._viewers if one.answers and not one.pacing.paused]
-        driving = [one for one in answering if self._drives(one.client)]
-        leader = next(iter(driving or answering), None)
-        if leader is not self._leader:
-            self._leader = leader
-            self._ladder.forget()
-        return leader
-
-    def _want(self, viewer: Viewer, fps: int) -> None:
+    def _want(self, viewer: Viewer, fps: int, level: int) -> None:
         was_paused = viewer.pacing.paused
-        viewer.pacing.want(min(fps, self.config.fps))
-        if viewer.pacing.paused and viewer.client in self._sights:
-            self._sights[viewer.client].captured_s = None  # until it draws again
+        viewer.want(fps, level)
         if was_paused != viewer.pacing.paused:
             camera = self._open()
             (camera.watch if was_paused else camera.unwatch)()
+        self._steer(viewer, None, self.now())
 
     def _remove(self, viewer: Viewer) -> None:
         if viewer.present:
             viewer.present = False
             self._viewers.remove(viewer)
+            self._describe()
             if self._camera and not viewer.pacing.paused:
                 self._camera.unwatch()
 
     def _on_picture(self, picture: Frame) -> None:
-        now = self._clock()
         self._seq += 1
         self._newest = picture._replace(seq=self._seq)
-        self._captured[self._seq] = picture.captured_ns / 1e9
-        self._captured.pop(self._seq - REMEMBERED, None)
-        self._arrivals.append(now)
+        self._arrivals.append(self.now())
         change, self._change = self._change, None
         if change is not None:
             change.set_result(None)
         late = bool(self._due)
-        self._due = deque(sorted(self._viewers, key=lambda one: not self._drives(one.client)))
+        self._due = deque(sorted(self._viewers, key=lambda one: not self._drives(one.seat)))
         if not late:  # else a slice is on its way already
             self._serve()
 
     def _serve(self) -> None:
         """Offer the newest picture to a slice of the viewers; to the next slice after the sockets were polled."""
-        now = self._clock()
+        now = self.now()
         for _ in range(min(SLICE, len(self._due))):
             self._offer(self._due.popleft(), now)
         if self._due:
             asyncio.get_running_loop().call_soon(self._serve)
 
     def _offer(self, viewer: Viewer, now: float) -> None:
-        """Send a viewer the newest picture, if it may have one now."""
-        picture = self._newest
-        if picture is None or not viewer.present:
-            return
-        fps = float(self.config.fps) if self._drives(viewer.client) else self._ladder.spectator_fps
-        age_s = self.age_s(picture)
-        if age_s > OLDEST_S or not viewer.pacing.may_send(picture.seq, fps, now):
-            return
-        if viewer.screen.show(picture, age_s, viewer.pacing.trip_s):
-            viewer.pacing.sent(picture.seq, fps, now)
+        if self._newest and viewer.present:
+            drives = self._drives(viewer.seat)
+            viewer.offer(self._newest, self.config.fps if drives else self._ladder.spectator_fps, now)
 
-    def _steer(self, trip_s: float, now: float) -> None:
+    def _steer(self, viewer: Viewer, trip_s: float | None, now: float) -> None:
+        """Set the quality as one viewer wants it, and by its trips: the driver's, else the first viewer with answers."""
         before = self._ladder.level
-        spectators = any(not self._drives(one.client) and not one.pacing.paused for one in self._viewers)
-        self._ladder.take(trip_s, spectators, now)
-        if self._ladder.level != before and self._camera:
-            self._camera.order({"level": self._ladder.level})
-            self._tell_all()
+        watching = [one for one in self._viewers if not one.pacing.paused]
+        driving = [one for one in watching if self._drives(one.seat)]
+        leader = next((one for one in driving + watching if one.answers), None)
+        if leader is not self._leader:
+            self._leader = leader
+            self._ladder.forget()
+        self._ladder.hold(leader.level if leader else 0)
+        if viewer is leader and trip_s is not None:
+            self._ladder.take(trip_s, len(watching) > len(driving), now)
+        if self._ladder.level != before:
+            self._open().order({"level": self._ladder.level})
+            self._tell_all(now)
 
-    def _on_condition(self, _condition: Condition) -> None:
-        self._tell_all()
-
-    def _tell_all(self) -> None:
-        now = self._clock()
-        for viewer in list(self._viewers):
-            self._tell(viewer, now)
-
-    def _tell(self, viewer: Viewer, now: float) -> None:
-        """Send a viewer the news about the camera, unless it got some within the last half second: then `_tick` does."""
+    def _tell_all(self, now: float) -> None:
         text = self._text()
-        if text != viewer.told and now - viewer.told_at >= TICK_S and viewer.screen.tell(text):
-            viewer.told, viewer.told_at = text, now
+        for viewer in list(self._viewers):
+            viewer.tell(text, now)
 
     def _text(self) -> str:
         condition = self._open().condition
@@ -415,25 +287,22 @@ class Pictures:
         return json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
 
     def _tick(self) -> None:
-        """Drop viewers that show nothing any more, and send news that had to wait; until no viewer is left."""
-        now = self._clock()
+        """Drop viewers that show nothing any more, and send what had to wait; until no viewer is left."""
+        now = self.now()
         for viewer in list(self._viewers):
             if viewer.answers and viewer.pacing.is_deaf(now):
                 log.info("a viewer has shown no picture for too long")
                 self.leave(viewer, said_goodbye=False)
                 viewer.screen.drop()
-            else:
-                self._tell(viewer, now)
-                self._offer(viewer, now)
-        for client in list(self._sights):
-            if self._hub.session_of(client) is None:
-                del self._sights[client]
+            self._offer(viewer, now)
+        self._tell_all(now)
+        self._describe()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(TICK_S, self._tick) if self._viewers else None
+        self._timer = loop.call_later(TELL_S, self._tick) if self._viewers else None
 
-    def _rate(self, now: float) -> float:
+    def _rate(self) -> float:
         """Return the pictures that arrive in a second."""
         times = self._arrivals
-        if len(times) < 2 or now - times[-1] > OLDEST_S:
+        if len(times) < 2 or self.now() - times[-1] > OLDEST_S:
             return 0.0
         return (len(times) - 1) / max(times[-1] - times[0], 1e-6)

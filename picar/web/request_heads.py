@@ -172,7 +172,9 @@ class HeadStream(IOStream):
         Tornado alone closes a connection when it reads its end, and drops the answer in progress. The next
         read adds the socket to the loop again.
         """
-        if self.reading():
+        if self._take is not None and events == self.io_loop.READ:
+            self._handle_read()  # a packet: Tornado would also look for writes, errors and its own state
+        elif self.reading():
             super()._handle_events(fd, events)
         elif self.writing():
             super()._handle_events(fd, events & ~self.io_loop.READ)

@@ -133,7 +133,7 @@ def application(
         [
             *site.routes(),
             (r"/ws", websocket.DriveSocket, {"hub": hub, "limits": limits}),
-            (r"/ws/video", video.VideoSocket, {"pictures": pictures, "limits": limits}),
+            (r"/ws/video", video.VideoSocket, {"hub": hub, "pictures": pictures, "limits": limits}),
             *api.routes(hub, channel, config, flight, gate, pictures, port),
         ],
         default_handler_class=site.NotFound,
@@ -180,8 +180,8 @@ class Server:
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.Handle | None = None
-        self._read_guarded, self._pulse_guarded, self._serve_guarded = map(
-            self._guarded, (self._read, self._pulse, self._serve)
+        self._read_guarded, self._pulse_guarded, self._time_out_guarded, self._serve_guarded = map(
+            self._guarded, (self._read, self._pulse, self._time_out, self._serve)
         )
         self._pulse_is_next = self._serve_is_next = False
         self._store_checked_at = 0.0
@@ -233,8 +233,9 @@ class Server:
         self._channel.read()
         if self._hub.is_pulse_due():
             self._pulse()
-        if self._pictures:
-            self._pictures.follow(self._channel.status.pose)
+        pose = self._channel.status.pose
+        if pose and self._pictures:
+            self._pictures.follow(pose)
 
     def _pulse_soon(self) -> None:
         """Schedule a pulse for the next turn. Further calls do not postpone it, so that a flood cannot."""
@@ -244,14 +245,18 @@ class Server:
         if self._timer:
             self._timer.cancel()
         self._pulse_is_next = True
-        self._timer = self._loop.call_soon(self._pulse_guarded)
+        self._loop.call_soon(self._pulse_guarded)
+
+    def _time_out(self) -> None:
+        self._timer = None  # to cancel it now would cost as much as to set it
+        self._pulse()
 
     def _pulse(self) -> None:
         assert self._loop is not None
         if self._timer:
             self._timer.cancel()
         self._pulse_is_next = False
-        self._timer = self._loop.call_later(self._hub.pulse(), self._pulse_guarded)
+        self._timer = self._loop.call_later(self._hub.pulse(), self._time_out_guarded)
         now = self._loop.time()
         if self._channel.fresh():
             self._watchdog.feed(now)  # only here: both processes are known to run

@@ -8,11 +8,14 @@ from typing import Any
 from tornado.websocket import WebSocketProtocol
 
 from picar.camera.frames import Frame
+from picar.car.hub import Hub
+from picar.car.seat import Seat
 from picar.core import video
 from picar.core.link import RateCap
 from picar.web.handler import Refused
-from picar.web.pictures import Pictures, Viewer
-from picar.web.websocket import Socket, binary_frame, text_frame
+from picar.web.pictures import Pictures
+from picar.web.viewer import Viewer
+from picar.web.websocket import BINARY, Socket, frame, text_frame
 
 SEND_BYTES = 64 * 1024  # the kernel's buffer: one picture, and not several that are old when they arrive
 STRIKES = 3  # unreadable messages in a row
@@ -25,6 +28,7 @@ class VideoSocket(Socket):
 
     subprotocol = video.SUBPROTOCOL
     send_bytes = SEND_BYTES
+    hub: Hub
     pictures: Pictures | None
     _viewer: Viewer | None = None
     _connection: WebSocketProtocol | None = None
@@ -32,7 +36,7 @@ class VideoSocket(Socket):
     def check_room(self) -> None:
         """Refuse a handshake for a camera that does not exist (404), or for one viewer too many (503)."""
         pictures = open_pictures(self.pictures, self.get_query_argument("camera", "0"))
-        if not pictures.has_room(self._client(pictures)):
+        if not pictures.has_room(self._seat()):
             raise too_many(pictures)
 
     def open(self, *args: Any, **kwargs: Any) -> None:
@@ -41,7 +45,7 @@ class VideoSocket(Socket):
         assert self.pictures is not None
         super().open(*args, **kwargs)
         self._rate, self._strikes, self._connection = RateCap(), 0, self.ws_connection
-        self._viewer = Viewer(self.visitor, self, self._client(self.pictures), self.pictures.config.fps)
+        self._viewer = Viewer(self.visitor, self, self._seat(), self.pictures.config.fps)
         self.pictures.join(self._viewer)
 
     def on_message(self, message: str | bytes) -> None:
@@ -74,15 +78,15 @@ class VideoSocket(Socket):
     def show(self, picture: Frame, age_s: float, trip_s: float) -> bool:
         """Send a picture, unless an earlier message is still in this process. Returns whether it was sent."""
         head = video.head(picture.level, age_s, picture.seq, trip_s, picture.width, picture.height)
-        return self._send(binary_frame(head, picture.body))
+        return self._send(frame(BINARY, head + picture.body))
 
     def tell(self, text: str) -> bool:
         """Send a text, unless an earlier message is still in this process. Returns whether it was sent."""
         return self._send(text_frame(text))
 
-    def _client(self, pictures: Pictures) -> str | None:
+    def _seat(self) -> Seat | None:
         assert self.visitor is not None
-        return pictures.known(self.get_query_argument("client", None), self.visitor)
+        return self.hub.seat_of(self.get_query_argument("client", None), self.visitor)
 
 
 def open_pictures(pictures: Pictures | None, camera: str) -> Pictures:

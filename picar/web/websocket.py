@@ -22,6 +22,7 @@ from picar.web.fairness import FairWebSocket
 from picar.web.handler import Handler, Refused
 from picar.web.request_heads import HeadStream
 
+TEXT, BINARY = 0x81, 0x82  # first bytes of whole frames
 EXPEDITED = 0xB8  # the DSCP "expedited forwarding" (RFC 3246): queues that know it send the driver's ticks before pictures
 PRIORITY = 6  # the highest that needs no right (socket(7), SO_PRIORITY); Linux only
 SEND_BYTES = 16 * 1024  # the kernel's buffer for a client that does not read; the default is megabytes
@@ -168,21 +169,19 @@ class DriveSocket(Socket):
 
 def text_frame(text: str) -> bytes:
     """Return a server's whole text frame (RFC 6455 §5.2)."""
-    payload = text.encode()
-    return _frame_head(0x81, len(payload)) + payload
+    return frame(TEXT, text.encode())
 
 
-def binary_frame(*parts: bytes) -> bytes:
-    """Return a server's whole binary frame with these parts."""
-    return b"".join((_frame_head(0x82, sum(map(len, parts))), *parts))
-
-
-def _frame_head(first: int, size: int) -> bytes:
+def frame(kind: int, payload: bytes) -> bytes:
+    """Return a server's whole frame; `kind` is `TEXT` or `BINARY`."""
+    size = len(payload)
     if size < 126:
-        return struct.pack("!BB", first, size)
-    if size < 1 << 16:
-        return struct.pack("!BBH", first, 126, size)
-    return struct.pack("!BBQ", first, 127, size)
+        head = struct.pack("!BB", kind, size)
+    elif size < 1 << 16:
+        head = struct.pack("!BBH", kind, 126, size)
+    else:
+        head = struct.pack("!BBQ", kind, 127, size)
+    return head + payload
 
 
 def _expedite(connection: socket.socket) -> None:
@@ -198,7 +197,7 @@ def _expedite(connection: socket.socket) -> None:
 
 
 def _state_frame(view: View) -> bytes:
-    return text_frame(protocol.state(view.state, view.you, view.waiting))
+    return frame(TEXT, protocol.state(view.state, view.you, view.waiting).encode())
 
 
 def _not_websocket(sentence: str) -> Refused:

@@ -52,8 +52,8 @@ link.onstate = async (state) => {
   if (state.state !== page.state) buzz(state.state, preferences);
   sender.heard();
   hud.show();
-  if (link.hello.car.camera || parts.had("video")) parts.get("video").then((video) => video?.watch());
-  if (link.hello.car.backend === "sim") (await parts.get("sim"))?.show(state); // a real car has no view from above
+  if (link.hello.car.camera || parts.had("video")) parts.get("video").then((video) => video.watch());
+  if (link.hello.car.backend === "sim") (await parts.get("sim")).show(state); // a real car has no view from above
 };
 link.onrefusal = (code) => {
   sender.refused(code);
@@ -62,8 +62,8 @@ link.onrefusal = (code) => {
 link.onlost = (barred) => {
   letGo();
   hud.show();
-  parts.had("sim")?.then((view) => view?.forget());
-  parts.had("video")?.then((video) => video?.forget());
+  parts.had("sim")?.then((view) => view.forget());
+  parts.had("video")?.then((video) => video.forget());
   if (barred) session.refused();
 };
 
@@ -72,14 +72,15 @@ new Pad(byId("steering"), ["steering"], sticks, words);
 new Pad(byId("stick"), ["throttle", "steering"], sticks, words);
 new Keys(sticks, tools);
 addEventListener("gamepadconnected", () => parts.get("gamepad"));
-sticks.listen(() => sticks.held && preferences.get("awake") && parts.get("wake").then((screen) => screen?.hold()));
+sticks.listen(() => sticks.held && preferences.get("awake") && parts.get("wake").then((screen) => screen.hold()));
 
 tap("reset", () => link.request("reset"));
 byId("reset").addEventListener("keydown", (event) => event.repeat && event.preventDefault()); // a key held since before the stop
 tap("ask", () => {
-  if (!link.drives) return link.request("take");
-  letGo();
-  return link.say("release");
+  const waiting = Boolean(link.state?.waiting);
+  if (link.drives) letGo();
+  hud.withdrawn = waiting;
+  return link.drives || waiting ? link.say("release") : link.request("take");
 });
 tap("give", () => link.request("grant", { client: hud.request }));
 tap("refuse", () => link.say("deny", { client: hud.request }));
@@ -94,7 +95,7 @@ tap("look", async () => {
   const video = await parts.had("video");
   if (!video?.look()) preferences.set("view", preferences.get("view") === "fit" ? "follow" : "fit");
 });
-tap("centre", () => parts.had("tilt")?.then((tilt) => tilt?.centre()));
+tap("centre", () => parts.had("tilt")?.then((tilt) => tilt.centre()));
 
 onLetGo(letGo);
 for (const event of ["pointerup", "pointercancel", "keyup"]) addEventListener(event, () => sender.lifted());
@@ -106,7 +107,11 @@ for (const event of ["contextmenu", "dblclick"]) addEventListener(event, (e) => 
 matchMedia("(prefers-color-scheme: light)").addEventListener("change", dress);
 preferences.listen((name) => {
   if (name === "language") words.speak(preferences.get("language"));
-  else if (!["limit", "scene", "quality"].includes(name)) dress(); // these three change no input
+  else if (name === "view") dress();
+  else if (!["limit", "scene", "quality"].includes(name)) {
+    letGo(); // the others may change an input
+    dress();
+  }
 });
 // Once everything has arrived, including the words: hide the sentence of index.html about an incomplete page.
 const complete = () => words.say("stop") && (document.documentElement.dataset.complete = "true");
@@ -119,13 +124,12 @@ if (link.hello) link.onhello(link.hello);
 if (link.state) link.onstate(link.state);
 else if (link.barred) session.refused();
 
-/** Apply the preferences; inputs that were held under the old ones are released. */
+/** Apply the preferences. */
 function dress() {
-  letGo();
   preferences.arrange();
   sticks.curve = { deadzone: preferences.get("deadzone"), expo: preferences.get("expo") };
   if (page.layout === "arrows") parts.get("arrows");
-  if (page.layout === "tilt" || parts.had("tilt")) parts.get("tilt").then((tilt) => tilt?.use(page.layout === "tilt"));
-  parts.had("sim")?.then((view) => view?.dress());
+  if (page.layout === "tilt" || parts.had("tilt")) parts.get("tilt").then((tilt) => tilt.use(page.layout === "tilt"));
+  parts.had("sim")?.then((view) => view.dress());
   hud.show();
 }

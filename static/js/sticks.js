@@ -250,7 +250,8 @@ export class Sender {
   #start(now, car, repeat) {
     if (now - this.#pressedAt > PATIENCE_S) return this.letGo();
     if (car.you !== "driver") {
-      if (!this.#asked) this.#link.say("take", { tick: this.#link.tick });
+      if (car.driver || this.#asked) return; // only the button asks a driver for the wheel
+      this.#link.say("take", { tick: this.#link.tick });
       this.#asked = true;
       return;
     }

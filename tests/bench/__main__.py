@@ -22,6 +22,8 @@ from tests.bench.rounds import BEFORE, CARS, QUICK, Plan, Round, run_round
 from tests.bench.server import Server
 from tests.bench.spectators import report as spectators
 from tests.bench.spectators import run
+from tests.bench.video import report as video
+from tests.bench.video import run as video_run
 from tests.support.chromium import ADVICE
 from tests.support.header import REAL
 from tests.support.product import Product
@@ -54,6 +56,11 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--lighthouse", action="store_true", help="run Lighthouse on the page instead; needs npx"
+    )
+    parser.add_argument(
+        "--video",
+        action="store_true",
+        help="measure what live video costs the driver instead; needs root and Chromium",
     )
     parser.add_argument(
         "--against",
@@ -171,6 +178,8 @@ def main(argv: list[str] | None = None) -> int:
             go_first()
             print(backends.table(names, asyncio.run(backends.compare(names, count, plan, Path(base)))))
             return 0
+        if args.video:
+            return filmed(args, Path(base))
         if args.spectators is not None:
             return watched(args, Path(base))
         cars = CARS | ({BEFORE: args.against} if args.against else {})
@@ -199,6 +208,15 @@ def watched(args: argparse.Namespace, base: Path) -> int:
     print(spectators.table(where, rounds))
     write(args.json, spectators.as_json(where, rounds))
     return 0 if args.quick or all(check.kept for check in spectators.checks(rounds)) else 1
+
+
+def filmed(args: argparse.Namespace, base: Path) -> int:
+    """Measure with live video. Return 0, or 1 when a bound was missed in a full run."""
+    count, plan = (1, video_run.QUICK) if args.quick else (args.rounds, video_run.Plan())
+    rounds, left_out = asyncio.run(video_run.run(count, plan, base, tell))
+    print(video.table(machine(), rounds, left_out))
+    write(args.json, video.as_json(machine(), rounds, left_out))
+    return 0 if args.quick or all(check.kept for check in video.checks(rounds)) else 1
 
 
 def priority(first: bool) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bench.measure import Trace, cpu_s, family, memory_mib
 from tests.fakes.board import NOWHERE, VARIABLE
-from tests.support.header import FakeHeader
+from tests.support.header import REAL, FakeHeader
 from tests.support.product import trace_writer
 
 ROOT = Path(__file__).parents[2]
@@ -29,12 +29,13 @@ expo = 0.0
 deadband = 0.01
 """
 MODULES = {
-    "picar": ["picar", "serve", "--host", "127.0.0.1", "--port", "0"],
+    "picar": ["picar", "serve", "--port", "0"],
     "echo": [ANCHOR + "echo"],
     "one process": [ANCHOR + "one_process"],
     "tutorial": [ANCHOR + "tutorial"],
     "20 Hz loop": [ANCHOR + "one_process", "--loop-hz", "20"],
     "broadcast": [ANCHOR + "broadcast"],
+    "pictures": [ANCHOR + "pictures"],
 }
 START_TIMEOUT_S = 30.0
 
@@ -49,6 +50,8 @@ class Server:
         root: the checkout whose product runs.
         config: text of the car's configuration file.
         traced: whether it writes its pins into `trace`.
+        module: the car's Python module; a wrapper may stand in.
+        host: the address that the car listens on.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class Server:
         root: Path = ROOT,
         config: str = CONFIG,
         traced: bool = True,
+        module: str = "picar",
+        host: str = "127.0.0.1",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
@@ -70,9 +75,10 @@ class Server:
         if self.is_car:
             file = folder / "bench.toml"
             file.write_text(config)
-            command += ["--config", str(file), "--pins", pins]
+            command[2] = module
+            command += ["--host", host, "--config", str(file), "--pins", pins]
         env = environment(folder, root)
-        if pins != "mock":
+        if pins in REAL:
             env |= FakeHeader(pins, folder).env | {VARIABLE: NOWHERE}
         started = time.monotonic()
         with self._log.open("wb") as log:
@@ -84,7 +90,8 @@ class Server:
             raise
         self.first_page_s = time.monotonic() - started
         writer = trace_writer(self._process.pid)  # what measuring costs is not the server's
-        self.pids = [pid for pid in family(self._process.pid) if pid != writer]
+        self._began_with = family(self._process.pid)
+        self.pids = [pid for pid in self._began_with if pid != writer]
 
     @property
     def is_car(self) -> bool:
@@ -102,6 +109,16 @@ class Server:
         """Return what all processes hold, in MiB: resident, and with shared pages shared out."""
         both = [memory_mib(pid) for pid in self.pids]
         return {"rss_mib": sum(rss for rss, _ in both), "pss_mib": sum(pss for _, pss in both)}
+
+    def camera_pid(self) -> int | None:
+        """Return the id of the car's camera process, None without one."""
+        main = self._process.pid
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        return next((int(pid) for pid in children if int(pid) not in self._began_with), None)
+
+    def log(self) -> str:
+        """Return its output so far."""
+        return self._log.read_text()
 
     def stop(self) -> None:
         """End it, by force if it must."""

@@ -8,12 +8,14 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.async_api import BrowserContext, CDPSession, Page, WebSocket, expect
 
 from tests.support.waiting import DEADLINE_S, until
 
+T = TypeVar("T")
+REST_S = 3.0  # a press that asks the car for nothing after this time has ended
 PADS = ("throttle", "steering", "stick")
 _TRAVEL = (40, 90)  # px to full stick: on a small pad or near an edge of the screen, and elsewhere
 _SLACK = 8  # px that a thumb may move without driving
@@ -158,6 +160,45 @@ class Phone:
     async def press(self, element: str) -> None:
         """Press a button with the keyboard."""
         await self.page.locator(f"#{element}").press("Enter")
+
+    async def hold_until(
+        self, control: str, met: Callable[[], T] | None = None, x: float = 0.0, y: float = 0.0, what: str = ""
+    ) -> T:
+        """Hold a pad, a button or a key until `met()` (or until the car is armed), and return what it returned.
+
+        A page that hangs, or whose commands are late, ends a press. Then everything that is held is pressed again, as a
+        person would; the control is still held at the end.
+        """
+        met = met or (lambda: self.state["state"] == "armed")
+        give_up_at = time.monotonic() + 3 * DEADLINE_S
+        is_key = control[0].isupper()
+        if not is_key:
+            await self.page.locator(f"#{control}:not(:disabled)").scroll_into_view_if_needed()
+        await (self.page.keyboard.down(control) if is_key else self.down(control, x, y))
+        rests_from = time.monotonic() + REST_S
+        while not (seen := met()):
+            assert time.monotonic() < give_up_at, f"held {control} in vain: {what}"
+            if time.monotonic() > rests_from and not any(self.state["wanted"].values()):
+                if is_key:
+                    await self.page.keyboard.up(control)
+                    await self.page.keyboard.down(control)
+                await self._press_again()
+                rests_from = time.monotonic() + REST_S
+            await asyncio.sleep(0.01)
+        return seen
+
+    async def _press_again(self) -> None:
+        """Lift all fingers, put them down where they came down, and move them back."""
+        fingers = list(self._fingers.items())
+        for name, place in fingers:
+            del self._fingers[name]
+            await self._touch("touchEnd", [place])
+        for name, place in fingers:
+            self._finger_number += 1
+            self._fingers[name] = self._touched[name] | {"id": self._finger_number}
+            await self._touch("touchStart", list(self._fingers.values()))
+            self._fingers[name] |= {"x": place["x"], "y": place["y"]}
+            await self._touch("touchMove", list(self._fingers.values()))
 
     async def insist(
         self, element: str, selector: str, act: Callable[[str], Awaitable[None]] | None = None

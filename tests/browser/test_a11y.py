@@ -101,11 +101,11 @@ async def screens_of_a_phone(car: Product, new_phone: NewPhone, locale: str, loo
 
 async def screens_of_two_phones(car: Product, new_phone: NewPhone, locale: str, looks: int) -> Screens:
     phone = await new_phone(car.url, locale=locale, viewport={"width": 844, "height": 390})
-    await phone.down("throttle", y=0.5)
+    await phone.hold_until("throttle", y=0.5)
     await phone.in_state("armed")
     yield phone, "driving"
     other = await new_phone(car.url, locale=locale)
-    await other.insist("ask", "#ask[disabled]")
+    await other.insist("ask", "#ask[data-does=waiting]")
     await phone.seen("#give:not([hidden])")
     yield phone, "asked"
     yield other, "watching"

@@ -116,8 +116,7 @@ async def test_a_dialog_that_loads_late_releases_the_press_that_began_meanwhile(
 
     await phone.page.route("**/settings.js", wait)
     await phone.tap("menu")
-    await phone.down("throttle", y=0.6)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("throttle", wheels.turning(+1, +1), y=0.6)
     loaded.set()
     await phone.seen("#settings[open]")
     await wheels.rest()
@@ -125,7 +124,7 @@ async def test_a_dialog_that_loads_late_releases_the_press_that_began_meanwhile(
 
 
 async def test_lifting_the_thumb_does_not_bring_a_lost_signal_back(phone: Phone) -> None:
-    await phone.page.keyboard.down("KeyW")
+    await phone.hold_until("KeyW")
     await phone.in_state("armed")
     await phone.page.evaluate(LIFTED_WHEN_LOST)
     await phone.context.set_offline(True)

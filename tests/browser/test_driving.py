@@ -16,8 +16,7 @@ ATTEMPTS = 3
 async def test_one_press_on_a_free_wheel_drives_and_lifting_the_thumb_stops(
     phone: Phone, wheels: Wheels
 ) -> None:
-    await phone.down("throttle", y=0.5)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("throttle", wheels.turning(+1, +1), y=0.5)
     await phone.lift("throttle")
     await wheels.rest()
     await phone.says_zero()
@@ -28,8 +27,7 @@ async def test_one_press_on_a_free_wheel_drives_and_lifting_the_thumb_stops(
 
 async def test_two_thumbs_steer_and_lifting_one_keeps_the_other(phone: Phone, wheels: Wheels) -> None:
     await phone.down("throttle", y=0.5)
-    await phone.down("steering", x=0.2)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("steering", wheels.turning(+1, +1), x=0.2)
     await until(lambda: wheels.speeds()[0] > wheels.speeds()[1] + 0.1, "the car turns right")
     await phone.lift("steering")
     await until(lambda: wheels.speeds()[0] == wheels.speeds()[1] > 0, "the car goes straight on")
@@ -38,8 +36,7 @@ async def test_two_thumbs_steer_and_lifting_one_keeps_the_other(phone: Phone, wh
 
 
 async def test_steering_alone_spins_on_the_spot(phone: Phone, wheels: Wheels) -> None:
-    await phone.down("steering", x=-0.7)
-    await wheels.turn(-1, +1)
+    await phone.hold_until("steering", wheels.turning(-1, +1), x=-0.7)
     await phone.lift("steering")
     await wheels.rest()
 
@@ -68,8 +65,7 @@ async def test_a_mouse_drags_the_pad_and_may_let_go_anywhere(phone: Phone, wheel
 
 
 async def test_a_second_finger_on_a_held_pad_changes_nothing(phone: Phone, wheels: Wheels) -> None:
-    await phone.down("throttle", y=0.5)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("throttle", wheels.turning(+1, +1), y=0.5)
     await phone.down("throttle", y=-0.9, finger="second")
     await phone.move("throttle", y=-1, finger="second")
     await phone.lift("second")
@@ -80,8 +76,7 @@ async def test_a_second_finger_on_a_held_pad_changes_nothing(phone: Phone, wheel
 
 async def test_a_cancelled_touch_stops_the_car(phone: Phone, wheels: Wheels) -> None:
     await phone.down("throttle", y=0.5)
-    await phone.down("steering", x=0.3)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("steering", wheels.turning(+1, +1), x=0.3)
     await phone.cancel()
     await wheels.rest()
     await phone.says_zero()
@@ -91,7 +86,7 @@ async def test_a_held_thumb_is_repeated_at_30_hz_and_a_lifted_one_is_silent(phon
     sent_at: list[float] = []
     phone.cdp.on("Network.webSocketFrameSent", lambda event: sent_at.append(event["timestamp"]))
     await phone.cdp.send("Network.enable")
-    await phone.down("throttle", y=0.5)
+    await phone.hold_until("throttle", y=0.5)
     await phone.in_state("armed")
     rates = []
     for _ in range(ATTEMPTS):  # a busy machine may keep the page from its timers for a while, not each time
@@ -111,8 +106,7 @@ async def test_a_held_thumb_is_repeated_at_30_hz_and_a_lifted_one_is_silent(phon
 
 
 async def test_seq_rises_and_every_command_carries_a_tick_that_was_seen(phone: Phone) -> None:
-    await phone.down("throttle", y=0.5)
-    await until(lambda: len(phone.sent("drive")) > 20, "20 commands")
+    await phone.hold_until("throttle", lambda: len(phone.sent("drive")) > 20, y=0.5, what="20 commands")
     await phone.lift("throttle")
     numbers = [message["seq"] for message in phone.sent("drive")]
     assert numbers == sorted(set(numbers))
@@ -124,12 +118,10 @@ async def test_seq_rises_and_every_command_carries_a_tick_that_was_seen(phone: P
 @pytest.mark.parametrize(("forward", "right"), [("KeyW", "KeyD"), ("ArrowUp", "ArrowRight")])
 async def test_keys_drive_while_they_are_down(phone: Phone, wheels: Wheels, forward: str, right: str) -> None:
     keyboard = phone.page.keyboard
-    await keyboard.down(forward)
-    await wheels.turn(+1, +1)
+    await phone.hold_until(forward, wheels.turning(+1, +1))
     await keyboard.up(forward)
     await wheels.rest()
-    await keyboard.down(right)
-    await wheels.turn(+1, -1)
+    await phone.hold_until(right, wheels.turning(+1, -1))
     await keyboard.up(right)
     await wheels.rest()
 
@@ -138,8 +130,7 @@ async def test_a_steering_key_begins_small_and_rises_to_full_and_shift_halves_bo
     phone: Phone, wheels: Wheels
 ) -> None:
     keyboard = phone.page.keyboard
-    await keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
     mark = len(phone.said)
     await keyboard.down("KeyD")
     await until(lambda: phone.drives()[-1] == (1, 1), "full steering")
@@ -166,8 +157,7 @@ async def test_shortcuts_do_not_drive_and_let_a_held_key_go(phone: Phone, wheels
     keyboard = phone.page.keyboard
     await keyboard.press("Control+KeyS")
     assert phone.said == []
-    await keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
     await keyboard.down("Alt")
     await wheels.rest()
     await phone.says_zero()
@@ -179,8 +169,7 @@ async def test_shortcuts_do_not_drive_and_let_a_held_key_go(phone: Phone, wheels
 async def test_brackets_and_buttons_change_the_speed_limit(phone: Phone, wheels: Wheels) -> None:
     await phone.page.keyboard.press("BracketLeft")
     assert phone.sent("limit") == [], "a spectator changes no limit"
-    await phone.down("throttle", y=1)
-    await until(lambda: wheels.speeds() == (1, 1), "full speed")
+    await phone.hold_until("throttle", lambda: wheels.speeds() == (1, 1), y=1, what="full speed")
     for _ in range(3):
         await phone.page.keyboard.press("BracketLeft")
     await phone.tap("slower")

@@ -30,7 +30,7 @@ async def test_a_server_that_is_gone_and_comes_back_is_told_apart(
 ) -> None:
     phone = await new_phone(car.url, locale=locale)
     await phone.take_the_wheel()
-    await phone.down("throttle", y=0.5)
+    await phone.hold_until("throttle", y=0.5)
     await phone.in_state("armed")
     await phone.lift("throttle")
     await phone.tap("ask")
@@ -126,7 +126,7 @@ async def test_who_watches_reads_who_drives_who_asks_and_what_happens_next(
     await phone.reads("why", "Ben")
     change["state"] |= {"requests": ["other8"], "requests_total": 31}
     await phone.reads("why", "31")
-    await phone.seen("#ask[disabled]")
+    await phone.seen("#ask[data-does=waiting]")
     change["state"] |= {"you": "driver", "driver": phone.client, "waiting": False}
     await phone.reads("asks", "30")
     change["state"] |= {"you": "spectator", "driver": "other9"}

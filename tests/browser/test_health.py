@@ -35,7 +35,7 @@ async def test_low_voltage_is_told_while_driving_and_the_page_offers_no_more_spe
 ) -> None:
     await phone.take_the_wheel()
     await phone.insist("gear3", "#gear3[aria-pressed=true]")
-    await phone.down("throttle", y=1.0)
+    await phone.hold_until("throttle", y=1.0)
     await phone.in_state("armed")
     await phone.reads("facts", "51.2 °C · WiFi -52 dBm")
     await phone.reads("speed", "100%")

@@ -92,8 +92,7 @@ async def phone(car: Product, new_phone: NewPhone, layout: str) -> Phone:
 
 @pytest.mark.parametrize("layout", ["stick"])
 async def test_one_stick_drives_both_ways_and_lifting_it_stops(phone: Phone, wheels: Wheels) -> None:
-    await phone.down("stick", y=0.5)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("stick", wheels.turning(+1, +1), y=0.5)
     await phone.move("stick", x=0.6)
     await wheels.turn(+1, -1)
     await phone.seen("#stick[aria-label='stick: centre, right 60%']")
@@ -254,8 +253,7 @@ async def test_an_arrow_drives_while_enter_is_down_and_for_a_moment_by_a_screen_
     phone: Phone, wheels: Wheels
 ) -> None:
     await phone.page.locator("#arrows .forward").focus()
-    await phone.page.keyboard.down("Enter")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("Enter", wheels.turning(+1, +1))
     await phone.page.keyboard.up("Enter")
     await wheels.rest()
     mark = wheels.mark()
@@ -270,8 +268,7 @@ async def test_an_arrow_drives_while_enter_is_down_and_for_a_moment_by_a_screen_
 async def test_a_held_arrow_or_stick_is_let_go_when_the_page_is_left(
     phone: Phone, wheels: Wheels, layout: str, way: str
 ) -> None:
-    await phone.down(layout, y=0.7)
-    await wheels.turn(+1, +1)
+    await phone.hold_until(layout, wheels.turning(+1, +1), y=0.7)
     await phone.page.evaluate(LEAVE[way])
     await wheels.rest()
     await phone.says_zero()
@@ -285,8 +282,7 @@ async def test_a_held_arrow_or_stick_is_let_go_when_the_page_is_left(
 async def test_a_cancelled_touch_lets_an_arrow_or_a_stick_go(
     phone: Phone, wheels: Wheels, layout: str
 ) -> None:
-    await phone.down(layout, y=0.7)
-    await wheels.turn(+1, +1)
+    await phone.hold_until(layout, wheels.turning(+1, +1), y=0.7)
     await phone.cancel()
     await wheels.rest()
     await phone.says_zero()
@@ -295,8 +291,7 @@ async def test_a_cancelled_touch_lets_an_arrow_or_a_stick_go(
 async def test_switching_the_layout_while_a_thumb_is_down_is_a_release(phone: Phone, wheels: Wheels) -> None:
     await open_settings(phone)  # so that its module is there
     await phone.page.keyboard.press("Escape")
-    await phone.down("throttle", y=0.6)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("throttle", wheels.turning(+1, +1), y=0.6)
     await change(phone, "layout", "stick")
     await wheels.rest()
     await phone.says_zero()
@@ -309,8 +304,7 @@ async def test_switching_the_layout_while_a_thumb_is_down_is_a_release(phone: Ph
 async def test_opening_the_settings_while_a_thumb_is_down_is_a_release_and_keys_do_not_drive_there(
     phone: Phone, wheels: Wheels
 ) -> None:
-    await phone.down("throttle", y=0.6)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("throttle", wheels.turning(+1, +1), y=0.6)
     await open_settings(phone)
     await wheels.rest()
     await phone.says_zero()
@@ -362,8 +356,7 @@ async def test_tilting_steers_only_while_a_thumb_holds_the_throttle(phone: Phone
     mark = wheels.mark()
     await phone.hears(3)
     assert not wheels.turned_since(mark)
-    await phone.down("throttle")
-    await wheels.turn(+1, -1)
+    await phone.hold_until("throttle", wheels.turning(+1, -1))
     await phone.lift("throttle")
     await wheels.rest()
     await phone.says_zero()
@@ -377,8 +370,7 @@ async def test_the_middle_of_tilting_can_be_set_anew(phone: Phone, wheels: Wheel
     await phone.seen("#tilt[style*='--turn: 0.857']")  # 30 of 35 degrees: the sensor has reported it
     await phone.tap("centre")
     await tilt_by(phone, 5)
-    await phone.down("throttle")
-    await wheels.turn(-1, +1)
+    await phone.hold_until("throttle", wheels.turning(-1, +1))
     await phone.cancel()
     await wheels.rest()
 
@@ -389,7 +381,7 @@ async def test_sticks_have_the_dead_zone_and_the_curve_of_this_phone(
     phone = await new_phone()
     await prefer(phone, deadzone=0.3, expo=0.9)
     await phone.open(car.url)
-    await phone.down("throttle", y=0.18)
+    await phone.hold_until("throttle", y=0.18)
     await phone.in_state("armed")
     await phone.hears(3)
     assert {throttle for throttle, _ in phone.drives()} == {0}
@@ -412,8 +404,9 @@ async def test_a_new_phone_begins_in_gear_1_even_if_it_pushes_to_full_at_once(
 ) -> None:
     phone = await new_phone(car.url, fresh=True)
     mark = wheels.mark()
-    await phone.down("throttle", y=1)
-    await until(lambda: wheels.speeds() == (GEAR_1_DUTY, GEAR_1_DUTY), "all that gear 1 allows")
+    await phone.hold_until(
+        "throttle", lambda: wheels.speeds() == (GEAR_1_DUTY, GEAR_1_DUTY), y=1, what="all that gear 1 allows"
+    )
     await phone.seen("#gear1[aria-pressed=true]")
     assert fastest(wheels, mark) == GEAR_1_DUTY
 
@@ -439,7 +432,7 @@ async def test_a_press_waits_until_the_car_has_the_speed_limit_of_the_phone(
     await phone.page.route_web_socket("**/ws", delay_limits)
     await phone.open(car.url)
     mark = wheels.mark()
-    await phone.down("throttle", y=1)
+    await phone.hold_until("throttle", y=1)
     await phone.in_state("armed")
     await until(lambda: wheels.speeds() == (GEAR_1_DUTY, GEAR_1_DUTY), "all that gear 1 allows")
     assert len(late) == 1
@@ -477,8 +470,7 @@ async def test_a_phone_keeps_its_speed_limit_and_never_raises_that_of_the_driver
 async def test_a_gear_that_is_chosen_while_a_thumb_is_down_does_not_let_it_go(
     phone: Phone, wheels: Wheels
 ) -> None:
-    await phone.down("throttle", y=1)
-    await until(lambda: wheels.speeds() == (1, 1), "full speed")
+    await phone.hold_until("throttle", lambda: wheels.speeds() == (1, 1), y=1, what="full speed")
     mark = len(phone.said)
     await phone.tap("gear2")
     await until(lambda: phone.state["applied"] == {"left": 0.6, "right": 0.6}, "the second gear")
@@ -526,7 +518,7 @@ async def test_a_change_reaches_the_socket_within_16_ms(phone: Phone) -> None:
           };
         }"""
     )
-    await phone.down("throttle", y=0.1)
+    await phone.hold_until("throttle", y=0.1)
     await phone.in_state("armed")
     worst = []
     for _ in range(ATTEMPTS):  # a busy machine may take the browser's time away in the middle, not each time

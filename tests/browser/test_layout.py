@@ -71,7 +71,7 @@ async def car() -> AsyncIterator[Product]:
 
 async def driving(phone: Phone) -> None:
     """Drive without a hold: what the screen shows must not depend on how fast this machine is."""
-    await phone.page.keyboard.down("KeyW")
+    await phone.hold_until("KeyW")
     await phone.in_state("armed")
     await phone.page.keyboard.up("KeyW")
     await phone.seen("body[data-card='']")
@@ -86,7 +86,7 @@ async def screens(car: Product, new_phone: NewPhone, locale: str) -> AsyncIterat
     other = await new_phone(car.url, locale=locale)
     await other.seen("body[data-card=watching]")
     yield other, "watching"
-    await other.insist("ask", "#ask[disabled]")
+    await other.insist("ask", "#ask[data-does=waiting]")
     await phone.seen("body[data-card=asked]")
     yield phone, "asked"
     await phone.page.keyboard.press("Space")

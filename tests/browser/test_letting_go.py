@@ -31,8 +31,7 @@ HANG = "() => { const end = performance.now() + 2000; while (performance.now() <
 
 
 async def drive(phone: Phone, wheels: Wheels) -> None:
-    await phone.down("throttle", y=0.5)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("throttle", wheels.turning(+1, +1), y=0.5)
 
 
 async def stays_put(phone: Phone, wheels: Wheels) -> None:
@@ -70,8 +69,7 @@ async def test_a_page_that_is_left_while_a_thumb_is_down_sends_zero_and_waits_fo
 
 async def test_a_key_that_was_down_at_the_blur_must_be_pressed_again(phone: Phone, wheels: Wheels) -> None:
     keyboard = phone.page.keyboard
-    await keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
     await phone.page.evaluate("() => dispatchEvent(new Event('blur'))")
     await wheels.rest()
     mark = wheels.mark()
@@ -79,20 +77,16 @@ async def test_a_key_that_was_down_at_the_blur_must_be_pressed_again(phone: Phon
     await phone.hears(4)
     assert not wheels.turned_since(mark)
     await keyboard.up("KeyW")
-    await keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
 
 
 async def test_a_key_whose_keyup_was_lost_in_a_blur_is_forgotten(phone: Phone, wheels: Wheels) -> None:
-    keyboard = phone.page.keyboard
-    await keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
     await phone.page.evaluate("() => dispatchEvent(new Event('blur'))")
     await wheels.rest()
     await phone.says_zero()
     mark = len(phone.said)
-    await keyboard.down("KeyD")
-    await wheels.turn(+1, -1)
+    await phone.hold_until("KeyD", wheels.turning(+1, -1))
     assert all(throttle == 0 for throttle, _ in phone.drives(mark))
 
 
@@ -100,8 +94,7 @@ async def test_a_key_whose_keyup_was_lost_in_a_blur_is_forgotten(phone: Phone, w
 async def test_a_key_that_comes_up_while_the_page_is_paused_for_0_7_s_stops_the_car(
     phone: Phone, wheels: Wheels, way: str
 ) -> None:
-    await phone.page.keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
     mark = len(phone.said)
     await (alert if way == "alert" else pause)(phone)
     await until(lambda: (0, 0) in phone.drives(mark), "a zero")
@@ -109,8 +102,7 @@ async def test_a_key_that_comes_up_while_the_page_is_paused_for_0_7_s_stops_the_
     await phone.hears(4)
     assert phone.drives()[-1] == (0, 0)
     await phone.page.keyboard.up("KeyW")
-    await phone.page.keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
 
 
 async def alert(phone: Phone) -> None:
@@ -147,8 +139,7 @@ async def release_w(phone: Phone) -> None:
 @pytest.mark.parametrize("way", ["context menu", "drag", "composition", "Meta"])
 async def test_what_may_swallow_the_end_of_a_key_lets_it_go(phone: Phone, wheels: Wheels, way: str) -> None:
     keyboard = phone.page.keyboard
-    await keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
     if way == "context menu":
         await phone.page.mouse.click(400, 100, button="right")
     elif way == "Meta":
@@ -233,8 +224,7 @@ async def test_a_page_that_hung_for_two_seconds_does_not_drive_on(phone: Phone, 
 async def test_a_page_that_hung_while_a_steering_key_was_rising_does_not_steer_on(
     phone: Phone, wheels: Wheels
 ) -> None:
-    await phone.page.keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
     await phone.page.keyboard.down("KeyD")
     await phone.page.evaluate(HANG)
     await phone.says_zero()

@@ -75,7 +75,7 @@ async def test_a_refusal_that_comes_before_the_rest_of_the_page_asks_for_the_pin
         await phone.seen("#pair[open]")
 
 
-@pytest.mark.parametrize("file", ["hud.js", "facts.js", "hands.js", "en.json"])
+@pytest.mark.parametrize("file", ["hud.js", "bar.js", "hands.js", "en.json"])
 async def test_a_part_that_does_not_come_is_asked_for_again(
     car: Product, new_phone: NewPhone, file: str
 ) -> None:
@@ -108,7 +108,7 @@ async def test_a_dialog_whose_style_was_lost_requests_it_again(car: Product, new
     lost = False
     await phone.tap("menu")
     await phone.seen("#settings[open]")
-    looks = "getComputedStyle(document.getElementById('settings')).borderRadius !== '0px'"
+    looks = "() => getComputedStyle(document.getElementById('settings')).borderRadius !== '0px'"
     await phone.page.wait_for_function(looks)
 
 

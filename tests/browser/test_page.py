@@ -144,7 +144,7 @@ async def test_the_page_obeys_its_own_security_policy(car: Product, new_phone: N
         "document.addEventListener('securitypolicyviolation', (e) => console.error(e.violatedDirective))"
     )
     await phone.open(car.url)
-    await phone.down("throttle", y=0.5)
+    await phone.hold_until("throttle", y=0.5)
     await phone.in_state("armed")
     await phone.lift("throttle")
     await phone.tap("stop")
@@ -158,10 +158,10 @@ async def test_nothing_is_cut_off_or_covered_on_any_screen(
 ) -> None:
     phone = await new_phone(car.url, locale=locale)
     other = await new_phone(car.url, locale=locale)
-    await phone.down("throttle")
+    await phone.hold_until("throttle")
     await phone.in_state("armed")
     await phone.lift("throttle")
-    await other.insist("ask", "#ask[disabled]")
+    await other.insist("ask", "#ask[data-does=waiting]")
     await phone.seen("#give:not([hidden])")
     await nothing_covered(phone)
     await other.tap("stop")
@@ -182,8 +182,9 @@ async def test_a_simulated_car_is_drawn_and_says_that_it_is_simulated(new_phone:
         await phone.reads("badge", "simulated car")
         await phone.seen("#sim:not([hidden])")
         before = await phone.page.locator("#sim").screenshot()
-        await phone.down("throttle", y=0.8)
-        await until(lambda: phone.state["pose"]["x"] > 0.3, "the car has gone a way")
+        await phone.hold_until(
+            "throttle", lambda: phone.state["pose"]["x"] > 0.3, y=0.8, what="the car has gone a way"
+        )
         await phone.lift("throttle")
         await phone.in_state("armed")
         assert await phone.page.locator("#sim").screenshot() != before
@@ -194,7 +195,7 @@ async def test_a_simulated_car_that_turns_is_drawn_without_halts(new_phone: NewP
         phone = await new_phone(car.url)
         await phone.seen("#sim:not([hidden])")
         await phone.page.evaluate(RECORD_TURNS)
-        await phone.down("steering", x=0.9)
+        await phone.hold_until("steering", x=0.9)
         await phone.in_state("armed")
 
         async def share_of_halts() -> float:

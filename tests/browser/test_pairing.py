@@ -78,14 +78,14 @@ async def test_a_stranger_is_asked_for_the_pin_and_drives_with_it(car: Product, 
     await phone.seen("#pair:not([open])")
     await phone.seen("body[data-link=good]")
     await phone.reads("why", "This phone is paired.")
-    await phone.down("throttle", y=0.5)
+    await phone.hold_until("throttle", y=0.5)
     await phone.in_state("armed")
     await phone.lift("throttle")
     other = await stranger(car, new_phone)
     await pair(other, pin_of(car), "Ben")
     await other.seen("body[data-link=good]")
     await other.reads("driver", "Driver: Mia")
-    await other.insist("ask", "#ask[disabled]")
+    await other.insist("ask", "#ask[data-does=waiting]")
     await phone.reads("asks", "Ben wants to drive.")
 
 

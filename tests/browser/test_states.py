@@ -27,7 +27,7 @@ UNSENT = {"en-GB": "STOP could not be sent", "zh-CN": "急停未能发出"}
 READY = {"en-GB": "Ready", "zh-CN": "就绪"}
 STOPPED = {"en-GB": "Stopped", "zh-CN": "已急停"}
 OTHER = {"en-GB": "Someone else is driving", "zh-CN": "他人正在驾驶"}
-MINE = {"en-GB": "You are driving", "zh-CN": "由你驾驶"}
+MINE = {"en-GB": "You have the wheel", "zh-CN": "驾驶权在你手中"}
 WANTS = {"en-GB": "Someone else wants to drive.", "zh-CN": "其他人想驾驶。"}
 
 
@@ -46,7 +46,7 @@ async def box_of(phone: Phone, name: str) -> FloatRect:
 async def driving(new_phone: NewPhone, url: str, **options: Any) -> Phone:
     """Open a phone that drives straight on until the key W comes up."""
     phone = await new_phone(url, **options)
-    await phone.page.keyboard.down("KeyW")
+    await phone.hold_until("KeyW")
     await phone.in_state("armed")
     return phone
 
@@ -159,7 +159,7 @@ async def test_a_request_is_a_slim_bar_that_covers_nothing_of_the_driving(
     names = ("left", "right", "news", "gears", "stop", "throttle", "steering")
     before = {name: await box_of(phone, name) for name in names}
     other = await new_phone(car.url, locale=locale)
-    await other.insist("ask", "#ask[disabled]")
+    await other.insist("ask", "#ask[data-does=waiting]")
     await phone.reads("asks", WANTS[locale])
     bar = [await box_of(phone, name) for name in ("asks", "give", "refuse")]
     assert len({round(part["y"] + part["height"] / 2) for part in bar}) == 1, "in one line"
@@ -183,9 +183,9 @@ async def test_a_turn_is_counted_down_beside_the_driver_and_its_end_is_announced
     await talked(phone, change)
     await phone.open(car.url)
     await phone.take_the_wheel()
-    await phone.reads("driver", "0:42 · You are driving")
+    await phone.reads("driver", "0:42 · You have the wheel")
     other = await new_phone(car.url)
-    await other.insist("ask", "#ask[disabled]")
+    await other.insist("ask", "#ask[data-does=waiting]")
     change["state"] = {"turn": {"for_s": 60, "left_s": 9.6}}
     await phone.reads("why", "Your turn ends in 10 s.")
     await phone.reads("driver", "0:09")
@@ -195,15 +195,15 @@ async def test_the_meters_show_the_wheel_speed_that_the_car_heads_for_and_it_is_
     car: Product, new_phone: NewPhone
 ) -> None:
     phone = await new_phone(car.url)
-    await phone.page.keyboard.down("KeyW")
     await phone.page.keyboard.down("KeyD")
 
     def value(side: str, name: str) -> str:
         return f"#{side}[style*='--{name}: {phone.state['target'][side]:.3f}']"
 
-    await until(
+    await phone.hold_until(
+        "KeyW",
         lambda: phone.state["target"] == phone.state["applied"] and phone.state["target"]["left"] > 0.1,
-        "the wheels turn as wanted",
+        what="the wheels turn as wanted",
     )
     for side in ("left", "right"):
         await phone.seen(value(side, "wanted"))
@@ -261,7 +261,7 @@ async def test_a_gear_takes_a_free_wheel_and_is_the_limit(car: Product, new_phon
 
 async def test_a_keyboard_finds_reset(car: Product, new_phone: NewPhone) -> None:
     phone = await new_phone(car.url, has_touch=False)
-    await phone.page.keyboard.down("KeyW")
+    await phone.hold_until("KeyW")
     await phone.in_state("armed")
     await phone.page.keyboard.press("Space")
     await phone.page.keyboard.up("KeyW")

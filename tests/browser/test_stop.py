@@ -16,8 +16,7 @@ pytestmark = pytest.mark.browser
 
 async def test_stop_by_a_third_finger_holds_until_a_deliberate_reset(phone: Phone, wheels: Wheels) -> None:
     await phone.down("throttle", y=0.6)
-    await phone.down("steering", x=0.2)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("steering", wheels.turning(+1, +1), x=0.2)
     await phone.down("stop")
     await phone.in_state("stopped")
     await wheels.rest()
@@ -37,15 +36,13 @@ async def test_stop_by_a_third_finger_holds_until_a_deliberate_reset(phone: Phon
     assert not wheels.turned_since(mark), "the thumbs are still down from before the stop"
     await phone.lift("throttle")
     await phone.lift("steering")
-    await phone.down("throttle", y=0.6)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("throttle", wheels.turning(+1, +1), y=0.6)
 
 
 @pytest.mark.parametrize("focus", ["body", "#throttle", "#ask"])
 async def test_space_is_stop_wherever_the_focus_is(phone: Phone, wheels: Wheels, focus: str) -> None:
     await phone.page.locator(focus).focus()
-    await phone.page.keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
     await phone.page.keyboard.press("Space")
     await phone.in_state("stopped")
     await wheels.rest()
@@ -54,8 +51,7 @@ async def test_space_is_stop_wherever_the_focus_is(phone: Phone, wheels: Wheels,
 
 @pytest.mark.parametrize("key", [" ", "Spacebar"])
 async def test_space_without_a_code_stops_while_a_key_is_held(phone: Phone, wheels: Wheels, key: str) -> None:
-    await phone.page.keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
     await phone.cdp.send("Input.dispatchKeyEvent", {"type": "rawKeyDown", "key": " "})
     await phone.in_state("stopped")
     await wheels.rest()
@@ -63,8 +59,7 @@ async def test_space_without_a_code_stops_while_a_key_is_held(phone: Phone, whee
 
 @pytest.mark.parametrize("modifier", ["Control", "Alt", "Shift", "Meta"])
 async def test_space_stops_with_a_modifier_that_sticks(phone: Phone, wheels: Wheels, modifier: str) -> None:
-    await phone.page.keyboard.down("KeyW")
-    await wheels.turn(+1, +1)
+    await phone.hold_until("KeyW", wheels.turning(+1, +1))
     await phone.page.keyboard.press(f"{modifier}+Space")
     await phone.in_state("stopped")
     await wheels.rest()
@@ -114,8 +109,7 @@ async def test_a_spectator_stops_the_car_and_has_to_take_the_wheel_before_a_rese
     phone: Phone, wheels: Wheels, car: Product, new_phone: NewPhone
 ) -> None:
     watcher = await new_phone(car.url)
-    await phone.down("throttle", y=0.6)
-    await wheels.turn(+1, +1)
+    await phone.hold_until("throttle", wheels.turning(+1, +1), y=0.6)
     await watcher.tap("stop")
     await wheels.rest()
     await watcher.in_state("stopped")

@@ -23,7 +23,7 @@ from tests.browser.test_a11y import IN_EACH_LANGUAGE, clean
 from tests.browser.wheels import Wheels
 from tests.support.client import Client
 from tests.support.product import Product
-from tests.support.waiting import DEADLINE_S, until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.browser
 T = TypeVar("T")
@@ -38,7 +38,6 @@ trim = 0.85
 [motors]
 min_duty = 0.55
 """
-REST_S = 3.0  # a press that asks the car for nothing after this time has ended
 HANG = "() => { const end = performance.now() + 700; while (performance.now() < end); }"
 HANG_DURING_THE_FIRST_PRESS = f"""() => document.querySelector("#tune-hold").addEventListener(
   "pointerdown", () => setTimeout({HANG}, 300), {{ once: true }})"""
@@ -107,49 +106,20 @@ async def opened(phone: Phone) -> None:
     await phone.seen("#tune[open] #tune-begin:enabled")
 
 
-async def press(phone: Phone, button: str = "tune-hold", key: str = "") -> None:
-    """Press a button: with a finger, or with a key while the button has the focus."""
-    if key:
-        return await phone.page.keyboard.down(key)
-    await phone.page.locator(f"#{button}").scroll_into_view_if_needed()
-    await phone.seen(f"#{button}:enabled")
-    return await phone.down(button)
-
-
-async def let_go(phone: Phone, button: str = "tune-hold", key: str = "") -> None:
-    await (phone.page.keyboard.up(key) if key else phone.lift(button))
-
-
-async def hold_until(
-    phone: Phone, met: Callable[[], T], what: str, button: str = "tune-hold", key: str = ""
-) -> T:
-    """Press until `met()`, and return what it returned; the button is then still held.
-
-    A hang of the page or late commands end a press: then the wheel rests until the button is pressed again. The helper
-    presses again, as a person would.
-    """
-    give_up_at = time.monotonic() + 3 * DEADLINE_S
-    while True:
-        await press(phone, button, key)
-        rests_from = time.monotonic() + REST_S
-        while not (seen := met()) and (time.monotonic() < rests_from or any(phone.state["wanted"].values())):
-            assert time.monotonic() < give_up_at, f"pressed #{button} in vain: {what}"
-            await asyncio.sleep(0.01)
-        if seen:
-            return seen
-        await let_go(phone, button, key)
+async def let_go(phone: Phone, control: str = "tune-hold") -> None:
+    await (phone.page.keyboard.up(control) if control[0].isupper() else phone.lift(control))
 
 
 async def held_until(phone: Phone, met: Callable[[], T], what: str, button: str = "tune-hold") -> T:
     """Press until `met()`, let go, and return what `met()` returned."""
-    seen = await hold_until(phone, met, what, button)
+    seen = await phone.hold_until(button, met, what=what)
     await let_go(phone, button)
     return seen
 
 
-async def hold_until_turn(phone: Phone, wheels: Wheels, *ways: int, key: str = "") -> None:
+async def hold_until_turn(phone: Phone, wheels: Wheels, *ways: int, key: str = "tune-hold") -> None:
     """Press until the left and right wheels turn these ways: 1 forward, 0 not at all."""
-    await hold_until(phone, lambda: wheels.ways() == ways, f"the wheels turn {ways}", key=key)
+    await phone.hold_until(key, lambda: wheels.ways() == ways, what=f"the wheels turn {ways}")
 
 
 async def step(phone: Phone, words: str) -> None:
@@ -302,7 +272,9 @@ async def test_these_tests_press_again_after_a_hang_of_the_page(
     await opened(phone)
     await phone.page.click("#tune-begin")
     await phone.page.evaluate(HANG_DURING_THE_FIRST_PRESS)
-    await hold_until(phone, lambda: wheels.speeds()[0] > 0.2, "a fifth of the power, after 0.8 s")
+    await phone.hold_until(
+        "tune-hold", lambda: wheels.speeds()[0] > 0.2, what="a fifth of the power, after 0.8 s"
+    )
     assert "failsafe" in [message["state"] for message in phone.heard if message["type"] == "state"]
 
 
@@ -531,7 +503,7 @@ async def test_axe_finds_nothing_in_any_step(new_phone: NewPhone, locale: str, l
         await phone.page.click("#tune-begin")
         await clean(phone, "which", looks)
         for side in ("left", "right"):
-            await hold_until(phone, eyes.turning, "a wheel that turns")
+            await phone.hold_until("tune-hold", eyes.turning, what="a wheel that turns")
             await clean(phone, f"{side} turns", looks)
             await let_go(phone)
             await phone.page.click(f"#tune-saw-{side}forward")

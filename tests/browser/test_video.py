@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from playwright.async_api import Route
 
 from tests.browser.camera import Camera, jpeg
 from tests.browser.conftest import NewPhone
@@ -33,6 +34,13 @@ FILTER = "() => getComputedStyle(document.getElementById('picture')).filter"
 HIDDEN = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
   document.dispatchEvent(new Event("visibilitychange"));
+}"""
+HANG = """() => {
+  const until = performance.now() + 2500;
+  while (performance.now() < until);
+  window.ages = [];
+  const seen = document.getElementById("seen");
+  new MutationObserver(() => window.ages.push(seen.textContent)).observe(seen, { childList: true });
 }"""
 BUZZES = "() => { window.buzzes = []; navigator.vibrate = (ms) => window.buzzes.push(ms); }"
 
@@ -154,6 +162,23 @@ async def test_the_age_is_an_upper_bound_and_an_old_picture_is_grey_and_said_onc
     await phone.page.wait_for_selector("#lens", state="hidden")
 
 
+async def test_a_picture_that_waited_in_a_hung_page_is_not_called_new(
+    car: Product, new_phone: NewPhone
+) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera)
+    await more_pictures(camera)
+    camera.plays = False
+    await phone.hears(4)  # the last one is drawn
+    hang = asyncio.create_task(phone.page.evaluate(HANG))
+    camera.show()
+    await hang
+    await until(lambda: camera.sent("seen")[-1]["seq"] == camera.seq, "the picture is drawn after the hang")
+    ages = await phone.page.evaluate("() => window.ages")
+    assert ages
+    assert not [age for age in ages if "ms" in age], ages
+
+
 async def test_a_hidden_page_pauses_the_pictures_and_does_not_call_them_frozen(
     car: Product, new_phone: NewPhone
 ) -> None:
@@ -172,12 +197,12 @@ async def test_a_hidden_page_pauses_the_pictures_and_does_not_call_them_frozen(
     await phone.seen("body[data-picture='']")
 
 
-async def test_low_data_asks_for_ten_pictures_a_second(car: Product, new_phone: NewPhone) -> None:
+async def test_low_data_asks_for_ten_small_pictures_a_second(car: Product, new_phone: NewPhone) -> None:
     camera = Camera()
     phone = await watching(new_phone, car, camera)
     await phone.settings("phone")
     await phone.page.check("[name=quality][value=low]", force=True)
-    await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 10}], "fewer pictures")
+    await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 10, "level": 3}], "less data")
     await phone.page.check("[name=quality][value=auto]", force=True)
     await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 30}], "all pictures")
 
@@ -201,27 +226,54 @@ async def test_a_tap_swaps_map_and_picture_and_the_look_button_goes_through_all(
             width = box["width"] if box else 0
             assert (100 < width < 165) if name == small else width == wide, (scene, name, width)
 
+    async def named(name: str) -> None:
+        await phone.seen(f"#look[aria-label='View: {name}']")
+
     await shows("camera+map", True, "sim")
+    await named("camera, small map")
     assert await phone.covered("inset", "photo", "stop", "look", "menu") == []
     await phone.tap("inset")
     await shows("map+camera", False, "picture")
+    await named("map, small camera")
     await phone.tap("inset")
     await shows("camera+map", True, "sim")
     await phone.tap("look")
     await shows("camera", True, None)
+    await named("camera")
     await phone.tap("look")
     await shows("map", False, None)
+    await named("map around the car")
     assert camera.sent("want")[-1] == {"type": "want", "fps": 0}
     await phone.tap("look")
+    await phone.seen("body[data-view=fit]")
+    await shows("map", False, None)
+    await named("whole map")
+    await phone.tap("look")
+    await phone.seen("body[data-view=follow]")
     await shows("camera+map", True, "sim")
     await phone.page.reload()
     await phone.seen("body[data-scene='camera+map']")
 
 
+async def test_a_car_without_a_map_shows_its_camera_or_nothing(car: Product, new_phone: NewPhone) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera)
+    await phone.seen("#look[aria-label='View: camera']:not([hidden])")
+    await until(lambda: camera.sent("by")[-1]["camera"], "driving by the picture")
+    await phone.tap("look")
+    await phone.seen("#look[aria-label='View: no picture']")
+    assert await phone.page.is_hidden("#picture")
+    await until(lambda: not camera.sent("by")[-1]["camera"], "driving by eye")
+    assert camera.sent("want")[-1] == {"type": "want", "fps": 0}
+    await phone.tap("look")
+    await phone.seen("#look[aria-label='View: camera']")
+    await until(lambda: camera.sent("by")[-1]["camera"], "driving by the picture again")
+
+
 async def test_swapping_while_driving_releases_nothing(simulated: Product, new_phone: NewPhone) -> None:
     camera = Camera()
     phone = await watching(new_phone, simulated, camera)
-    await phone.down("throttle", y=0.5)
+    await phone.hold_until("throttle", y=0.5)
     await phone.in_state("armed")
     await phone.tap("inset")
     await phone.seen("body[data-scene='map+camera']")
@@ -229,6 +281,14 @@ async def test_swapping_while_driving_releases_nothing(simulated: Product, new_p
     await phone.hears(5)
     assert (0, 0) not in phone.drives(since)
     assert await phone.page.get_attribute("body", "data-state") == "armed"
+    mark = len(phone.said)
+    await phone.tap("look")
+    await phone.seen("body[data-view=fit]")
+    for view in ("camera", "map around the car", "whole map"):
+        await phone.tap("look")
+        await phone.seen(f"#look[aria-label='View: {view}']")
+    await phone.hears(5)
+    assert (0, 0) not in phone.drives(mark)
     await phone.lift("throttle")
 
 
@@ -257,20 +317,20 @@ async def test_each_fault_of_the_camera_is_said_in_words(
     await until(lambda: len(camera.sockets) == 1, "the page asks for pictures")
     camera.tell(state="starting")
     await phone.seen("#lens:not([hidden])")
-    said = {await phone.page.inner_text("#lens")}
+    said = {await phone.page.inner_text("#lens p")}
     codes = [
         *("missing", "busy", "permission", "unplugged", "frozen", "stuck", "crashed", "bad_stream"),
         *("wrong_format", "no_library", "hidden_library", "no_pillow", "out_of_memory"),
     ]
     for code in codes:
-        before = await phone.page.inner_text("#lens")
+        before = await phone.page.inner_text("#lens p")
         state = "frozen" if code == "frozen" else "trouble"
         camera.tell(state=state, code=code, message="A sentence. Run: mend --it, then wait.")
         await phone.page.wait_for_function(
-            "(before) => ![before.trim(), ''].includes(document.getElementById('lens').innerText.trim())",
+            "(before) => ![before.trim(), ''].includes(document.querySelector('#lens p').innerText.trim())",
             arg=before,
         )
-        said.add(await phone.page.inner_text("#lens"))
+        said.add(await phone.page.inner_text("#lens p"))
     assert len(said) == len(codes) + 1
     assert sum("mend --it" in each for each in said) == 5
     assert not any("A sentence" in each or "{" in each for each in said)
@@ -325,6 +385,63 @@ async def test_without_the_link_there_is_no_picture_and_a_new_link_brings_it_bac
     assert first in camera.opened[1]
 
 
+@pytest.mark.parametrize("file", ["video.css", "video.js", "faults.js"])
+async def test_a_part_that_did_not_load_is_requested_again(
+    car: Product, new_phone: NewPhone, file: str
+) -> None:
+    camera = Camera()
+    camera.camera |= {"state": "trouble", "code": "busy", "message": "It is in use."}
+    phone = await new_phone()
+    tries: list[str] = []
+
+    async def answer(route: Route) -> None:
+        tries.append(route.request.url)
+        await (route.abort() if len(tries) == 1 else route.continue_())
+
+    await phone.page.route(f"**/{file}", answer)
+    await camera.connect(phone)
+    await phone.open(car.url)
+    await phone.reads("lens", "Another program")
+    await phone.page.wait_for_function(
+        "() => getComputedStyle(document.getElementById('picture')).objectFit === 'cover'"
+    )
+    assert len(tries) == 2
+
+
+async def test_an_input_that_did_not_load_is_requested_again(car: Product, new_phone: NewPhone) -> None:
+    phone = await new_phone(car.url)
+    tries: list[str] = []
+
+    async def answer(route: Route) -> None:
+        tries.append(route.request.url)
+        await (route.abort() if len(tries) == 1 else route.continue_())
+
+    await phone.page.route("**/arrows.js", answer)
+    await phone.settings()
+    await phone.page.check("[name=layout][value=arrows]", force=True)
+    await phone.seen("#arrows .forward")
+    assert len(tries) == 2
+
+
+async def test_a_driver_whose_camera_dies_reads_why_the_car_is_slow_and_drives_by_eye(
+    simulated: Product, new_phone: NewPhone
+) -> None:
+    camera = Camera(state={"video": {"viewers": 1, "fps": 0.0, "size": [640, 480], "age_s": 2.0, "cap": 0.5}})
+    phone = await watching(new_phone, simulated, camera)
+    await phone.take_the_wheel()
+    assert await phone.page.is_hidden("#eye")
+    camera.plays = False
+    camera.tell(state="trouble", code="unplugged", message="Gone.")
+    await phone.seen("#eye:not([hidden])")
+    await phone.reads("lens", "Picture frozen")
+    await phone.reads("lens", "The camera was unplugged. Plug it in again. The car drives slowly")
+    await phone.tap("eye")
+    await phone.seen("body[data-scene=map]")
+    await until(lambda: camera.sent("by")[-1] == {"type": "by", "camera": False}, "driving by eye")
+    await phone.page.wait_for_selector("#lens", state="hidden")
+    assert await phone.page.is_hidden("#picture")
+
+
 async def test_an_old_picture_that_slows_the_car_is_named(car: Product, new_phone: NewPhone) -> None:
     camera = Camera(state={"video": {"viewers": 1, "fps": 9.0, "size": [640, 480], "age_s": 0.7, "cap": 0.5}})
     phone = await watching(new_phone, car, camera)
@@ -341,7 +458,7 @@ async def test_a_car_that_refuses_an_old_picture_wants_the_controls_released(
 ) -> None:
     camera = Camera()
     phone = await watching(new_phone, car, camera)
-    await phone.down("throttle", y=0.5)
+    await phone.hold_until("throttle", y=0.5)
     await phone.in_state("armed")
     camera.refuse("picture_old")
     await phone.says_zero()

@@ -135,7 +135,7 @@ async def test_the_car_drives_on_while_the_window_changes(new_phone: NewPhone) -
         phone = await new_phone(car.url)
         await phone.seen("#sim:not([hidden])")
         for view in ("follow", "fit"):
-            await phone.page.keyboard.down("KeyW")
+            await phone.hold_until("KeyW")
             await phone.in_state("armed")
             for width, height in LANDSCAPE:
                 await resize(phone, width, height)
@@ -190,7 +190,7 @@ async def test_stop_is_whole_and_all_controls_are_reached_with_any_card_and_dial
     await sound(phone, "pair")
     await phone.page.keyboard.press("Escape")
     await phone.take_the_wheel()
-    await other.insist("ask", "#ask[disabled]")
+    await other.insist("ask", "#ask[data-does=waiting]")
     await phone.seen("#give:not([hidden])")
     await sound(phone, "asked")
     await other.tap("stop")

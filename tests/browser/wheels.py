@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.support.product import Product
@@ -44,9 +45,13 @@ class Wheels:
         left, right = self.speeds()
         return (left > 0) - (left < 0), (right > 0) - (right < 0)
 
+    def turning(self, left: int, right: int) -> Callable[[], bool]:
+        """Return a condition: the sides turn this way."""
+        return lambda: self.ways() == (left, right)
+
     async def turn(self, left: int, right: int) -> None:
         """Wait until the sides turn this way: 1 forward, 0 not at all, -1 backward."""
-        await until(lambda: self.ways() == (left, right), f"the wheels turn {left:+d} {right:+d}")
+        await until(self.turning(left, right), f"the wheels turn {left:+d} {right:+d}")
 
     async def rest(self) -> None:
         """Wait until both enable pins are low."""

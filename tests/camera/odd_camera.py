@@ -1,7 +1,8 @@
 """A camera process with something odd about it: `python -m tests.camera.odd_camera ODDITY`. It sends 50 pictures a second.
 
-steady     nothing; it ignores SIGTERM, as the real one does
-deaf       it also ignores end-of-file
+steady     nothing
+deaf       it ignores end-of-file
+orphan     it also outlives its parent
 silent     it sends no picture
 garbage    after three pictures it sends bytes that are no frame
 noise      after three pictures it sends a picture that is no JPEG
@@ -11,6 +12,11 @@ old        its pictures are 5 s old
 mute       after three pictures it sends no more
 trouble    it cannot open the camera
 exit, segv, oom   after three pictures it ends with code 3, signal 11, signal 9
+
+Two are the real camera process with an odd source:
+
+eater      between two pictures it keeps the GIL and the processor
+leak       with each picture it takes 16 MiB more
 """
 
 from __future__ import annotations
@@ -23,7 +29,9 @@ import signal
 import sys
 import time
 
+from picar.camera import __main__ as real
 from picar.camera.frames import MAX_BYTES, NOTICE, PICTURE, Frame
+from picar.camera.sources import NS, Drawn
 
 _ODDITY = sys.argv[1]
 _JPEG = b"\xff\xd8 a picture"
@@ -56,8 +64,25 @@ def _odd(seq: int) -> None:
     time.sleep(3600)
 
 
+def _eat(self: Drawn) -> None:
+    """Wait as `Drawn.wait` does, but busily."""
+    while time.monotonic_ns() < self._due_ns:
+        pass
+    self._due_ns = time.monotonic_ns() + NS // self.order["fps"]
+
+
+def _leak(_self: Drawn, kept: list[bytes] = []) -> None:  # noqa: B006 - it shall grow
+    time.sleep(0.02)
+    kept.append(b"x" * (16 << 20))
+
+
 def main() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if oddly := {"eater": _eat, "leak": _leak}.get(_ODDITY):
+        print(f"an odd camera: {_ODDITY}", file=sys.stderr)
+        setattr(Drawn, "wait", oddly)  # noqa: B010
+        sys.exit(real.main())
+    if _ODDITY != "orphan":
+        real._step_back()
     told = {
         "code": None,
         "message": None,
@@ -72,14 +97,14 @@ def main() -> None:
     if _ODDITY == "trouble":
         return
     for seq in itertools.count(2):
-        if _ODDITY == "silent" or (seq > 4 and _ODDITY not in ("steady", "deaf", "big", "old")):
+        if _ODDITY == "silent" or (seq > 4 and _ODDITY not in ("steady", "deaf", "orphan", "big", "old")):
             _odd(seq)
         try:
             _send(_picture(seq))
             if select.select([0], [], [], 0.02)[0] and not os.read(0, 4096):
                 raise BrokenPipeError  # noqa: TRY301 - both ends of the pipes mean the same
         except BrokenPipeError:
-            if _ODDITY != "deaf":
+            if _ODDITY not in ("deaf", "orphan"):
                 return
             time.sleep(3600)
 

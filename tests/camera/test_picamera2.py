@@ -31,6 +31,7 @@ USED = {
     "encoders/jpeg_encoder.py": ("JpegEncoder", ["__init__"]),
     "encoders/mjpeg_encoder.py": ("MJPEGEncoder", ["__init__"]),
     "outputs/fileoutput.py": ("FileOutput", ["__init__"]),
+    "platform.py": ("Platform", []),
 }  # fmt: skip
 
 
@@ -213,7 +214,9 @@ def test_the_fake_has_the_signatures_of_the_library(library: ModuleType, file: s
     kind, methods = USED[file]
     tree = ast.parse((Path(WHEEL or "") / "picamera2" / file).read_text(encoding="utf-8"))
     (real,) = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == kind]
-    package = "picamera2" if "/" not in file else f"picamera2.{file.partition('/')[0]}"
+    package = (
+        "picamera2" if file == "picamera2.py" else f"picamera2.{file.partition('/')[0].removesuffix('.py')}"
+    )
     fake = getattr(importlib.import_module(package), kind)
     for method in methods:
         (found,) = [node for node in real.body if isinstance(node, ast.FunctionDef) and node.name == method]

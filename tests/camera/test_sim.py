@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from picar.camera import scenery, world
-from picar.camera.sources import NS, Order, sim
+from picar.camera.sources import NS, sim
 from picar.motor.simcar import WALLS
 from tests.camera.orders import order
 
@@ -92,7 +92,7 @@ def test_the_red_box_is_where_optics_puts_it(camera: sim.Sim, pose: Pose) -> Non
 
 
 def test_a_panel_just_ahead_hides_floor_and_sky(camera: sim.Sim) -> None:
-    (start, end), _ = next(panel for panel in world.fence() if panel[1] == world.CHEQUER)
+    start, end = next(place for place, _, paint in world.fence() if paint == world.CHEQUER)
     heading = math.atan2(end[1] - start[1], end[0] - start[0]) + math.pi / 2
     x, y = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
     picture = look(camera, (x - 0.14 * math.cos(heading), y - 0.14 * math.sin(heading), heading))
@@ -143,10 +143,10 @@ def test_a_lower_quality_makes_smaller_pictures(camera: sim.Sim) -> None:
 
 
 def test_a_parked_car_has_new_pictures_of_the_same() -> None:
-    camera = sim.open(Order(size=(320, 240), fps=60, pose=(0.0, 0.0, 0.0)))
+    camera = sim.open(order("sim", size=(320, 240), fps=60))
     first, second = camera.next(), camera.next()
     assert first.jpeg == second.jpeg
-    assert second.captured_ns - first.captured_ns >= 0.9 * NS / sim.FPS  # never faster than 20 a second
+    assert second.captured_ns - first.captured_ns >= 0.9 * NS / sim.Sim.fps  # never faster than 20 a second
     camera.set({"pose": (0.1, 0.0, 0.0)})
     assert camera.next().jpeg != first.jpeg
 
@@ -162,14 +162,15 @@ def test_each_wall_is_dressed() -> None:
     assert world.ROOM == (-3.1, -2.4, 3.1, 2.4)
     assert (
         len({thing.height for thing in world.OBSTACLES})
-        == len({thing.colour for thing in world.OBSTACLES})
+        == len({thing.paint.paper for thing in world.OBSTACLES})
         == 4
     )
 
 
 def test_no_wall_stands_on_a_track() -> None:
     left, bottom, right, top = world.ROOM
-    for x, y in itertools.chain(*map(world.spline, world.TRACKS)):
+    for point in itertools.chain(*map(world.spline, world.TRACKS)):
+        x, y = point.real, point.imag
         assert min(x - left, right - x, y - bottom, top - y) > world.TRACK_M / 2
         for box in (thing.box for thing in world.OBSTACLES):
             gap = math.hypot(max(box[0] - x, 0, x - box[2]), max(box[1] - y, 0, y - box[3]))

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import videodev2 as v4l2
 from PIL import Image
 
-from picar.camera.sources import MISSING, Order, Trouble, usb
+from picar.camera.sources import MISSING, Camera, Order, Trouble, usb
 from tests.camera import orders
 from tests.fakes.v4l2 import GREY, YUYV, Bus, Driver
 
@@ -218,6 +220,59 @@ def test_missing_huffman_tables_are_added(camera: Driver) -> None:
     assert picture.jpeg == whole
 
 
+def test_without_pillow_mjpg_is_passed_through_and_yuyv_is_a_fault(
+    bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usb, "Image", None)
+    camera = bus.plug(Driver(tmp_path / "dev/video0"))
+    yuyv_only = bus.plug(Driver(tmp_path / "dev/video1", (YUYV,)))
+    source = usb.open(order())
+    camera.show(jpeg(), 7000)
+    assert source.next() == (jpeg(), 7000, 640, 480)
+    with pytest.raises(Trouble, match="needs Pillow") as trouble:
+        usb.open(order(device=str(yuyv_only.node)))
+    assert trouble.value.code == "no_pillow"
+
+
+def test_without_pillow_the_camera_is_opened_again_for_a_smaller_picture(
+    camera: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = usb.UsbCamera.close
+
+    def closed(self: usb.UsbCamera) -> None:
+        close(self)
+        camera.forget()
+
+    monkeypatch.setattr(usb.UsbCamera, "close", closed)
+    monkeypatch.setattr(usb, "Image", None)
+    source = usb.open(order())
+    opened = camera.asked.count("STREAMON")
+    source.set({"pose": (0.0, 0.0, 0.0), "quality": 25})
+    assert camera.asked.count("STREAMON") == opened
+    camera.size = (320, 240)
+    source.set({"size": (320, 240)})
+    camera.show(jpeg((320, 240)), 8000)
+    assert source.next() == (jpeg((320, 240)), 8000, 320, 240)
+    source.close()
+
+
+def test_a_camera_that_was_unplugged_just_now_is_listed_as_missing(camera: Driver) -> None:
+    assert usb.cameras() == [Camera("usb", str(camera.node), "Fake cam")]
+    camera.fails["QUERYCAP"] = errno.ENODEV
+    (found,) = usb.cameras()
+    assert found.trouble
+    assert (found.device, found.trouble.code) == (str(camera.node), "missing")
+
+
+def test_a_node_that_is_no_camera_is_missing_and_not_listed(bus: Bus, tmp_path: Path) -> None:
+    metadata = bus.plug(Driver(tmp_path / "dev/video0", ()))
+    assert usb.cameras() == []
+    for device in ("auto", str(metadata.node)):
+        with pytest.raises(Trouble) as trouble:
+            usb.open(order(device=device))
+        assert trouble.value.code == "missing"
+
+
 def test_the_camera_turns_the_picture_where_it_can(bus: Bus, tmp_path: Path) -> None:
     camera = bus.plug(Driver(tmp_path / "dev/video0", controls=(*FLIPS, NIGHT)))
     for rotation, mirror, flips in (
@@ -280,10 +335,10 @@ def test_without_a_camera_the_fault_is_that_none_was_found(bus: Bus) -> None:
 
 
 def test_a_camera_that_may_not_be_opened_is_a_fault(camera: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_device: str) -> int:
+    def refuse(*_: object) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(usb, "_open", refuse)
+    monkeypatch.setattr(usb, "os", SimpleNamespace(**vars(os) | {"open": refuse}))
     (found,) = usb.cameras()
     assert found.trouble
     assert found.trouble.code == "permission"

@@ -11,6 +11,8 @@ import pytest
 
 from picar.access.visitor import Visitor
 from picar.car.seat import STRIKES, Seat, View
+from picar.config import Config
+from picar.core.late import LatePicture
 from picar.core.link import RATE_PER_S, Link
 from picar.core.protocol import Deny, Drive, Hello, Message, Release, Stop, Take
 from picar.core.shaping import Sticks
@@ -29,7 +31,7 @@ class Car:
         self.happened: list[Any] = []
         self.driver = ""
         self.time = NOW
-        self.picture_is_fresh = True
+        self.config, self.late = Config(), LatePicture(stops=True)
         self.settle: list[Callable[[str | None], None]] = []
         self.notes = Notebook(lambda members: self.happened.append(json.loads(f"{{{members}}}")))
         self.channel: Any = SimpleNamespace(drive=self._drive, sent=3)
@@ -48,11 +50,8 @@ class Car:
         self.happened.append((seat.id, message, sent_at, now))
         return "not_driver" if isinstance(message, Release) else None
 
-    def may_follow(self, wanted: object) -> bool:
-        return self.picture_is_fresh or wanted == NEUTRAL
-
-    def followed(self, client: str, wanted: object, sent_at: float) -> None:
-        self.happened.append(("followed", client, wanted, sent_at))
+    def followed(self, client: str, neutral: bool, sent_at: float) -> None:
+        self.happened.append(("followed", client, neutral, sent_at))
 
     def leave(self, seat: Seat) -> None:
         self.happened.append(("left", seat.id))
@@ -110,7 +109,7 @@ def test_a_command_is_on_its_way_before_it_is_noted_and_its_answer_before_its_se
     assert sent == ("sent", AHEAD, NOW + TIMEOUT_S)
     assert (note["client"], note["n"], note["got"]["seq"]) == ("c1", 3, 4)
     car.settle[0](None)
-    assert car.happened[2:] == [("followed", "c1", AHEAD, NOW)]
+    assert car.happened[2:] == [("followed", "c1", False, NOW)]
     assert not seat.link.in_order(4)
 
 
@@ -144,7 +143,8 @@ def test_of_several_reasons_to_refuse_sticks_the_first_is_told_and_nothing_is_se
         too_fast(car, seat)
     if "no driver" in faults:
         car.driver = "c2"
-    car.picture_is_fresh = "old picture" not in faults
+    if "old picture" in faults:
+        car.late.update(1.0, NOW)
     seat.do(Drive(4 if "old seq" in faults else 5, 99 if "stale" in faults else TICK, AHEAD))
     assert refusals(car)[-1] == code
     assert len(car.settle) == 1
@@ -154,7 +154,7 @@ def test_of_several_reasons_to_refuse_sticks_the_first_is_told_and_nothing_is_se
 def test_a_neutral_command_passes_however_old_the_picture_and_a_refused_one_keeps_its_number(
     car: Car, seat: Seat
 ) -> None:
-    car.picture_is_fresh = False
+    car.late.update(1.0, NOW)
     seat.do(Drive(4, TICK, AHEAD))
     assert refusals(car) == ["picture_old"]
     seat.do(Drive(4, TICK, NEUTRAL))

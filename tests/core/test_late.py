@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picar.core.late import SLOW_SPEED, LatePicture
+from picar.core.late import SLOW_SPEED, LatePicture, Sight
 
 PULSE_S = 0.05
 FRESH, OLD, VERY_OLD = 0.1, 0.5, 0.9
@@ -90,6 +90,26 @@ def test_letting_go_while_the_picture_is_old_is_enough_if_the_stick_stays_there(
     late.takes(neutral=True)
     pulses(late, FRESH, 1.2, 0.95)
     assert late.takes(neutral=False)
+
+
+@pytest.mark.parametrize(
+    ("by_camera", "said_goodbye", "after"),
+    [
+        (True, False, (True, 5.0)),
+        (True, True, (False, None)),
+        (False, False, (False, None)),
+        (False, True, (False, None)),
+    ],
+)
+def test_only_a_broken_connection_leaves_a_driver_with_the_picture(
+    by_camera: bool, said_goodbye: bool, after: tuple[bool, float | None]
+) -> None:
+    sight = Sight()
+    assert sight.age_s(9.0) is None
+    sight.by_camera, sight.captured_s = by_camera, 5.0
+    assert sight.age_s(9.0) == 4.0
+    sight.end(said_goodbye)
+    assert (sight.by_camera, sight.captured_s) == after
 
 
 ages = st.one_of(st.none(), st.floats(0.0, 3.0))

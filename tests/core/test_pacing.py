@@ -163,6 +163,40 @@ def test_a_step_up_that_was_wrong_is_tried_again_later_each_time() -> None:
     assert len(ups) < 20
 
 
+def test_a_viewer_that_saves_data_gets_no_better_level_and_a_slow_link_a_worse_one() -> None:
+    road = Road(*[0.02] * 3, 0.1, 0.1, 0.02)
+    road.ladder.hold(3)
+    assert road.ladder.level == 3
+    road.drive(10)
+    assert [level for _, level in road.levels][:3] == [4, 5, 4]
+    road.trips_s = (0.02,)
+    road.drive(60)
+    assert road.ladder.level == 3
+
+
+def test_quality_that_is_wanted_again_comes_one_level_at_a_time_by_short_trips() -> None:
+    road = Road(0.02)
+    road.ladder.hold(3)
+    road.drive(10)
+    road.ladder.hold(0)
+    assert road.ladder.level == 3
+    road.drive(20)
+    assert [level for _, level in road.levels] == [2, 1, 0]
+    assert all(b - a >= 2.9 for a, b in itertools.pairwise(at for at, _ in road.levels))
+
+
+def test_the_newest_answered_picture_s_time_of_capture_is_kept() -> None:
+    pacing = Pacing(FPS)
+    pacing.sent(1, FPS, 0.0, captured_s=-0.1)
+    pacing.seen(1, 0.01)
+    pacing.sent(2, FPS, 0.1, captured_s=0.05)
+    pacing.sent(3, FPS, 0.14, captured_s=0.13)
+    assert pacing.captured_s == -0.1
+    pacing.seen(3, 0.2)
+    assert pacing.captured_s == 0.13
+    assert pacing.seen(2, 0.3) is None
+
+
 def test_another_viewer_s_trips_count_anew() -> None:
     ladder = Ladder(LEVELS, 10)
     for now in (0.0, 0.1):

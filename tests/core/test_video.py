@@ -10,12 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picar.core.video import By, Seen, Want, head, parse
+from picar.camera.frames import LADDER
+from picar.core.video import WORST_LEVEL, By, Seen, Want, head, parse
 
 GOOD = [
     ({"type": "seen", "seq": 71}, Seen(71)),
     ({"type": "want", "fps": 30}, Want(30)),
     ({"type": "want", "fps": 0}, Want(0)),
+    ({"type": "want", "fps": 10, "level": 3}, Want(10, 3)),
+    ({"type": "want", "level": 5, "fps": 10}, Want(10, 5)),
     ({"type": "by", "camera": True}, By(True)),
     ({"type": "by", "camera": False}, By(False)),
 ]
@@ -36,6 +39,14 @@ BAD = [
     '{"type":"want","fps":61}',
     '{"type":"want","fps":NaN}',
     '{"type":"want","fps":false}',
+    '{"type":"want","fps":10,"level":6}',
+    '{"type":"want","fps":10,"level":-1}',
+    '{"type":"want","fps":10,"level":true}',
+    '{"type":"want","fps":10,"level":3.0}',
+    '{"type":"want","fps":10,"level":null}',
+    '{"type":"want","fps":61,"level":3}',
+    '{"type":"want","fps":10,"level":3,"more":1}',
+    '{"type":"want","level":3}',
     '{"type":"by","camera":1}',
     '{"type":"stop"}',
     b'{"type":"want","fps":0}',
@@ -51,6 +62,10 @@ def test_a_message_of_a_viewer_is_read(fields: dict[str, object], message: objec
 def test_what_is_no_message_is_refused(text: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the law names no more
         parse(text)
+
+
+def test_a_viewer_may_name_every_level_of_the_ladder() -> None:
+    assert len(LADDER) - 1 == WORST_LEVEL
 
 
 @given(st.one_of(st.text(), st.binary(), st.dictionaries(st.text(), st.integers()).map(json.dumps)))

@@ -39,6 +39,7 @@ def wheels(folder: Path, *, libraries: bool) -> None:
     command += ["-qq", "--disable-pip-version-check"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     wanted = [*project["build-system"]["requires"], *project["project"]["dependencies"], _LGPIO]
+    wanted += project["project"]["optional-dependencies"]["camera"]
     wanted += _LIBRARIES if libraries else ()
     subprocess.run([*command, *_TARGET, "--dest", folder, *wanted], check=True)
 

@@ -70,11 +70,7 @@ class Driver:
 
     def _querycap(self, capability: Any) -> None:
         capability.card[:9] = b"Fake cam\0"
-
-    def _enum_fmt(self, description: Any) -> None:
-        if description.index >= len(self.formats):
-            raise OSError(errno.EINVAL, "no such format")
-        description.pixelformat = self.formats[description.index]
+        capability.device_caps = v4l2.V4L2_CAP_VIDEO_CAPTURE if self.formats else v4l2.V4L2_CAP_META_CAPTURE
 
     def _g_fmt(self, answer: Any) -> None:
         pix = answer.fmt.pix

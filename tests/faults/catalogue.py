@@ -6,12 +6,12 @@ The bounds are those of the ladder in docs/safety.md.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import signal
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.faults import cameras, deaths, links
-from tests.faults.rig import Rig
+from tests.faults import deaths, links
+from tests.faults.cameras import OUT_OF_MEMORY, Act, watched
 
 LINK_S = 0.5 + 0.05  # from the last command that was sent before the fault
 DEATH_S = 0.05  # from the fault
@@ -20,7 +20,6 @@ SILENT_PAD_S = 4.0 + LINK_S  # from the gamepad's last report
 BOTH_DEAD_S = 1.0  # the ladder says "time to start Python"; a pins-low that took longer would be broken
 
 Since = Literal["command", "fault"]
-Act = Callable[[Rig], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,47 +142,71 @@ FAULTS = (
         "fault",
         hanging_disk=True,
     ),
-    Fault("camera-cut", "two browsers watch the camera, and the link is cut", cameras.watched_and_cut),
-    Fault("camera-stopped", "camera process: SIGSTOP, and the link is cut", cameras.stopped_and_cut),
-    Fault("camera-killed", "camera process: SIGKILL, and the link is cut", cameras.killed_and_cut),
+    Fault("camera-cut", "two clients watch the camera, and the link is cut", watched(links.link_cut)),
+    Fault(
+        "camera-stopped",
+        "camera process: SIGSTOP, and the link is cut",
+        watched(links.link_cut, number=signal.SIGSTOP),
+    ),
+    Fault(
+        "camera-killed",
+        "camera process: SIGKILL, and the link is cut",
+        watched(links.link_cut, number=signal.SIGKILL, logged=OUT_OF_MEMORY),
+    ),
     Fault(
         "camera-garbage",
         "the camera process sends garbage, and the link is cut",
-        cameras.odd_and_cut,
+        watched(links.link_cut, logged="sent something that is no picture"),
         oddity="camera-garbage",
     ),
     Fault(
-        "camera-floods",
-        "the camera process floods the server with large pictures; the link is cut",
-        cameras.odd_and_cut,
-        oddity="camera-big",
+        "camera-eater",
+        "the camera process takes a whole processor, and the link is cut",
+        watched(links.link_cut, logged="an odd camera: eater"),
+        oddity="camera-eater",
     ),
     Fault(
-        "camera-deaf",
-        "the camera process ignores end-of-file and SIGTERM, and the link is cut",
-        cameras.odd_and_cut,
-        oddity="camera-deaf",
+        "camera-leak",
+        "the camera process leaks memory up to its limit, and the link is cut",
+        watched(links.link_cut, logged=OUT_OF_MEMORY),
+        oddity="camera-leak",
     ),
     Fault(
         "camera-server-dead",
-        "two browsers watch the camera; server: SIGKILL",
-        cameras.watched_server_killed,
+        "two clients watch the camera; server: SIGKILL",
+        watched(deaths.server_killed),
         DEATH_S,
         "fault",
     ),
     Fault(
         "camera-hung-dead",
         "camera process: SIGSTOP; server: SIGKILL",
-        cameras.stopped_server_killed,
+        watched(deaths.server_killed, number=signal.SIGSTOP),
         DEATH_S,
         "fault",
     ),
     Fault(
-        "camera-motor-dead",
-        "two browsers watch the camera; motor process: SIGKILL",
-        cameras.watched_motor_killed,
+        "camera-deaf",
+        "the camera process ignores end-of-file and SIGTERM; server: SIGKILL",
+        watched(deaths.server_killed),
         DEATH_S,
         "fault",
+        oddity="camera-deaf",
+    ),
+    Fault(
+        "camera-motor-dead",
+        "two clients watch the camera; motor process: SIGKILL",
+        watched(deaths.motor_killed),
+        DEATH_S,
+        "fault",
+    ),
+    Fault(
+        "camera-floods",
+        "50 pictures of 1 MiB a second; motor process: SIGKILL",
+        watched(deaths.motor_killed),
+        DEATH_S,
+        "fault",
+        oddity="camera-big",
     ),
     Fault("restart", "server: SIGKILL, and started again within 100 ms", deaths.restarted, DEATH_S, "fault"),
 )

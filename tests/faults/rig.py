@@ -140,7 +140,9 @@ class Rig:
         for writer in self.strangers:
             writer.transport.abort()
         for viewer in self.viewers:
-            viewer.stream.close()
+            stream = viewer.stream
+            viewer.socket.close()
+            stream.close()
         for process in self._helpers:
             if process.returncode is None:
                 process.kill()

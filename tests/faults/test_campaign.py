@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import deaths, links
 from tests.faults.__main__ import measure, possible
-from tests.faults.catalogue import FAULTS
+from tests.faults.cameras import watched
+from tests.faults.catalogue import DEATH_S, FAULTS, Fault
 from tests.faults.jitter import ROOT
 from tests.faults.report import rows
+from tests.faults.rig import Rig
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="scripts/faults reads /proc and needs Linux")
 
@@ -73,3 +76,31 @@ async def test_a_car_that_stops_too_late_is_condemned(
     assert (row.verdict, row.good) == ("MISSED", False), row
     assert row.times
     assert row.times.p50 > bound_s
+
+
+async def one_command_lost(rig: Rig) -> None:
+    command = json.loads(rig.driver.session.drive(*rig.driver.heading))
+    await rig.driver.send(**command | {"tick": 0})
+    await rig.driver.until_error("stale")
+    await watched(links.link_cut)(rig)
+
+
+@pytest.mark.parametrize(
+    ("fault", "verdict", "words"),
+    [
+        (
+            Fault("orphan", "", watched(deaths.server_killed), DEATH_S, "fault", "camera-orphan"),
+            "LEAKED",
+            "process",
+        ),
+        (Fault("lost", "", one_command_lost), "WRONG in 1", "the camera cost commands: ['stale']"),
+    ],
+)
+async def test_a_camera_that_outlives_the_car_or_costs_a_command_is_condemned(
+    fault: Fault, verdict: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (row,) = rows([fault], await measure([fault], runs=1, seed=0, observe_s=0.1))
+    assert (row.verdict, row.good) == (verdict, False), row
+    (run,) = row.judged
+    assert words in "".join(run.wrong + run.leaked)

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { FACTS, healthOf } from "../../static/js/hud/facts.js";
+import { FACTS, healthOf } from "../../static/js/hud/bar.js";
 import { topic, wordOf } from "../../static/js/hud/hud.js";
 import { arrowAt } from "../../static/js/inputs/arrows.js";
 import { radial, sticksOf as padSticks } from "../../static/js/inputs/gamepad.js";

@@ -132,6 +132,19 @@ test("a press asks for the wheel once, and again only when the car refused that 
   assert.deepEqual(said, ["take", "take"]);
 });
 
+test("a press does not ask a driver for the wheel, and takes it when that driver leaves", () => {
+  const said = [];
+  const link = { state: { you: "spectator", state: "armed", driver: "c1" }, tick: 1, say: (type) => said.push(type), quiet: () => 0 };
+  const sticks = new Sticks();
+  new Sender(link, sticks);
+  sticks.hold("hand", { throttle: 0.1 });
+  pass(200);
+  assert.deepEqual(said, []);
+  link.state = { you: "spectator", state: "disarmed", driver: null };
+  pass(200);
+  assert.deepEqual(said, ["take"]);
+});
+
 test("a press stays neutral until it may drive, and ends if that takes a second", () => {
   const sent = [];
   const link = {

@@ -11,15 +11,6 @@ from tests.pi.car import Car, emulated_car
 from tests.pi.outcome import heading, outcomes
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.option.markexpr.strip() == "pi":
-        return
-    left_out = [item for item in items if item.get_closest_marker("pi")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if outcomes:
         terminalreporter.section("the emulated Pi")

@@ -44,6 +44,7 @@ FILM = Picture("film", PHONE, scale=1, most=FILM_BYTES)
 PICTURES = (
     Picture("drive", PHONE),
     Picture("drive-upright", UPRIGHT),
+    Picture("camera", PHONE),
     Picture("drive-desktop", DESKTOP, scale=1),
     Picture("settings", PHONE),
     Picture("pair", PHONE),

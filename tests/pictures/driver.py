@@ -1,20 +1,19 @@
-"""Two thumbs (or keys) that drive the simulated car along a way through its room."""
+"""Two thumbs that drive the simulated car along its track."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import math
+import cmath
 import time
-from collections.abc import Sequence
 
+from picar.camera.world import TRACKS, spline
 from tests.browser.phone import Phone
 from tests.support.waiting import DEADLINE_S
 
 Point = tuple[float, float]
-WAY: tuple[Point, ...] = (  # in m, from the start between two walls and around a pillar, back to the start
-    (0.9, 0.0), (1.5, -0.05), (1.8, -0.5), (1.75, -1.3), (1.4, -1.95), (0.8, -1.9), (0.45, -1.4), (0.35, -0.8), (0.1, -0.2),
-)  # fmt: skip
+_LOOP = spline(TRACKS[1])
+_START = min(range(len(_LOOP)), key=lambda n: abs(_LOOP[n]))
+WAY = [*_LOOP[_START:], *_LOOP[:_START]]  # along the track, from the start back to the start
 AHEAD_M = 0.35  # the thumbs steer to a point this far ahead
 LAST = 6  # points of the way: so near, it ends
 GAIN = 0.4  # stick per rad
@@ -35,22 +34,9 @@ SHOW_FINGERS = """() => {
 }"""
 
 
-def bearing(pose: dict[str, float], goal: Point) -> float:
+def bearing(pose: dict[str, float], goal: complex) -> float:
     """Return the angle from the car's nose to a point, in rad, positive to the left."""
-    angle = math.atan2(goal[1] - pose["y"], goal[0] - pose["x"]) - pose["heading"]
-    return math.remainder(angle, math.tau)
-
-
-def along(way: Sequence[Point], apart: float = 0.05) -> list[Point]:
-    """Return points on the way, `apart` metres from each other."""
-    points: list[Point] = []
-    for start, end in itertools.pairwise(way):
-        steps = max(1, round(math.dist(start, end) / apart))
-        points += [
-            (start[0] + (end[0] - start[0]) * n / steps, start[1] + (end[1] - start[1]) * n / steps)
-            for n in range(steps)
-        ]
-    return [*points, way[-1]]
+    return cmath.phase((goal - _place(pose)) / cmath.rect(1.0, pose["heading"]))
 
 
 class Thumbs:
@@ -96,21 +82,19 @@ async def begin(phone: Phone) -> Thumbs:
 
 async def drive(phone: Phone, thumbs: Thumbs, share: float = 1.0) -> None:
     """Drive this share of the way, and return with the thumbs down."""
-    points = along([(0.0, 0.0), *WAY])
-    points = points[: round(share * len(points))]
+    points = WAY[: round(share * len(WAY))]
     give_up_at = time.monotonic() + 2 * DEADLINE_S
     while len(points) > LAST:
-        here = _place(phone)
+        here = _place(phone.state["pose"])
         assert time.monotonic() < give_up_at, f"the car is at {here}, and {len(points)} points are left"
-        nearest = min(range(min(len(points), LAST * 3)), key=lambda n: math.dist(points[n], here))
+        nearest = min(range(min(len(points), LAST * 3)), key=lambda n: abs(points[n] - here))
         del points[:nearest]  # the car does not go back on its way
-        ahead = next((point for point in points if math.dist(point, here) >= AHEAD_M), points[-1])
+        ahead = next((point for point in points if abs(point - here) >= AHEAD_M), points[-1])
         error = bearing(phone.state["pose"], ahead)
         steering = max(-0.6, min(0.6, -GAIN * error))
         await thumbs.hold(max(0.55, 1.0 - 0.5 * abs(error)), steering)
         await asyncio.sleep(STEP_S)
 
 
-def _place(phone: Phone) -> Point:
-    pose = phone.state["pose"]
-    return pose["x"], pose["y"]
+def _place(pose: dict[str, float]) -> complex:
+    return complex(pose["x"], pose["y"])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
 
 QUALITIES = (90, 82, 74, 66, 58, 50, 42, 34)  # tried in this order
+FILM_QUALITIES = QUALITIES[3:]  # each attempt takes seconds
 
 
 class TooLargeError(ValueError):
@@ -46,12 +47,14 @@ def film(frames: list[tuple[float, bytes]], file: Path, most: int) -> int:
             method=4,
         )
 
-    return _write(file, most, save)
+    return _write(file, most, save, FILM_QUALITIES)
 
 
-def _write(file: Path, most: int, save: Callable[[int, io.BytesIO], None]) -> int:
+def _write(
+    file: Path, most: int, save: Callable[[int, io.BytesIO], None], qualities: Sequence[int] = QUALITIES
+) -> int:
     """Write the file in the best quality that fits."""
-    for quality in QUALITIES:
+    for quality in qualities:
         save(quality, packed := io.BytesIO())
         if packed.tell() <= most:
             file.write_bytes(packed.getvalue())

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from tests.browser.phone import Phone
-from tests.browser.test_tuning import WRONG, Eyes, held_until, hold_until, look_and_say, opened, step
+from tests.browser.test_tuning import WRONG, Eyes, held_until, look_and_say, opened, step
 from tests.pictures.driver import begin, drive
 from tests.support.waiting import until
 
@@ -18,9 +18,15 @@ SETTLES_S = 0.4  # dialogs and meters glide
 
 
 async def driving(phone: Phone) -> None:
-    """Hold both thumbs in a curve between the walls."""
+    """Drive to the place where the track forks."""
     thumbs = await begin(phone)
-    await drive(phone, thumbs, 0.42)
+    await drive(phone, thumbs, 0.16)
+
+
+async def by_camera(phone: Phone) -> None:
+    """Drive two thirds of the track, to a view over the room."""
+    thumbs = await begin(phone)
+    await drive(phone, thumbs, 0.62)
 
 
 async def by_keyboard(phone: Phone) -> None:
@@ -30,11 +36,11 @@ async def by_keyboard(phone: Phone) -> None:
     await page.click("#gear3")
     await phone.seen("#gear3[aria-pressed=true]")
     await page.keyboard.down("KeyW")
-    await until(lambda: phone.state["pose"]["x"] > 0.7, "the car drives")
+    await until(lambda: phone.state["pose"]["x"] > 1.1, "the car drives")
     await page.keyboard.down("KeyD")
-    await until(lambda: phone.state["pose"]["heading"] < -0.3, "the car turns")
+    await until(lambda: phone.state["pose"]["heading"] < -0.08, "the car turns")
     await page.keyboard.up("KeyD")
-    await until(lambda: phone.state["pose"]["x"] > 1.2, "the car drives on")
+    await until(lambda: phone.state["pose"]["x"] > 1.35, "the car drives on")
 
 
 async def settings(phone: Phone) -> None:
@@ -59,7 +65,7 @@ async def which(phone: Phone) -> None:
     """Hold the button until the first wheel turns."""
     await opened(phone)
     await phone.page.click("#tune-begin")
-    await hold_until(phone, Eyes(phone).turning, "a wheel that turns")
+    await phone.hold_until("tune-hold", Eyes(phone).turning, what="a wheel that turns")
     await asyncio.sleep(2 * SETTLES_S)
 
 
@@ -67,7 +73,9 @@ async def straight(phone: Phone) -> None:
     """Go to the last step, and hold the button until the car drifts."""
     await _to_straight(phone)
     x = phone.state["pose"]["x"]
-    await hold_until(phone, lambda: abs(phone.state["pose"]["x"] - x) > 0.3, "the way that shows a drift")
+    await phone.hold_until(
+        "tune-hold", lambda: abs(phone.state["pose"]["x"] - x) > 0.3, what="the way that shows a drift"
+    )
 
 
 async def tuned(phone: Phone) -> None:
@@ -97,6 +105,7 @@ async def _to_straight(phone: Phone) -> Eyes:
 SCENES: dict[str, Scene] = {
     "drive": driving,
     "drive-upright": driving,
+    "camera": by_camera,
     "drive-desktop": by_keyboard,
     "settings": settings,
     "pair": pairing,

@@ -266,12 +266,12 @@ def test_the_servers_car_loads_no_tornado() -> None:
     assert not {name for name in loaded if name.startswith(("tornado", "picar.web"))}
 
 
-def test_the_camera_knows_the_simulated_car_and_the_server_knows_its_frames() -> None:
+def test_the_camera_knows_the_simulated_car_and_the_server_knows_its_frames_and_its_handle() -> None:
     for found in ours():
         if folder_of(found.module) == "camera" and folder_of(found.target) == "motor":
             assert found.target == "picar.motor.simcar", str(found)
         if folder_of(found.module) == "web" and folder_of(found.target) == "camera":
-            assert found.target == "picar.camera.frames", str(found)
+            assert found.target in ("picar.camera.frames", "picar.camera.handle"), str(found)
 
 
 def test_the_server_s_end_of_the_camera_loads_no_library_of_a_camera() -> None:

@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 AT_REST_NOT = {
+    "decimal",
     "picar.doctor",
     "picar.motor.__main__",
     "picar.motor.loop",
@@ -21,8 +22,10 @@ AT_REST_NOT = {
     "picar.wiring.plan",
     "picar.wiring.svg",
     "picar.wiring.text",
+    "platform",
     "segno",
     "shutil",
+    "statistics",
     "tempfile",
     "tomllib",
     "urllib.request",

@@ -12,6 +12,7 @@ import sys
 import sysconfig
 import time
 import urllib.request
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTS = ["run", "test", "check", "bench", "pictures", "venv"]
 SHIPPED = ["picar", "static", "templates", "scripts", "pyproject.toml", "README.md", "LICENSE"]
 PATIENCE_S = 60.0
+PACKAGES = {"PIL": "pillow", "videodev2": "videodev2"}
 NO_NETWORK = {"PIP_CONFIG_FILE": os.devnull, "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0"}
 
 
@@ -137,6 +139,112 @@ def test_without_a_network_the_first_time_is_one_sentence_and_a_broken_venv_is_m
     assert start.startswith("picar: first start, making .venv")
     assert sentence.startswith("picar: no network: connect once, then run this again.")
     assert subprocess.run([python, "-c", ""], check=False).returncode == 0
+
+
+@pytest.fixture
+def older(checkout: Path) -> Path:
+    """The checkout with the environment of a picar that had no camera: Tornado, segno and pip, fresh."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", checkout / ".venv"], check=True)
+    seen = checkout / ".venv" / "seen"
+    seen.mkdir()
+    for name in ("tornado", "segno", "pip"):
+        for path in Path(sysconfig.get_path("purelib")).glob(f"{name}*"):
+            (seen / path.name).symlink_to(path)
+    (purelib,) = (checkout / ".venv").glob("lib/python*/site-packages")
+    (purelib / "seen.pth").write_text(f"{seen}\n{checkout}\n")
+    executable(checkout / ".venv/bin/picar", f'#!/bin/sh\nexec "{checkout}/.venv/bin/python" -m picar "$@"\n')
+    version = "{}.{}".format(*sys.version_info)
+    hashed = f"{checkout}\n{version}\n".encode() + (checkout / "pyproject.toml").read_bytes()
+    stamp = subprocess.run(["cksum"], input=hashed, capture_output=True, check=True).stdout
+    (checkout / ".venv/for-run").write_bytes(stamp)
+    return checkout
+
+
+def wheels(folder: Path, *names: str) -> dict[str, str]:
+    """Return what makes pip take its packages from a folder, with a wheel of each of these modules."""
+    folder.mkdir()
+    for name in names:
+        with zipfile.ZipFile(folder / f"{PACKAGES[name]}-11.0-py3-none-any.whl", "w") as wheel:
+            for path, text in contents(name).items():
+                wheel.writestr(path, text)
+    return {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": folder.as_uri()}
+
+
+def contents(module: str) -> dict[str, str]:
+    """Return the files of a package that has nothing in it."""
+    about = f"{PACKAGES[module]}-11.0.dist-info"
+    return {
+        f"{module}/__init__.py": "",
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {PACKAGES[module]}\nVersion: 11.0\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/RECORD": "",
+    }
+
+
+def installed(checkout: Path) -> set[str]:
+    """Return the modules that pip has put into an environment."""
+    return {
+        path.name for path in checkout.glob(".venv/lib/*/site-packages/*") if (path / "__init__.py").exists()
+    }
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_an_older_environment_gets_the_libraries_of_the_camera_that_it_does_not_see(
+    older: Path, seen: bool
+) -> None:
+    wanted = ["videodev2"] if seen else ["PIL", "videodev2"]
+    if seen:  # as a Pi sees apt's python3-pil
+        for path, text in contents("PIL").items():
+            file = older / ".venv/seen" / path
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+    links = wheels(older / "links", *wanted)
+    done = run(older / "scripts" / "venv", **links)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert installed(older) == set(wanted)
+    again = run(older / "scripts" / "venv", PATH="/usr/bin:/bin", HOME="", **NO_NETWORK)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
+def test_without_the_libraries_of_the_camera_the_page_opens_and_one_sentence_names_them(older: Path) -> None:
+    command = [str(older / "scripts" / "run"), "--port", "0", "--pins", "mock", "--host", "127.0.0.1"]
+    with (
+        serving(command, older, environment(HOME="", **NO_NETWORK)) as car,
+        urllib.request.urlopen(car.url, timeout=PATIENCE_S) as page,  # noqa: S310
+    ):
+        assert page.status == 200
+    lines = [line for line in (older / "output").read_text().splitlines() if "lacks" in line]
+    assert [line.partition(": connect once")[0] for line in lines] == [
+        "picar: the car drives, but its camera lacks Pillow or videodev2; no network"
+    ]
+
+
+def test_a_change_of_the_project_needs_no_network_while_the_environment_has_what_it_needs(
+    older: Path,
+) -> None:
+    executable(older / ".venv/bin/pip", f"#!{older}/.venv/bin/python\n")  # so it was made here
+    project = older / "pyproject.toml"
+    project.write_text(project.read_text() + "\n[tool.somebody]\n")
+    done = run(older / "scripts" / "venv", PICAR_PYTHON=sys.executable, **NO_NETWORK)
+    assert (done.returncode, done.stdout) == (0, "")
+    update, old, camera = done.stderr.splitlines()
+    assert update == "picar: updating .venv…"
+    assert old.startswith("picar: .venv stays as it is; no network: connect once, then run this again.")
+    assert camera.startswith("picar: the car drives, but its camera lacks")
+    project.write_text(project.read_text().replace("tornado>=6", "tornado>=66").replace(",<7", ""))
+    done = run(older / "scripts" / "venv", PICAR_PYTHON=sys.executable, **NO_NETWORK)
+    assert done.returncode == 1
+    assert "stays as it is" not in done.stderr
+
+
+def test_a_machine_without_a_wheel_of_pillow_is_told_so(older: Path) -> None:
+    done = run(older / "scripts" / "venv", **wheels(older / "links", "videodev2"))
+    assert (done.returncode, done.stdout) == (0, "")
+    (line,) = done.stderr.splitlines()
+    assert (
+        line
+        == "picar: the car drives, but its camera lacks Pillow or videodev2; PyPI has no wheel for this machine"
+    )
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_a_value_out_of_its_range_is_unknown(
 @cache
 def page() -> dict[str, dict[str, Any]]:
     """Return the rows of the page's table by the facts' names."""
-    text = (ROOT / "static/js/hud/facts.js").read_text(encoding="utf-8")
+    text = (ROOT / "static/js/hud/bar.js").read_text(encoding="utf-8")
     rows = re.findall(r"^  \{ (name: .*) \},", text, re.M)
     parsed = [json.loads("{" + re.sub(r"(\w+):", r'"\1":', row) + "}") for row in rows]
     return {row["name"]: row for row in parsed}

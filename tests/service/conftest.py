@@ -10,15 +10,6 @@ from tests.service.installed import Service
 from tests.service.machine import Machine, missing
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "systemd" in config.option.markexpr:
-        return
-    left_out = [item for item in items if item.get_closest_marker("systemd")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-
-
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     if lack := missing():

@@ -68,14 +68,13 @@ class Service:
         await self.run("systemctl", "restart", UNIT)
 
     def pids(self) -> dict[str, int]:
-        """Return the ids of the server and of the motor process, in there."""
+        """Return the ids of the server, of the motor process and, while it runs, of the camera process, in there."""
         server = int(self.show("MainPID"))
-        children = self.machine.path(f"/proc/{server}/task/{server}/children").read_text().split()
-        commands = {child: self.machine.path(f"/proc/{child}/cmdline").read_text() for child in children}
-        (motor,) = (
-            child for child, command in commands.items() if "picar.motor" in command
-        )  # not the trace's
-        return {"server": server, "motor": int(motor)}
+        pids = {"server": server}
+        for child in self.machine.path(f"/proc/{server}/task/{server}/children").read_text().split():
+            command = self.machine.path(f"/proc/{child}/cmdline").read_text()
+            pids |= {name: int(child) for name in ("motor", "camera") if f"picar.{name}" in command}
+        return pids
 
     def show(self, key: str) -> str:
         return self.machine.show(UNIT, key)

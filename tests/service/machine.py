@@ -29,6 +29,7 @@ TOOLS = ("systemd-nspawn", "mmdebstrap", "nsenter")
 BARE = ("systemd-sysv", "dbus", "passwd", "python3")
 READY = (*BARE, "python3-venv", "avahi-daemon", "polkitd")  # all that scripts/install wants
 PATIENCE_S = 300.0
+_PYTHON = {"bookworm": "3.11", "trixie": "3.13"}
 _REBOOT = 133  # how systemd-nspawn --keep-unit says so
 _INSIDE = ("--mount", "--pid", "--ipc", "--uts", "--net", "--cgroup", "--root", "--wdns=/")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -153,10 +154,12 @@ class Machine:
         wheels = self._root / _WHEELS[1:]
         pip = [sys.executable, "-m", "pip", "wheel", "-qq", "--disable-pip-version-check"]
         subprocess.run([*pip, "--wheel-dir", wheels, ROOT, "hatchling"], check=True)
-        if self._suite == "bookworm":  # a wheel for its Python there is, and for Trixie's none
-            pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
-            options = ("--no-deps", "--only-binary", ":all:", "--python-version", "3.11")
-            subprocess.run([*pip, *options, "--dest", wheels, "lgpio==0.2.2.0"], check=True)
+        pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
+        options = ("--no-deps", "--only-binary", ":all:", "--python-version", _PYTHON[self._suite])
+        packages = ["pillow", "videodev2"]
+        if self._suite == "bookworm":  # lgpio has a wheel for its Python, and none for Trixie's
+            packages.append("lgpio==0.2.2.0")
+        subprocess.run([*pip, *options, "--dest", wheels, *packages], check=True)
 
     def _end(self) -> None:
         if self.leader and self._process.poll() is None:

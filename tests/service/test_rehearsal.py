@@ -81,7 +81,10 @@ def rehearsal(request: pytest.FixtureRequest) -> Iterator[Rehearsal]:
 def test_one_command_makes_a_car_of_a_plain_debian(rehearsal: Rehearsal) -> None:
     machine, said = rehearsal.machine, rehearsal.service.installed
     assert said.startswith("0\n"), said
-    assert "install from apt: python3-venv avahi-daemon polkitd iw, python3-lgpio where it is there\n" in said
+    assert (
+        "install from apt: python3-venv avahi-daemon polkitd iw, python3-lgpio python3-pil where they are there\n"
+        in said
+    )
     assert ("install lgpio from PyPI" in said) == (rehearsal.suite == "bookworm")
     assert rehearsal.there(RULE, ANNOUNCED, WIFI_UDEV, WIFI_NM) == [True, True, True, False]
     port = "" if rehearsal.service.free_port == 80 else f":{rehearsal.service.free_port}"
@@ -91,6 +94,15 @@ def test_one_command_makes_a_car_of_a_plain_debian(rehearsal: Rehearsal) -> None
     python = PICAR.replace("/picar", "/python")
     machine.run("sh", "-c", f"cd /tmp && {python} -c 'import lgpio; lgpio.gpiochip_open'; rm -f .lgd*")
     assert f"<port>{rehearsal.service.free_port}</port>" in machine.path(ANNOUNCED).read_text()
+
+
+def test_it_has_a_picture(rehearsal: Rehearsal) -> None:
+    machine, said = rehearsal.machine, rehearsal.service.installed
+    assert "\n  camera   none found; connect one, then: picar camera --list\n" in said
+    assert {"gpio", "video"} <= set(machine.run("id", "-nG", "picar").stdout.split())
+    take = "PICAR_CAMERA__SOURCE=sim picar camera --snapshot /var/lib/picar/now.jpg"
+    machine.run("runuser", "-u", "picar", "--", "sh", "-c", take)
+    assert machine.path("/var/lib/picar/now.jpg").read_bytes().startswith(b"\xff\xd8")
 
 
 async def test_it_drives(rehearsal: Rehearsal) -> None:
@@ -205,6 +217,20 @@ async def test_a_paired_phone_switches_the_machine_off_and_its_pins_are_low_befo
     assert not any(write["value"] for write in trace if write["t"] > answered)
     machine.boot()
     await until(lambda: service.show("ActiveState") == "active", "the service by itself", PATIENCE_S)
+
+
+def test_a_camera_at_the_connector_gets_its_library_or_a_sentence(rehearsal: Rehearsal) -> None:
+    node = "/sys/class/video4linux/video0"
+    mount = f"mount -t tmpfs none /sys/class && mkdir -p {node} && echo unicam-image >{node}/name"
+    command = ("unshare", "--mount", "sh", "-c", f"{mount} && exec {CHECKOUT}/scripts/install --gpio")
+    began = time.monotonic()
+    said = rehearsal.machine.run(*command).stdout
+    rehearsal.tell("scripts/install with a camera", began, said)
+    assert "install from apt: python3-picamera2, for the camera at the connector\n" in said
+    assert ("apt could not install python3-picamera2" in said) == (rehearsal.suite == "bookworm")
+    assert "\n  camera   picar camera --list\n" in said
+    there = rehearsal.machine.path("/usr/lib/python3/dist-packages/picamera2")
+    assert there.exists() == (rehearsal.suite == "trixie")
 
 
 def test_removed_nothing_of_it_is_left(rehearsal: Rehearsal) -> None:

@@ -15,7 +15,8 @@ from tornado.httpclient import AsyncHTTPClient
 
 from tests.service.installed import CONFIG, DRIVEN, PICAR, SLOW, UNIT, Service, drop_in
 from tests.support.client import Client
-from tests.support.product import ALL_PINS
+from tests.support.product import ALL_PINS, EN_PINS
+from tests.support.viewer import Viewer
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.systemd
@@ -122,6 +123,29 @@ async def test_a_killed_server_takes_no_motor_process_with_it_before_that_has_to
         told.add(saved)
         head = json.loads(saved.read_text().splitlines()[0])
         assert (head["by"], head["why"]) == ("motor", "the server is gone")
+
+
+async def test_a_camera_process_yields_to_the_others_and_is_killed_alone(driven: Service) -> None:
+    def of_camera(file: str) -> str:
+        return driven.machine.path(f"/proc/{driven.pids()['camera']}/{file}").read_text()
+
+    async with Viewer(driven.url) as viewer:
+        await viewer.sees(3)
+        before = driven.pids()
+        assert of_camera("stat").rpartition(") ")[2].split()[16] == "10", "nice"
+        assert of_camera("oom_score_adj") == "800\n"
+        since, began = time.time(), time.monotonic()
+        await driven.kill("KILL", "camera")  # as the kernel does when memory runs out
+        await driven.until_journal("camera: The camera needed more than 400 MB and was ended.", since)
+        viewer.shown.clear()
+        await viewer.sees(3)
+        print(f"KILL camera: three pictures again after {time.monotonic() - began:.1f} s")
+        after = driven.pids()
+    assert after["camera"] != before["camera"]
+    assert (after["server"], after["motor"]) == (before["server"], before["motor"])
+    falls = [w for w in driven.trace() if w["t"] >= began and w["pin"] in EN_PINS and not w["value"]]
+    assert not falls, "it drives on"
+    await until(lambda: "camera" not in driven.pids(), "no camera process without a viewer")
 
 
 @pytest.mark.parametrize("verb", ["stop", "restart"])

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "picar.service"
 SCRIPTS = ("install", "uninstall")
 PLACES = (Path("/opt/picar"), Path("/etc/picar"), Path("/etc/systemd/system/picar.service"))
-EXPOSURE = 20  # tenths; what is left is mostly that a car has a network and pins
+EXPOSURE = 18  # tenths; most of it are the network and the devices that a car needs
 
 
 def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -106,6 +106,41 @@ def test_a_dry_run_shows_each_step_and_does_none(command: tuple[str, ...], words
     assert done.stdout.startswith("A dry run: nothing is changed. It would\n")
     assert not [word for word in words if word not in done.stdout], done.stdout
     assert [place.exists() and place.stat().st_mtime_ns for place in PLACES] == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root and a mount namespace: sudo scripts/test")
+@pytest.mark.parametrize(
+    ("node", "option", "installs"),
+    [
+        ("unicam-image", "--gpio", True),  # up to the Pi 4
+        ("rp1-cfe-csi2_ch0", "--gpio", True),  # Pi 5
+        ("bcm2835-codec-decode", "--gpio", False),  # there without a camera
+        ("Logitech Webcam C270", "--gpio", False),
+        ("unicam-image", "--no-power", False),  # an environment that would not see apt's packages
+    ],
+)
+def test_the_library_of_the_connector_s_camera_is_installed_where_the_kernel_has_found_one(
+    node: str, option: str, installs: bool
+) -> None:
+    if not shutil.which("apt-get"):
+        pytest.skip("no apt")
+    name = "/sys/class/video4linux/video0/name"
+    mount = (
+        f"mount -t tmpfs none /sys/class && mkdir -p {name.removesuffix('/name')} && echo '{node}' >{name}"
+    )
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+    done = subprocess.run(
+        [*command, f"{mount} || exit 99; scripts/install --dry-run {option}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode == 99:
+        pytest.skip("no mount namespace")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("install from apt: python3-picamera2" in done.stdout) == installs
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

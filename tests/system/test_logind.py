@@ -88,6 +88,16 @@ async def test_a_refusal_is_told_in_logind_s_words(logind: FakeLogind) -> None:
     assert str(refused.value) == 'systemd refuses: Operation inhibited by "apt", reason is "upgrade".'
 
 
+@pytest.mark.parametrize("action", ["off", "reboot"])
+async def test_a_shutdown_that_ends_busctl_before_its_answer_is_no_refusal(
+    logind: FakeLogind, action: Action
+) -> None:
+    logind.answers(do="kill -TERM $$", can="kill -TERM $$")
+    await switch(logind).do(action)
+    with pytest.raises(PowerError):
+        await switch(logind).check(action)
+
+
 async def test_without_busctl_it_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(PowerError, match=r"^Cannot ask systemd: .*/busctl: No such file or directory\.$"):
         await Power(True, str(tmp_path / "busctl")).check("off")

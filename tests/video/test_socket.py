@@ -268,6 +268,26 @@ async def test_slow_trips_make_all_pictures_smaller_and_short_ones_better_again(
     assert levels[0] == 0
 
 
+async def test_a_viewer_that_steers_may_save_data_and_a_spectator_saves_none(car: Product) -> None:
+    async with (
+        Client(car.url, cookie="one") as phone,
+        Viewer(car.url) as spectator,
+    ):
+        await phone.take()
+        await spectator.send("want", fps=30, level=3)
+        await spectator.wait(
+            lambda: spectator.shown[-1:] and spectator.shown[-1].level == 3, "smaller pictures"
+        )
+        async with Viewer(car.url, phone.id, BROWSER) as own:
+            await own.wait(lambda: own.shown[-1:] and own.shown[-1].level < 3, "the driver's own quality")
+            await own.send("want", fps=10, level=5)
+            await own.wait(lambda: own.shown[-1].level == 5 and spectator.shown[-1].level == 5, "his level")
+            assert (own.shown[-1].width, own.shown[-1].height) == (240, 180)
+            await own.wait(lambda: own.cameras[-1]["level"] == 5, "the text about it")
+            await own.send("want", fps=10)
+            await own.wait(lambda: own.shown[-1].level == 4, "a better level")
+
+
 async def test_the_simulated_car_s_camera_sees_where_the_car_is() -> None:
     config = '[camera]\nsource = "sim"\nsize = "320x240"\n'
     async with (

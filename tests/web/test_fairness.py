@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from picar.web.fairness import FairListener, FairQueues
+from tests.support.client import Client
 from tests.support.peer import PONG, Peer, frame
 from tests.support.product import Product
 from tests.support.tornados import LINES, Tornados, tornados
@@ -157,3 +158,26 @@ async def test_two_listeners_share_the_turns_and_neither_waits_for_one_that_has_
         assert accepted(six) == 1
         await asyncio.sleep(0)
         assert accepted(six) == 1
+
+
+async def test_texts_are_read_in_their_order_wherever_the_packets_end(car: Product) -> None:
+    texts = [
+        b'{"type":"%b"}' % name for name in (b"a", b"b" * 112, b"c" * 113, b"d")
+    ]  # 125 and 126 bytes in the middle
+    codes = frame(texts[0]) + frame(texts[1]) + frame(texts[2], masked=False) + frame(texts[3][:5], fin=False)
+    codes += frame(b"", PONG) + frame(texts[3][5:], CONTINUATION)
+    async with Client(car.url) as phone:
+        for cut in range(1, len(codes), 5):
+            await phone.stream.write(codes[:cut])
+            await asyncio.sleep(0.002)
+            await phone.stream.write(codes[cut:])
+            await phone.wait(lambda: len(phone.errors) == 4, "four answers")
+            assert [error.message.split('"')[1][:1] for error in phone.errors] == ["a", "b", "c", "d"]
+            phone.errors.clear()
+
+
+async def test_a_text_amid_the_parts_of_another_ends_the_connection(car: Product) -> None:
+    async with Client(car.url) as phone:
+        await phone.stream.write(frame(b"{", fin=False) + NONSENSE)
+        await phone.until_closed()
+        assert not phone.errors

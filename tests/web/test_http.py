@@ -48,6 +48,16 @@ async def test_the_page_is_served_with_strict_headers(car: Product) -> None:
     assert (await fetch(car, "/", If_None_Match=page.headers["Etag"])).code == 304
 
 
+@pytest.mark.parametrize("path", ["js/main.js", "style.css", "i18n/en.json"])
+async def test_a_file_of_the_page_has_short_headers(car: Product, path: str) -> None:
+    file = await fetch(car, f"/static/{path}")
+    assert file.headers["X-Content-Type-Options"] == "nosniff"
+    assert file.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert sum(len(name) + len(value) + 4 for name, value in file.headers.get_all()) < 450
+    drawing = await fetch(car, "/static/icon.svg")  # a document, where it is opened alone
+    assert "default-src 'none'" in drawing.headers["Content-Security-Policy"]
+
+
 async def test_health_is_ok_while_both_processes_are_fresh(car: Product) -> None:
     response = await fetch(car, "/healthz")
     assert (response.code, json.loads(response.body)["status"]) == (200, "ok")

@@ -16,11 +16,11 @@ Laws:
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import io
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypedDict, cast
+from typing import Any, NamedTuple, Protocol, TypedDict, cast
 
 from picar.errors import PicarError
 
@@ -30,8 +30,6 @@ MISSING = "No camera was found. Plug it in, then run: picar camera --list"
 OUT_OF_MEMORY = (
     "The camera needed more than 400 MB and was ended. Choose a smaller size under [camera] in picar.toml."
 )
-_PIP = f"{sys.prefix}/bin/pip"
-_NO_PILLOW = f"The picture needs Pillow. Run: {_PIP} install pillow videodev2"
 _OF_DEBIAN = Path("/usr/lib/python3/dist-packages/picamera2")
 
 
@@ -72,16 +70,22 @@ class Picture(NamedTuple):
     height: int
 
 
+class Camera(NamedTuple):
+    """A camera that was found. `trouble` is the reason why it cannot be used."""
+
+    source: str
+    device: str  # a value for `device` under [camera]; empty if the source has only one
+    card: str
+    trouble: Trouble | None = None
+
+
 class Source(Protocol):
     """An open camera."""
 
-    @property
-    def card(self) -> str:
-        """The camera's name, for people."""
-
-    @property
-    def upright(self) -> bool:
-        """Whether the pictures have the order's `rotation` and `mirror` already; else the viewer applies them."""
+    card: str  # its name, for people
+    upright: (
+        bool  # the pictures have the order's `rotation` and `mirror` already; else the viewer applies them
+    )
 
     def next(self) -> Picture | None:
         """Wait for the next picture at the order's pace, and return the newest, or None after 2 s without one.
@@ -97,77 +101,80 @@ class Source(Protocol):
         """Release the camera."""
 
 
-class Camera(NamedTuple):
-    """A camera that was found. `trouble` is the reason why it cannot be used."""
+class Drawn:
+    """A source that draws its pictures with Pillow. A picture that came late delays no later one."""
 
-    source: str
-    device: str  # a value for `device` under [camera]; empty if the source has only one
-    card: str
-    trouble: Trouble | None = None
+    card = ""
+    upright = False
+    changes = True  # by itself; otherwise only with an order
+    fps = 60  # at most
 
-
-class Pace:
-    """Lets a source that makes its own pictures keep to a rate. A picture that came late delays no later one.
-
-    Args:
-        fps: pictures a second.
-    """
-
-    def __init__(self, fps: int) -> None:
-        self.fps = fps
+    def __init__(self, order: Order) -> None:
+        self.order = order
         self._due_ns = 0
+        self._jpeg = b""
+
+    def draw(self) -> Any:
+        """Return a picture of Pillow, for `self.order`."""
+        raise NotImplementedError
 
     def wait(self) -> None:
         """Sleep until the next picture is due."""
         now = time.monotonic_ns()
-        if now < self._due_ns:
-            time.sleep((self._due_ns - now) / NS)
-        self._due_ns = max(now, self._due_ns) + NS // self.fps
+        time.sleep(max(0, self._due_ns - now) / NS)
+        self._due_ns = max(now, self._due_ns) + NS // min(self.fps, self.order["fps"])
+
+    def next(self) -> Picture:
+        """Draw the next picture when it is due."""
+        self.wait()
+        captured_ns = time.monotonic_ns()
+        if self.changes or not self._jpeg:
+            jpeg = io.BytesIO()
+            self.draw().save(jpeg, "JPEG", quality=self.order["quality"])
+            self._jpeg = jpeg.getvalue()
+        return Picture(self._jpeg, captured_ns, *self.order["size"])
+
+    def set(self, order: Order) -> None:
+        """Let an order apply to the next picture."""
+        self.order = self.order | order
+        self._jpeg = b""
+
+    def close(self) -> None:
+        """Do nothing: nothing is open."""
 
 
-class Kind(Protocol):
-    """The module of a source."""
+class _Kind(Protocol):
+    """The module of a source; both functions may raise `Trouble`."""
 
-    def open(self, order: Order) -> Source:
-        """Open the camera of an order. Raises `Trouble`."""
-
-    def cameras(self) -> list[Camera]:
-        """Return the cameras that this source could open. Raises `Trouble` if it cannot look for them."""
+    def open(self, order: Order) -> Source: ...
+    def cameras(self) -> list[Camera]: ...
 
 
-def load(name: str) -> Kind:
+def load(name: str) -> _Kind:
     """Import the module of a source, and its library with it.
 
     Raises:
         Trouble: the library is missing or broken.
     """
     try:
-        return cast("Kind", importlib.import_module(f"{__name__}.{name}"))
+        return cast("_Kind", importlib.import_module(f"{__name__}.{name}"))
     except ModuleNotFoundError as error:
-        raise _missing(error.name or name) from None
+        raise not_installed(error.name) from None
     except Exception as error:  # any: a library built for another version of numpy raises ValueError
-        sentence = (
-            f"The library of the camera does not load ({type(error).__name__}: {error}). Install it again."
-        )
+        why = f"{type(error).__name__}: {error}"
+        sentence = f"The library of the camera does not load ({why}). Install it again."
         raise Trouble("no_library", sentence) from error
 
 
-def need_pillow() -> None:
-    """Raise `Trouble` if Pillow is not installed; do not import it."""
-    if importlib.util.find_spec("PIL") is None:
-        raise Trouble("no_pillow", _NO_PILLOW)
-
-
-def _missing(library: str) -> Trouble:
+def not_installed(library: str | None) -> Trouble:
     """Return the fault for a library that is not installed."""
+    pip = f"Run: {sys.prefix}/bin/pip install"
     if library == "PIL":
-        return Trouble("no_pillow", _NO_PILLOW)
+        return Trouble("no_pillow", f"The picture needs Pillow. {pip} pillow videodev2")
     if library == "videodev2":
-        return Trouble("no_library", f"A USB camera needs videodev2. Run: {_PIP} install videodev2")
+        return Trouble("no_library", f"A USB camera needs videodev2. {pip} videodev2")
     if _OF_DEBIAN.exists():
-        venv = f"python3 -m venv --system-site-packages --upgrade {sys.prefix}"
-        return Trouble(
-            "hidden_library", f"picamera2 is installed, but this Python does not see it. Run: {venv}"
-        )
-    apt = "sudo apt install --no-install-recommends python3-picamera2"
-    return Trouble("no_library", f"picamera2 is not installed. Run: {apt}")
+        fix = f"Run: python3 -m venv --system-site-packages --upgrade {sys.prefix}"
+        return Trouble("hidden_library", f"picamera2 is installed, but this Python does not see it. {fix}")
+    fix = "Run: sudo apt install --no-install-recommends python3-picamera2"
+    return Trouble("no_library", f"picamera2 is not installed. {fix}")

@@ -1,7 +1,7 @@
 """The Raspberry Pi's own cameras, by picamera2.
 
-A Pi 5 has no encoder in hardware: there, picamera2 compresses in software from RGB, because its table lacks YUV. Older models
-compress in hardware. The small pictures of the ladder come from libcamera's second stream.
+A Pi 5 has no encoder in hardware: there, picamera2 compresses in software, from RGB, which every version of it takes. Older
+models compress in hardware. The small pictures of the ladder come from libcamera's second stream.
 The time of a picture is its arrival here: its age lacks the exposure and the compression.
 
 Source: picamera2 0.3.38. Nothing here ran on a Pi yet: tests use a fake whose signatures were compared with that version.
@@ -27,19 +27,12 @@ _LONGEST_US = 66_700  # exposure at night; the tuning tables end there
 
 
 class PiCamera:
-    """An open camera.
-
-    Args:
-        number: of picamera2.
-        card: its name.
-        order: the first order.
-    """
+    """An open camera, by its number in picamera2 and its name."""
 
     upright = True  # the sensor turns and mirrors
 
     def __init__(self, number: int, card: str, order: Order) -> None:
-        self.card = card
-        self._order, self._sink = order, _Sink()
+        self.card, self._order, self._sink = card, order, _Sink()
         self._software = get_platform() == Platform.PISP
         width, height = order["size"]
         small = (SMALL_WIDTH, SMALL_WIDTH * height // width & ~1)
@@ -49,13 +42,27 @@ class PiCamera:
         except RuntimeError as error:  # "Failed to acquire camera: Device or resource busy"
             sentence = f"{card} is in use by another program. End it; this names it: fuser -v /dev/media*"
             raise Trouble("busy", sentence) from error
-        self._camera.configure(self._configuration())
+        shape = "RGB888" if self._software else "YUV420"
+        shortest_us, upside_down = 1_000_000 // order["fps"], order["rotation"] == 180
+        night = {"FrameDurationLimits": (shortest_us, max(shortest_us, _LONGEST_US))}
+        configuration = self._camera.create_video_configuration(
+            main={"size": (width, height), "format": shape},
+            lores={"size": small, "format": shape},
+            buffer_count=3,
+            controls=night if order["night"] else {"FrameRate": order["fps"]},
+            transform=Transform(hflip=upside_down != order["mirror"], vflip=upside_down),
+        )
+        self._camera.configure(configuration)
         self._start_encoder()
         self._camera.start()
 
     def next(self) -> Picture | None:
         """Return the newest picture."""
-        return self._sink.take(*self._sizes[self._stream])
+        try:
+            jpeg, captured_ns = self._sink.newest.get(timeout=PATIENCE_S)
+        except queue.Empty:
+            return None
+        return Picture(jpeg, captured_ns, *self._sizes[self._stream])
 
     def set(self, order: Order) -> None:
         """Take over quality and size; the software encoder reads its quality with every picture."""
@@ -71,29 +78,15 @@ class PiCamera:
         self._camera.stop_recording()
         self._camera.close()
 
-    def _configuration(self) -> Any:
-        order = self._order
-        shape = "RGB888" if self._software else "YUV420"
-        shortest_us = 1_000_000 // order["fps"]
-        night = {"FrameDurationLimits": (shortest_us, max(shortest_us, _LONGEST_US))}
-        upside_down = order["rotation"] == 180
-        return self._camera.create_video_configuration(
-            main={"size": self._sizes["main"], "format": shape},
-            lores={"size": self._sizes["lores"], "format": shape},
-            buffer_count=3,
-            controls=night if order["night"] else {"FrameRate": order["fps"]},
-            transform=Transform(hflip=upside_down != order["mirror"], vflip=upside_down),
-        )
-
     def _start_encoder(self) -> None:
         """Start an encoder for the order's size and quality."""
-        order = self._order
-        self._stream = "lores" if order["size"][0] < self._sizes["main"][0] else "main"
+        quality = self._order["quality"]
+        self._stream = "lores" if self._order["size"][0] < self._sizes["main"][0] else "main"
         width, height = self._sizes[self._stream]
         if self._software:
-            self._encoder = JpegEncoder(q=order["quality"])
+            self._encoder = JpegEncoder(q=quality)
         else:  # 38 kB for 640x480 at quality 50
-            self._encoder = MJPEGEncoder(bitrate=width * height * order["quality"] // 400 * 8 * order["fps"])
+            self._encoder = MJPEGEncoder(bitrate=width * height * quality // 400 * 8 * self._order["fps"])
         self._sink.clear()
         self._camera.start_encoder(self._encoder, FileOutput(self._sink), name=self._stream)
 
@@ -102,25 +95,18 @@ class _Sink(io.BufferedIOBase):
     """The file that the encoder's thread writes to, each picture with one call. It keeps the newest."""
 
     def __init__(self) -> None:
-        self._newest: queue.SimpleQueue[tuple[bytes, int]] = queue.SimpleQueue()
+        self.newest: queue.SimpleQueue[tuple[bytes, int]] = queue.SimpleQueue()
 
     def write(self, data: Any) -> int:
         """Take a picture."""
         self.clear()
-        self._newest.put((bytes(data), time.monotonic_ns()))
+        self.newest.put((bytes(data), time.monotonic_ns()))
         return len(data)
 
     def clear(self) -> None:
         """Forget the newest picture."""
-        while not self._newest.empty():
-            self._newest.get()
-
-    def take(self, width: int, height: int) -> Picture | None:
-        """Wait for a picture."""
-        try:
-            return Picture(*self._newest.get(timeout=PATIENCE_S), width, height)
-        except queue.Empty:
-            return None
+        while not self.newest.empty():
+            self.newest.get()
 
 
 def open(order: Order) -> PiCamera:

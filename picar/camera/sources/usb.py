@@ -12,7 +12,7 @@ import contextlib
 import ctypes
 import errno
 import functools
-import importlib.util
+import getpass
 import io
 import mmap
 import os
@@ -25,11 +25,17 @@ from typing import Any
 
 import videodev2 as v4l2
 
-from picar.camera.sources import MISSING, NS, PATIENCE_S, Camera, Order, Picture, Trouble, need_pillow
+from picar.camera.sources import MISSING, NS, PATIENCE_S, Camera, Order, Picture, Trouble, not_installed
+
+try:
+    from PIL import Image
+except ModuleNotFoundError:  # MJPG pictures need no Pillow
+    Image = None  # type: ignore[assignment]
 
 BUFFERS = 3
 _FORMATS = (v4l2.V4L2_PIX_FMT_MJPEG, v4l2.V4L2_PIX_FMT_YUYV)
 _CAPTURE = v4l2.V4L2_BUF_TYPE_VIDEO_CAPTURE
+_FLIPS = (v4l2.V4L2_CID_HFLIP, v4l2.V4L2_CID_VFLIP)
 _BROKEN_S = 0.005  # before the next look, after a wake-up without a picture
 _TREE = Path("/")
 _SENTENCES = {
@@ -42,34 +48,48 @@ _SENTENCES = {
 _OF_THE_PI = ("bcm2835-", "pispbe", "rp1-cfe", "unicam", "rpi-hevc-dec")
 
 
-class UsbCamera:
-    """An open camera.
+class _NoCamera(Trouble):
+    """The node is something else, such as the metadata of a camera, or a decoder."""
 
-    Args:
-        device: path of its node.
-        order: the first order.
-    """
+
+class UsbCamera:
+    """An open camera, by the path of its node; `start` starts its pictures."""
 
     def __init__(self, device: str, order: Order) -> None:
         self._device, self._order = device, order
         self._maps: list[mmap.mmap] = []
-        self._tables = _huffman_tables()
-        self._fd = -1
-        with _troubles(device):
-            self._fd = _open(device)
-        try:
-            with _troubles(device):
-                self.card = _name(self._fd)
-                self.upright = self._turn(order)
-                self._start()
-        except BaseException:
-            self.close()
-            raise
+        self._fd, self.card, self.upright = -1, "", True
+        self._open()
+
+    def _open(self) -> None:
+        with self._troubles("missing"):
+            self._fd = os.open(self._device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            capability = self._ask(v4l2.VIDIOC_QUERYCAP, v4l2.v4l2_capability())
+            if not capability.device_caps & v4l2.V4L2_CAP_VIDEO_CAPTURE:
+                raise _NoCamera("missing", MISSING)
+            self.card = v4l2.arr_to_str(capability.card)
+            self._choose_format()
+
+    def start(self) -> None:
+        """Start the pictures."""
+        with self._troubles("missing"):
+            self.upright = self._turn()
+            rate = v4l2.v4l2_streamparm(type=_CAPTURE)
+            rate.parm.capture.timeperframe = v4l2.v4l2_fract(1, self._order["fps"])
+            with contextlib.suppress(OSError):  # a camera may have one rate only
+                self._ask(v4l2.VIDIOC_S_PARM, rate)
+            request = v4l2.v4l2_requestbuffers(count=BUFFERS, type=_CAPTURE, memory=v4l2.V4L2_MEMORY_MMAP)
+            for index in range(self._ask(v4l2.VIDIOC_REQBUFS, request).count):  # as many as the driver gives
+                buffer = self._ask(v4l2.VIDIOC_QUERYBUF, _buffer(index))
+                place = {"flags": mmap.MAP_SHARED, "prot": mmap.PROT_READ, "offset": buffer.m.offset}
+                self._maps.append(mmap.mmap(self._fd, buffer.length, **place))
+                self._ask(v4l2.VIDIOC_QBUF, buffer)
+            self._ask(v4l2.VIDIOC_STREAMON, ctypes.c_int(_CAPTURE))
 
     def next(self) -> Picture | None:
         """Return the newest picture."""
         give_up_at = time.monotonic() + PATIENCE_S
-        with _troubles(self._device, streaming=True):
+        with self._troubles("unplugged"):
             while (left_s := give_up_at - time.monotonic()) > 0.0:
                 select.select([self._fd], [], [], left_s)
                 if (newest := self._drain()) and (picture := self._finished(*newest)):
@@ -78,74 +98,82 @@ class UsbCamera:
         return None
 
     def set(self, order: Order) -> None:
-        """Take over size and quality, for Pillow: without it, MJPG pictures stay as they are."""
-        self._order = self._order | order
+        """Take over size and quality. Without Pillow, the camera itself must make smaller pictures: open it again."""
+        before, self._order = self._order, self._order | order
+        if not Image and before["size"] != self._order["size"]:
+            self.close()
+            self._open()
+            self.start()
 
     def close(self) -> None:
-        """Release the camera."""
+        """Release the camera, which stops it."""
+        for mapped in self._maps:
+            mapped.close()
         if self._fd >= 0:
-            for mapped in self._maps:
-                mapped.close()
-            os.close(self._fd)  # which stops it
-            self._fd = -1
+            os.close(self._fd)
+        self._maps, self._fd = [], -1
 
-    def _turn(self, order: Order) -> bool:
-        """Set the camera's own controls. Returns whether its pictures are upright."""
-        self._control(v4l2.V4L2_CID_EXPOSURE_AUTO_PRIORITY, order["night"])
-        upside_down = order["rotation"] == 180
-        flips = {v4l2.V4L2_CID_HFLIP: upside_down != order["mirror"], v4l2.V4L2_CID_VFLIP: upside_down}
-        if all(self._control(flip, wanted) or not wanted for flip, wanted in flips.items()):
-            return True
-        for flip in flips:
-            self._control(flip, False)  # not half
-        return False
+    @contextlib.contextmanager
+    def _troubles(self, gone: str) -> Iterator[None]:
+        """Translate the errors of the driver, and close the camera; `gone` is the code for a camera that is not there."""
+        try:
+            yield
+        except OSError as error:
+            self.close()
+            code = {
+                errno.EACCES: "permission", errno.EPERM: "permission", errno.EBUSY: "busy",
+                errno.ENOENT: "missing", errno.ENODEV: gone, errno.ENXIO: gone,
+            }.get(error.errno or 0)  # fmt: skip
+            if code is None:
+                raise
+            sentence = _SENTENCES[code].format(device=self._device, user=getpass.getuser())
+            raise Trouble(code, sentence) from None
+        except Trouble:
+            self.close()
+            raise
+
+    def _ask(self, request: int, value: Any) -> Any:
+        """Return the answer of the driver, which it writes into `value`."""
+        ioctl(self._fd, request, value)
+        return value
 
     def _control(self, number: int, value: bool) -> bool:
         """Set a control. Returns whether the camera has it."""
-        control = v4l2.v4l2_control()
-        control.id, control.value = number, int(value)
         try:
-            ioctl(self._fd, v4l2.VIDIOC_S_CTRL, control)
+            self._ask(v4l2.VIDIOC_S_CTRL, v4l2.v4l2_control(number, value))
         except OSError as error:
             if error.errno == errno.ENODEV:
                 raise
             return False
         return True
 
-    def _start(self) -> None:
-        self._choose_format()
-        rate = v4l2.v4l2_streamparm()
-        rate.type = _CAPTURE
-        frame = rate.parm.capture.timeperframe
-        frame.numerator, frame.denominator = 1, self._order["fps"]
-        with contextlib.suppress(OSError):  # a camera may have one rate only
-            ioctl(self._fd, v4l2.VIDIOC_S_PARM, rate)
-        request = v4l2.v4l2_requestbuffers()
-        request.count, request.type, request.memory = BUFFERS, _CAPTURE, v4l2.V4L2_MEMORY_MMAP
-        ioctl(self._fd, v4l2.VIDIOC_REQBUFS, request)
-        for index in range(request.count):  # as many as the driver gives
-            buffer = _buffer(index)
-            ioctl(self._fd, v4l2.VIDIOC_QUERYBUF, buffer)
-            place = {"flags": mmap.MAP_SHARED, "prot": mmap.PROT_READ, "offset": buffer.m.offset}
-            self._maps.append(mmap.mmap(self._fd, buffer.length, **place))
-            ioctl(self._fd, v4l2.VIDIOC_QBUF, buffer)
-        ioctl(self._fd, v4l2.VIDIOC_STREAMON, ctypes.c_int(_CAPTURE))
+    def _turn(self) -> bool:
+        """Set the camera's own controls. Returns whether its pictures are upright."""
+        self._control(v4l2.V4L2_CID_EXPOSURE_AUTO_PRIORITY, self._order["night"])
+        upside_down = self._order["rotation"] == 180
+        wanted = upside_down != self._order["mirror"], upside_down
+        if all(self._control(flip, on) or not on for flip, on in zip(_FLIPS, wanted, strict=True)):
+            return True
+        for flip in _FLIPS:
+            self._control(flip, False)  # not half
+        return False
 
     def _choose_format(self) -> None:
         for wanted in _FORMATS:
-            format = v4l2.v4l2_format()
-            format.type, pix = _CAPTURE, format.fmt.pix
-            pix.width, pix.height = self._order["size"]
-            pix.pixelformat, pix.field = wanted, v4l2.V4L2_FIELD_ANY
-            ioctl(self._fd, v4l2.VIDIOC_S_FMT, format)
+            format = v4l2.v4l2_format(type=_CAPTURE)
+            pix = format.fmt.pix
+            (pix.width, pix.height), pix.pixelformat = self._order["size"], wanted
+            self._ask(v4l2.VIDIOC_S_FMT, format)  # EBUSY if another program has the camera
             if pix.pixelformat in _FORMATS:  # the other one is good too
                 break
         else:
-            raise _wrong_format(self._device, [pix.pixelformat])
+            name = pix.pixelformat.to_bytes(4, "little").decode("ascii", errors="replace").strip()
+            sentence = f"{self._device} gives {name} only; picar needs MJPG or YUYV. Use another camera."
+            raise Trouble("wrong_format", sentence)
         self._is_mjpg = pix.pixelformat == v4l2.V4L2_PIX_FMT_MJPEG
         self._captured, self._stride = (pix.width, pix.height), pix.bytesperline
-        if not self._is_mjpg:
-            need_pillow()
+        if not self._is_mjpg and not Image:
+            raise not_installed("PIL")
 
     def _drain(self) -> tuple[bytes, int] | None:
         """Empty the driver's queue. Returns the newest picture and its time.
@@ -155,9 +183,8 @@ class UsbCamera:
         """
         newest, count = None, 0
         while True:
-            buffer = _buffer(0)
             try:
-                ioctl(self._fd, v4l2.VIDIOC_DQBUF, buffer)
+                buffer = self._ask(v4l2.VIDIOC_DQBUF, _buffer(0))
             except OSError as error:
                 if error.errno in (errno.EAGAIN, errno.EIO):  # the queue is empty; a picture was lost
                     return newest if count < max(2, len(self._maps)) else None
@@ -166,35 +193,41 @@ class UsbCamera:
             captured_ns = _time_of(buffer)  # before it is queued again, which clears it
             if buffer.bytesused and not buffer.flags & v4l2.V4L2_BUF_FLAG_ERROR:
                 newest = self._maps[buffer.index][: buffer.bytesused], captured_ns
-            ioctl(self._fd, v4l2.VIDIOC_QBUF, buffer)
+            self._ask(v4l2.VIDIOC_QBUF, buffer)
 
     def _finished(self, data: bytes, captured_ns: int) -> Picture | None:
         """Return the picture to send. Many cameras send broken pictures at first: then, return None."""
-        jpeg, size = data, self._captured
-        try:
+        width, height = self._captured
+        smaller = self._order["size"][0] < width
+        with contextlib.suppress(ValueError, OSError):  # from Pillow
             if not self._is_mjpg:
-                jpeg, size = _compressed(data, size, self._stride, self._order)
+                wide = min(self._order["size"][0], width)
+                picture = _from_yuyv(data, self._captured, self._stride, (wide, height * wide // width))
             elif not data.startswith(b"\xff\xd8"):
                 return None
-            elif self._order["size"][0] < size[0] and _has_pillow():
-                jpeg, size = _reduced(data, size, self._order)
+            elif smaller and Image:
+                picture = Image.open(io.BytesIO(data))  # half of the size, a quarter or an eighth
+                picture.draft("YCbCr", min(self._order["size"], (width // 2, height // 2)))
             else:
-                jpeg = _with_tables(data, self._tables)
-        except (ValueError, OSError):  # from Pillow
-            return None
-        return Picture(jpeg, captured_ns, *size)
+                return Picture(_with_tables(data), captured_ns, width, height)
+            jpeg = io.BytesIO()
+            picture.save(jpeg, "JPEG", quality=self._order["quality"])
+            return Picture(jpeg.getvalue(), captured_ns, *picture.size)
+        return None
 
 
 def open(order: Order) -> UsbCamera:
     """Open the camera of an order, or the first one that works."""
-    if order["device"] != "auto":
-        return UsbCamera(order["device"], order)
-    found = cameras()
-    troubles = [camera.trouble for camera in found if camera.trouble]
-    for camera in found:
-        if camera.trouble is None:
-            return UsbCamera(camera.device, order)
-    raise troubles[0] if troubles else Trouble("missing", MISSING)
+    first = Trouble("missing", MISSING)
+    for device in _devices() if order["device"] == "auto" else [order["device"]]:
+        try:
+            camera = UsbCamera(device, order)
+            camera.start()
+        except Trouble as trouble:
+            first = trouble if first.code == "missing" else first
+        else:
+            return camera
+    raise first
 
 
 def cameras() -> list[Camera]:
@@ -202,81 +235,36 @@ def cameras() -> list[Camera]:
     found = []
     for device in _devices():
         try:
-            with _troubles(device):
-                card = _probe(device)
+            camera = UsbCamera(device, Order(size=(640, 480)))
+        except _NoCamera:
+            continue
         except Trouble as trouble:
-            found.append(Camera("usb", device, _card_in_sysfs(device), trouble))
+            found.append(Camera("usb", device, _card(device), trouble))
         else:
-            found += [Camera("usb", device, card)] if card else []
+            camera.close()
+            found.append(Camera("usb", device, camera.card))
     return found
 
 
 def _devices() -> Iterator[str]:
     """Yield the path of each node that may be a USB camera, once."""
     stable = sorted((_TREE / "dev/v4l/by-id").glob("*-index0"))
-    named = {path.resolve() for path in stable}
     yield from map(str, stable)
-    numbered = sorted((_TREE / "dev").glob("video[0-9]*"), key=lambda path: int(path.name[5:]))
-    for path in numbered:
-        if path.resolve() not in named and not _card_in_sysfs(str(path)).startswith(_OF_THE_PI):
+    for path in sorted((_TREE / "dev").glob("video[0-9]*"), key=lambda path: int(path.name[5:])):
+        if path not in [link.resolve() for link in stable] and not _card(path).startswith(_OF_THE_PI):
             yield str(path)
 
 
-def _card_in_sysfs(device: str) -> str:
+def _card(device: str | Path) -> str:
+    """Return the name of a camera, without opening it."""
     node = Path(device).resolve().name
     with contextlib.suppress(OSError):
         return (_TREE / f"sys/class/video4linux/{node}/name").read_text(errors="replace").strip()
-    return Path(device).name
-
-
-def _probe(device: str) -> str:
-    """Return the name of a camera that works, empty if the node is no camera.
-
-    Raises:
-        Trouble: it has no format that picar can use.
-        OSError: it is in use, or cannot be opened.
-    """
-    fd = _open(device)
-    try:
-        formats = list(_formats(fd))
-        if not formats:
-            return ""
-        if not set(formats) & set(_FORMATS):
-            raise _wrong_format(device, formats)
-        unchanged = v4l2.v4l2_format()
-        unchanged.type = _CAPTURE
-        ioctl(fd, v4l2.VIDIOC_G_FMT, unchanged)
-        ioctl(fd, v4l2.VIDIOC_S_FMT, unchanged)  # EBUSY if another program has the camera
-        return _name(fd)
-    finally:
-        os.close(fd)
-
-
-def _formats(fd: int) -> Iterator[int]:
-    """Yield the pixel formats of a node that captures pictures."""
-    description = v4l2.v4l2_fmtdesc()
-    description.type = _CAPTURE
-    with contextlib.suppress(OSError):  # EINVAL after the last one, and at once on another kind of node
-        while True:
-            ioctl(fd, v4l2.VIDIOC_ENUM_FMT, description)
-            yield description.pixelformat
-            description.index += 1
-
-
-def _open(device: str) -> int:
-    return os.open(device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-
-
-def _name(fd: int) -> str:
-    capability = v4l2.v4l2_capability()
-    ioctl(fd, v4l2.VIDIOC_QUERYCAP, capability)
-    return bytes(capability.card).partition(b"\0")[0].decode(errors="replace")
+    return node
 
 
 def _buffer(index: int) -> Any:
-    buffer = v4l2.v4l2_buffer()
-    buffer.index, buffer.type, buffer.memory = index, _CAPTURE, v4l2.V4L2_MEMORY_MMAP
-    return buffer
+    return v4l2.v4l2_buffer(index=index, type=_CAPTURE, memory=v4l2.V4L2_MEMORY_MMAP)
 
 
 def _time_of(buffer: Any) -> int:
@@ -285,91 +273,25 @@ def _time_of(buffer: Any) -> int:
     return time.monotonic_ns()
 
 
-def _wrong_format(device: str, formats: list[int]) -> Trouble:
-    names = ", ".join(
-        format.to_bytes(4, "little").decode("ascii", errors="replace").strip() for format in formats
-    )
-    sentence = f"{device} gives {names} only; picar needs MJPG or YUYV. Use another camera."
-    return Trouble("wrong_format", sentence)
+def _from_yuyv(data: bytes, size: tuple[int, int], stride: int, wanted: tuple[int, int]) -> Image.Image:
+    """Return a YUYV picture in another size: two pixels are the bytes Y, U, Y, V; `stride` is that of a line."""
+    width, height = size
+    luma, _ = Image.frombuffer("LA", size, data, "raw", "LA", stride, 1).split()
+    pairs = Image.frombuffer("RGBA", (width // 2, height), data, "raw", "RGBA", stride, 1)
+    bands = (luma, pairs.getchannel(1), pairs.getchannel(3))
+    return Image.merge("YCbCr", [band.resize(wanted, Image.Resampling.NEAREST) for band in bands])
 
 
-@contextlib.contextmanager
-def _troubles(device: str, *, streaming: bool = False) -> Iterator[None]:
-    """Translate the errors of the driver."""
-    try:
-        yield
-    except OSError as error:
-        gone = "unplugged" if streaming else "missing"
-        code = {
-            errno.EACCES: "permission", errno.EPERM: "permission", errno.EBUSY: "busy",
-            errno.ENOENT: "missing", errno.ENODEV: gone, errno.ENXIO: gone,
-        }.get(error.errno or 0)  # fmt: skip
-        if code is None:
-            raise
-        raise Trouble(code, _SENTENCES[code].format(device=device, user=_user())) from None
-
-
-def _user() -> str:
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:  # in a container
-        return str(os.geteuid())
+def _with_tables(jpeg: bytes) -> bytes:
+    """Return a JPEG with Huffman tables: many cameras leave out the standard ones, as the MJPG of an AVI file does."""
+    start = jpeg.find(b"\xff\xda")
+    if not Image or start < 0 or b"\xff\xc4" in jpeg[:start]:
+        return jpeg
+    return jpeg[:start] + _huffman_tables() + jpeg[start:]
 
 
 @functools.cache
-def _has_pillow() -> bool:
-    return importlib.util.find_spec("PIL") is not None
-
-
-def _compressed(
-    data: bytes, size: tuple[int, int], stride: int, order: Order
-) -> tuple[bytes, tuple[int, int]]:
-    """Return a YUYV picture as a JPEG in the order's size, and this size."""
-    from PIL import Image
-
-    width, height = size
-    if stride > 2 * width:  # padded lines
-        data = b"".join(data[start : start + 2 * width] for start in range(0, stride * height, stride))
-    wide = min(order["size"][0], width)
-    wanted = (wide, height * wide // width)
-    planes = ((data[0::2], width), (data[1::4], width // 2), (data[3::4], width // 2))
-    bands = [Image.frombuffer("L", (columns, height), plane, "raw", "L", 0, 1) for plane, columns in planes]
-    whole = [band.resize(wanted, Image.Resampling.NEAREST) for band in bands]
-    return _jpeg(Image.merge("YCbCr", whole), order), wanted
-
-
-def _reduced(data: bytes, size: tuple[int, int], order: Order) -> tuple[bytes, tuple[int, int]]:
-    """Return a JPEG at a half, quarter or eighth of its size, whichever is next above the order's, and this size."""
-    from PIL import Image
-
-    factor = 2
-    while factor < 8 and size[0] // (2 * factor) >= order["size"][0]:
-        factor *= 2
-    picture = Image.open(io.BytesIO(data))
-    picture.draft("YCbCr", (size[0] // factor, size[1] // factor))
-    return _jpeg(picture, order), picture.size
-
-
-def _jpeg(picture: Any, order: Order) -> bytes:
-    jpeg = io.BytesIO()
-    picture.save(jpeg, "JPEG", quality=order["quality"])
-    return jpeg.getvalue()
-
-
-def _with_tables(jpeg: bytes, tables: bytes) -> bytes:
-    """Return a JPEG with Huffman tables: many cameras leave out the standard ones, as the MJPG of an AVI file does."""
-    start = jpeg.find(b"\xff\xda")
-    return jpeg if b"\xff\xc4" in jpeg[: max(0, start)] else jpeg[:start] + tables + jpeg[start:]
-
-
 def _huffman_tables() -> bytes:
-    """Return the standard Huffman tables, from a picture made by Pillow; empty without Pillow."""
-    if not _has_pillow():
-        return b""
-    from PIL import Image
-
     made = io.BytesIO()
     Image.new("YCbCr", (16, 16)).save(made, "JPEG")
     return made.getvalue()[made.getvalue().index(b"\xff\xc4") : made.getvalue().index(b"\xff\xda")]

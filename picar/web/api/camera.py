@@ -21,9 +21,10 @@ from picar.core.video import MOST_FPS
 from picar.web.api.access import check_guesses
 from picar.web.auth import Gate, password
 from picar.web.handler import Handler, Refused, Route, bad_request
-from picar.web.pictures import Pictures, Viewer
+from picar.web.pictures import Pictures
 from picar.web.request_heads import HeadStream
 from picar.web.video import open_pictures, too_many
+from picar.web.viewer import Viewer
 
 FRESH_S = 0.5  # age of a snapshot
 WAIT_S = 5.0  # for a camera that must be started

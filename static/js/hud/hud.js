@@ -1,5 +1,5 @@
 /**
- * The head-up display: state and its reason, driver, link, wanted against applied, speed limit, and one card.
+ * The head-up display: state and its reason, wanted against applied, speed limit, and one card. `bar.js` has the rest.
  *
  * It writes only text and attributes that have changed: 20 states a second must not keep a phone busy or a screen reader
  * talking. Words come from the dictionary by the car's stable codes. The only message it sends is the speed limit: a new
@@ -8,9 +8,9 @@
  * Law: a page that hears nothing from the car says "Signal lost"; the last values stay, dimmed.
  */
 
-import { byId, write } from "../shell/shell.js";
+import { attribute, byId, hide, property, text, write } from "../shell/shell.js";
 import { clamp, clock } from "../sticks.js";
-import { barOf } from "./facts.js";
+import { Bar, milliseconds } from "./bar.js";
 
 /** Time on the screen of a notice, or of a message that the car did not understand. */
 const NOTICE_S = 4.0;
@@ -23,9 +23,6 @@ const SPOKEN_EVERY_S = 0.25;
 const PATIENCE_S = 3.0;
 /** Time on the card of "The car was restarted". */
 const RESTARTED_S = 8.0;
-/** Without a state for this long the signal is lost; for a page that drives, command_timeout_s plus this margin. */
-const LOST_S = 1.0;
-const LOST_MARGIN_S = 0.1;
 /** Reset appears this long after the stop: a thumb that presses STOP several times must not press Reset. */
 const RESET_AFTER_S = 1.0;
 /** The driver is told that the turn ends at this time before the end, if somebody waits. */
@@ -37,9 +34,6 @@ export const GEARS = [0.3, 0.6, 1];
 
 const within = (least, value, most) => Math.max(least, Math.min(most, value));
 const percent = (value) => Math.round(value * 100);
-const milliseconds = (seconds) => Math.round(seconds * 1000);
-const text = (id, words) => write(byId(id), words);
-const hide = (id, hidden) => (byId(id).hidden = hidden);
 
 /**
  * The topic of the card: the most urgent one.
@@ -71,9 +65,6 @@ export function wordOf({ quality, trouble, state, met }) {
   return state.driver && state.you !== "driver" && state.state !== "stopped" ? "other" : state.state;
 }
 
-/** @param {number} seconds @returns {string} minutes and seconds */
-export const timeOf = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
-
 export class Hud {
   #link;
   #sender;
@@ -86,19 +77,19 @@ export class Hud {
   /** The limit that was chosen with a free wheel, which it takes. */
   #chosen = 0;
   #spokenAt = 0;
+  #bar;
   #reason = "";
   #restartedAt = -Infinity;
   /** From the newest state. @type {{client?: string, drives?: boolean, asks?: boolean, ends?: boolean, driver?: string|null}} */
   #turn = {};
-  #quality = "gone";
   /** What the last state was. */
   #last = { at: -Infinity, mine: false, grace_s: 0 };
   #stoppedAt = Infinity;
   /** The input that the opening hint is about: "touch", "keys" or "gamepad". */
   #hint = matchMedia("(hover: hover) and (pointer: fine)").matches ? "keys" : "touch";
 
-  /** The first client in line for the wheel, undefined if this page does not drive. @type {string|undefined} */
-  request;
+  /** Whether this page has taken its request for the wheel back. */
+  withdrawn = false;
   /** Reason why the page cannot drive at all: "", "connecting", "full", "barred", "proxy" or "outdated". */
   trouble = "connecting";
 
@@ -114,12 +105,18 @@ export class Hud {
     this.#preferences = preferences;
     sender.mayDrive = () => this.#settle();
     this.#say = words.say;
+    this.#bar = new Bar(link, sender, words.say, (client) => this.name(client));
     words.listen(() => this.show());
     setInterval(() => this.#showNews(clock()), 100);
     setTimeout(() => this.trouble === "connecting" && (this.trouble = ""), PATIENCE_S * 1000);
     addEventListener("keydown", ({ target }) => target instanceof HTMLInputElement || (this.#hint = "keys")); // not for a PIN
     addEventListener("pointerdown", ({ pointerType }) => pointerType === "touch" && (this.#hint = "touch"));
     addEventListener("gamepadconnected", () => (this.#hint = "gamepad"));
+  }
+
+  /** The first client in line for the wheel, undefined if this page does not drive. */
+  get request() {
+    return this.#bar.request;
   }
 
   /** The highest speed that may be set, a share of max_speed: the owner's cap, or that of a low voltage. */
@@ -224,12 +221,7 @@ export class Hud {
     const stopped = state?.state === "stopped" && state.you === "driver";
     this.#stoppedAt = stopped ? Math.min(this.#stoppedAt, clock()) : Infinity;
     if (state && this.#notice.key === "lost.stop") this.#notice.at = -Infinity;
-    this.#showCar();
-    const { warnings, facts } = barOf(state?.host ?? {}, this.#say);
-    text("host", warnings.join(" · "));
-    text("facts", facts.join(" · "));
-    this.#showDriver(state);
-    this.#showRequest(state);
+    this.#bar.show();
     this.#settle();
     this.#noteTurn(state);
     this.#showNews(clock());
@@ -240,34 +232,6 @@ export class Hud {
   /** @param {string} client id @returns {string} the name of its driver */
   name(client) {
     return this.#link.state?.names?.[client] ?? this.#say("client");
-  }
-
-  #showCar() {
-    const car = this.#link.hello?.car;
-    if (!car) return;
-    text("car", car.name);
-    text("badge", this.#say(`badge.${car.backend}`) || this.#say("badge.real"));
-    hide("look", car.backend !== "sim");
-  }
-
-  #showDriver(state) {
-    const mine = state?.you === "driver";
-    const taken = Boolean(state?.driver) && !mine;
-    const who = this.#say(mine ? "driver.you" : taken ? "driver.other" : "driver.none", { client: this.name(state?.driver) });
-    const turn = state?.driver && state.turn ? `${timeOf(state.turn.left_s)} · ` : "";
-    text("driver", state ? turn + who : "");
-    const waiting = state?.waiting;
-    text("ask", this.#say(`ask.${mine ? "release" : waiting ? "waiting" : taken ? "other" : "take"}`));
-    byId("ask").disabled = Boolean(waiting);
-    const idle = String(!state || taken || state.state === "stopped");
-    for (const pad of ["throttle", "steering", "stick"]) attribute(byId(pad), "aria-disabled", idle);
-    document.body.dataset.idle = idle;
-  }
-
-  #showRequest(state) {
-    this.request = state?.you === "driver" ? state.requests[0] : undefined;
-    const more = (state?.requests_total ?? 0) - 1;
-    text("asks", this.request ? this.#say(more > 0 ? "asks.more" : "asks", { client: this.name(this.request), more }) : "");
   }
 
   /** Show a notice when the wheel comes, is refused, or is soon lost. */
@@ -281,7 +245,7 @@ export class Hud {
     if (before.client !== client || !state) return;
     if (ends && !before.ends) this.note("turn.ends", { left: TURN_ENDS_S });
     if (drives && before.asks) this.note("driver.you");
-    if (before.asks && !asks && !drives && state.driver && state.driver === before.driver) this.note("why.denied");
+    if (before.asks && !asks && !drives && !this.withdrawn && state.driver && state.driver === before.driver) this.note("why.denied");
   }
 
   #showWheels(state) {
@@ -324,8 +288,8 @@ export class Hud {
   /** Show link and card. A timer calls this as well: the link gets worse while no message arrives. */
   #showNews(now) {
     const state = this.#link.state;
-    this.#showLink(now, state);
-    const [quality, met] = [this.#quality, this.#last.at > 0];
+    this.#bar.showLink(now);
+    const [quality, met] = [this.#bar.quality, this.#last.at > 0];
     const restarted = now - this.#restartedAt < RESTARTED_S;
     const seen = { quality, trouble: this.trouble, state, asked: Boolean(this.request), restarted, met };
     const about = topic(seen);
@@ -350,7 +314,7 @@ export class Hud {
     hide("asks", about !== "asked");
     hide("give", about !== "asked");
     hide("refuse", about !== "asked" || Boolean(state.turn)); // the request waits for the end of the turn
-    hide("ask", !state || about === "asked" || this.#quality === "gone" || (stopped && !resets));
+    hide("ask", !state || about === "asked" || this.#bar.quality === "gone" || (stopped && !resets));
     byId("ask").classList.toggle("spare", about === "ready" && !state.driver && this.#hint === "touch");
     hide("retry", about !== "gone" && about !== "full");
     hide("enter", about !== "barred");
@@ -370,30 +334,11 @@ export class Hud {
     return this.#say(why) + this.#say("gap") + this.#say(who);
   }
 
-  #showLink(now, state) {
-    const link = this.#link;
-    const limit_s = link.hello?.command_timeout_s ?? 0.5;
-    const age_s = state?.link.age_s ?? null;
-    const hasty = this.#sender.driving || this.#quality === "gone"; // only a new state ends "Signal lost", not a lifted thumb
-    const patience_s = hasty ? limit_s + LOST_MARGIN_S : LOST_S;
-    const lost = !state || link.quiet(now) > patience_s;
-    const quality = lost ? "gone" : link.clogged(now) ? "weak" : link.slow(now) !== null ? "slow" : "good";
-    this.#quality = document.body.dataset.link = quality;
-    const moves = state?.wanted.throttle || state?.wanted.steering;
-    const live = quality === "good" && moves && age_s !== null;
-    const name = quality === "good" && !live ? "idle" : quality;
-    text("age", this.#say(`link.${name}`, { age: milliseconds(age_s ?? 0) }));
-    const spent = quality !== "good" ? 1 : live ? Math.min(1, age_s / limit_s) : 0;
-    property(byId("lease"), "--spent", spent.toFixed(2));
-    const trip = link.trip === null ? 0 : milliseconds(link.trip);
-    text("trip", trip ? this.#say("link.trip", { trip }) : "");
-  }
-
   #why(now, about) {
     const { state, hello } = this.#link;
     const limit_s = hello?.command_timeout_s ?? 0.5;
-    if (this.#quality === "weak") return this.#say("why.weak");
-    if (this.#quality === "slow") {
+    if (this.#bar.quality === "weak") return this.#say("why.weak");
+    if (this.#bar.quality === "slow") {
       const age = milliseconds(this.#link.slow(now) ?? 0);
       return this.#say("why.slow", { age, limit: milliseconds(limit_s) });
     }
@@ -422,12 +367,4 @@ export class Hud {
     if (!before.length) return this.#say("why.waiting", { client });
     return this.#say("why.queue", { client, others: before.join(this.#say("comma")) });
   }
-}
-
-function attribute(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
-}
-
-function property(element, name, value) {
-  if (element.style.getPropertyValue(name) !== value) element.style.setProperty(name, value);
 }

@@ -7,22 +7,11 @@
  * when the upper one closes, the browser returns the focus to the button that opened it.
  */
 
-import { byId, press } from "../shell/shell.js";
+import { byId, dress, press } from "../shell/shell.js";
 
-/** @type {Record<string, Promise<void>>} requested style sheets */ const dressed = {};
 const DIGIT = /\p{Nd}/u;
 /** A scale that looks like 1 and differs from it, and the time for which the page has it. */
 const UNZOOM = { scale: 1.001, ms: 200 };
-
-/** Load a style sheet once; after a failure, again at the next call. @param {string} href @returns {Promise<void>} */
-export function dress(href) {
-  dressed[href] ??= new Promise((done) => {
-    const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: () => done() });
-    sheet.onerror = () => delete dressed[href] && done(); // the next dialog requests it again
-    document.head.append(sheet);
-  });
-  return dressed[href];
-}
 
 export { byId };
 

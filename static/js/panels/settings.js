@@ -5,8 +5,7 @@
  * car. A control that does not work now is disabled, with the reason beside it.
  */
 
-import { healthOf } from "../hud/facts.js";
-import { timeOf } from "../hud/hud.js";
+import { healthOf, timeOf } from "../hud/bar.js";
 import { allowed } from "../inputs/tilt.js";
 import { LANGUAGES, PARTS, PREFERENCES } from "../shell/shell.js";
 import { clock, shape } from "../sticks.js";

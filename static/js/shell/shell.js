@@ -79,6 +79,22 @@ export function write(element, words) {
   if (element.textContent !== words) element.textContent = words;
 }
 
+/** @param {string} id @param {string} words */
+export const text = (id, words) => write(byId(id), words);
+
+/** @param {string} id @param {boolean} hidden */
+export const hide = (id, hidden) => (byId(id).hidden = hidden);
+
+/** Set an attribute unless it has this value. @param {Element} element @param {string} name @param {string} value */
+export function attribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+/** Set a property of the style unless it has this value. @param {HTMLElement} element @param {string} name @param {string} value */
+export function property(element, name, value) {
+  if (element.style.getPropertyValue(name) !== value) element.style.setProperty(name, value);
+}
+
 /**
  * Load a thing that the page cannot do without, again and again until it arrives.
  *
@@ -91,6 +107,17 @@ export async function surely(load) {
     await new Promise((wake) => setTimeout(wake, RETRY_MS));
     return surely(load);
   }
+}
+
+/** @type {Record<string, Promise<void>>} requested style sheets */ const dressed = {};
+
+/** Load a style sheet, again and again until it arrives. @param {string} href @returns {Promise<void>} the end of the first try */
+export function dress(href) {
+  dressed[href] ??= new Promise((tried) => surely(() => new Promise((done, fail) => {
+    const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: done, onerror: () => fail(sheet.remove()) });
+    document.head.append(sheet);
+  }).finally(tried)));
+  return dressed[href];
 }
 
 /** @param {any} rule of PREFERENCES @param {any} value @returns {boolean} whether the rule allows the value */
@@ -237,28 +264,31 @@ export class Parts {
     this.#tools = tools;
   }
 
-  /** @template {PartName} Name @param {Name} name @returns {Promise<Made<Name>|null>} null if it did not load */
+  /** Load a part, again and again until it arrives. @template {PartName} Name @param {Name} name @returns {Promise<Made<Name>>} */
   get(name) {
-    this.#wanted[name] ??= PARTS[name].load().then(
-      ({ default: Part }) => new Part(this.#tools),
-      () => {
-        this.#wanted[name] = undefined; // the next call tries again
-        this.#tools.note("why.missing");
-        return null;
-      },
-    );
+    this.#wanted[name] ??= surely(() => this.#load(name)).then((Part) => new Part(this.#tools));
     return /** @type {Promise<any>} */ (this.#wanted[name]);
   }
 
-  /** @template {PartName} Name @param {Name} name @returns {Promise<Made<Name>|null>|undefined} undefined if not wanted so far */
+  /** @template {PartName} Name @param {Name} name @returns {Promise<Made<Name>>|undefined} undefined if not wanted so far */
   had(name) {
     return this.#wanted[name];
   }
 
-  /** Open a dialog. @param {PanelName} name @param {object} options */
+  /** Open a dialog. One that does not load now does not open later. @param {PanelName} name @param {object} options */
   async open(name, options = {}) {
     this.#tools.letGo(); // while a dialog is open, this page does not drive
-    /** @type {any} */ (await this.get(name))?.open(options);
+    if (await this.#load(name).catch(() => null)) /** @type {any} */ (await this.get(name)).open(options);
+  }
+
+  /** @param {PartName} name @returns {Promise<any>} its class */
+  async #load(name) {
+    try {
+      return (await PARTS[name].load()).default;
+    } catch (error) {
+      this.#tools.note("why.missing");
+      throw error;
+    }
   }
 }
 

@@ -6,8 +6,8 @@
  * buttons says why, and a button beside it helps.
  */
 
-import { Dialog, byId, dress } from "../panels/dialog.js";
-import { tap, write } from "../shell/shell.js";
+import { Dialog, byId } from "../panels/dialog.js";
+import { dress, tap, write } from "../shell/shell.js";
 import { clock } from "../sticks.js";
 import { Balance, CAR, RISES, SIDES, TuneCar, directions, hindrance, minimum, resultOf, riseTo } from "./finding.js";
 import { Jogger, calibrate, holdable, pause, readCalibration } from "./jogger.js";
@@ -65,7 +65,7 @@ export default class Tune {
       holdable(byId("tune-back"), () => this.#comeBack(), letGo),
     ];
     this.#car = new TuneCar(tools.words);
-    tap("tune-fix", () => tools.link.request(this.#hindrance.fix === "reset" ? "reset" : "take"));
+    tap("tune-fix", () => this.#fix());
     byId("tune-reset").addEventListener("click", () => this.#ask(true));
     byId("tune-keep").addEventListener("click", () => this.#ask(false));
     byId("tune-discard").addEventListener("click", () => this.#calibrate(null, "begin"));
@@ -104,6 +104,12 @@ export default class Tune {
     this.#jogger.hold(rise ? this.#side : null, rise ? (held_s) => riseTo(rise, held_s, most) : () => STRAIGHT);
   }
 
+  #fix() {
+    const { fix } = this.#hindrance;
+    this.#tools.hud.withdrawn = fix === "ask.waiting";
+    return fix === "ask.waiting" ? this.#tools.link.say("release") : this.#tools.link.request(fix === "reset" ? "reset" : "take");
+  }
+
   /** Drive back, because two metres are soon over. The way back is not observed. */
   #comeBack() {
     if (byId("tune-back").disabled) return;
@@ -123,6 +129,7 @@ export default class Tune {
     this.#step = step;
     this.#side = side;
     this.#held = false;
+    this.#jogger.duty = 0;
     this.#car.unmark();
     this.#show();
     if (this.#dialog.element.open) byId("tune-what").focus();
@@ -274,7 +281,6 @@ export default class Tune {
     const fix = this.#hindrance.fix === "reset" && !hud.mayReset ? "" : this.#hindrance.fix;
     const focused = document.activeElement === button;
     button.hidden = !fix;
-    button.disabled = fix === "ask.waiting";
     write(button, words.say(fix));
     if (focused && !fix) byId("tune-hold").focus();
   }

@@ -9,7 +9,7 @@
  */
 
 import { socketAddress } from "../link.js";
-import { buzz, byId, tap, write } from "../shell/shell.js";
+import { attribute, buzz, byId, dress, surely, tap, write } from "../shell/shell.js";
 import { clock } from "../sticks.js";
 
 /** Ages from which on a picture is marked. */
@@ -18,13 +18,15 @@ const SHOW_EVERY_MS = 100;
 const RETRY_S = { first: 0.3, growth: 1.6, last: 3 };
 /** Close codes: this phone is no longer paired; the driver needs the place. */
 const [REVOKED, FULL] = [4401, 4408];
-const LOW_FPS = 10;
+/** "Low data": pictures a second, and the level of quality. */
+const LOW = { fps: 10, level: 3 };
 /** Head of a picture: version, level, age_ms, seq, trip_ms, width, height, 0; big-endian. */
 const HEAD_BYTES = 20;
 /** What the button "look" shows after the camera and after the map; after both it shows the camera. */
 const NEXT = { camera: "map", map: "camera+map" };
 
-const NOTE = `<p id="lens" hidden><span role="alert"></span> <b></b> <span role="status"></span></p>
+const NOTE = `<div id="lens" hidden><p><span role="alert"></span> <b></b> <span role="status"></span></p>
+    <button id="eye" type="button" data-i18n="video.eye" hidden></button></div>
   <div id="beside">
     <button id="inset" type="button" data-i18n-label="video.swap" hidden></button>
     <button id="photo" class="round" type="button" accesskey="p" data-i18n-label="video.photo" hidden>
@@ -42,10 +44,13 @@ export default class Video {
   #timer = 0;
   /** The newest message about the camera; `fps` is the most, 0 while it is unknown. */
   #camera = { state: "", code: "", message: "", fps: 0, rotation: 0, mirror: false };
-  /** Words, loaded with the first fault. @type {Partial<typeof import("./faults.js")>|undefined} */ #faults;
+  /** Faults in words, requested with the first one. @type {Promise<any>|undefined} */ #faults;
+  /** @type {(code: string, message: string, language: string) => string} */ #sentenceOf = () => "";
   /** Waits to be drawn. @type {{bitmap: ImageBitmap, seq: number, fresh: number}|null} */ #next = null;
   #seq = 0;
   #frame = 0;
+  /** The last two beats of the timer: after a hang of the page, a message may have waited since the first. */
+  #beats = [clock(), clock()];
   /** When the drawn picture was taken, at the earliest. @type {number|null} */ #freshAt = null;
   /** Since when pictures are wanted: only then an old one is called frozen. */ #expectedAt = 0;
   #frozen = false;
@@ -54,19 +59,20 @@ export default class Video {
   constructor(tools) {
     this.#tools = tools;
     const { preferences, words } = tools;
-    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "/static/video.css" }));
+    dress("/static/video.css");
     byId("news").insertAdjacentHTML("beforeend", NOTE);
     byId("link").insertAdjacentHTML("beforeend", '<small id="seen"></small>');
     this.#canvas.setAttribute("role", "img");
     this.#canvas.dataset.i18nLabel = "video.label";
     byId("view").append(this.#canvas);
     tap("photo", () => this.#photo());
+    tap("eye", () => preferences.set("scene", "map"));
     tap("inset", () => preferences.set("scene", this.#scene.split("+").reverse().join("+")));
     document.addEventListener("visibilitychange", () => this.#want());
     preferences.listen((name) => (name === "quality" ? this.#want() : this.#show()));
-    words.fill(byId("news"));
+    words.fill(document);
     words.listen(() => this.#show());
-    setInterval(() => this.#show(), SHOW_EVERY_MS);
+    setInterval(() => this.#tick(), SHOW_EVERY_MS);
   }
 
   /** Called with each state of the link: open the socket. */
@@ -89,10 +95,14 @@ export default class Video {
     this.#show();
   }
 
-  /** Show the next of camera, map and both. @returns {boolean} false if there is no choice */
+  /** Show the next of camera, map (near, then all of it) and both. @returns {boolean} false if there is no choice */
   look() {
-    if (!this.#client || !this.#scene) return false;
-    this.#tools.preferences.set("scene", NEXT[this.#scene] ?? "camera");
+    const { preferences } = this.#tools;
+    const scene = this.#scene;
+    if (!this.#client || !scene) return false;
+    const near = scene.startsWith("map") && !byId("sim").hidden && preferences.get("view") === "follow";
+    preferences.set("view", near ? "fit" : "follow");
+    if (!near) preferences.set("scene", NEXT[scene] ?? "camera");
     return true;
   }
 
@@ -133,9 +143,10 @@ export default class Video {
   #want() {
     const scene = this.#scene;
     const paused = document.hidden || scene === "map";
-    const most = this.#tools.preferences.get("quality") === "low" ? LOW_FPS : Infinity;
-    const fps = paused ? 0 : Math.min(most, this.#camera.fps);
-    if (paused || fps) this.#send("want", { fps });
+    const low = this.#tools.preferences.get("quality") === "low";
+    const { fps } = this.#camera;
+    if (paused) this.#send("want", { fps: 0 });
+    else if (fps) this.#send("want", low ? { ...LOW, fps: Math.min(LOW.fps, fps) } : { fps });
     this.#send("by", { camera: scene.startsWith("camera") });
     if (paused) this.#expectedAt = Infinity;
     else if (this.#expectedAt === Infinity) this.#expectedAt = clock();
@@ -146,14 +157,15 @@ export default class Video {
     const { fps } = this.#camera;
     this.#camera = message;
     if (message.fps !== fps) this.#want();
-    if (message.code && !this.#faults) import("./faults.js").then((it) => (this.#faults = it), () => (this.#faults = {}));
+    if (message.code) this.#faults ??= surely(() => import("./faults.js")).then((it) => (this.#sentenceOf = it.sentenceOf));
     this.#show();
   }
 
   async #decode(bytes, socket) {
     const head = new DataView(bytes);
     const seq = head.getUint32(4);
-    const fresh = clock() - (head.getUint16(2) + head.getUint32(8)) / 1000; // less its age at sending and a trip
+    const came = Math.min(clock(), this.#beats[0] + (2 * SHOW_EVERY_MS) / 1000);
+    const fresh = came - (head.getUint16(2) + head.getUint32(8)) / 1000; // less its age at sending and a trip
     try {
       const bitmap = await createImageBitmap(new Blob([bytes.slice(HEAD_BYTES)]));
       if (socket !== this.#socket || seq <= this.#seq) return bitmap.close(); // a newer one was faster
@@ -184,10 +196,11 @@ export default class Video {
     this.#show();
   }
 
-  /** The views on the screen, the large one first; "" before the first picture. */
+  /** The views on the screen, the large one first; "" before the first picture. A real car has no map: "map" shows nothing. */
   get #scene() {
+    const scene = this.#tools.preferences.get("scene");
     if (this.#freshAt === null) return "";
-    return byId("sim").hidden ? "camera" : this.#tools.preferences.get("scene");
+    return byId("sim").hidden && scene !== "map" ? "camera" : scene;
   }
 
   /** Put the views into their places. */
@@ -198,9 +211,12 @@ export default class Video {
     byId("view").append(large);
     if (small) byId("inset").append(small);
     byId("inset").hidden = !small;
-    byId("look").dataset.i18nLabel = scene ? "video.look" : "look";
-    this.#tools.words.fill(document);
     this.#want();
+  }
+
+  #tick() {
+    this.#beats = [this.#beats[1], clock()];
+    this.#show();
   }
 
   /** Show age and faults. */
@@ -208,6 +224,8 @@ export default class Video {
     const { words, link, preferences } = this.#tools;
     const scene = this.#scene;
     if (document.body.dataset.scene !== scene) this.#arrange(scene);
+    const place = scene === "map" ? (byId("sim").hidden ? "none" : preferences.get("view")) : scene;
+    attribute(byId("look"), "aria-label", words.say(scene ? `look.${place}` : "look"));
     const now = clock();
     const shown = scene.includes("camera") && !document.hidden;
     const age_s = shown ? now - /** @type {number} */ (this.#freshAt) : 0;
@@ -218,10 +236,13 @@ export default class Video {
     const frozen = grade === "old" && now - this.#expectedAt >= OLD_S && link.hello !== null;
     if (frozen && !this.#frozen) buzz("frozen", preferences);
     this.#frozen = frozen;
-    const [alert, seconds, status] = byId("lens").children;
-    write(status, this.#why());
+    const [[alert, seconds, status], eye] = [byId("lens").firstChild.children, byId("eye")];
+    const slow = frozen && (link.state?.video?.cap ?? 1) < 1 ? words.say("video.slow") : "";
+    const why = scene === "map" ? "" : this.#why(); // a picture that is not wanted has no faults
+    write(status, [why, slow].filter(Boolean).join(words.say("gap")));
     write(alert, frozen ? words.say("video.frozen") : "");
     write(seconds, frozen ? `${age_s.toFixed(1)} s` : "");
+    eye.hidden = !frozen || !link.drives || !scene.startsWith("camera");
     byId("lens").hidden = !status.textContent && !frozen;
   }
 
@@ -229,7 +250,7 @@ export default class Video {
   #why() {
     const { state, code, message } = this.#camera;
     if (!code) return this.#tools.words.say(`video.${state}`); // "" for a live camera
-    return this.#faults ? (this.#faults.sentenceOf?.(code, message, document.documentElement.lang) ?? message) : "";
+    return this.#sentenceOf(code, message, document.documentElement.lang);
   }
 
   /** Save the picture on this phone. */
