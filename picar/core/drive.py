@@ -8,8 +8,8 @@ Laws:
 - Leaving `armed` puts both wheels to zero in the same call; what follows ramps up from zero.
 - A wheel or a steering motor rests at zero for `reverse_pause_s` before it turns the other way, in every case.
 - A refused call changes nothing.
-- Sticks and jogs do not mix, nor do jogs of two motors: the wheels rest between them. Sticks are speeds and jogs are duty cycles,
-  and two motors of one side share a ramp.
+- Sticks and jogs do not mix, nor do jogs of two motors: the wheels rest between them. Sticks are speeds and jogs are duty
+  cycles, and two motors of one side share a ramp.
 - Each direction has a cap. The mean of the wheels is the direction; a turn on the spot has the higher of both caps, so
   that a car in front of an obstacle can turn away. The targets of the wheels obey the cap of the direction that is asked
   for and that of the direction in which the car still moves. `Output.cap` is the cap of the direction in which the car
@@ -77,8 +77,8 @@ class Refusal(StrEnum):
 class Output(NamedTuple):
     """The instruction to the board: turn the wheels at these speeds, or hold them by braking.
 
-    `jog`: the motor of a jog, whose speed is then a duty cycle; empty otherwise. `cap`: while a cap is in force, the highest speed of a motor, measured by
-    the configured calibration; 1 without a cap.
+    `jog`: the motor of a jog, whose speed is then a duty cycle; empty otherwise. `cap`: while a cap is in force, the
+    highest speed of a motor, measured by the configured calibration; 1 without a cap.
     """
 
     left: float = 0.0
