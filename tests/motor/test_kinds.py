@@ -233,3 +233,16 @@ def test_the_section_l298n_means_the_same_as_a_board_of_that_kind(name: str, swa
         writes.append(Board(config).supplies({12: 0.7, 23: 1.0, 22: 0.4}))
     assert writes[:2] == writes[2:]
     assert Calibration.of(old) == Calibration.of(new)
+
+
+def test_an_input_whose_level_is_not_known_counts_as_high() -> None:
+    toy = car(Form("drv8833"), "sides")
+    bench = Bench(toy)
+    in1, in2 = toy.motors[0].pins.values()
+    bench.apply(Output(-0.5, 0.0))
+    bench.pins.broken = {in2: 1}
+    with pytest.raises(OSError, match=f"GPIO {in2}"):
+        bench.apply(COAST)
+    bench.written()
+    bench.apply(BRAKE)
+    assert bench.written()[:2] == [in2, in1], "the other order drives forward"
