@@ -18,7 +18,8 @@ from picar.calibration.store import Overlay
 from picar.errors import FileError, UsageError
 from picar.program import command
 from picar.wiring import svg, text
-from picar.wiring.plan import PRESETS, Plan, Preset, as_toml, plan, plan_of
+from picar.wiring.plan import Plan, plan
+from picar.wiring.presets import PRESETS, Preset, as_toml
 from picar.wiring.text import WORDS
 
 _OURS = "<svg "  # the first characters of a file that may be overwritten
@@ -46,13 +47,13 @@ def run(options: argparse.Namespace) -> int:
 def _output(options: argparse.Namespace) -> str:
     """Carry out the options, and return the text to print."""
     if options.preset == "list":
-        return "".join(f"{preset.name:<16}{preset.sentence}\n" for preset in PRESETS.values())
+        return _list()
     preset = _preset(options.preset)
     if options.write and not preset:
         raise UsageError(
             "--write needs --preset NAME: whose wiring shall be written? --preset list names them."
         )
-    drawn = plan(preset.wiring) if preset else _configured(options.config)
+    drawn = plan(preset.config) if preset else _configured(options.config)
     told = ""
     if options.svg:
         told += _draw(drawn, options.lang, Path(options.svg))
@@ -60,7 +61,16 @@ def _output(options: argparse.Namespace) -> str:
         told += _write(as_toml(preset), Path(options.write))
     elif preset and not options.svg:
         told += as_toml(preset)
-    return told or _in_the_terminal(drawn, options.lang)
+    return told or in_the_terminal(drawn, options.lang)
+
+
+def _list() -> str:
+    """Return all presets by the kind of their board."""
+    groups = dict.fromkeys(preset.kind for preset in PRESETS.values())
+    return "".join(
+        f"{kind}\n" + "".join(f"  {p.name:<17}{p.sentence}\n" for p in PRESETS.values() if p.kind == kind)
+        for kind in groups
+    )
 
 
 def _preset(name: str | None) -> Preset | None:
@@ -75,10 +85,10 @@ def _configured(flag: str | None) -> Plan:
     settings = configfile.load(configfile.find_file(flag))
     calibrated = Overlay.configured(resting(), settings).read()
     settings = calibrated.applied_to(settings) if calibrated else settings
-    return plan_of(settings)
+    return plan(settings)
 
 
-def _in_the_terminal(drawn: Plan, language: str) -> str:
+def in_the_terminal(drawn: Plan, language: str) -> str:
     """Return the drawing for this terminal: in English and ASCII if it cannot show the characters."""
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     shown = text.drawing(drawn, WORDS[language], colour)
@@ -91,6 +101,11 @@ def _in_the_terminal(drawn: Plan, language: str) -> str:
 
 def _draw(drawn: Plan, language: str, file: Path) -> str:
     """Write the drawing; replace an older drawing, and refuse to replace any other file."""
+    if not svg.has_drawing(drawn):
+        name = drawn.boards[0].kind.name
+        raise UsageError(
+            f"There is no drawing of a board with {name}. Without --svg, this command prints the table of its wires."
+        )
     drawing = svg.drawing(drawn, WORDS[language], alone=True) + "\n"
     try:
         if _is_not_ours(file):

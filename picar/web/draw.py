@@ -18,24 +18,22 @@ def qr(link: str) -> str:
     return qr_image(link)
 
 
-def wiring(l298n: dict[str, Any], left: dict[str, Any], right: dict[str, Any]) -> str:
+def wiring(sections: dict[str, dict[str, Any]]) -> str:
     """Return the style sheet, then for each language its code, the page and the drawing; all are separated by NUL.
 
     Args:
-        l298n: the options of the section `[l298n]`.
-        left: the options of the section `[left]`.
-        right: the options of the section `[right]`.
+        sections: the options of the sections about the motors, by section. Without a drawing of the board, its text is empty.
     """
-    from picar.config import L298NConfig, SideConfig
     from picar.wiring.page import page, style
-    from picar.wiring.plan import plan
-    from picar.wiring.svg import drawing
+    from picar.wiring.plan import config_of, plan
+    from picar.wiring.svg import drawing, has_drawing
     from picar.wiring.text import LANGUAGES, WORDS
 
-    drawn = plan(L298NConfig(**l298n), SideConfig(**left), SideConfig(**right))
+    drawn = plan(config_of(sections))
     texts = [style()]
     for code in LANGUAGES:
-        texts += [code, page(drawn, code), drawing(drawn, WORDS[code], alone=True)]
+        file = drawing(drawn, WORDS[code], alone=True) if has_drawing(drawn) else ""
+        texts += [code, page(drawn, code), file]
     return "\0".join(texts)
 
 

@@ -10,7 +10,7 @@ from html import escape
 
 from picar.wiring.plan import Plan
 from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES, circle
-from picar.wiring.svg import drawing
+from picar.wiring.svg import drawing, has_drawing
 from picar.wiring.text import COLUMNS, LANGUAGES, WORDS, Words, notes, rows
 
 _STYLE = """
@@ -64,6 +64,7 @@ def page(plan: Plan, language: str) -> str:
         for code, name in LANGUAGES.items()
         if code != language
     )
+    file = f'<a href="/wiring.svg?lang={language}">{escape(words["file"])}</a>' if has_drawing(plan) else ""
     return f"""<!doctype html>
 <html lang="{words["lang"]}">
 <head>
@@ -77,7 +78,7 @@ def page(plan: Plan, language: str) -> str:
 <body>
 <header>
 <h1>{escape(words["title"])}</h1>
-<nav><a href="/">{escape(words["back"])}</a> <a href="/wiring.svg?lang={language}">{escape(words["file"])}</a>{others}</nav>
+<nav><a href="/">{escape(words["back"])}</a> {file}{others}</nav>
 <p>{escape(words["lead"])}</p>
 </header>
 <main>
@@ -104,7 +105,7 @@ def style() -> str:
 def _table(plan: Plan, words: Words) -> str:
     head = "".join(f'<th scope="col">{escape(words[column])}</th>' for column in COLUMNS)
     lines = "".join(
-        f'<tr><td>{number}</td><td class="name">{escape(name)}</td><td>{terminal}</td>'
+        f'<tr><td>{number}</td><td class="name">{escape(name)}</td><td>{escape(terminal)}</td>'
         f'<td class="name">{_spot(colour)}{escape(words[colour])}</td><td>{escape(purpose)}</td></tr>\n'
         for number, name, terminal, colour, purpose in rows(plan, words)
     )

@@ -1,31 +1,116 @@
-"""The plan of a configuration: which wire goes where. The wirings of known tutorials, as presets."""
+"""The plan of a configuration: which wire goes where."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from picar.config import Config, L298NConfig, SideConfig
-from picar.options import toml
+from picar.config import BoardConfig, Config
 from picar.raspberrypi import GROUND, PINS, HeaderPin, pin_of
+from picar.wires import KEYS, Motor, Wires, calibrated_section, wires_of
 
-TERMINALS = ("ENA", "IN1", "IN2", "IN3", "IN4", "ENB")  # in the order of the board, from the left
-COLOURS = {  # of a common ribbon of jumper wires
-    "ENA": "orange", "IN1": "yellow", "IN2": "green", "IN3": "blue", "IN4": "purple", "ENB": "brown",
+
+class Kind(NamedTuple):
+    """One kind of board, as its owner sees it. `motor/boards/kinds.py` has its truth table.
+
+    Args:
+        name: printed on the chip.
+        terminals: all with a wire to the Pi, from the left.
+        channels: for each motor of one board, its terminals in the order of `KEYS`.
+        outputs: for each motor of one board, where its wires go.
+        supply: the terminal of the battery's +, and the lowest and the highest volts.
+        standby: the terminal of the standby line; empty if the enables are this line.
+        logic: the terminal of the logic supply, and its pins of the header for the first and the second board.
+        tie: where a terminal without a wire is connected; empty if the board has a jumper for it.
+        pull_down: the roles that need 10 kOhm to ground.
+        coasts: whether a motor turns freely while its terminals are low, and while its inputs are low with EN or PWM tied.
+        has_drawing: whether `svg.py` draws it.
+    """
+
+    name: str
+    terminals: tuple[str, ...]
+    channels: tuple[tuple[str, ...], ...]
+    outputs: tuple[str, ...]
+    supply: tuple[str, str, str]
+    standby: str = ""
+    logic: tuple[str, int, int] | None = None
+    tie: str = ""
+    pull_down: tuple[str, ...] = ()
+    coasts: tuple[bool, bool] = (False, False)
+    has_drawing: bool = False
+
+
+_AB = ("AIN1", "AIN2"), ("BIN1", "BIN2")
+KINDS = {
+    "l298n": Kind(
+        "L298N", ("ENA", "IN1", "IN2", "IN3", "IN4", "ENB"), (("ENA", "IN1", "IN2"), ("ENB", "IN3", "IN4")),
+        ("OUT1, OUT2", "OUT3, OUT4"), ("12V", "6", "12"),
+        pull_down=("pwm",), coasts=(True, False), has_drawing=True,
+    ),
+    "l293d": Kind(
+        "L293D", ("1,2EN", "1A", "2A", "3A", "4A", "3,4EN", "VCC1"), (("1,2EN", "1A", "2A"), ("3,4EN", "3A", "4A")),
+        ("1Y, 2Y", "3Y, 4Y"), ("VCC2", "4.5", "36"), logic=("VCC1", 2, 4), tie="VCC1",
+        pull_down=("pwm",), coasts=(True, False),
+    ),
+    "tb6612": Kind(
+        "TB6612FNG", ("VCC", "PWMA", "AIN2", "AIN1", "STBY", "BIN1", "BIN2", "PWMB"),
+        (("PWMA", *_AB[0]), ("PWMB", *_AB[1])), ("AO1, AO2", "BO1, BO2"), ("VM", "2.5", "13.5"),
+        "STBY", ("VCC", 1, 17), "VCC", coasts=(True, True), has_drawing=True,
+    ),
+    "drv8833": Kind(
+        "DRV8833", ("AIN1", "AIN2", "nSLEEP", "BIN1", "BIN2"), _AB, ("AOUT1, AOUT2", "BOUT1, BOUT2"),
+        ("VM", "2.7", "10.8"), "nSLEEP", None, "3V3", coasts=(True, True), has_drawing=True,
+    ),
+    "l9110s": Kind(
+        "L9110S", ("A-IA", "A-IB", "B-IA", "B-IB"), (("A-IA", "A-IB"), ("B-IA", "B-IB")), ("MOTOR A", "MOTOR B"),
+        ("VCC", "2.5", "12"), pull_down=("in1", "in2"),
+    ),
+    "bts7960": Kind(
+        "BTS7960", ("RPWM", "LPWM", "EN", "VCC"), (("RPWM", "LPWM"),), ("M+, M\N{MINUS SIGN}",),
+        ("B+", "6", "27"), "EN", ("VCC", 1, 17), "VCC", pull_down=("standby", "in1", "in2"),
+    ),
+    "phase-enable": Kind(
+        "DRV8835", ("AENBL", "APHASE", "BPHASE", "BENBL", "VCC"), (("AENBL", "APHASE"), ("BENBL", "BPHASE")),
+        ("AOUT1, AOUT2", "BOUT1, BOUT2"), ("VM", "2", "11"), logic=("VCC", 1, 17),
+    ),
 }  # fmt: skip
+_COLOURS = (  # of a common ribbon of jumper wires, by motor and role
+    {"pwm": "orange", "in1": "yellow", "in2": "green"},
+    {"pwm": "brown", "in1": "blue", "in2": "purple"},
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
-    """A wire from the header to the board.
+class Wire(NamedTuple):
+    """A wire from the header to a board.
 
-    `side` names its motor, `left` or `right`; `role` is `speed`, `forward` or `reverse`.
+    `motor` is its name, empty where the wire serves the whole board. `role` is `speed`, `forward`, `reverse`, `to_right`,
+    `to_left`, `direction`, `enable` or `logic`.
     """
 
     terminal: str
     pin: HeaderPin
     colour: str
-    side: str
+    motor: str
     role: str
+
+
+class Board(NamedTuple):
+    """One board.
+
+    Args:
+        kind: of this board.
+        wires: from the header, in the order of the terminals.
+        motors: for each channel, the motor on its outputs.
+        tied: the terminals that stay high without a wire to the Pi: by a jumper, or connected to the supply.
+        resistors: the terminals with 10 kOhm to ground.
+    """
+
+    kind: Kind
+    wires: tuple[Wire, ...]
+    motors: tuple[str, ...]
+    tied: tuple[str, ...]
+    resistors: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,100 +118,110 @@ class Plan:
     """All connections of one car.
 
     Args:
-        wires: from the header to the board, in the order of the board's terminals.
+        kind: of the boards, as in the configuration.
+        boards: a car with more motors than a board has channels has several.
+        sections: of the configuration, with `invert` of each motor.
+        brakes: the motors that are braked at rest.
         ground: the header's pin for the common ground.
-        jumpers: the EN terminals that keep their jumper.
-        resistors: the terminals with 10 kOhm to ground.
-        sides: the motor on OUT1 and OUT2, then the motor on OUT3 and OUT4.
     """
 
-    wires: tuple[Wire, ...]
-    ground: HeaderPin
-    jumpers: tuple[str, ...]
-    resistors: tuple[str, ...]
-    sides: tuple[str, str]
+    kind: str
+    boards: tuple[Board, ...]
+    sections: tuple[str, ...]
+    brakes: tuple[str, ...]
+    ground: HeaderPin = PINS[GROUND - 1]
+
+    @property
+    def wires(self) -> Iterator[tuple[str, Wire]]:
+        """Yield each wire with the name of its terminal, which has the board's number if there are several."""
+        for number, board in enumerate(self.boards, start=1):
+            for wire in board.wires:
+                yield self.named(number, wire.terminal), wire
+
+    @property
+    def motors(self) -> tuple[str, ...]:
+        """All motors, board by board."""
+        return tuple(motor for board in self.boards for motor in board.motors)
+
+    def named(self, number: int, terminal: str) -> str:
+        """Return the name of a terminal among all boards."""
+        return f"#{number} {terminal}" if len(self.boards) > 1 else terminal
+
+    def all_of(self, what: str) -> list[str]:
+        """Return the names of the `tied` terminals or of those with `resistors`."""
+        return [
+            self.named(n, name)
+            for n, board in enumerate(self.boards, start=1)
+            for name in getattr(board, what)
+        ]
 
 
-def plan(wiring: L298NConfig, left: SideConfig | None = None, right: SideConfig | None = None) -> Plan:
-    """Return the plan of a wiring.
-
-    Args:
-        wiring: the pins.
-        left: the left motor; None if it is not inverted.
-        right: the right motor; None if it is not inverted.
-    """
-    sides = ("right", "left") if wiring.swap else ("left", "right")
-    inverted = {"left": bool(left and left.invert), "right": bool(right and right.invert)}
-    wires, resistors = [], []
-    jumpers = tuple(name for name in ("ENA", "ENB") if getattr(wiring, name.lower()) == "jumper")
-    for terminal in TERMINALS:
-        if terminal in jumpers:
-            continue
-        side = sides[terminal in ("IN3", "IN4", "ENB")]
-        pin = pin_of(getattr(wiring, terminal.lower()))
-        wires.append(Wire(terminal, pin, COLOURS[terminal], side, _role(terminal, inverted[side])))
-        bridge_is_jumpered = ("ENA" if terminal in ("IN1", "IN2") else "ENB") in jumpers
-        if terminal.startswith("EN") or bridge_is_jumpered:
-            resistors.append(terminal)
-    return Plan(tuple(wires), PINS[GROUND - 1], jumpers, tuple(resistors), sides)
-
-
-def plan_of(config: Config) -> Plan:
+def plan(config: Config) -> Plan:
     """Return the plan of a configuration."""
-    return plan(config.l298n, config.left, config.right)
-
-
-def _role(terminal: str, inverted: bool) -> str:
-    if terminal.startswith("EN"):
-        return "speed"
-    return "forward" if (terminal in ("IN1", "IN3")) != inverted else "reverse"
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """One wiring. `pwm_hz` is the PWM frequency of the tutorial, or None for the default of picar."""
-
-    name: str
-    sentence: str
-    wiring: L298NConfig
-    pwm_hz: int | None = None
-
-
-PRESETS = {
-    preset.name: preset
-    for preset in (
-        Preset("picar", "the default of picar: each pin is low at power-on and free of buses", L298NConfig()),
-        Preset(
-            "classic-4-wire",
-            "the WiFi car of the Chinese tutorials: header pins 11, 12, 13 and 15, both EN jumpers left on",
-            L298NConfig(ena="jumper", in1=17, in2=18, enb="jumper", in3=27, in4=22),
-        ),
-        Preset(
-            "classic-6-wire",
-            "the same car with speed control: EN on header pins 16 and 18",
-            L298NConfig(ena=23, in1=17, in2=18, enb=24, in3=27, in4=22),
-            pwm_hz=80,
-        ),
-        Preset(
-            "electronicshub",
-            "the widely copied L298N tutorial: IN1 24, IN2 23, EN 25; it has one motor, the second is wired as in its copies",
-            L298NConfig(ena=25, in1=24, in2=23, enb=22, in3=27, in4=17),
-            pwm_hz=1000,
-        ),
-        Preset(
-            "donkeycar",
-            "donkeycar's DC_TWO_WHEEL_L298N: header pins 16, 18, 22 and 15, 13, 11",
-            L298NConfig(ena=25, in1=23, in2=24, enb=17, in3=22, in4=27),
-        ),
+    wires = wires_of(config)
+    kind, layout = KINDS[wires.kind], wires.layout
+    motors = [layout.partner_of(motor.name) if wires.swap else motor.name for motor in wires.motors]
+    step = len(kind.channels)
+    boards = tuple(
+        _board(config, wires, wires.motors[first : first + step], motors[first : first + step], first // step)
+        for first in range(0, len(motors), step)
     )
-}
+    freely = [
+        kind.coasts["pwm" in KEYS[wires.kind] and "pwm" not in motor.terminals] for motor in wires.motors
+    ]
+    brakes = [motor for motor, coasts in zip(motors, freely, strict=True) if not (coasts or wires.standby)]
+    sections = tuple(calibrated_section(config, motor) for motor in layout.motors)
+    return Plan(wires.kind, boards, sections, tuple(brakes))
 
 
-def as_toml(preset: Preset) -> str:
-    """Return the preset as a configuration file."""
-    names = ("ena", "in1", "in2", "enb", "in3", "in4")
-    lines = [f"# picar wiring --preset {preset.name}", f"# {preset.sentence}", "", "[l298n]"]
-    lines += [f"{name} = {toml(getattr(preset.wiring, name))}" for name in names]
-    if preset.pwm_hz:
-        lines += ["", "[motors]", f"pwm_hz = {preset.pwm_hz}"]
-    return "\n".join(lines) + "\n"
+def config_of(sections: Mapping[str, Mapping[str, Any]]) -> Config:
+    """Return the configuration with these values by section; they were checked before."""
+    config = Config(board=BoardConfig()) if "board" in sections else Config()
+    for name, values in sections.items():
+        config = config.having(name, **values)
+    return config
+
+
+def _board(config: Config, wires: Wires, channels: tuple[Motor, ...], motors: list[str], place: int) -> Board:
+    kind, found, tied, resistors = KINDS[wires.kind], dict[str, Wire](), list[str](), list[str]()
+    for channel, motor, terminals, colours in zip(channels, motors, kind.channels, _COLOURS, strict=False):
+        inverted = config.section(calibrated_section(config, motor)).invert
+        steers = wires.layout.steers and wires.layout.speed_of(motor) == 1
+        pulled = kind.pull_down
+        for role, terminal in zip(KEYS[wires.kind], terminals, strict=True):
+            wired = channel.terminals.get(role) or (
+                wires.standby if role == "pwm" and not kind.standby else None
+            )
+            if wired is None:
+                tied.append(terminal)
+                pulled = pulled and ("in1", "in2")
+                continue
+            purpose = _purpose(role, inverted, steers) if role in channel.terminals else "enable"
+            if role == "in1" and "in2" not in KEYS[wires.kind]:
+                purpose = "direction"
+            found[terminal] = Wire(terminal, pin_of(wired.bcm), colours[role], motor, purpose)
+            if role in pulled:
+                resistors.append(terminal)
+    if kind.standby and wires.standby:
+        found[kind.standby] = Wire(kind.standby, pin_of(wires.standby.bcm), "grey", "", "enable")
+        resistors += [kind.standby] if "standby" in kind.pull_down else []
+    elif kind.standby:
+        tied.append(kind.standby)
+    if kind.logic:
+        name, *pins = kind.logic
+        found[name] = Wire(name, PINS[pins[place % 2] - 1], "red", "", "logic")
+    in_order = [terminal for terminal in kind.terminals if terminal in found]
+    by_place = kind.terminals.index
+    return Board(
+        kind,
+        tuple(found[terminal] for terminal in in_order),
+        tuple(motors),
+        tuple(sorted(tied, key=by_place)),
+        tuple(sorted(resistors, key=by_place)),
+    )
+
+
+def _purpose(role: str, inverted: bool, steers: bool) -> str:
+    if role == "pwm":
+        return "speed"
+    return (("to_right", "to_left") if steers else ("forward", "reverse"))[(role == "in1") == inverted]

@@ -12,15 +12,14 @@ import functools
 from dataclasses import dataclass, replace
 
 from picar.raspberrypi import HeaderPin
-from picar.wiring.plan import TERMINALS, Plan
+from picar.wiring.plan import KINDS, Board
 
-TERMINAL_X = {"12V": 126, "GND": 156, "5V": 186} | {
-    name: 218 + 30 * place for place, name in enumerate(TERMINALS)
-}
+POWER_X = (126, 156, 186)  # the battery's +, ground, and 5V or the logic supply
 BOARD_BOTTOM = 204
 RAIL_Y = 312
-TRACK_Y, TRACK_STEP = 330, 12
-LEFT_LANES = tuple(range(122, 40, -12))  # innermost first; below the ground rail this side is free
+TRACK_Y, TRACK_STEP, TRACKS = 330, 12, 84  # first, between two, and the height of all
+LEFT_LANES = range(122, 40, -12)  # innermost first; below the ground rail this side is free
+NARROW_LANES = range(122, 40, -9)  # for more than seven wires
 RIGHT_LANES = (353, 384, 397, 410, 423, 436, 449)  # between IN4 and ENB, then past ENB
 ROW_Y, ROW_STEP = 452, 21
 PIN_X = (229, 251)
@@ -45,16 +44,27 @@ class Route:
         ]  # fmt: skip
 
 
-def routes(plan: Plan) -> list[Route]:
+def terminals_x(board: Board) -> dict[str, int]:
+    """Return the horizontal position of each terminal at the lower edge of a board."""
+    signals = [name for name in board.kind.terminals if name != "VCC"]
+    left, step = (218, 30) if len(signals) <= len(KINDS["l298n"].terminals) else (218, 25)
+    third = "VCC" if board.kind.logic else "5V"
+    return dict(zip((board.kind.supply[0], "GND", third), POWER_X, strict=True)) | {
+        name: left + step * place for place, name in enumerate(signals)
+    }
+
+
+def routes(board: Board, ground: HeaderPin) -> list[Route]:
     """Return the path of each wire; the path of the ground wire (from the rail) is the last."""
-    lanes = _lanes([*(wire.pin for wire in plan.wires), plan.ground])
+    lanes, x = _lanes([*(wire.pin for wire in board.wires), ground]), terminals_x(board)
 
     def way(name: str, track: int, pin: HeaderPin) -> Route:
-        return Route(name, TERMINAL_X[name], track, lanes[pin.number], row_y(pin), pin_x(pin))
+        return Route(name, x[name], track, lanes[pin.number], row_y(pin), pin_x(pin))
 
-    _, order = _fewest(frozenset(way(wire.terminal, TRACK_Y, wire.pin) for wire in plan.wires))
-    signals = [replace(route, track=TRACK_Y + TRACK_STEP * place) for place, route in enumerate(order)]
-    return [*sorted(signals, key=lambda route: route.x), way("GND", RAIL_Y, plan.ground)]
+    _, order = _fewest(frozenset(way(wire.terminal, TRACK_Y, wire.pin) for wire in board.wires))
+    step = min(TRACK_STEP, TRACKS // max(len(order), 1))
+    signals = [replace(route, track=TRACK_Y + step * place) for place, route in enumerate(order)]
+    return [*sorted(signals, key=lambda route: route.x), way("GND", RAIL_Y, ground)]
 
 
 def row_y(pin: HeaderPin) -> int:
@@ -70,15 +80,16 @@ def pin_x(pin: HeaderPin) -> int:
 def _lanes(pins: list[HeaderPin]) -> dict[int, int]:
     """Return the lane of each pin by its number: the lower the pin, the further out."""
     found: dict[int, int] = {}
-    for left, lanes in ((True, LEFT_LANES), (False, RIGHT_LANES)):
+    for left in (True, False):
         side = sorted((pin for pin in pins if pin.is_left == left), key=lambda pin: pin.row)
+        lanes = RIGHT_LANES if not left else LEFT_LANES if len(side) <= len(LEFT_LANES) else NARROW_LANES
         found |= {pin.number: lane for pin, lane in zip(side, lanes, strict=False)}
     return found
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=1024)
 def _fewest(ways: frozenset[Route]) -> tuple[int, tuple[Route, ...]]:
-    """Return the fewest crossings and the order of tracks, top first (tries all subsets: 64 for 6 wires)."""
+    """Return the fewest crossings and the order of tracks, top first (tries all subsets: 256 for 8 wires)."""
     if not ways:
         return 0, ()
     found = []

@@ -9,7 +9,7 @@ Point = tuple[float, float]
 WIRES = {  # colour of the wire, and of text on it
     "orange": ("#ef8a17", "#1a1204"), "yellow": ("#f2c511", "#1a1204"), "green": ("#24934a", "#ffffff"),
     "blue": ("#2673d1", "#ffffff"), "purple": ("#8e4ec6", "#ffffff"), "brown": ("#95592b", "#ffffff"),
-    "red": ("#d8232f", "#ffffff"), "black": ("#14181d", "#ffffff"),
+    "red": ("#d8232f", "#ffffff"), "black": ("#14181d", "#ffffff"), "grey": ("#76828f", "#ffffff"),
 }  # fmt: skip
 LIGHT = "--paper:#ffffff;--ground:#e9eef4;--ink:#0e1c2a;--dim:#4b5b6b;--line:#c3ced9;--accent:#0f766e"
 DARK = "--paper:#131b25;--ground:#0a0e14;--ink:#e8eef5;--dim:#9dabba;--line:#33414f;--accent:#2dd4bf"

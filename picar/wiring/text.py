@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from unicodedata import east_asian_width
 
 from picar.raspberrypi import PINS, HeaderPin
-from picar.wiring.plan import Plan
+from picar.wiring.plan import KINDS, Plan
 
 COLUMNS = ("pin", "bcm", "board", "wire", "does")
 LANGUAGES = {"en": "English", "zh": "简体中文"}
@@ -17,47 +17,83 @@ _EN = {
     "lang": "en",
     "title": "Wiring of this car",
     "lead": "Drawn from this car's configuration. Disconnect the battery while you wire; lift the wheels off the ground for the first drive.",
-    "svg": "From the Raspberry Pi's header to the L298N board, its motors and its battery",
-    "left": "left motor", "right": "right motor", "battery": "battery", "volts": "6–12 V", "switch": "switch",
+    "svg": "From the Raspberry Pi's header to the {board} board, its motors and its battery",
+    "left": "left motor", "right": "right motor", "battery": "battery", "volts": "{low}–{high} V", "switch": "switch",
+    "front_left": "front left motor", "rear_left": "rear left motor", "front_right": "front right motor",
+    "rear_right": "rear right motor", "drive": "drive motor", "steer": "steering motor",
     "header": "Raspberry Pi", "sd": "SD card", "usb": "USB", "ground": "ground",
     "jumper_on": "jumper on", "jumper_off": "jumper off", "own_supply": "own 5 V supply",
     "pin": "pin", "bcm": "GPIO (BCM)", "board": "board", "wire": "wire", "does": "purpose",
     "speed": "{motor}: speed", "forward": "{motor}: forward", "reverse": "{motor}: reverse",
-    "common": "common ground",
-    "orange": "orange", "yellow": "yellow", "green": "green", "blue": "blue", "purple": "purple", "brown": "brown", "black": "black",
+    "to_right": "{motor}: right", "to_left": "{motor}: left", "direction": "{motor}: direction",
+    "enable": "enable, all motors", "logic": "logic supply", "common": "common ground",
+    "orange": "orange", "yellow": "yellow", "green": "green", "blue": "blue", "purple": "purple", "brown": "brown", "black": "black", "grey": "grey", "red": "red",
     "also": "Also",
     "resistors": "10 kΩ (brown, black, orange) from each of {terminals} to ground: the motors stay off while the Pi starts, crashes or is unplugged.",
     "take_off": "Take the jumper off {terminals}: with the jumper on, 5 V reach the Pi's pin and may destroy it.",
-    "leave_on": "Leave the jumper on {terminals}. A side with a jumper cannot roll freely: at rest it brakes.",
-    "motors": "OUT1 and OUT2: {a}. OUT3 and OUT4: {b}. With four motors, both motors of a side share its terminals.",
-    "power": "Battery + goes through a switch to 12V, battery − to GND. The Pi has its own supply; the board's 5V stays empty.",
-    "wrong_way": "If a motor turns the wrong way, swap its two wires, or write invert = true under [left] or [right].",
+    "leave_on": "Leave the jumper on {terminals}.",
+    "tied": "{terminals}: no wire to a GPIO. Connect to {to}, unless the board does so itself.",
+    "rolls": "STOP brakes for a moment. At rest the motors turn freely.",
+    "brakes": "STOP brakes. At rest, these motors stay braked: {motors}.",
+    "about_drv8833": "A module with MX1508 or TC1508 needs 10 kΩ from each input to ground. nSLEEP is called EEP on some boards.",
+    "about_bts7960": "EN is R_EN and L_EN, joined. VCC gets 3.3 V: with 5 V, the board may not detect the levels of the Pi.",
+    "about_phase-enable": "MODE must be high (phase/enable); boards made for the Pi connect it.",
+    "output": "{outputs}: {motor}.", "shared": "With four motors, both motors of a side share its terminals.",
+    "power": "Battery + ({volts}) goes through a switch to {supply}, battery − to GND. The Pi has its own supply.",
+    "about_l298n": "The board's 5V stays empty.",
+    "wrong_way": "If a motor turns the wrong way, swap its two wires, or write invert = true under {sections}.",
+    "swap": "If left and right are exchanged, write swap = true under [{section}].",
+    "swap_steer": "If the drive motor and the steering motor are exchanged, write swap = true under [{section}].",
+    "joint": ", ", "or": " or ",
     "back": "Drive", "file": "SVG file",
 }  # fmt: skip
 _ZH = {
     "lang": "zh-CN",
     "title": "本车接线图",
     "lead": "根据本车的配置绘制。接线时请断开电池；第一次驾驶时请让车轮离地。",
-    "svg": "从树莓派排针到 L298N 驱动板、电机和电池",
-    "left": "左电机", "right": "右电机", "battery": "电池", "volts": "6–12 V", "switch": "开关",
+    "svg": "从树莓派排针到 {board} 驱动板、电机和电池",
+    "left": "左电机", "right": "右电机", "battery": "电池", "volts": "{low}–{high} V", "switch": "开关",
+    "front_left": "左前电机", "rear_left": "左后电机", "front_right": "右前电机",
+    "rear_right": "右后电机", "drive": "驱动电机", "steer": "转向电机",
     "header": "树莓派", "sd": "SD 卡", "usb": "USB", "ground": "地线",
     "jumper_on": "跳线帽保留", "jumper_off": "跳线帽拔掉", "own_supply": "独立 5 V 供电",
     "pin": "引脚", "bcm": "GPIO（BCM）", "board": "端子", "wire": "线色", "does": "作用",
     "speed": "{motor}：速度", "forward": "{motor}：前进", "reverse": "{motor}：后退",
-    "common": "共地",
-    "orange": "橙", "yellow": "黄", "green": "绿", "blue": "蓝", "purple": "紫", "brown": "棕", "black": "黑",
+    "to_right": "{motor}：右转", "to_left": "{motor}：左转", "direction": "{motor}：方向",
+    "enable": "使能（全部电机）", "logic": "逻辑供电", "common": "共地",
+    "orange": "橙", "yellow": "黄", "green": "绿", "blue": "蓝", "purple": "紫", "brown": "棕", "black": "黑", "grey": "灰", "red": "红",
     "also": "还要注意",
     "resistors": "{terminals} 各接一个 10 kΩ 电阻（棕黑橙）到地：树莓派启动、死机或断电时，电机保持停止。",
     "take_off": "拔掉 {terminals} 的跳线帽：否则 5 V 会进入树莓派引脚，可能将其烧毁。",
-    "leave_on": "保留 {terminals} 的跳线帽。带跳线帽的一侧不能自由滑行，静止时处于刹车状态。",
-    "motors": "OUT1 和 OUT2：{a}。OUT3 和 OUT4：{b}。如有四个电机，同侧的两个并联在同一组端子上。",
-    "power": "电池 + 经开关接 12V，电池 − 接 GND。树莓派单独供电；驱动板的 5V 端子不接线。",
-    "wrong_way": "如果电机转反了，请对调它的两根线，或在 [left] 或 [right] 下写 invert = true。",
+    "leave_on": "保留 {terminals} 的跳线帽。",
+    "tied": "{terminals}：不接 GPIO，请接到 {to}（驱动板已自行连接的除外）。",
+    "rolls": "STOP 会短暂刹车；静止时电机可以自由转动。",
+    "brakes": "STOP 会刹车；静止时这些电机保持刹车：{motors}。",
+    "about_drv8833": "MX1508 或 TC1508 模块的每个输入端要接一个 10 kΩ 电阻到地。有些板子把 nSLEEP 标为 EEP。",
+    "about_bts7960": "EN 指连在一起的 R_EN 和 L_EN。VCC 接 3.3 V：接 5 V 时，驱动板可能识别不了树莓派的电平。",
+    "about_phase-enable": "MODE 必须为高电平（phase/enable 模式）；为树莓派设计的板子已经接好。",
+    "output": "{outputs}：{motor}。", "shared": "如有四个电机，同侧的两个并联在同一组端子上。",
+    "power": "电池 +（{volts}）经开关接 {supply}，电池 − 接 GND。树莓派单独供电。",
+    "about_l298n": "驱动板的 5V 端子不接线。",
+    "wrong_way": "如果电机转反了，请对调它的两根线，或在 {sections} 下写 invert = true。",
+    "swap": "如果左右接反了，请在 [{section}] 下写 swap = true。",
+    "swap_steer": "如果驱动电机和转向电机接反了，请在 [{section}] 下写 swap = true。",
+    "joint": "、", "or": " 或 ",
     "back": "驾驶", "file": "SVG 图片",
 }  # fmt: skip
 WORDS: dict[str, Words] = {"en": _EN, "zh": _ZH}
 # In the palette of 256 colours.
-_ANSI = {"orange": 208, "yellow": 226, "green": 34, "blue": 33, "purple": 135, "brown": 130, "black": 244}
+_ANSI = {
+    "orange": 208,
+    "yellow": 226,
+    "green": 34,
+    "blue": 33,
+    "purple": 135,
+    "brown": 130,
+    "black": 244,
+    "grey": 247,
+    "red": 196,
+}
 _PLAIN = str.maketrans(
     dict(zip("┌┐└┘─│●·◀▶", "++++-|O.<>", strict=True)) | {"Ω": "Ohm", "\u2212": "-", "\u2013": "-"}
 )
@@ -67,20 +103,47 @@ _SIDE = 26  # columns left of the header
 def rows(plan: Plan, words: Words) -> list[tuple[int, str, str, str, str]]:
     """Return the table of the wires: header pin, its name, terminal of the board, colour, purpose."""
     wires = [
-        (w.pin.number, w.pin.name, w.terminal, w.colour, words[w.role].format(motor=words[w.side]))
-        for w in plan.wires
+        (w.pin.number, w.pin.name, name, w.colour, words[w.role].format(motor=words.get(w.motor, "")))
+        for name, w in plan.wires
     ]
     return [*wires, (plan.ground.number, "GND", "GND", "black", words["common"])]
 
 
 def notes(plan: Plan, words: Words) -> list[str]:
     """Return the steps besides the wires of the table, the most important first."""
-    joint = "、" if words["lang"].startswith("zh") else ", "
-    off = [name for name in ("ENA", "ENB") if name not in plan.jumpers]
-    lists = (("take_off", off), ("leave_on", plan.jumpers), ("resistors", plan.resistors))
-    lines = [words[key].format(terminals=joint.join(terminals)) for key, terminals in lists if terminals]
-    motors = words["motors"].format(a=words[plan.sides[0]], b=words[plan.sides[1]])
-    return [*lines, words["power"], motors, words["wrong_way"]]
+    kind, joint = KINDS[plan.kind], words["joint"]
+    tied, resistors = plan.all_of("tied"), plan.all_of("resistors")
+    off = [] if kind.tie else [name for name, wire in plan.wires if name.rpartition(" ")[2] in ("ENA", "ENB")]
+    lists = (("take_off", off), ("tied" if kind.tie else "leave_on", tied), ("resistors", resistors))
+    lines = [words[key].format(terminals=joint.join(names), to=kind.tie) for key, names in lists if names]
+    supply, low, high = kind.supply
+    lines.append(words["power"].format(supply=supply, volts=words["volts"].format(low=low, high=high)))
+    lines += [words[about]] if (about := f"about_{plan.kind}") in words else []
+    outputs = [
+        words["output"].format(outputs=plan.named(number, output), motor=words[motor])
+        for number, board in enumerate(plan.boards, start=1)
+        for output, motor in zip(board.kind.outputs, board.motors, strict=True)
+    ]
+    outputs += [words["shared"]] if "left" in plan.motors else []
+    brakes = joint.join(words[motor] for motor in plan.brakes)
+    sections = words["or"].join(f"[{section}]" for section in plan.sections)
+    board = "board" if "." in plan.sections[0] else "l298n"
+    return [
+        *lines,
+        " ".join(outputs),
+        words["brakes"].format(motors=brakes) if brakes else words["rolls"],
+        words["wrong_way"].format(sections=sections),
+        words["swap_steer" if "steer" in plan.motors else "swap"].format(section=board),
+    ]
+
+
+def ends_of(plan: Plan) -> dict[HeaderPin, tuple[str, str]]:
+    """Return the names of the terminals at each used pin of the header, and the colour of the wire."""
+    ends = {plan.ground: ("GND", "black")}
+    for name, wire in plan.wires:
+        before = ends.get(wire.pin, ("", ""))[0]
+        ends[wire.pin] = (f"{before} + {name}" if before else name, wire.colour)
+    return ends
 
 
 def drawing(plan: Plan, words: Words, colour: bool = False) -> str:
@@ -102,31 +165,31 @@ def plain(drawn: str) -> str:
 
 
 def _header(plan: Plan, words: Words, colour: bool) -> list[str]:
-    ends = {plan.ground.number: ("GND", "black")}
-    for wire in plan.wires:
-        terminal, colour_ = ends.get(wire.pin.number, ("", wire.colour))
-        ends[wire.pin.number] = (f"{terminal} + {wire.terminal}" if terminal else wire.terminal, colour_)
-    lines = [f"{'':{_SIDE}}      {words['sd']}", f"{'':{_SIDE}}    ┌─────────┐"]
+    ends = ends_of(plan)
+    side = max(_SIDE, *(len(_label(pin, ends)) for pin in PINS[::2]))
+    lines = [f"{'':{side}}      {words['sd']}", f"{'':{side}}    ┌─────────┐"]
     for left, right in zip(PINS[::2], PINS[1::2], strict=True):
         middle = f"{left.number:>3} │ {_dot(left, ends, colour)}     {_dot(right, ends, colour)} │ {right.number:<3}"
-        lines.append(f"{_label(left, ends):>{_SIDE}}{middle}{_label(right, ends)}".rstrip())
-    return [*lines, f"{'':{_SIDE}}    └─────────┘", f"{'':{_SIDE}}        {words['usb']}"]
+        lines.append(f"{_label(left, ends):>{side}}{middle}{_label(right, ends)}".rstrip())
+    return [*lines, f"{'':{side}}    └─────────┘", f"{'':{side}}        {words['usb']}"]
 
 
-def _label(pin: HeaderPin, ends: dict[int, tuple[str, str]]) -> str:
-    if pin.number not in ends:
+def _label(pin: HeaderPin, ends: Mapping[HeaderPin, tuple[str, str]]) -> str:
+    if pin not in ends:
         return pin.name
-    terminal = ends[pin.number][0]
+    terminal = ends[pin][0]
     return f"{terminal} ◀── {pin.name}" if pin.is_left else f"{pin.name} ──▶ {terminal}"
 
 
-def _dot(pin: HeaderPin, ends: dict[int, tuple[str, str]], colour: bool) -> str:
-    return _paint("●", ends[pin.number][1], colour) if pin.number in ends else "·"
+def _dot(pin: HeaderPin, ends: Mapping[HeaderPin, tuple[str, str]], colour: bool) -> str:
+    return _paint("●", ends[pin][1], colour) if pin in ends else "·"
 
 
 def _table(plan: Plan, words: Words, colour: bool) -> list[str]:
+    longest = max(8, *(len(name) + 2 for name, _ in plan.wires))
+
     def line(pin: str, name: str, terminal: str, wire: str, purpose: str) -> str:
-        return f"  {_wide(pin, 5)}{_wide(name, 13)}{_wide(terminal, 8)}{_wide(wire, 11)}{purpose}"
+        return f"  {_wide(pin, 5)}{_wide(name, 13)}{_wide(terminal, longest)}{_wide(wire, 11)}{purpose}"
 
     lines = [line(*(words[column] for column in COLUMNS))]
     for pin, name, terminal, wire, purpose in rows(plan, words):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from picar.wiring.presets import PRESETS, as_toml
 from tests.browser.conftest import NewPhone
 from tests.support.product import Product
 
@@ -16,6 +17,16 @@ CONFIGS = {
     "enabled": "",
     "jumpers": '[l298n]\nena = "jumper"\nenb = "jumper"\nin1 = 17\nin2 = 18\n',
     "mixed and swapped": '[l298n]\nenb = "jumper"\nin3 = 26\nin4 = 21\nswap = true\n',
+    "TB6612, four motors": as_toml(PRESETS["howchoo"])
+    .replace("[board]", '[layout]\nkind = "four"\n\n[board]')
+    .replace("motor.left", "motor.front_left")
+    .replace("motor.right", "motor.rear_left")
+    + "[motor.front_right]\npwm = 25\nin1 = 5\nin2 = 6\n[motor.rear_right]\npwm = 13\nin1 = 20\nin2 = 21\n",
+    "DRV8833, steering motor": as_toml(PRESETS["rpi-car-control"]),
+    "TB6612": as_toml(PRESETS["alphabot2"]),
+    "L293D without a drawing": as_toml(PRESETS["motozero"]),
+    "BTS7960 without a drawing": '[board]\nkind = "bts7960"\nstandby = 26\n[motor.left]\nin1 = 23\nin2 = 24\n'
+    "[motor.right]\nin1 = 27\nin2 = 22\n",
 }
 OVERLAPS = """() => {
     const texts = [...document.querySelectorAll('svg.wiring text')].map((e) => [e.textContent, e.getBoundingClientRect()])

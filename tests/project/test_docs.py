@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from picar.wiring.plan import PRESETS, plan
+from picar.wiring.plan import plan
+from picar.wiring.presets import PRESETS
 from picar.wiring.svg import drawing
 from picar.wiring.text import WORDS
 from tests.pictures.album import FOLDER, SCHEMES
@@ -97,7 +98,7 @@ def test_ten_lines_are_about_ten(kind: str) -> None:
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_drawn_by_the_program(name: str) -> None:
-    drawn = drawing(plan(PRESETS[PICTURES[name]].wiring), WORDS["en"], alone=True) + "\n"
+    drawn = drawing(plan(PRESETS[PICTURES[name]].config), WORDS["en"], alone=True) + "\n"
     fix = f"picar wiring --preset {PICTURES[name]} --svg docs/{name}"
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == drawn, f"draw it anew: {fix}"
 

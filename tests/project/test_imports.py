@@ -20,6 +20,7 @@ AT_REST_NOT = {
     "picar.network.qr",
     "picar.wiring.page",
     "picar.wiring.plan",
+    "picar.wiring.presets",
     "picar.wiring.svg",
     "picar.wiring.text",
     "platform",

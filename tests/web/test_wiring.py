@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 
-from picar.wiring.plan import PRESETS
+from picar.wiring.presets import PRESETS
 from tests.support.product import Product
 
 ROOT = Path(__file__).parents[2]
@@ -158,5 +158,51 @@ def test_wrong_usage_is_a_sentence(tmp_path: Path, arguments: tuple[str, ...], w
     assert (done.returncode, words in done.stderr, list(tmp_path.iterdir())) == (2, True, [])
 
 
-def test_the_presets_are_listed() -> None:
-    assert [line.split()[0] for line in wiring("--preset", "list").stdout.splitlines()] == list(PRESETS)
+def test_the_presets_are_listed_by_the_kind_of_their_board() -> None:
+    lines = wiring("--preset", "list").stdout.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == list(PRESETS)
+    groups = [line for line in lines if not line.startswith(" ")]
+    assert groups == list(dict.fromkeys(preset.kind for preset in PRESETS.values()))
+
+
+def test_a_board_without_a_drawing_has_its_table(tmp_path: Path) -> None:
+    refused = wiring("--preset", "motozero", "--svg", str(tmp_path / "car.svg"))
+    assert (refused.returncode, list(tmp_path.iterdir())) == (2, [])
+    assert "no drawing of a board with L293D" in refused.stderr
+    file = tmp_path / "picar.toml"
+    assert wiring("--preset", "motozero", "--write", str(file)).returncode == 0
+    table = wiring("--config", str(file)).stdout
+    assert "#2 3,4EN" in table
+    assert "rear right motor: speed" in table
+
+
+FOUR = """
+[board]
+kind = "{kind}"
+[layout]
+kind = "four"
+[motor.front_left]
+in1 = 17
+in2 = 27
+[motor.rear_left]
+in1 = 22
+in2 = 23
+[motor.front_right]
+in1 = 24
+in2 = 25
+[motor.rear_right]
+in1 = 5
+in2 = 6
+"""
+
+
+@pytest.mark.parametrize(("kind", "code"), [("drv8833", 200), ("l9110s", 404)])
+async def test_the_page_shows_every_board_and_the_file_those_that_are_drawn(kind: str, code: int) -> None:
+    async with Product(config=FOUR.format(kind=kind)) as car:
+        page, file = await fetch(car, "/wiring?lang=en"), await fetch(car, "/wiring.svg")
+        assert page.code == 200
+        assert "rear right motor: reverse" in page.body.decode()
+        assert "<td>#2 " in page.body.decode()
+        assert ("/wiring.svg" in page.body.decode()) == (code == 200)
+        assert file.code == code
+        assert code == 200 or "/wiring has the table" in json.loads(file.body)["error"]["message"]

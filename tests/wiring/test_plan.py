@@ -1,15 +1,18 @@
-"""The header, the plan of a configuration, and the presets with the pins of their tutorials."""
+"""The header, and the plan of a configuration."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from picar import config, configfile
-from picar.config import L298NConfig, SideConfig
+from picar.config import BoardConfig, Config, L298NConfig, SideConfig
+from picar.motor.boards import Board
+from picar.motor.boards.kinds import COAST
+from picar.motor.boards.kinds import KINDS as TABLES
 from picar.raspberrypi import GROUND, PINS, pin_of
-from picar.wiring.plan import PRESETS, as_toml, plan
+from picar.wires import KEYS
+from picar.wiring.plan import KINDS, Plan, plan
+from picar.wiring.text import WORDS, notes
+from tests.motor.kinds_rig import CARS, Car
 
 # Header number by BCM, as on the pinout in Raspberry Pi's documentation; written down apart from the code on purpose.
 NUMBER = {
@@ -33,79 +36,109 @@ def test_power_and_ground_are_where_they_are() -> None:
     assert GROUND in numbers("GND")
 
 
+def described(drawn: Plan) -> list[tuple[str, int | None, str, str]]:
+    return [(name, wire.pin.bcm, wire.motor, wire.role) for name, wire in drawn.wires]
+
+
 def test_the_plan_of_the_defaults() -> None:
-    drawn = plan(L298NConfig())
-    assert [(w.terminal, w.pin.number, w.pin.bcm, w.side, w.role) for w in drawn.wires] == [
-        ("ENA", 32, 12, "left", "speed"),
-        ("IN1", 16, 23, "left", "forward"),
-        ("IN2", 18, 24, "left", "reverse"),
-        ("IN3", 13, 27, "right", "forward"),
-        ("IN4", 15, 22, "right", "reverse"),
-        ("ENB", 33, 13, "right", "speed"),
+    drawn = plan(Config())
+    assert described(drawn) == [
+        ("ENA", 12, "left", "speed"),
+        ("IN1", 23, "left", "forward"),
+        ("IN2", 24, "left", "reverse"),
+        ("IN3", 27, "right", "forward"),
+        ("IN4", 22, "right", "reverse"),
+        ("ENB", 13, "right", "speed"),
     ]
-    assert (drawn.jumpers, drawn.resistors, drawn.sides) == ((), ("ENA", "ENB"), ("left", "right"))
-    assert len({wire.colour for wire in drawn.wires}) == 6
+    (board,) = drawn.boards
+    assert (board.tied, board.resistors, board.motors) == ((), ("ENA", "ENB"), ("left", "right"))
+    assert len({wire.colour for wire in board.wires}) == 6
 
 
 def test_with_jumpers_the_resistors_go_to_the_inputs() -> None:
-    drawn = plan(PRESETS["classic-4-wire"].wiring)
-    assert [(w.terminal, w.pin.number) for w in drawn.wires] == [
-        ("IN1", 11),
-        ("IN2", 12),
-        ("IN3", 13),
-        ("IN4", 15),
+    drawn = plan(Config(l298n=L298NConfig(ena="jumper", in1=17, in2=18, enb="jumper", in3=27, in4=22)))
+    assert [(name, bcm) for name, bcm, *_ in described(drawn)] == [
+        ("IN1", 17),
+        ("IN2", 18),
+        ("IN3", 27),
+        ("IN4", 22),
     ]
-    assert (drawn.jumpers, drawn.resistors) == (("ENA", "ENB"), ("IN1", "IN2", "IN3", "IN4"))
+    (board,) = drawn.boards
+    assert (board.tied, board.resistors) == (("ENA", "ENB"), ("IN1", "IN2", "IN3", "IN4"))
+    assert drawn.brakes == ("left", "right")
 
 
 def test_one_jumper_concerns_its_own_side_only() -> None:
-    drawn = plan(L298NConfig(enb="jumper"))
-    assert (drawn.jumpers, drawn.resistors) == (("ENB",), ("ENA", "IN3", "IN4"))
+    drawn = plan(Config(l298n=L298NConfig(enb="jumper")))
+    assert (drawn.all_of("tied"), drawn.all_of("resistors")) == (["ENB"], ["ENA", "IN3", "IN4"])
+    assert drawn.brakes == ("right",)
 
 
 def test_swap_exchanges_the_motors() -> None:
-    drawn = plan(L298NConfig(swap=True))
-    assert drawn.sides == ("right", "left")
-    assert [wire.side for wire in drawn.wires] == ["right"] * 3 + ["left"] * 3
+    drawn = plan(Config(l298n=L298NConfig(swap=True)))
+    assert drawn.motors == ("right", "left")
+    assert [wire.motor for _, wire in drawn.wires] == ["right"] * 3 + ["left"] * 3
 
 
 @pytest.mark.parametrize("swap", [False, True])
 def test_an_inverted_motor_goes_forward_on_its_other_input(swap: bool) -> None:
-    drawn = plan(L298NConfig(swap=swap), SideConfig(), SideConfig(invert=True))
-    forward = {wire.side: wire.terminal for wire in drawn.wires if wire.role == "forward"}
+    drawn = plan(Config(l298n=L298NConfig(swap=swap), right=SideConfig(invert=True)))
+    forward = {wire.motor: wire.terminal for _, wire in drawn.wires if wire.role == "forward"}
     assert forward == ({"left": "IN3", "right": "IN2"} if swap else {"left": "IN1", "right": "IN4"})
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_a_good_configuration_without_a_warning(tmp_path: Path, name: str) -> None:
-    file = tmp_path / "picar.toml"
-    file.write_text(as_toml(PRESETS[name]), encoding="utf-8")
-    read = configfile.load(file, env={})
-    assert read.l298n == PRESETS[name].wiring
-    assert read.warnings == ()
-    assert read.motors.pwm_hz == (PRESETS[name].pwm_hz or 200)
+def test_a_shared_enable_goes_to_both_terminals_and_has_no_speed() -> None:
+    drawn = plan(Config(l298n=L298NConfig(ena=12, enb=12)))
+    enables = [(name, bcm) for name, bcm, _, role in described(drawn) if role == "enable"]
+    assert enables == [("ENA", 12), ("ENB", 12)]
+    assert (drawn.all_of("tied"), drawn.all_of("resistors"), drawn.brakes) == ([], ["ENA", "ENB"], ())
 
 
-def numbers(name: str) -> dict[str, int]:
-    return {terminal: pin_of(bcm).number for terminal, bcm in PRESETS[name].wiring.wired().items()}
+@pytest.mark.parametrize("car", CARS, ids=str)
+def test_each_pin_of_a_car_is_at_the_terminal_of_its_motor(car: Car) -> None:
+    """Written down as wired: the first half of the motors is on the first board where a board has two channels."""
+    drawn, step = plan(car.config), len(KINDS[car.motors[0].form.kind].channels)
+    for place, motor in enumerate(car.motors):
+        board = drawn.boards[place // step]
+        terminals = dict(zip(KEYS[motor.form.kind], board.kind.channels[place % step], strict=True))
+        wired = {wire.terminal: wire.pin.bcm for wire in board.wires}
+        for role, bcm in motor.pins.items():
+            assert wired.pop(terminals[role]) == bcm
+        if motor.standby is not None:
+            assert motor.standby in wired.values()
+    assert {bcm for _, bcm, *_ in described(drawn) if bcm is not None} == car.pins
+    assert drawn.motors == car.layout.motors
 
 
-def test_the_classic_car_has_the_articles_pins() -> None:
-    """GPIO.BOARD 11, 12, 13, 15 are IN1 to IN4; with speed, 16 and 18 too."""
-    inputs = {"in1": 11, "in2": 12, "in3": 13, "in4": 15}
-    assert numbers("classic-4-wire") == inputs
-    assert numbers("classic-6-wire") == inputs | {"ena": 16, "enb": 18}
+@pytest.mark.parametrize("car", CARS, ids=str)
+def test_rest_and_resistors_are_those_of_the_truth_tables(car: Car) -> None:
+    drawn, board = plan(car.config), Board(car.config)
+    assert (drawn.brakes == ()) == board.rolls_at_rest
+    words = " ".join(notes(drawn, WORDS["en"]))
+    assert ("turn freely" in words) == board.rolls_at_rest
+    assert ("10 kΩ (" in words) == any(KINDS[motor.form.kind].pull_down for motor in car.motors)
 
 
-def test_donkeycars_pins_are_its_templates() -> None:
-    """LEFT_FWD 16, LEFT_BWD 18, LEFT_EN 22, RIGHT_FWD 15, RIGHT_BWD 13, RIGHT_EN 11 (`cfg_complete.py`)."""
-    assert numbers("donkeycar") == {"in1": 16, "in2": 18, "ena": 22, "in3": 15, "in4": 13, "enb": 11}
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_is_as_in_its_truth_table(kind: str) -> None:
+    ours, table = KINDS[kind], TABLES[kind]
+    assert ours.pull_down == table.pull_down
+    assert ours.coasts[0] == (table.rest == COAST)
+    if "pwm" in table.terminals and "in2" in table.terminals:
+        assert ours.coasts[1] == (table.jumpered.rest == COAST)
+    assert all(len(channel) == len(table.terminals) for channel in ours.channels)
+    named = {terminal for channel in ours.channels for terminal in channel} | {ours.standby} - {""}
+    assert named | ({ours.logic[0]} if ours.logic else set()) == set(ours.terminals)
+    assert set(KINDS) == set(TABLES)
 
 
-def test_the_widely_copied_tutorial_has_its_three_pins() -> None:
-    wired = PRESETS["electronicshub"].wiring.wired()
-    assert (wired["in1"], wired["in2"], wired["ena"]) == (24, 23, 25)
-
-
-def test_the_first_preset_is_the_default() -> None:
-    assert PRESETS["picar"].wiring == config.L298NConfig()
+def test_the_motor_of_a_steering_turns_right_and_left_and_swap_and_invert_follow_it() -> None:
+    config = Config(board=BoardConfig(kind="drv8833", swap=True)).having("layout", kind="steer-motor")
+    config = config.having("motor.drive", in1=23, in2=24).having("motor.steer", in1=27, in2=22, invert=True)
+    assert described(plan(config)) == [
+        ("AIN1", 23, "steer", "to_left"),
+        ("AIN2", 24, "steer", "to_right"),
+        ("BIN1", 27, "drive", "forward"),
+        ("BIN2", 22, "drive", "reverse"),
+    ]
+    assert "[motor.drive] or [motor.steer]" in notes(plan(config), WORDS["en"])[-2]

@@ -7,16 +7,17 @@ import re
 
 import pytest
 
-from picar.config import L298NConfig
+from picar.config import Config, L298NConfig
 from picar.wiring.page import page
-from picar.wiring.plan import PRESETS, plan
-from picar.wiring.text import WORDS, drawing, plain
+from picar.wiring.plan import plan
+from picar.wiring.presets import PRESETS
+from picar.wiring.text import WORDS, drawing, notes, plain
 
 EN = WORDS["en"]
 
 
 def test_the_header_is_drawn_row_by_row() -> None:
-    lines = drawing(plan(L298NConfig()), EN).splitlines()
+    lines = drawing(plan(Config()), EN).splitlines()
     assert lines[2].split() == ["3V3", "1", "│", "·", "·", "│", "2", "5V"]
     assert "IN4 ◀── GPIO 22 15 │ ●     ● │ 16 GPIO 23 ──▶ IN1" in lines[9]
     assert len({line.index("│") for line in lines[2:22]}) == 1
@@ -24,22 +25,35 @@ def test_the_header_is_drawn_row_by_row() -> None:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_each_wire_is_marked_once_in_the_header_and_once_in_the_table(name: str) -> None:
-    wiring = PRESETS[name].wiring
-    text = drawing(plan(wiring), EN)
-    assert text.count("●") == 2 * (len(wiring.wired()) + 1)
-    for bcm in wiring.wired().values():
-        assert len(re.findall(rf"^  \d+ +GPIO {bcm} ", text, re.MULTILINE)) == 1
+def test_each_wire_is_marked_at_its_pin_and_once_in_the_table(name: str) -> None:
+    drawn = plan(PRESETS[name].config)
+    text = drawing(drawn, EN)
+    wires = [(terminal, wire.pin) for terminal, wire in drawn.wires]
+    assert text.count("●") == len({pin for _, pin in wires}) + len(wires) + 2
+    for terminal, pin in wires:
+        assert len(re.findall(rf"^  {pin.number} +{pin.name} +{terminal}  ", text, re.MULTILINE)) == 1
+    assert len({line.index("│") for line in text.splitlines()[2:22]}) == 1
+
+
+@pytest.mark.parametrize("language", WORDS)
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_notes_have_words_for_each_board(name: str, language: str) -> None:
+    drawn = plan(PRESETS[name].config)
+    said = "".join(notes(drawn, WORDS[language]))
+    assert "{" not in said
+    assert all(WORDS[language][motor] in said for motor in drawn.motors)
+    assert all(terminal in said for what in ("tied", "resistors") for terminal in drawn.all_of(what))
+    assert drawn.boards[0].kind.supply[0] in said
 
 
 def test_colours_are_for_terminals_that_have_them() -> None:
-    assert "\x1b" not in drawing(plan(L298NConfig()), EN)
-    coloured = drawing(plan(L298NConfig()), EN, colour=True)
-    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == drawing(plan(L298NConfig()), EN)
+    assert "\x1b" not in drawing(plan(Config()), EN)
+    coloured = drawing(plan(Config()), EN, colour=True)
+    assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == drawing(plan(Config()), EN)
 
 
 def test_the_chinese_table_has_its_columns_where_a_terminal_shows_them() -> None:
-    lines = drawing(plan(L298NConfig()), WORDS["zh"]).splitlines()
+    lines = drawing(plan(Config()), WORDS["zh"]).splitlines()
     head = next(line for line in lines if line.startswith("  引脚"))
     wire = next(line for line in lines if line.startswith("  32"))
     assert head == "  引脚 GPIO（BCM）  端子    线色       作用"
@@ -48,12 +62,12 @@ def test_the_chinese_table_has_its_columns_where_a_terminal_shows_them() -> None
 
 
 def test_a_terminal_of_ascii_gets_ascii() -> None:
-    assert plain(drawing(plan(L298NConfig(ena="jumper")), EN)).isascii()
+    assert plain(drawing(plan(Config(l298n=L298NConfig(ena="jumper"))), EN)).isascii()
 
 
 def test_the_page_has_the_table_pin_by_pin_and_no_script() -> None:
-    html = page(plan(L298NConfig()), "en")
+    html = page(plan(Config()), "en")
     assert "<script" not in html
     assert " style=" not in html
     assert re.findall(r"<tr><td>(\d+)</td>", html) == ["32", "16", "18", "13", "15", "33", "39"]
-    assert 'lang="zh-CN"' in page(plan(L298NConfig()), "zh")
+    assert 'lang="zh-CN"' in page(plan(Config()), "zh")

@@ -8,8 +8,11 @@ from http import HTTPStatus
 
 from picar.car.hub import Hub
 from picar.config import Config
+from picar.configfile import sections_of
 from picar.web.handler import Handler, Refused, Route, drawn
+from picar.wirecheck import OF_BOARDS, OF_THE_L298N
 
+_OF_MOTORS = (*OF_BOARDS, *OF_THE_L298N)
 _TYPES = {"": "text/html", ".svg": "image/svg+xml", ".css": "text/css"}
 _POLICY_OF_THE_DRAWING = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
@@ -30,9 +33,9 @@ class Drawings:
         """
         async with self._one_at_a_time:
             if config is not self._config:
-                sections = (config.l298n, config.left, config.right)
-                values = [dataclasses.asdict(section) for section in sections]
-                self._texts = (await drawn("wiring", *values)).split(b"\0")
+                names = [name for name in sections_of(config) if name.split(".")[0] in _OF_MOTORS]
+                values = {name: dataclasses.asdict(config.section(name)) for name in names}
+                self._texts = (await drawn("wiring", values)).split(b"\0")
                 self._config = config
         style, *rest = self._texts
         one_language = zip(rest[::3], rest[1::3], rest[2::3], strict=True)
@@ -59,7 +62,14 @@ class Wiring(Handler):
         self.set_header("Vary", "Accept-Language")
         if kind == ".svg":  # opened by itself it has its style inside; no script may run in it
             self.set_header("Content-Security-Policy", _POLICY_OF_THE_DRAWING)
-        self.write(languages[next((code for code in wanted if code in languages), "en")][kind])
+        text = languages[next((code for code in wanted if code in languages), "en")][kind]
+        if not text:
+            raise Refused(
+                HTTPStatus.NOT_FOUND,
+                "not_found",
+                "There is no drawing of this board. /wiring has the table of its wires.",
+            )
+        self.write(text)
 
     head = get
 
