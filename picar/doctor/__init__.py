@@ -51,7 +51,7 @@ def examine(
     yield from pins.libraries(machine, model, settings, board, may_claim=not ill)
     yield from camera.cameras(machine, model, settings.camera)
     yield system.service(machine)
-    yield from _kernel(machine, model)
+    yield from _kernel(machine, model, settings)
     yield from network.wifi(machine, model)
     if not faults:
         yield network.port(machine, settings.server)
@@ -69,9 +69,9 @@ def _load(flag: str | None, env: Mapping[str, str]) -> tuple[Config, list[Findin
         return Config(), [Finding("configuration", "problem", problem, fix) for problem in error.problems]
 
 
-def _kernel(machine: Machine, model: str | None) -> Iterator[Finding]:
+def _kernel(machine: Machine, model: str | None, settings: Config) -> Iterator[Finding]:
     if model is None:
-        yield system.what_a_pi_needs()
+        yield system.what_a_pi_needs(settings)
         return
     yield system.strict_gpiod(machine, model)
     yield system.watchdog(machine)

@@ -7,9 +7,11 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from picar.config import Config
 from picar.doctor import bootconfig
 from picar.doctor.machine import Finding, Machine
 from picar.sensors.host import SINCE_BOOT, THROTTLED, UNDER_VOLTAGE, Sources, throttle_bits, voltage_is_low
+from picar.wiring.plan import plan
 
 _PARAMETERS = "sys/module/pinctrl_*/parameters/persist_gpio_outputs"
 _SHORT_HEADER = re.compile(r"Raspberry Pi Model [AB] Rev")  # the first ones: 26 pins
@@ -51,15 +53,17 @@ def system(machine: Machine, name: str | None) -> Finding:
     return Finding("system", "ok", told)
 
 
-def what_a_pi_needs() -> Finding:
-    """Return the list of everything that a Pi would need."""
+def what_a_pi_needs(settings: Config) -> Finding:
+    """Return the list of everything that a Pi would need with this configuration."""
+    resistors = plan(settings).all_of("resistors")
+    wired = f"10 kOhm from each of {', '.join(resistors)} to ground, and " if resistors else ""
     return Finding(
         "on a Pi",
         "ok",
         "not checked here; a Raspberry Pi would need\n"
         "Raspberry Pi OS, Bookworm or newer: sudo apt install git python3-venv python3-lgpio\n"
         "dtparam=strict_gpiod in /boot/firmware/config.txt, and RuntimeWatchdogSec=10 in /etc/systemd/system.conf\n"
-        "10 kOhm from ENA and from ENB to ground, and WiFi power saving off",
+        f"{wired}WiFi power saving off",
     )
 
 
