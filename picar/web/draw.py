@@ -26,13 +26,13 @@ def wiring(sections: dict[str, dict[str, Any]]) -> str:
     """
     from picar.wiring.page import page, style
     from picar.wiring.plan import config_of, plan
-    from picar.wiring.svg import drawing, has_drawing
+    from picar.wiring.svg import drawing
     from picar.wiring.text import LANGUAGES, WORDS
 
     drawn = plan(config_of(sections))
     texts = [style()]
     for code in LANGUAGES:
-        file = drawing(drawn, WORDS[code], alone=True) if has_drawing(drawn) else ""
+        file = drawing(drawn, WORDS[code], alone=True) if drawn.has_drawing else ""
         texts += [code, page(drawn, code), file]
     return "\0".join(texts)
 

@@ -10,7 +10,7 @@ from html import escape
 
 from picar.wiring.plan import Plan
 from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES, circle
-from picar.wiring.svg import drawing, has_drawing
+from picar.wiring.svg import drawing
 from picar.wiring.text import COLUMNS, LANGUAGES, WORDS, Words, notes, rows
 
 _STYLE = """
@@ -37,7 +37,7 @@ th{color:var(--dim);font-weight:600;font-size:.85rem}
 td:first-child{font-weight:700;font-variant-numeric:tabular-nums}
 td svg{width:14px;height:14px;margin-right:6px;vertical-align:-2px}
 td{font-size:.9rem}
-td.name{white-space:nowrap}
+td.name,th:first-child{white-space:nowrap}
 ul{padding-left:1.2em;margin:.4em 0}
 li{margin:.4em 0}
 .error main{min-height:calc(100vh - 44px);place-content:center;grid-template-columns:minmax(0,560px)}
@@ -64,7 +64,11 @@ def page(plan: Plan, language: str) -> str:
         for code, name in LANGUAGES.items()
         if code != language
     )
-    file = f'<a href="/wiring.svg?lang={language}">{escape(words["file"])}</a>' if has_drawing(plan) else ""
+    sentences = [
+        *notes(plan, words),
+        *([words["pictures"]] if plan.has_drawing and len(plan.boards) > 1 else []),
+    ]
+    file = f'<a href="/wiring.svg?lang={language}">{escape(words["file"])}</a>' if plan.has_drawing else ""
     return f"""<!doctype html>
 <html lang="{words["lang"]}">
 <head>
@@ -87,7 +91,7 @@ def page(plan: Plan, language: str) -> str:
 {_table(plan, words)}
 <h2>{escape(words["also"])}</h2>
 <ul>
-{"".join(f"<li>{escape(sentence)}</li>" for sentence in notes(plan, words))}
+{"".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)}
 </ul>
 </section>
 </main>

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from picar.config import BoardConfig, Config
 from picar.raspberrypi import GROUND, PINS, HeaderPin, pin_of
-from picar.wires import KEYS, Motor, Wires, calibrated_section, wires_of
+from picar.wires import KEYS, Wires, calibrated_section, wires_of
 
 
 class Kind(NamedTuple):
@@ -139,6 +139,11 @@ class Plan:
                 yield self.named(number, wire.terminal), wire
 
     @property
+    def has_drawing(self) -> bool:
+        """Whether `svg.py` draws the boards; the table describes the others."""
+        return KINDS[self.kind].has_drawing
+
+    @property
     def motors(self) -> tuple[str, ...]:
         """All motors, board by board."""
         return tuple(motor for board in self.boards for motor in board.motors)
@@ -149,11 +154,8 @@ class Plan:
 
     def all_of(self, what: str) -> list[str]:
         """Return the names of the `tied` terminals or of those with `resistors`."""
-        return [
-            self.named(n, name)
-            for n, board in enumerate(self.boards, start=1)
-            for name in getattr(board, what)
-        ]
+        numbered = enumerate(self.boards, start=1)
+        return [self.named(number, name) for number, board in numbered for name in getattr(board, what)]
 
 
 def plan(config: Config) -> Plan:
@@ -162,16 +164,13 @@ def plan(config: Config) -> Plan:
     kind, layout = KINDS[wires.kind], wires.layout
     motors = [layout.partner_of(motor.name) if wires.swap else motor.name for motor in wires.motors]
     step = len(kind.channels)
-    boards = tuple(
-        _board(config, wires, wires.motors[first : first + step], motors[first : first + step], first // step)
-        for first in range(0, len(motors), step)
-    )
-    freely = [
-        kind.coasts["pwm" in KEYS[wires.kind] and "pwm" not in motor.terminals] for motor in wires.motors
-    ]
-    brakes = [motor for motor, coasts in zip(motors, freely, strict=True) if not (coasts or wires.standby)]
+    firsts = range(0, len(motors), step)
+    boards = [_board(config, wires, motors, range(first, min(first + step, len(motors)))) for first in firsts]
+    tied = ["pwm" in KEYS[wires.kind] and "pwm" not in motor.terminals for motor in wires.motors]
+    freely = [bool(wires.standby) or kind.coasts[is_tied] for is_tied in tied]
+    brakes = [motor for motor, coasts in zip(motors, freely, strict=True) if not coasts]
     sections = tuple(calibrated_section(config, motor) for motor in layout.motors)
-    return Plan(wires.kind, boards, sections, tuple(brakes))
+    return Plan(wires.kind, tuple(boards), sections, tuple(brakes))
 
 
 def config_of(sections: Mapping[str, Mapping[str, Any]]) -> Config:
@@ -182,23 +181,19 @@ def config_of(sections: Mapping[str, Mapping[str, Any]]) -> Config:
     return config
 
 
-def _board(config: Config, wires: Wires, channels: tuple[Motor, ...], motors: list[str], place: int) -> Board:
-    kind, found, tied, resistors = KINDS[wires.kind], dict[str, Wire](), list[str](), list[str]()
-    for channel, motor, terminals, colours in zip(channels, motors, kind.channels, _COLOURS, strict=False):
-        inverted = config.section(calibrated_section(config, motor)).invert
-        steers = wires.layout.steers and wires.layout.speed_of(motor) == 1
-        pulled = kind.pull_down
-        for role, terminal in zip(KEYS[wires.kind], terminals, strict=True):
-            wired = channel.terminals.get(role) or (
-                wires.standby if role == "pwm" and not kind.standby else None
-            )
+def _board(config: Config, wires: Wires, motors: list[str], places: range) -> Board:
+    """Return the board of the motors at these places of the layout."""
+    kind, keys = KINDS[wires.kind], KEYS[wires.kind]
+    found, tied, resistors = dict[str, Wire](), list[str](), list[str]()
+    for place, terminals, colours in zip(places, kind.channels, _COLOURS, strict=False):
+        channel, motor, pulled = wires.motors[place].terminals, motors[place], kind.pull_down
+        for role, terminal in zip(keys, terminals, strict=True):
+            wired = channel.get(role) or (None if kind.standby or role != "pwm" else wires.standby)
             if wired is None:
                 tied.append(terminal)
                 pulled = pulled and ("in1", "in2")
                 continue
-            purpose = _purpose(role, inverted, steers) if role in channel.terminals else "enable"
-            if role == "in1" and "in2" not in KEYS[wires.kind]:
-                purpose = "direction"
+            purpose = _purpose(config, wires, motor, role) if role in channel else "enable"
             found[terminal] = Wire(terminal, pin_of(wired.bcm), colours[role], motor, purpose)
             if role in pulled:
                 resistors.append(terminal)
@@ -209,19 +204,21 @@ def _board(config: Config, wires: Wires, channels: tuple[Motor, ...], motors: li
         tied.append(kind.standby)
     if kind.logic:
         name, *pins = kind.logic
-        found[name] = Wire(name, PINS[pins[place % 2] - 1], "red", "", "logic")
-    in_order = [terminal for terminal in kind.terminals if terminal in found]
-    by_place = kind.terminals.index
-    return Board(
-        kind,
-        tuple(found[terminal] for terminal in in_order),
-        tuple(motors),
-        tuple(sorted(tied, key=by_place)),
-        tuple(sorted(resistors, key=by_place)),
-    )
+        found[name] = Wire(name, PINS[pins[places[0] // len(places) % 2] - 1], "red", "", "logic")
+
+    def in_order(names: Collection[str]) -> tuple[str, ...]:
+        return tuple(name for name in kind.terminals if name in names)
+
+    on_board = tuple(motors[place] for place in places)
+    ordered = tuple(found[name] for name in in_order(found))
+    return Board(kind, ordered, on_board, in_order(tied), in_order(resistors))
 
 
-def _purpose(role: str, inverted: bool, steers: bool) -> str:
+def _purpose(config: Config, wires: Wires, motor: str, role: str) -> str:
     if role == "pwm":
         return "speed"
+    if "in2" not in KEYS[wires.kind]:
+        return "direction"
+    steers = wires.layout.steers and wires.layout.speed_of(motor) == 1
+    inverted = config.section(calibrated_section(config, motor)).invert
     return (("to_right", "to_left") if steers else ("forward", "reverse"))[(role == "in1") == inverted]

@@ -47,11 +47,10 @@ class Route:
 def terminals_x(board: Board) -> dict[str, int]:
     """Return the horizontal position of each terminal at the lower edge of a board."""
     signals = [name for name in board.kind.terminals if name != "VCC"]
-    left, step = (218, 30) if len(signals) <= len(KINDS["l298n"].terminals) else (218, 25)
-    third = "VCC" if board.kind.logic else "5V"
-    return dict(zip((board.kind.supply[0], "GND", third), POWER_X, strict=True)) | {
-        name: left + step * place for place, name in enumerate(signals)
-    }
+    step = 30 if len(signals) <= len(KINDS["l298n"].terminals) else 25
+    third = {"L298N": ("5V",), "TB6612FNG": ("VCC",)}.get(board.kind.name, ())
+    power = dict(zip((board.kind.supply[0], "GND", *third), POWER_X, strict=False))
+    return power | {name: 218 + step * place for place, name in enumerate(signals)}
 
 
 def routes(board: Board, ground: HeaderPin) -> list[Route]:

@@ -26,11 +26,7 @@ WIDTH, HEIGHT = 496, 908
 _RESISTOR = 15  # distance to the right of its wire
 _BOARD = (104, 22, 288, BOARD_BOTTOM - 34)  # x, y, width, height
 _OUTPUT_Y = (64, 98)
-_LONG_NAME, _LONG_RANGE, _LONG_LABEL = (
-    12,
-    9,
-    18,
-)  # letters too many below a motor, on the battery, beside a tag
+_LONG_NAME, _LONG_RANGE, _LONG_LABEL = 12, 9, 18  # letters: below a motor, on the battery, beside a tag
 _SCREW, _PLASTIC, _METAL = "#1f5fae", "#1c232c", "#d9b44a"
 _RED, _BLACK = WIRES["red"][0], WIRES["black"][0]
 _POWER = {"3V3": "#d9902f", "5V": "#f0525c", "GND": "#9aa6b2"}  # rims of the pins that carry no signal
@@ -48,31 +44,20 @@ def drawing(plan: Plan, words: Words, alone: bool = False) -> str:
         words: the words of one language.
         alone: True for a file, which contains its own style; the page brings the style with it.
     """
-    has_boards = has_drawing(plan)
-    parts = (
-        [_car(plan, number, words) for number in range(len(plan.boards))]
-        if has_boards
-        else [_header(plan, words)]
-    )
-    top = 0 if has_boards else ROW_Y - 40
+    parts = [_car(plan, number, words) for number in range(len(plan.boards) * plan.has_drawing)]
+    top = 0 if parts else ROW_Y - 40
+    parts = parts or [_header(plan, words)]
+    about = words["svg"].format(board=plan.boards[0].kind.name)
     inside = [
         f"<style>{_STYLE}</style>" if alone else "",
-        f"<title>{escape(words['title'])}</title><desc>{escape(words['svg'].format(board=plan.boards[0].kind.name))}</desc>",
+        f"<title>{escape(words['title'])}</title><desc>{escape(about)}</desc>",
         parts[0],
-        *(
-            element("g", part, transform=f"translate(0 {HEIGHT * (place + 1)})")
-            for place, part in enumerate(parts[1:])
-        ),
+        *(element("g", part, transform=f"translate(0 {HEIGHT * n})") for n, part in enumerate(parts[1:], 1)),
     ]
     height = HEIGHT * len(parts) - top
     size = {"width": str(WIDTH), "height": str(height)} if alone else {}
     frame = {"xmlns": "http://www.w3.org/2000/svg", "class": "wiring", "viewBox": f"0 {top} {WIDTH} {height}"}
     return element("svg", "".join(inside), **frame, role="img", **size)
-
-
-def has_drawing(plan: Plan) -> bool:
-    """Return whether the boards are drawn; the table describes the others."""
-    return plan.boards[0].kind.has_drawing
 
 
 def _car(plan: Plan, number: int, words: Words) -> str:
@@ -134,8 +119,6 @@ def _breakout(board: Board, name: str) -> str:
         label_x = edge + (-28 if side else 28)
         drawn.append(text(label_x, height_ + 4.5, output, 12.5, "end" if side else "start", fill="#ffffff"))
     for terminal, at in terminals_x(board).items():
-        if terminal == "5V":
-            continue
         drawn.append(_pad(at, BOARD_BOTTOM - 6))
         label = {"transform": f"rotate(-90 {at + 4.5:g} {BOARD_BOTTOM - 19})", "fill": "#ffffff"}
         drawn.append(text(at + 4.5, BOARD_BOTTOM - 19, terminal, 12.5, "start", font_weight=700, **label))
@@ -244,8 +227,8 @@ def _header(plan: Plan, words: Words, board: Board | None = None) -> str:
 
     Without a board, the terminals are beside the tags.
     """
-    wires = [(wire.terminal, wire) for wire in board.wires] if board else list(plan.wires)
-    used = {wire.pin.number: WIRES[wire.colour] for _, wire in wires} | {plan.ground.number: WIRES["black"]}
+    wires = board.wires if board else [wire for _, wire in plan.wires]
+    used = {wire.pin.number: WIRES[wire.colour] for wire in wires} | {plan.ground.number: WIRES["black"]}
     top, height = ROW_Y - 16, ROW_STEP * 19 + 32
     drawn = [
         box(208, top - 18, 64, height + 36, 8, fill="#1f6b3d"),

@@ -41,6 +41,7 @@ _EN = {
     "output": "{outputs}: {motor}.", "shared": "With four motors, both motors of a side share its terminals.",
     "power": "Battery + ({volts}) goes through a switch to {supply}, battery − to GND. The Pi has its own supply.",
     "about_l298n": "The board's 5V stays empty.",
+    "pictures": "Both pictures show the same Raspberry Pi and the same battery.",
     "wrong_way": "If a motor turns the wrong way, swap its two wires, or write invert = true under {sections}.",
     "swap": "If left and right are exchanged, write swap = true under [{section}].",
     "swap_steer": "If the drive motor and the steering motor are exchanged, write swap = true under [{section}].",
@@ -75,6 +76,7 @@ _ZH = {
     "output": "{outputs}：{motor}。", "shared": "如有四个电机，同侧的两个并联在同一组端子上。",
     "power": "电池 +（{volts}）经开关接 {supply}，电池 − 接 GND。树莓派单独供电。",
     "about_l298n": "驱动板的 5V 端子不接线。",
+    "pictures": "两张图中的树莓派和电池是同一个。",
     "wrong_way": "如果电机转反了，请对调它的两根线，或在 {sections} 下写 invert = true。",
     "swap": "如果左右接反了，请在 [{section}] 下写 swap = true。",
     "swap_steer": "如果驱动电机和转向电机接反了，请在 [{section}] 下写 swap = true。",
@@ -84,16 +86,8 @@ _ZH = {
 WORDS: dict[str, Words] = {"en": _EN, "zh": _ZH}
 # In the palette of 256 colours.
 _ANSI = {
-    "orange": 208,
-    "yellow": 226,
-    "green": 34,
-    "blue": 33,
-    "purple": 135,
-    "brown": 130,
-    "black": 244,
-    "grey": 247,
-    "red": 196,
-}
+    "orange": 208, "yellow": 226, "green": 34, "blue": 33, "purple": 135, "brown": 130, "black": 244, "grey": 247, "red": 196,
+}  # fmt: skip
 _PLAIN = str.maketrans(
     dict(zip("┌┐└┘─│●·◀▶", "++++-|O.<>", strict=True)) | {"Ω": "Ohm", "\u2212": "-", "\u2013": "-"}
 )
