@@ -59,10 +59,27 @@ def load(
     entries = _from_file(path, problems) if path else []
     entries += _from_env(env, problems)
     entries += [_Entry("command line", s, k, v) for (s, k), v in (flags or {}).items() if v is not None]
+    return _checked(entries, problems, str(path) if path else "defaults")
+
+
+def tables_of(text: str) -> Mapping[str, Any]:
+    """Return the sections of a TOML text, unchecked; raises ValueError if it cannot be read."""
+    import tomllib
+
+    return _with_motors(tomllib.loads(text))
+
+
+def of_tables(tables: Mapping[str, Any], source: str) -> Config:
+    """Return the configuration of these sections alone; raises ConfigError as `load` does."""
+    problems: list[str] = []
+    return _checked(_entries(source, tables, problems), problems, source)
+
+
+def _checked(entries: list[_Entry], problems: list[str], source: str) -> Config:
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
     for entry in entries:
         _check(entry, values, problems)
-    config = _assembled(values, entries, str(path) if path else "defaults")
+    config = _assembled(values, entries, source)
     problems += wirecheck.problems(config, entries, values, checked=not problems)
     if problems:
         raise ConfigError(problems)
@@ -139,11 +156,11 @@ def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
     except (ValueError, RecursionError) as error:  # beside its own error, for numbers and nests without end
         problems.append(f"{path}: not valid TOML: {error}. Mend that line.")
     else:
-        return _entries(path, tables, problems)
+        return _entries(str(path), tables, problems)
     return []
 
 
-def _entries(path: Path, tables: dict[str, Any], problems: list[str]) -> list[_Entry]:
+def _entries(path: str, tables: Mapping[str, Any], problems: list[str]) -> list[_Entry]:
     found: list[_Entry] = []
     for name, table in _with_motors(tables).items():
         if name not in SECTIONS and not isinstance(table, dict) and (homes := _homes(name)):
@@ -155,11 +172,11 @@ def _entries(path: Path, tables: dict[str, Any], problems: list[str]) -> list[_E
                 f"{path}: {name} = {toml(table)} is not a section. Write [{name}] on its own line."
             )
         else:
-            found += [_Entry(str(path), name, key, value) for key, value in table.items()]
+            found += [_Entry(path, name, key, value) for key, value in table.items()]
     return found
 
 
-def _with_motors(tables: dict[str, Any]) -> dict[str, Any]:
+def _with_motors(tables: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the tables with one table `motor.left` for each table inside `motor`."""
     motors = tables.get("motor")
     if not isinstance(motors, dict):

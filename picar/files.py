@@ -131,8 +131,23 @@ def set_aside(path: Path) -> Path:
     Raises:
         OSError: the file cannot be renamed.
     """
+    return path.rename(_free_name(path, "unreadable"))
+
+
+def keep_old(path: Path) -> Path:
+    """Copy a file beside itself before it is replaced, and return the name of the copy.
+
+    Raises:
+        OSError: the file cannot be copied.
+    """
+    import shutil  # here, because no server needs it
+
+    return Path(shutil.copy2(path, _free_name(path, "old")))
+
+
+def _free_name(path: Path, word: str) -> Path:
     for number in itertools.count(1):
-        other = path.with_name(f"{path.name}.unreadable-{number}")
+        other = path.with_name(f"{path.name}.{word}-{number}")
         if not os.path.lexists(other):
             break
-    return path.rename(other)
+    return other
