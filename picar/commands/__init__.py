@@ -18,7 +18,17 @@ from picar import __version__
 from picar.errors import ConfigError, PicarError
 from picar.linewriter import say
 
-COMMANDS = ("serve", "pins-low", "check-config", "config-reference", "pair", "doctor", "wiring", "camera")
+COMMANDS = (
+    "serve",
+    "setup",
+    "pins-low",
+    "check-config",
+    "config-reference",
+    "pair",
+    "doctor",
+    "wiring",
+    "camera",
+)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

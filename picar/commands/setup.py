@@ -1,0 +1,357 @@
+"""`picar setup`: questions about a new car, its configuration file, and the first turn of each motor.
+
+Laws:
+- Ctrl-C and Ctrl-D end it at every question, and nothing more is written.
+- The first write keeps the file of before beside the new one; sections without a question go into the new file.
+- No motor turns before the word yes. `picar.motor.jog` turns it; see there for what stops it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from picar import configfile, wirecheck
+from picar.access.locations import resting
+from picar.calibration.store import Overlay
+from picar.commands import common
+from picar.config import SECTIONS, BackendName, BoardConfig, Config, L298NConfig, MotorConfig, ServerConfig
+from picar.errors import FileError, UsageError
+from picar.files import UNIT_FILE, check_writable, keep_old, replace
+from picar.layouts import LAYOUTS, MOTORS
+from picar.options import Option, options_of, toml
+from picar.program import command
+from picar.wires import KEYS, MAY_JUMPER, calibrated_section, wires_of
+
+BOARDS = {
+    "l298n": "L298N: the red board with a heat sink",
+    "tb6612": "TB6612FNG",
+    "drv8833": "DRV8833, or a small board with MX1508 or TC1508",
+    "l293d": "L293D, as a chip or on a board for the Pi (not the Arduino shield)",
+    "l9110s": "L9110S, also sold as HG7881",
+    "bts7960": "BTS7960, also sold as IBT-2: one board for each motor",
+    "phase-enable": "DRV8835, or another board with PHASE and ENABLE",
+}
+_LAYOUTS = {
+    "sides": "a left and a right side; motors of one side may share its wires",
+    "four": "four motors, each with wires of its own",
+    "steer-motor": "one motor drives, and one motor turns the front wheels",
+}
+_WHEELS = {"left": "left side", "right": "right side", "drive": "driving wheels", "steer": "front wheels"}
+_POOL = (12, 23, 24, 13, 27, 22, 17, 25, 16, 26, 20, 21, 19, 18, 10, 9, 11)  # low at power-on, the best first
+_HELLO = "Some questions about this car. Enter takes the answer in [brackets], ? explains, Ctrl-C ends and writes nothing.\n"
+_CAUSES = """\
+  - Is the motor battery charged, connected and switched on?
+  - Does a wire connect GND of the Pi with GND of the board?
+  - Is each wire of this motor at its pin? {}.
+  - Is a terminal for speed or standby that has no wire held high, by its jumper or by 3.3 V?
+  - Does the motor hum? The next turn has more power."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--config", metavar="FILE", help="the file to write; default as for serve")
+    parser.add_argument("--pins", choices=get_args(BackendName), help="what sets the pins of the first test")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Ask about a new car, write its configuration, and test each motor."""
+    if not sys.stdin.isatty():
+        other = command("wiring --preset NAME --write FILE")
+        raise UsageError(f"picar setup asks questions: run it in a terminal. Without questions: {other}")
+    setup, code = Setup(options), 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+    try:
+        setup.ask()
+        setup.test()
+    except (KeyboardInterrupt, EOFError):
+        print()
+        code = 130
+    print(setup.how_to_start() if setup.is_written else "Nothing was written.")
+    return code
+
+
+def ask(question: str, default: str, check: Callable[[str], Any], why: str) -> Any:
+    """Return the first answer that passes the check, as the check returns it; `?` prints `why`."""
+    while True:
+        answer = input(f"{question} [{default}] ").strip() or default
+        try:
+            if answer == "?":
+                raise ValueError(why)  # noqa: TRY301
+            if not answer.isprintable():
+                raise ValueError("Such characters cannot be used.")  # noqa: TRY301
+            return check(answer)
+        except ValueError as sentence:
+            print(f"  {sentence}")
+
+
+def choose(question: str, choices: Mapping[str, str], default: str, why: str) -> str:
+    """Ask for one of these choices, by its number or its name."""
+    names = list(choices)
+
+    def check(answer: str) -> str:
+        if answer not in (*names, *map(str, range(1, len(names) + 1))):
+            raise ValueError(f"Answer with a number from 1 to {len(names)}.")
+        return answer if answer in names else names[int(answer) - 1]
+
+    print(f"\n{question}")
+    for number, sentence in enumerate(choices.values(), start=1):
+        print(f"  {number:>2}  {sentence}")
+    return str(ask("Number:", str(names.index(default) + 1), check, why))
+
+
+def confirm(question: str, default: bool, why: str) -> bool:
+    """Ask for yes or no."""
+    words = {"yes": True, "y": True, "no": False, "n": False}
+
+    def check(answer: str) -> bool:
+        if answer.lower() not in words:
+            raise ValueError("Answer with yes or no.")
+        return words[answer.lower()]
+
+    return bool(ask(question, "yes" if default else "no", check, why))
+
+
+def own_wiring() -> dict[str, dict[str, Any]]:
+    """Ask for the kind of board, the layout and each pin. Returns the sections."""
+    from picar.wiring.plan import KINDS
+
+    kind = choose("Which motor board?", BOARDS, "l298n", "Its name is printed on the board or on its chip.")
+    why = "Motors of one side that share their wires count as one."
+    layout = choose("Which motors?", _LAYOUTS, "sides", why)
+    print("\nA pin is a BCM number like 12 or GPIO12, or its place on the header like BOARD32.")
+    used: dict[int, str] = {}
+    board, motors, pins = (options_of(section) for section in (BoardConfig, MotorConfig, L298NConfig))
+    sections: dict[str, dict[str, Any]] = {"board": {"kind": kind}, "layout": {"kind": layout}}
+    if KINDS[kind].standby:
+        option = board["standby"]
+        sections["board"]["standby"] = _pin(KINDS[kind].standby, option, option.sentence, used, "none")
+    for number, motor in enumerate(LAYOUTS[layout].motors):
+        section = sections[f"motor.{motor}"] = {}
+        terminals = KINDS[kind].channels[number % len(KINDS[kind].channels)]
+        for role, terminal in zip(KEYS[kind], terminals, strict=True):
+            option = pins["ena" if role == "pwm" and kind in MAY_JUMPER else "in1"]  # a jumper or no
+            section[role] = _pin(f"{_words(motor)} motor, {terminal}", option, motors[role].sentence, used)
+    return sections
+
+
+def _pin(terminal: str, option: Option, why: str, used: dict[int, str], default: str = "") -> int | str:
+    """Ask for the pin of a terminal, and note it in `used`."""
+    free, warned = next(pin for pin in _POOL if pin not in used), list[int]()
+
+    def check(answer: str) -> int | str:
+        try:
+            pin: int | str = option.check(int(answer) if answer.isdecimal() else answer)
+        except ValueError as rule:
+            raise ValueError(f"{answer} is not {rule}.") from None
+        if isinstance(pin, str):
+            return pin
+        if pin in used:
+            raise ValueError(
+                f"GPIO {pin} is the pin of {used[pin]}. Each wire has its own; GPIO {free} is free."
+            )
+        warning = wirecheck.high_at_power_on(terminal, pin)
+        if warning and pin not in warned:
+            warned.append(pin)
+            raise ValueError(f"{warning}. Better: GPIO {free}. To take {pin} all the same, name it again.")
+        used[pin] = terminal
+        return pin
+
+    return ask(f"{terminal}:", default or f"GPIO{free}", check, why)  # type: ignore[no-any-return]
+
+
+class Setup:
+    """The new car.
+
+    Args:
+        options: of the command line.
+
+    Raises:
+        FileError: its file cannot be written.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._serves = Path("/", UNIT_FILE).exists()
+        default = configfile.SYSTEM_FILE if self._serves else Path("picar.toml")
+        self._path = configfile.find_file(options.config) or default
+        self._options, self.is_written = options, False
+        self._sections: dict[str, dict[str, Any]] = {}
+        options.config = str(self._path)
+        try:
+            check_writable(self._path.parent)
+        except OSError as error:
+            raise self._cannot_write(error) from None
+
+    def ask(self) -> None:
+        """Ask about the car, show its wiring, and write its file."""
+        from picar.commands.wiring import in_the_terminal
+        from picar.wiring.plan import plan
+
+        print(_HELLO)
+        before = self._before()
+        server, camera = before.get("server", {}), before.get("camera", {})
+        name, seen = options_of(ServerConfig)["name"], camera.get("source", "auto")
+        server["name"] = ask("Name of the car:", server.get("name", name.default), name.check, name.sentence)
+        sections = self._wired(before)
+        why = "auto takes the first camera that works; without a camera the car drives all the same."
+        has_camera = confirm("\nA camera, now or later?", seen != "off", why)
+        camera["source"] = "off" if not has_camera else "auto" if seen == "off" else seen
+        sections |= {"server": server, "camera": camera}
+        self._sections = {section: sections[section] for section in SECTIONS if section in sections}
+        settings = configfile.of_tables(self._sections, str(self._path))
+        print(f"\n{in_the_terminal(plan(settings), 'en')}", flush=True)
+        common.print_warnings(settings)
+        if not confirm(f"Write {self._path}?", True, "A file of this name is kept beside it."):
+            raise EOFError
+        self._write()
+
+    def test(self) -> None:
+        """Turn each motor, ask what turned, and correct the configuration."""
+        from picar import log
+
+        log.to_stderr()
+        wires = wires_of(settings := common.load(self._options))
+        backend = common.choose_backend(settings)
+        print("\nThe first test: each motor turns alone, slowly, for a second.")
+        print(f"  pins   {common.BACKENDS[backend]}")
+        why = "A motor may turn the wrong way. Put the car on a box, and keep a hand at the battery switch."
+        if ask("Are all wheels off the ground? Only yes goes on:", "no", str.lower, why) != "yes":
+            print(f"No motor was turned. To test them later: {command('setup')}")
+            return
+        for motor in wires.motors:
+            if wires.twin_of(motor) is motor:
+                self._test(motor.name, backend)
+
+    def how_to_start(self) -> str:
+        """Return the last lines."""
+        start = command(f"serve --config {shlex.quote(str(self._path))}")
+        if self._path == configfile.SYSTEM_FILE:
+            start = "sudo systemctl restart picar" if self._serves else command("serve")
+        overlay = Overlay.configured(resting(), configfile.load(self._path)).path
+        if not os.path.exists(overlay):  # noqa: PTH110 - this never raises
+            return f"The car is set up. Start it: {start}"
+        calibrated = (
+            f"A calibration made on the page is stronger than this file. To forget it, delete {overlay}"
+        )
+        return f"{calibrated}\nThe car is set up. Start it: {start}"
+
+    def _before(self) -> dict[str, dict[str, Any]]:
+        """Return the sections of an existing file; none, with the reason, if it cannot be used."""
+        try:
+            sections = configfile.tables_of(self._path.read_text(encoding="utf-8-sig"))
+            configfile.of_tables(sections, str(self._path))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            print(f"{error}\nThe new file begins without the values of this one.\n")
+            return {}
+        return {name: dict(section) for name, section in sections.items()}
+
+    def _wired(self, before: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Ask for the wiring. Returns its sections and those of before that are not about the wiring."""
+        from picar.wiring.presets import PRESETS
+
+        wiring = (*wirecheck.OF_THE_L298N, *wirecheck.OF_BOARDS)
+        others = {name: section for name, section in before.items() if name.split(".")[0] not in wiring}
+        choices = {"before": f"as {self._path} has it now"} if before.keys() - others.keys() else {}
+        choices |= {name: f"{name:<17}{preset.sentence}" for name, preset in PRESETS.items()}
+        choices["own"] = "my own wiring: I name the board and each pin"
+        why = f"To see one of them: {command('wiring --preset NAME')}"
+        chosen = choose("How is the car wired?", choices, next(iter(choices)), why)
+        if chosen == "before":
+            return before
+        others.get("motors", {}).pop("pwm_hz", None)  # of the old board
+        sections = own_wiring() if chosen == "own" else PRESETS[chosen].sections
+        return others | {name: others.get(name, {}) | section for name, section in sections.items()}
+
+    def _write(self, corrected: str = "") -> None:
+        """Write the file in one step; the first time, keep the file of before."""
+        blocks = ["# This car, as answered to picar setup. All options: picar config-reference\n"]
+        for name, section in self._sections.items():
+            if not section:
+                continue
+            motor = name.removeprefix("motor.")
+            about = f"The {_words(motor)} motor." if motor in MOTORS else SECTIONS[name].__doc__ or ""
+            lines = (f"{key} = {toml(value)}" for key, value in section.items())
+            blocks.append("\n".join([f"# {about.splitlines()[0]}", f"[{name}]", *lines, ""]))
+        try:
+            if not self.is_written and os.path.lexists(self._path):
+                print(f"The file of before is now {keep_old(self._path)}.")
+            replace(self._path, "\n".join(blocks), 0o644)
+        except OSError as error:
+            raise self._cannot_write(error) from None
+        self.is_written = True
+        print(f"{self._path} is written. {corrected}")
+
+    def _cannot_write(self, error: OSError) -> FileError:
+        fix = f"Use sudo ({command('setup', sudo=True)}), or name another file: --config FILE"
+        return FileError(f"{self._path} cannot be written ({error.strerror}). {fix}.")
+
+    def _test(self, motor: str, backend: str) -> None:
+        """Turn a motor, ask what turned, and correct the configuration, until the motor is right or skipped."""
+        from picar.motor import jog
+
+        wheels, strong = _wheels(motor), False
+        ahead, back = ("right", "left") if motor == "steer" else ("forward", "backward")
+        choices = {
+            "ahead": f"the {wheels}, {ahead}", "back": f"the {wheels}, {back}", "other": "something else",
+            "nothing": "nothing", "again": "I did not see it",
+        }  # fmt: skip
+        why = "For a second. With no, this motor is left as it is."
+        while confirm(f"\nTurn the {wheels} {ahead} now?", True, why):
+            settings = common.load(self._options)
+            pins_low = common.emergency(settings, backend, [])
+            jog.turn(settings, backend, pins_low, motor, strong=strong)
+            seen = choose("What turned?", choices, "again", "Forward is where the car shall drive.")
+            if seen == "ahead":
+                return
+            if seen == "nothing":
+                strong = True
+                terminals = next(one for one in wires_of(settings).motors if one.name == motor).terminals
+                print(_CAUSES.format(", ".join(f"{t.key} at GPIO {t.bcm}" for t in terminals.values())))
+            elif seen == "back":
+                self._invert(settings, motor)
+                self._write(f"The direction of the {wheels} has changed.")
+            elif seen == "other":
+                self._exchange(settings, motor)
+                self._write("Both motors have exchanged their pins.")
+
+    def _invert(self, settings: Config, motor: str) -> None:
+        for name in _twins(settings, motor):
+            section = calibrated_section(settings, name)
+            self._sections.setdefault(section, {})["invert"] = not settings.section(section).invert
+
+    def _exchange(self, settings: Config, motor: str) -> None:
+        """Exchange the pins of a motor and of the one that turned instead."""
+        group = _twins(settings, motor)
+        others = {one: f"the {_wheels(one)}" for one in wires_of(settings).layout.motors if one not in group}
+        which = next(iter(others))
+        if len(others) > 1:
+            which = choose("Which one?", others, which, "Both motors exchange their pins.")
+        if settings.board is None:
+            self._sections.setdefault("l298n", {})["swap"] = not settings.l298n.swap
+        for one, other in zip(group, _twins(settings, which), strict=False):
+            a, b = (calibrated_section(settings, name) for name in (one, other))
+            self._sections[a], self._sections[b] = self._sections.get(b, {}), self._sections.get(a, {})
+
+
+def _twins(settings: Config, motor: str) -> list[str]:
+    """Return the motors that turn with this one, because they share its pins."""
+    wires = wires_of(settings)
+    twin = {one.name: wires.twin_of(one).name for one in wires.motors}
+    return [name for name in twin if twin[name] == twin[motor]]
+
+
+def _wheels(motor: str) -> str:
+    return _WHEELS.get(motor, f"{_words(motor)} wheel")
+
+
+def _words(motor: str) -> str:
+    return motor.replace("_", " ")

@@ -1,0 +1,269 @@
+"""The first test of the motors: what turns, what the answers correct, and what stops a motor when a process fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from picar import configfile
+from picar.core.shaping import JOG_DUTY
+from picar.motor import jog
+from tests.faults.catalogue import DEATH_S, LINK_S, STUCK_S
+from tests.motor.rig import wait_until
+from tests.setup.terminal import CTRL_C, Terminal
+from tests.support.header import FakeHeader
+
+L298N = "[l298n]\n[camera]\nsource = 'off'\n"
+SHORT_S = 0.3
+FOUR = """
+[board]
+kind = "drv8833"
+[layout]
+kind = "four"
+[motor.front_left]
+in1 = 12
+in2 = 13
+[motor.rear_left]
+in1 = 16
+in2 = 17
+[motor.front_right]
+in1 = 18
+in2 = 19
+[motor.rear_right]
+in1 = 20
+in2 = 21
+"""
+TWINS = FOUR.replace("16", "12").replace("17", "13")
+STEERED = """
+[board]
+kind = "tb6612"
+standby = 25
+[layout]
+kind = "steer-motor"
+[motor.drive]
+pwm = 12
+in1 = 23
+in2 = 24
+[motor.steer]
+pwm = 13
+in1 = 27
+in2 = 22
+"""
+
+
+@contextlib.contextmanager
+def under_test(
+    folder: Path,
+    config: str = L298N,
+    pins: str = "mock",
+    turn_s: float = jog.TURN_S,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Terminal]:
+    """Set up a car with this configuration, up to the question before the first motor turns."""
+    env = {**(env or {}), "TURN_S": str(turn_s)}
+    (folder / "picar.toml").write_text(config)
+    with Terminal(folder, "--pins", pins, env=env) as terminal:
+        for question in ("Name of the car:", "Number:", "A camera", "Write "):
+            terminal.answer(question)
+        terminal.answer("off the ground", "yes")
+        yield terminal
+
+
+def turn(terminal: Terminal, what: str, seen: str) -> set[int]:
+    """Turn the next motor, answer what turned, and return the pins that were high."""
+    before = len(terminal.trace.lines())
+    terminal.answer(f"Turn the {what} now?")
+    terminal.until("What turned?")
+    assert not any(terminal.trace.levels().values())
+    terminal.answer("Number:", seen)
+    return {line["pin"] for line in terminal.trace.lines()[before:] if line["value"]}
+
+
+def saved(folder: Path) -> Any:
+    return configfile.load(folder / "picar.toml", {})
+
+
+def test_each_motor_turns_alone_slowly_for_a_second(tmp_path: Path) -> None:
+    with under_test(tmp_path) as terminal:
+        assert turn(terminal, "left side forward", "again") == {12, 23}
+        speeds = [line for line in terminal.trace.lines() if line["pin"] == 12 and line["value"]]
+        assert 0 < max(line["value"] for line in speeds) <= JOG_DUTY
+        lasted_s = terminal.trace.lines()[-1]["t"] - speeds[0]["t"]
+        assert lasted_s < jog.TURN_S + jog.LIFE_S + DEATH_S
+        assert turn(terminal, "left side forward", "ahead") == {12, 23}
+        assert turn(terminal, "right side forward", "1") == {13, 27}
+        assert terminal.ended() == 0
+        assert terminal.text.count("mock, pins that are only remembered") == 1
+    assert not list((tmp_path / "state").rglob("flight*"))
+
+
+def test_a_motor_that_turns_backward_is_inverted(tmp_path: Path) -> None:
+    with under_test(tmp_path, turn_s=SHORT_S) as terminal:
+        assert turn(terminal, "left side forward", "back") == {12, 23}
+        terminal.until("The direction of the left side has changed.")
+        assert saved(tmp_path).left.invert
+        assert turn(terminal, "left side forward", "ahead") == {12, 24}
+        assert turn(terminal, "right side forward", "ahead") == {13, 27}
+        assert terminal.ended() == 0
+    assert len(list(tmp_path.glob("picar.toml.old-*"))) == 1  # of before, and none of a correction
+
+
+def test_exchanged_sides_of_an_l298n_are_swapped(tmp_path: Path) -> None:
+    with under_test(tmp_path, L298N + "[left]\ninvert = true\n", turn_s=SHORT_S) as terminal:
+        assert turn(terminal, "left side forward", "other") == {12, 24}
+        assert turn(terminal, "left side forward", "ahead") == {13, 27}
+        assert turn(terminal, "right side forward", "ahead") == {12, 24}  # its direction stays with the wires
+        assert terminal.ended() == 0
+    assert saved(tmp_path).l298n.swap
+
+
+def test_two_of_four_motors_exchange_their_pins(tmp_path: Path) -> None:
+    with under_test(tmp_path, FOUR, turn_s=SHORT_S) as terminal:
+        assert turn(terminal, "front left wheel forward", "other") == {12}
+        terminal.answer("Number:", "rear_right")
+        assert turn(terminal, "front left wheel forward", "ahead") == {20}
+        assert turn(terminal, "rear left wheel forward", "ahead") == {16}
+        assert turn(terminal, "front right wheel forward", "ahead") == {18}
+        assert turn(terminal, "rear right wheel forward", "back") == {12}
+        assert turn(terminal, "rear right wheel forward", "ahead") == {13}
+        assert terminal.ended() == 0
+    motors = saved(tmp_path).motor
+    assert (motors.front_left.in1, motors.rear_right.in1, motors.rear_right.invert) == (20, 12, True)
+
+
+def test_motors_that_share_their_pins_are_tested_and_inverted_together(tmp_path: Path) -> None:
+    with under_test(tmp_path, TWINS, turn_s=SHORT_S) as terminal:
+        assert turn(terminal, "front left wheel forward", "back") == {12}
+        assert turn(terminal, "front left wheel forward", "ahead") == {13}
+        assert turn(terminal, "front right wheel forward", "ahead") == {18}
+        assert turn(terminal, "rear right wheel forward", "ahead") == {20}
+        assert terminal.ended() == 0
+    assert saved(tmp_path).motor.rear_left.invert
+
+
+def test_a_steering_motor_is_asked_for_its_direction(tmp_path: Path) -> None:
+    with under_test(tmp_path, STEERED, turn_s=SHORT_S) as terminal:
+        assert turn(terminal, "driving wheels forward", "ahead") == {25, 12, 23, 13}  # PWMB: it coasts
+        assert turn(terminal, "front wheels right", "back") == {25, 13, 27, 12}
+        assert turn(terminal, "front wheels right", "ahead") == {25, 13, 22, 12}
+        assert terminal.ended() == 0
+    assert saved(tmp_path).motor.steer.invert
+
+
+def test_a_motor_that_does_not_turn_gets_causes_and_more_power_and_may_be_left(tmp_path: Path) -> None:
+    with under_test(tmp_path, turn_s=SHORT_S) as terminal:
+        turn(terminal, "left side forward", "nothing")
+        terminal.until("ena at GPIO 12, in1 at GPIO 23, in2 at GPIO 24")
+        before = len(terminal.trace.lines())
+        turn(terminal, "left side forward", "nothing")
+        assert JOG_DUTY in [line["value"] for line in terminal.trace.lines()[before:]]
+        terminal.answer("Turn the left side", "no")
+        terminal.answer("Turn the right side", "no")
+        assert terminal.ended() == 0
+
+
+def test_on_a_laptop_the_simulated_car_is_used(tmp_path: Path) -> None:
+    with under_test(tmp_path, pins="sim") as terminal:
+        terminal.answer("Turn the left side")
+        assert "sim, a simulated car: no real pin is touched" in terminal.text
+        terminal.until("What turned?")
+
+
+def test_without_a_yes_no_process_has_the_pins(tmp_path: Path) -> None:
+    with under_test(tmp_path) as terminal:
+        terminal.until("Turn the left side")
+        assert not Path(f"/proc/{terminal.process.pid}/task/{terminal.process.pid}/children").read_text()
+        assert not terminal.trace.lines()
+
+
+def test_another_picar_with_the_pins_is_named(tmp_path: Path) -> None:
+    header = FakeHeader("lgpio", tmp_path)
+    with under_test(tmp_path, pins="lgpio", env=header.env) as first:
+        first.answer("Turn the left side")
+        wait_until(lambda: header.level(23), "the left motor under power")
+        with under_test(tmp_path, pins="lgpio", env=header.env) as second:
+            os.kill(first.process.pid, signal.SIGSTOP)  # its motor process keeps the pins, low
+            second.answer("Turn the left side")
+            assert second.ended() == 1
+            assert "Another picar has the motor pins, process" in second.text
+            assert "Traceback" not in second.text
+
+
+def turning(terminal: Terminal) -> int:
+    """Turn the left motor. Returns the id of the motor process while the motor turns."""
+    terminal.answer("Turn the left side")
+    wait_until(lambda: terminal.trace.levels().get(12), "the left motor under power")
+    return terminal.motor_pid()
+
+
+def low_after(terminal: Terminal, since: float) -> float:
+    """Wait until all pins are low, and return how long after a time the last one fell."""
+    wait_until(lambda: not any(terminal.trace.levels().values()), "every pin low")
+    levels, fell = dict[int, float](), 0.0
+    for line in terminal.trace.lines():
+        were_high = any(levels.values())
+        levels[line["pin"]] = line["value"]
+        if were_high and not any(levels.values()):
+            fell = line["t"]
+    return fell - since
+
+
+@pytest.mark.parametrize(
+    ("number", "bound_s"),
+    [
+        (signal.SIGKILL, DEATH_S),
+        (signal.SIGTERM, DEATH_S),
+        (signal.SIGHUP, DEATH_S),
+        (signal.SIGSTOP, LINK_S),
+    ],
+)
+def test_a_motor_stops_when_setup_fails(number: int, bound_s: float, tmp_path: Path) -> None:
+    with under_test(tmp_path) as terminal:
+        turning(terminal)
+        hit = time.monotonic()
+        terminal.process.send_signal(number)
+        assert low_after(terminal, hit) < bound_s
+
+
+def test_a_motor_stops_at_ctrl_c(tmp_path: Path) -> None:
+    with under_test(tmp_path) as terminal:
+        turning(terminal)
+        hit = time.monotonic()
+        terminal.type(CTRL_C)
+        assert low_after(terminal, hit) < DEATH_S
+        assert terminal.ended() == 130
+        assert "The car is set up. Start it:" in terminal.text
+        assert "Traceback" not in terminal.text
+
+
+@pytest.mark.parametrize(("number", "bound_s"), [(signal.SIGKILL, DEATH_S), (signal.SIGSTOP, STUCK_S)])
+def test_a_motor_stops_when_the_motor_process_fails(number: int, bound_s: float, tmp_path: Path) -> None:
+    with under_test(tmp_path) as terminal:
+        motor = turning(terminal)
+        hit = time.monotonic()
+        os.kill(motor, number)
+        assert low_after(terminal, hit) < bound_s
+        assert terminal.ended() == 1
+        assert "The motor was not turned as asked: motor process" in terminal.text
+        assert "pins low" in terminal.text
+        assert "Traceback" not in terminal.text
+
+
+def test_a_setup_that_was_stopped_turns_nothing_when_it_goes_on(tmp_path: Path) -> None:
+    with under_test(tmp_path) as terminal:
+        turning(terminal)
+        hit = time.monotonic()
+        terminal.process.send_signal(signal.SIGSTOP)
+        low_after(terminal, hit)
+        wait_until(lambda: time.monotonic() > hit + jog.TURN_S, "the end of the second")
+        count = len([line for line in terminal.trace.lines() if line["value"]])
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.answer("Number:", "again")
+        assert len([line for line in terminal.trace.lines() if line["value"]]) == count

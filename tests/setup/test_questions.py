@@ -1,0 +1,240 @@
+"""The questions of `picar setup`: defaults, checks at once, presets, and files that are never lost."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from picar import configfile
+from picar.commands.setup import BOARDS, Setup, own_wiring
+from picar.config import KindName, LayoutName
+from picar.layouts import LAYOUTS
+from picar.wires import wires_of
+from picar.wiring.presets import PRESETS
+from tests.setup.terminal import CTRL_C, CTRL_D, Terminal
+
+Answer = Callable[..., list[str]]
+QUESTIONS = ("Name of the car:", "Number:", "A camera", "Write ", "off the ground")
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Answer:
+    """Answer the questions in this process; Enter after the last answer. Returns the list of the questions."""
+
+    def script(*answers: str) -> list[str]:
+        rest, asked = list(answers), list[str]()
+
+        def read(question: str) -> str:
+            asked.append(question)
+            return rest.pop(0) if rest else ""
+
+        monkeypatch.setattr("builtins.input", read)
+        return asked
+
+    return script
+
+
+def check_config(file: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "picar", "check-config", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_without_a_terminal_it_says_what_to_do(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "picar", "setup"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "run it in a terminal" in done.stderr
+    assert "wiring --preset NAME --write FILE" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_enter_takes_the_default_wiring_and_turns_no_motor(tmp_path: Path) -> None:
+    with Terminal(tmp_path, "--pins", "mock") as terminal:
+        for question in QUESTIONS:
+            terminal.answer(question)
+        assert terminal.ended() == 0
+        assert "wiring" not in terminal.text.splitlines()[-1]
+        assert "serve --config picar.toml" in terminal.text
+        assert not terminal.trace.lines()
+    assert configfile.load(tmp_path / "picar.toml", {}).l298n == configfile.load(None, {}).l298n
+    assert "ena = 12" in check_config(tmp_path / "picar.toml")
+
+
+def test_each_answer_is_checked_at_once(tmp_path: Path) -> None:
+    with Terminal(tmp_path, "--pins", "mock", "--config", "my car.toml") as terminal:
+        terminal.answer("Name of the car:", "?")
+        terminal.until("shown on the page")
+        terminal.answer("Name of the car:", "\x1b[A")
+        terminal.until("cannot be used")
+        terminal.answer("Name of the car:", "Röslein")
+        terminal.answer("Number:", "99")
+        terminal.until("a number from 1 to")
+        terminal.answer("Number:", "own")
+        terminal.answer("Number:", "tb6612")
+        terminal.answer("Number:", "3")
+        terminal.answer("STBY:", "jumper")
+        terminal.until('or "none".')
+        terminal.answer("STBY:", "17")
+        terminal.answer("drive motor, PWMA:", "GPIO17")
+        terminal.until("GPIO 17 is the pin of STBY. Each wire has its own; GPIO 12 is free.")
+        terminal.answer("drive motor, PWMA:", "32")
+        terminal.until("32 is not a BCM pin number of the 40-pin header, 0 to 27")
+        terminal.until('write each like "BOARD32"')
+        terminal.answer("drive motor, PWMA:", "2")
+        terminal.until("pulled up at power-on")
+        terminal.until("Better: GPIO 12")
+        terminal.answer("drive motor, PWMA:", "BOARD32")
+        terminal.answer("drive motor, AIN1:", "3")
+        terminal.until("pulled up at power-on")
+        terminal.answer("drive motor, AIN1:", "3")
+        for name in ("drive motor, AIN2:", "steer motor, PWMB:", "steer motor, BIN1:", "steer motor, BIN2:"):
+            terminal.answer(name)
+        terminal.answer("A camera", "maybe", "no")
+        terminal.until("steering motor: right")
+        terminal.answer("Write ", "yes")
+        terminal.answer("off the ground", "of course")
+        assert terminal.ended() == 0
+        assert "serve --config 'my car.toml'" in terminal.text
+    config = configfile.load(tmp_path / "my car.toml", {})
+    assert config.server.name == "Röslein"
+    assert config.camera.source == "off"
+    assert wires_of(config).standby == ("board", "standby", 17)
+    assert config.motor.drive.pwm == 12
+    assert config.motor.drive.in1 == 3
+
+
+@pytest.mark.parametrize("keys", [CTRL_C, CTRL_D], ids=["Ctrl-C", "Ctrl-D"])
+@pytest.mark.parametrize("answered", range(4))
+def test_it_can_be_left_at_every_question(keys: str, answered: int, tmp_path: Path) -> None:
+    file = tmp_path / "picar.toml"
+    file.write_text("[drive]\nexpo = 0.5\n")
+    with Terminal(tmp_path, "--pins", "mock") as terminal:
+        for question in QUESTIONS[:answered]:
+            terminal.answer(question)
+        terminal.answer(QUESTIONS[answered], keys)
+        assert terminal.ended() == 130
+        assert terminal.text.endswith("\nNothing was written.\n")
+    assert file.read_text() == "[drive]\nexpo = 0.5\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"picar.toml"}
+
+
+def test_a_refused_file_is_not_written(tmp_path: Path) -> None:
+    with Terminal(tmp_path) as terminal:
+        for question in QUESTIONS[:3]:
+            terminal.answer(question)
+        terminal.answer(QUESTIONS[3], "no")
+        assert terminal.ended() == 130
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_file_is_lost_and_its_other_sections_stay(tmp_path: Path) -> None:
+    file, before = (
+        tmp_path / "picar.toml",
+        "[drive]\nexpo = 0.5 # soft\n[server]\nport = 80\n[left]\ntrim = 0.9\n",
+    )
+    file.write_text(before)
+    (tmp_path / "picar.toml.old-1").write_text("older")
+    with Terminal(tmp_path, "--pins", "mock") as terminal:
+        terminal.answer("Name of the car:", "Bob")
+        terminal.until("as picar.toml has it now")
+        terminal.answer("Number:", "camjam-edukit-3")
+        for question in QUESTIONS[2:]:
+            terminal.answer(question)
+        assert terminal.ended() == 0
+        assert "warning: [motor.right] in1 = 7" in terminal.text
+    config = configfile.load(file, {})
+    assert (config.drive.expo, config.server.port, config.server.name) == (0.5, 80, "Bob")
+    assert config.board
+    assert config.board.kind == "drv8833"
+    assert (tmp_path / "picar.toml.old-1").read_text() == "older"
+    assert (tmp_path / "picar.toml.old-2").read_text() == before
+
+
+def test_a_file_with_faults_is_kept_beside_a_new_one(tmp_path: Path) -> None:
+    file = tmp_path / "picar.toml"
+    file.write_text("[server]\nprot = 80\n")
+    with Terminal(tmp_path, "--pins", "mock") as terminal:
+        terminal.until("Did you mean port?")
+        for question in QUESTIONS:
+            terminal.answer(question)
+        assert terminal.ended() == 0
+    check_config(file)
+    assert (tmp_path / "picar.toml.old-1").read_text() == "[server]\nprot = 80\n"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_said_before_the_questions(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with Terminal(tmp_path) as terminal:
+        assert terminal.ended() == 1
+        assert "cannot be written (Permission denied)" in terminal.text
+        assert "?" not in terminal.text
+
+
+def test_a_folder_that_is_not_there_is_said_before_the_questions(tmp_path: Path) -> None:
+    with Terminal(tmp_path, "--config", "nowhere/picar.toml") as terminal:
+        assert terminal.ended() == 1
+        assert "nowhere/picar.toml cannot be written (No such file or directory)" in terminal.text
+        assert "[picar]" not in terminal.text
+
+
+def test_every_kind_of_board_can_be_named() -> None:
+    assert set(BOARDS) == set(get_args(KindName))
+
+
+@pytest.mark.parametrize("layout", get_args(LayoutName))
+@pytest.mark.parametrize("kind", BOARDS)
+def test_the_defaults_of_every_own_wiring_are_good(kind: str, layout: str, answer: Answer) -> None:
+    asked = answer(kind, layout)
+    config = configfile.of_tables(own_wiring(), "the answers")
+    assert not config.warnings
+    wires = wires_of(config)
+    assert (wires.kind, tuple(motor.name for motor in wires.motors)) == (kind, LAYOUTS[layout].motors)
+    assert len(asked) == 2 + len(wires.terminals) + any("[none]" in question for question in asked)
+
+
+def test_a_jumper_is_an_answer_where_the_board_may_have_one(
+    answer: Answer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer("l298n", "sides", "jumper")
+    assert own_wiring()["motor.left"]["pwm"] == "jumper"
+    answer("phase-enable", "sides", "jumper", "none")
+    assert own_wiring()["motor.left"]["pwm"] == 12
+    printed = capsys.readouterr().out
+    assert "jumper is not a BCM pin number" in printed
+    assert "none is not a BCM pin number" in printed
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_becomes_a_file(
+    name: str, tmp_path: Path, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    setup = Setup(argparse.Namespace(config="picar.toml", pins="mock"))
+    answer("", name)
+    setup.ask()
+    assert wires_of(configfile.load(Path("picar.toml"), {})) == wires_of(PRESETS[name].config)
+    before = Path("picar.toml").read_text()
+    again = Setup(argparse.Namespace(config="picar.toml", pins="mock"))
+    answer()  # the wiring stays as it is
+    again.ask()
+    assert Path("picar.toml").read_text() == before
