@@ -13,7 +13,6 @@ from picar.config import Config, L298NConfig, MotorsConfig
 from picar.core.drive import BRAKE, COAST, Output
 from picar.motor.boards import Board
 from picar.motor.pins.mock import MockPins
-from picar.motor.pins.sim import SimPins
 from picar.raspberrypi import pin_of
 from picar.wiring.presets import PRESETS, as_toml
 
@@ -123,22 +122,3 @@ def test_the_classic_car_has_the_articles_pins() -> None:
 def test_donkeycars_pins_are_its_templates() -> None:
     """LEFT_FWD 16, LEFT_BWD 18, LEFT_EN 22, RIGHT_FWD 15, RIGHT_BWD 13, RIGHT_EN 11 (`cfg_complete.py`)."""
     assert header("donkeycar") == {"in1": 16, "in2": 18, "ena": 22, "in3": 15, "in4": 13, "enb": 11}
-
-
-@pytest.mark.parametrize(
-    "name", [name for name, preset in PRESETS.items() if "invert" not in as_toml(preset)]
-)
-def test_a_preset_drives_the_simulated_car_forward_and_to_the_right(name: str) -> None:
-    """The simulated car has its motors as wired: one that is inverted turns the other way there."""
-    now, board = [0.0], Board(PRESETS[name].config)
-    pins = SimPins(board, clock=lambda: now[0])
-    motors = board.claim(pins)
-    for output in (Output(0.8, 0.0 if board.layout.steers else 0.8), Output(0.8, 0.2), BRAKE):
-        motors.apply(output)
-        now[0] += 0.6
-    pins.car.advance(now[0])
-    x, y, heading = pins.car.pose
-    assert x > 0.1
-    assert y < 0.0
-    assert heading < -0.1
-    assert not pins.car.moving
