@@ -337,6 +337,13 @@ class Setup:
             which = choose("Which one?", others, which, "Both motors exchange their pins.")
         if settings.board is None:
             self._sections.setdefault("l298n", {})["swap"] = not settings.l298n.swap
+        elif self._sections["board"].pop("swap", False):
+            layout = wires_of(settings).layout
+            mine = {motor: self._sections[f"motor.{motor}"].copy() for motor in layout.motors}
+            for motor in layout.motors:  # its pins were in the section of its partner
+                self._sections[f"motor.{motor}"] |= {
+                    role: mine[layout.partner_of(motor)][role] for role in KEYS[settings.board.kind]
+                }
         for one, other in zip(group, _twins(settings, which), strict=False):
             a, b = (calibrated_section(settings, name) for name in (one, other))
             self._sections[a], self._sections[b] = self._sections.get(b, {}), self._sections.get(a, {})

@@ -138,6 +138,22 @@ def test_two_of_four_motors_exchange_their_pins(tmp_path: Path) -> None:
     assert (motors.front_left.in1, motors.rear_right.in1, motors.rear_right.invert) == (20, 12, True)
 
 
+def test_motors_of_sides_that_were_exchanged_exchange_their_pins(tmp_path: Path) -> None:
+    swapped = FOUR.replace('"drv8833"', '"drv8833"\nswap = true').replace(
+        "in2 = 19", "in2 = 19\ninvert = true"
+    )
+    with under_test(tmp_path, swapped, turn_s=SHORT_S) as terminal:
+        assert turn(terminal, "front left wheel forward", "ahead") == {18}
+        assert turn(terminal, "rear left wheel forward", "other") == {20}
+        terminal.answer("Number:", "front_right")
+        assert turn(terminal, "rear left wheel forward", "ahead") == {13}
+        assert turn(terminal, "front right wheel forward", "ahead") == {20}
+        assert turn(terminal, "rear right wheel forward", "ahead") == {16}
+        assert terminal.ended() == 0
+    motors = saved(tmp_path).motor
+    assert (motors.front_left.in1, motors.rear_left.invert, motors.front_right.invert) == (18, True, False)
+
+
 def test_motors_that_share_their_pins_are_tested_and_inverted_together(tmp_path: Path) -> None:
     with under_test(tmp_path, TWINS, turn_s=SHORT_S) as terminal:
         assert turn(terminal, "front left wheel forward", "back") == {12}
