@@ -3,7 +3,7 @@
 Laws:
 - Ctrl-C and Ctrl-D end it at every question, and nothing more is written.
 - The first write keeps the file of before beside the new one; sections without a question go into the new file.
-- No motor turns before the word yes. `picar.motor.jog` turns it; see there for what stops it.
+- No motor turns before the answer yes. `picar/motor/jog.py` lists the ways in which a turning motor is stopped.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ class Setup:
         self._write()
 
     def test(self) -> None:
-        """Turn each motor, ask what turned, and correct the configuration."""
+        """Turn each motor, ask for the effect, and correct the configuration."""
         from picar import log
 
         log.to_stderr()
@@ -243,7 +243,7 @@ class Setup:
         return f"{calibrated}\nThe car is set up. Start it: {start}"
 
     def _before(self) -> dict[str, dict[str, Any]]:
-        """Return the sections of an existing file; none, with the reason, if it cannot be used."""
+        """Return the sections of an existing file; {} after printing the faults of an unusable file."""
         try:
             sections = configfile.tables_of(self._path.read_text(encoding="utf-8-sig"))
             configfile.of_tables(sections, str(self._path))
@@ -295,7 +295,7 @@ class Setup:
         return FileError(f"{self._path} cannot be written ({error.strerror}). {fix}.")
 
     def _test(self, motor: str, backend: str) -> None:
-        """Turn a motor, ask what turned, and correct the configuration, until the motor is right or skipped."""
+        """Turn a motor, ask for the effect, and correct the configuration, until the motor is right or skipped."""
         from picar.motor import jog
 
         wheels, strong = _wheels(motor), False
@@ -340,7 +340,7 @@ class Setup:
         elif self._sections["board"].pop("swap", False):
             layout = wires_of(settings).layout
             mine = {motor: self._sections[f"motor.{motor}"].copy() for motor in layout.motors}
-            for motor in layout.motors:  # its pins were in the section of its partner
+            for motor in layout.motors:  # the pins of a motor are in its partner's section
                 self._sections[f"motor.{motor}"] |= {
                     role: mine[layout.partner_of(motor)][role] for role in KEYS[settings.board.kind]
                 }

@@ -42,7 +42,7 @@ def turn(config: Config, backend: str, pins_low: Callable[[], None], motor: str,
     """
     turned, rise = list[bool](), 0.0 if strong else max(0.0, JOG_DUTY - config.motors.min_duty)
     flight = FlightRecorder("server")
-    flight.goodbye()  # nobody drives: its end is not kept
+    flight.goodbye()  # a test leaves no record
     channel = Channel(Order.of(config, backend, flight=flight.fd), pins_low)
     channel.attach(lambda _before, status: turned.append(any(status.applied)), _fail)
     channel.start()
