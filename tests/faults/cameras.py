@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable
 
-from tests.faults.rig import Rig
+from tests.faults.rig import Disturbed, Rig
 from tests.support.viewer import Viewer
 
 VIEWERS = 2
@@ -32,7 +33,7 @@ def watched(end: Act, *, number: signal.Signals | None = None, logged: str = "")
     """
 
     async def act(rig: Rig) -> None:
-        seen = len(rig.driver.states)
+        seen, since = len(rig.driver.states), time.monotonic()
         await _watch(rig)
         if number:
             camera = rig.car.camera_pid()
@@ -43,31 +44,35 @@ def watched(end: Act, *, number: signal.Signals | None = None, logged: str = "")
             await _see(rig)
         await rig.driver.hears(STATES)
         await asyncio.sleep(rig.rng.uniform(0.0, 0.1))  # the end comes at any moment between two states
-        look(rig, seen)
+        look(rig, seen, since)
         await end(rig)
 
     return act
 
 
-def look(rig: Rig, seen: int) -> None:
+def look(rig: Rig, seen: int, since: float) -> None:
     """Check that the driver lost no command, and drove at full speed.
 
     Args:
         rig: the car.
         seen: how many states had come before.
+        since: when the clients began to watch.
 
     Raises:
-        AssertionError: the camera disturbed the driver.
+        Disturbed: the camera disturbed the driver, or the machine was late.
     """
     states = {state["state"] for state in rig.driver.states[seen:]}
-    assert states == {"armed"}, f"the camera disturbed the driver: {states}"
+    if states != {"armed"}:
+        raise Disturbed(since, f"the camera disturbed the driver: {states}")
     slow = [
         state["applied"]
         for state in rig.driver.states[seen:]
         if min(map(abs, state["applied"].values())) < 1.0
     ]
-    assert not slow, f"the camera made the car slower: {slow[0]}"
-    assert rig.driver.codes == [], f"the camera cost commands: {rig.driver.codes}"
+    if slow:
+        raise Disturbed(since, f"the camera made the car slower: {slow[0]}")
+    if rig.driver.codes:
+        raise Disturbed(since, f"the camera cost commands: {rig.driver.codes}")
 
 
 async def _watch(rig: Rig) -> None:

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults import leaks
-from tests.faults.catalogue import Fault
+from tests.faults.catalogue import LINK_S, Fault
 from tests.faults.jitter import Jitter
 from tests.faults.judge import judge
-from tests.faults.rig import Rig, driving
+from tests.faults.rig import Disturbed, Rig, driving
 
 ATTEMPTS = 4  # a noisy run is repeated up to three times
 OBSERVE_S = 1.0  # after the pins went low and the fault is over
@@ -91,6 +91,8 @@ class Campaign:
                 await self._try(fault, run, rng, mark)
         except leaks.Leaked as leak:
             run.leaked.append(str(leak))
+        except Disturbed as disturbance:
+            self._blame(disturbance, run)
         except Exception as error:  # a run that fails is a result too
             run.wrong.append(f"{type(error).__name__}: {error}")
         if run.wrong or run.leaked:
@@ -124,6 +126,13 @@ class Campaign:
                 run.wrong.append("it did not drive when the fault struck")
         if rose:
             run.wrong.append(f"{len(rose)} pins rose, first {rose[0].pin} at {rose[0].t - rig.hit_at:.3f} s")
+
+    def _blame(self, disturbance: Disturbed, run: Run) -> None:
+        """Judge a disturbance before the fault: by the jitter since then, as a stop on a link is judged."""
+        run.jitter_s = self._jitter.worst(disturbance.since, time.monotonic())
+        run.noisy = run.jitter_s > LINK_S / 2
+        if not run.noisy or run.attempt == ATTEMPTS - 1:
+            run.wrong.append(f"Disturbed: {disturbance}")
 
     async def _look_for_leaks(self, run: Run, mark: str) -> None:
         """Wait a little for processes and files that are about to go, and note those that stay."""

@@ -38,6 +38,19 @@ CONFIG = "[drive]\naccel = 20.0\ndecel = 20.0\n[motors]\nbrake_hold_s = 0.1\n"
 JUMPERS = '[l298n]\nena = "jumper"\nenb = "jumper"\n'
 
 
+class Disturbed(AssertionError):
+    """The driver was disturbed before the fault struck: by the car, or by a machine that was late.
+
+    Args:
+        since: the monotonic time from which on the driver was observed.
+        what: the disturbance.
+    """
+
+    def __init__(self, since: float, what: str) -> None:
+        super().__init__(what)
+        self.since = since
+
+
 class Rig:
     """One car with its driver; `driving` makes it.
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.bench.measure import Write
-from tests.faults.campaign import Run
-from tests.faults.catalogue import FAULTS, Fault
+from tests.faults import campaign
+from tests.faults.campaign import ATTEMPTS, Campaign, Run
+from tests.faults.catalogue import FAULTS, LINK_S, Fault
+from tests.faults.jitter import Jitter
 from tests.faults.judge import judge, powering
 from tests.faults.report import Row
+from tests.faults.rig import Disturbed, Rig
 
 HIT_AT = 10.0
 ENABLES, INPUTS = powering(jumpers=False), powering(jumpers=True)
@@ -95,3 +102,51 @@ def test_a_noisy_run_counts_and_its_time_only_where_no_quiet_one_followed() -> N
     quiet = dataclasses.replace(GOOD, attempt=1)
     assert Row(FAULT, (noisy, quiet)).verdict == "kept"
     assert Row(FAULT, (noisy,)).verdict == "MISSED"
+
+
+SINCE = 5.0
+LATE_S, LATE_ENOUGH_S = LINK_S / 2 - 0.01, LINK_S / 2 + 0.01
+
+
+class Machine(Jitter):
+    """A machine that is late by each of these times, one a run."""
+
+    def __init__(self, late_s: Sequence[float]) -> None:
+        super().__init__()
+        self._each = iter(late_s)
+
+    def worst(self, since: float, until: float) -> float:
+        assert (since, until > since) == (SINCE, True)
+        return next(self._each)
+
+
+@pytest.mark.parametrize(
+    ("late_s", "noisy", "wrong"),
+    [
+        ([LATE_S], [False], [True]),
+        ([LATE_ENOUGH_S, LATE_S], [True, False], [False, True]),
+        ([LATE_ENOUGH_S] * ATTEMPTS, [True] * ATTEMPTS, [False] * (ATTEMPTS - 1) + [True]),
+    ],
+    ids=["quiet", "late once", "late every time"],
+)
+async def test_a_driver_disturbed_while_the_machine_is_late_is_noise_except_every_time(
+    late_s: list[float],
+    noisy: list[bool],
+    wrong: list[bool],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextlib.asynccontextmanager
+    async def no_car(*_: object) -> AsyncIterator[None]:
+        yield
+
+    async def disturbed(_rig: Rig) -> None:
+        raise Disturbed(SINCE, "the camera disturbed the driver")
+
+    monkeypatch.setattr(campaign, "driving", no_car)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    tried = Campaign(Machine(late_s), seed=0)
+    await tried.run([Fault("camera", "", disturbed)], 1)
+    assert [run.noisy for run in tried.runs] == noisy
+    assert [bool(run.wrong) for run in tried.runs] == wrong
+    assert [run.jitter_s for run in tried.runs] == late_s
