@@ -16,17 +16,20 @@ from pathlib import Path
 from tests.bench.report import machine
 from tests.faults import disk, page
 from tests.faults.campaign import OBSERVE_S, Campaign, Run
-from tests.faults.catalogue import FAULTS, Fault
+from tests.faults.catalogue import BOARD_FAULTS, FAULTS, Fault
 from tests.faults.jitter import Jitter
-from tests.faults.report import as_json, rows, table
+from tests.faults.report import NAME, as_json, rows, table
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
-    names = [fault.name for fault in FAULTS]
+    names = [fault.name for fault in FAULTS + BOARD_FAULTS]
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often each fault is tried (3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run here too")
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="try these faults alone")
+    parser.add_argument(
+        "--boards", action="store_true", help="try cars with other boards, not with the L298N"
+    )
     parser.add_argument("--list", action="store_true", help="name all faults, and try none")
     parser.add_argument("--seed", type=int, help="repeat the order and the moments of an earlier campaign")
     parser.add_argument(
@@ -61,6 +64,13 @@ def tell(where: str) -> None:
         print(f"\r{where:<60}", end="\r" if not where else "", file=sys.stderr, flush=True)
 
 
+def chosen(only: Sequence[str] | None, boards: bool) -> list[Fault]:
+    """Return the faults that are named, or else all of the default board or of the other boards."""
+    if only:
+        return [fault for fault in FAULTS + BOARD_FAULTS if fault.name in only]
+    return [*(BOARD_FAULTS if boards else FAULTS)]
+
+
 def possible(faults: Sequence[Fault]) -> list[Fault]:
     """Return those that can be tried here; say of the others why not."""
     left_out = {
@@ -77,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     """Return 0, or 1 when a bound was missed, a pin rose, or something was left behind."""
     args = arguments(argv)
     if args.list:
-        print("\n".join(f"{fault.name:<18} {fault.what}" for fault in FAULTS))
+        print("\n".join(f"{fault.name:<{NAME}}{fault.what}" for fault in FAULTS + BOARD_FAULTS))
         return 0
     if sys.platform != "linux":
         print("scripts/faults reads /proc and needs Linux.", file=sys.stderr)
@@ -86,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
         # By nohup, for the campaign alone: its cars would inherit that, but they inherit no handler.
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)
     seed = secrets.randbelow(1_000_000) if args.seed is None else args.seed
-    faults = possible([fault for fault in FAULTS if not args.only or fault.name in args.only])
+    faults = possible(chosen(args.only, args.boards))
     where = f"picar faults: {args.runs} runs each, seed {seed}, {machine()}"
     print(where, flush=True)
     began = time.monotonic()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults import leaks
+from tests.faults.boards import Drives, drives
 from tests.faults.catalogue import LINK_S, Fault
 from tests.faults.jitter import Jitter
 from tests.faults.judge import judge
@@ -68,9 +69,13 @@ class Campaign:
         self.runs: list[Run] = []
 
     async def run(self, faults: Sequence[Fault], runs: int) -> None:
-        """Run each fault so many times, in both wirings by turns."""
+        """Run each fault so many times; the L298N in both wirings by turns."""
         self._others = leaks.children()  # not of a run: what measures the jitter, a browser of other tests
-        plan = [(fault, n, (k + n) % 2 == 1) for k, fault in enumerate(faults) for n in range(runs)]
+        plan = [
+            (fault, n, not fault.board and (k + n) % 2 == 1)
+            for k, fault in enumerate(faults)
+            for n in range(runs)
+        ]
         random.Random(self._seed).shuffle(plan)
         for done, (fault, n, jumpers) in enumerate(plan):
             self._tell(f"run {done + 1} of {len(plan)}: {fault.name}")
@@ -111,8 +116,11 @@ class Campaign:
     async def _measure(self, fault: Fault, rig: Rig, run: Run) -> None:
         await rig.until_low()
         await asyncio.sleep(self._observe_s)
-        verdict = judge(await rig.writes(), rig.watched, rig.hit_at)
+        writes = await rig.writes()
+        verdict = judge(writes, rig.watched, rig.hit_at)
         rose = verdict.rose
+        moved = drives(rig.toy, writes, rig.hit_at) if rig.toy else Drives([], [])
+        rose += tuple(write for write in moved.again if write not in rose)
         if verdict.low_at is not None and fault.bound_s is not None:
             since = rig.last_command(verdict.low_at) if fault.since == "command" else rig.hit_at
             run.seconds = verdict.low_at - since
@@ -126,6 +134,8 @@ class Campaign:
                 run.wrong.append("it did not drive when the fault struck")
         if rose:
             run.wrong.append(f"{len(rose)} pins rose, first {rose[0].pin} at {rose[0].t - rig.hit_at:.3f} s")
+        if other := moved.other:
+            run.wrong.append(f"driven otherwise by GPIO {other[0].pin} at {other[0].t - rig.hit_at:.3f} s")
 
     def _blame(self, disturbance: Disturbed, run: Run) -> None:
         """Judge a disturbance before the fault: by the jitter since then, as a stop on a link is judged."""

@@ -7,10 +7,11 @@ The bounds are those of the ladder in docs/safety.md.
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tests.faults import deaths, links
+from tests.faults.boards import TITLES
 from tests.faults.cameras import OUT_OF_MEMORY, Act, watched
 
 LINK_S = 0.5 + 0.05  # from the last command that was sent before the fault
@@ -29,7 +30,7 @@ class Fault:
     `bound_s` counts from the last command before the fault, or from the fault itself. None: the car is at rest already
     and must never move. `oddity` is a patch of `odd.py`; `full_disk` puts the trace onto /dev/full,
     `hanging_disk` onto a disk that can be frozen; `browser` needs Chromium;
-    `may_stop_early`: what is done before it counts as struck may stop the car already.
+    `may_stop_early`: what is done before it counts as struck may stop the car already; `board` is a car of `boards.py`.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Fault:
     hanging_disk: bool = False
     browser: bool = False
     may_stop_early: bool = False
+    board: str = ""
 
 
 FAULTS = (
@@ -209,4 +211,11 @@ FAULTS = (
         oddity="camera-big",
     ),
     Fault("restart", "server: SIGKILL, and started again within 100 ms", deaths.restarted, DEATH_S, "fault"),
+)
+ON_OTHER_BOARDS = ("link-cut", "server-killed", "motor-killed", "motor-stopped-cut", "both-killed")
+BOARD_FAULTS = tuple(
+    replace(fault, name=f"{board}/{fault.name}", what=f"{title}; {fault.what}", board=board)
+    for board, title in TITLES.items()
+    for fault in FAULTS
+    if fault.name in ON_OTHER_BOARDS
 )

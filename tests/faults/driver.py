@@ -18,14 +18,15 @@ HEADINGS = (
     (0.0, 1.0),
     (0.0, -1.0),
 )  # throttle, steering; both wheels at full speed in each
+STEERED_HEADINGS = ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0))  # both motors of a car with steering
 
 
 class Driver(Client):
-    """A client that holds both wheels at full speed. `sent_at` has the monotonic time of each command.
+    """A client that holds both speeds of the car at their maximum. `sent_at` has the monotonic time of each command.
 
     Args:
         url: the car's.
-        heading: the sticks that it holds, one of `HEADINGS`.
+        heading: the sticks that it holds, one of `HEADINGS`, or of `STEERED_HEADINGS` for a car with steering.
     """
 
     def __init__(self, url: str, heading: tuple[float, float] = AHEAD) -> None:

@@ -42,7 +42,7 @@ def judge(writes: Iterable[Write], watched: Iterable[int], hit_at: float) -> Ver
 
     Args:
         writes: of both processes, in any order.
-        watched: pins that must be low; see `powering`.
+        watched: pins that must be low; see `powering`, and `terminals` for another board.
         hit_at: when the fault struck.
     """
     levels = dict.fromkeys(watched, 0.0)

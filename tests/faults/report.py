@@ -12,6 +12,7 @@ from tests.faults.campaign import Run
 from tests.faults.catalogue import Fault
 
 LOUD_BYTES = 20_000  # of log in a run of some seconds
+NAME, WHAT = 31, 84  # the widths of two columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def rows(faults: Sequence[Fault], runs: Sequence[Run]) -> list[Row]:
 
 def table(done: Sequence[Row]) -> str:
     """Return the report for people."""
-    lines = [f"{'fault':<19}{'':<72}{'runs':>5}{'p50':>8}{'max':>8}{'bound':>8}{'noisy':>7}  verdict"]
+    lines = [f"{'fault':<{NAME}}{'':<{WHAT}}{'runs':>5}{'p50':>8}{'max':>8}{'bound':>8}{'noisy':>7}  verdict"]
     lines += [_line(row) for row in done]
     runs = [run for row in done for run in row.runs]
     leaked = [f"{run.fault}: {what}" for run in runs for what in run.leaked]
@@ -71,7 +72,7 @@ def table(done: Sequence[Row]) -> str:
     lines.append(
         f"left behind, in {len(runs)} runs: {'; '.join(leaked) or 'no process, no descriptor, no file'}"
     )
-    lines += [f"{run.fault}, {_wiring(run)}: {wrong}" for run in runs for wrong in run.wrong]
+    lines += [f"{run.fault}{_wiring(run)}: {wrong}" for run in runs for wrong in run.wrong]
     lines += _remarks(runs)
     return "\n".join(lines)
 
@@ -105,7 +106,7 @@ def _line(row: Row) -> str:
     limit = "-" if bound is None else f"{bound * 1000:.0f}"
     noisy = sum(run.noisy for run in row.runs)
     figures = "".join(f"{cell:>8}" for cell in (*cells, limit))
-    return f"{row.fault.name:<19}{row.fault.what:<72}{len(row.judged):>5}{figures}{noisy:>7}  {row.verdict}"
+    return f"{row.fault.name:<{NAME}}{row.fault.what:<{WHAT}}{len(row.judged):>5}{figures}{noisy:>7}  {row.verdict}"
 
 
 def _remarks(runs: Sequence[Run]) -> list[str]:
@@ -117,4 +118,6 @@ def _remarks(runs: Sequence[Run]) -> list[str]:
 
 
 def _wiring(run: Run) -> str:
-    return "jumpers" if run.jumpers else "enable pins"
+    if "/" in run.fault:  # another board, named by the fault
+        return ""
+    return ", jumpers" if run.jumpers else ", enable pins"

@@ -13,17 +13,19 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.bench.measure import Write
 from tests.faults import leaks
+from tests.faults.boards import BOARDS, terminals
 from tests.faults.disk import Disk
-from tests.faults.driver import HEADINGS, Driver
+from tests.faults.driver import HEADINGS, STEERED_HEADINGS, Driver
 from tests.faults.jitter import ROOT
 from tests.faults.judge import powering, written
 from tests.faults.proxy import Proxy
+from tests.motor.kinds_rig import Car, text_of
 from tests.support.product import Product
 from tests.support.viewer import Viewer
 from tests.support.waiting import DEADLINE_S, until
@@ -58,7 +60,8 @@ class Rig:
         car: the product, started.
         link: the proxy that its driver goes through.
         driver: holds full throttle.
-        jumpers: how its board is wired.
+        toy: its motors and their pins where its board is one of `boards.py`.
+        watched: the pins that must be low.
         rng: for what a fault leaves to chance.
         run: the mark of its processes.
         descriptors: how many its server had open before anybody came.
@@ -69,13 +72,14 @@ class Rig:
         car: Product,
         link: Proxy,
         driver: Driver,
-        jumpers: bool,
+        toy: Car | None,
+        watched: Sequence[int],
         rng: random.Random,
         run: str,
         descriptors: int,
     ) -> None:
         self.car, self.link, self.driver, self.rng = car, link, driver, rng
-        self.watched = powering(jumpers)
+        self.toy, self.watched = toy, watched
         self.sent_at = driver.sent_at
         self.hit_at = 0.0
         self.server_pid = car.process.pid
@@ -177,20 +181,23 @@ async def driving(fault: Fault, jumpers: bool, rng: random.Random, run: str) -> 
         AssertionError: it does not drive, or does not end.
         Leaked: it left something behind.
     """
+    toy = BOARDS.get(fault.board)
+    wires, watched = (text_of(toy), terminals(toy)) if toy else (JUMPERS * jumpers, powering(jumpers))
+    headings = STEERED_HEADINGS if toy and toy.layout.steers else HEADINGS
     program = ("-m", "tests.faults.odd", fault.oddity) if fault.oddity else ("-m", "picar")
     with contextlib.ExitStack() as disks, tempfile.TemporaryDirectory(prefix="picar-faults-") as tmp:
         disk = disks.enter_context(Disk()) if fault.hanging_disk else None
         env = {leaks.MARK: run, "XDG_RUNTIME_DIR": tmp, "TMPDIR": tmp}
-        car = Product(config=CONFIG + JUMPERS * jumpers, program=program, env=env)
+        car = Product(config=CONFIG + wires, program=program, env=env)
         if fault.full_disk:
             car.trace_file = FULL
         if disk:
             car.trace_file = disk.folder / "trace.jsonl"
         async with car:
             before = await _descriptors_at_rest(car)
-            async with Proxy(car.port) as link, Driver(link.url, rng.choice(HEADINGS)) as driver:
+            async with Proxy(car.port) as link, Driver(link.url, rng.choice(headings)) as driver:
                 await driver.full_throttle()
-                rig = Rig(car, link, driver, jumpers, rng, run, before)
+                rig = Rig(car, link, driver, toy, watched, rng, run, before)
                 rig.disk = disk
                 try:
                     await asyncio.sleep(

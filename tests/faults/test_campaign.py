@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from tests.faults import deaths, links
 from tests.faults.__main__ import measure, possible
 from tests.faults.cameras import watched
-from tests.faults.catalogue import DEATH_S, FAULTS, Fault
+from tests.faults.catalogue import BOARD_FAULTS, DEATH_S, FAULTS, Fault
 from tests.faults.jitter import ROOT
 from tests.faults.report import rows
 from tests.faults.rig import Rig
@@ -23,12 +24,17 @@ from tests.faults.rig import Rig
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="scripts/faults reads /proc and needs Linux")
 
 
-def test_each_fault_stops_the_car(tmp_path: Path) -> None:
+OF_BOARDS = tuple(fault for fault in BOARD_FAULTS if fault.name.endswith("/both-killed"))
+
+
+@pytest.mark.parametrize("faults", [FAULTS, OF_BOARDS], ids=["l298n", "boards"])
+def test_each_fault_stops_the_car(faults: Sequence[Fault], tmp_path: Path) -> None:
     report = tmp_path / "faults.json"
     command = [sys.executable, "-m", "tests.faults", "--runs", "1", "--observe", "0.3", "--json", str(report)]
+    command += ["--only", *(fault.name for fault in faults)] if faults is OF_BOARDS else []
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=480, check=False)
     figures = json.loads(report.read_text())
-    assert [row["name"] for row in figures["faults"]] == [fault.name for fault in possible(FAULTS)]
+    assert [row["name"] for row in figures["faults"]] == [fault.name for fault in possible(faults)]
     said = done.stdout + done.stderr
     assert not [run for run in figures["runs"] if run["wrong"] or run["leaked"] or run["traceback"]], said
     noisy = {run["fault"] for run in figures["runs"] if run["noisy"]}  # four times in a row: a bad machine
