@@ -77,6 +77,6 @@ def _send(channel: Channel, wanted: Wanted) -> None:
     """Send a command, then follow the motor process until the next command is due."""
     channel.drive(wanted, time.monotonic() + LIFE_S, lambda _refusal: None)
     for passed_s in _while(RENEW_S):
-        if select.select([channel], [], [], RENEW_S - passed_s)[0]:
+        if select.select([channel], [], [], min(RENEW_S - passed_s, channel.patience_s))[0]:
             channel.read()
         channel.check()

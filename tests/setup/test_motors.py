@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ import pytest
 from picar import configfile
 from picar.core.shaping import JOG_DUTY
 from picar.motor import jog
+from tests.faults.campaign import ATTEMPTS
 from tests.faults.catalogue import DEATH_S, LINK_S, STUCK_S
-from tests.motor.rig import wait_until
+from tests.motor.rig import ROOT, wait_until
 from tests.setup.terminal import CTRL_C, Terminal
 from tests.support.header import FakeHeader
 
@@ -96,7 +99,7 @@ def test_each_motor_turns_alone_slowly_for_a_second(tmp_path: Path) -> None:
         speeds = [line for line in terminal.trace.lines() if line["pin"] == 12 and line["value"]]
         assert 0 < max(line["value"] for line in speeds) <= JOG_DUTY
         lasted_s = terminal.trace.lines()[-1]["t"] - speeds[0]["t"]
-        assert lasted_s < jog.TURN_S + jog.LIFE_S + DEATH_S
+        assert jog.TURN_S / 2 < lasted_s < jog.TURN_S * 3  # a busy machine is late
         assert turn(terminal, "left side forward", "ahead") == {12, 23}
         assert turn(terminal, "right side forward", "1") == {13, 27}
         assert terminal.ended() == 0
@@ -219,6 +222,11 @@ def turning(terminal: Terminal) -> int:
     return terminal.motor_pid()
 
 
+def is_stopped(terminal: Terminal) -> bool:
+    """Return whether a SIGSTOP holds the process."""
+    return Path(f"/proc/{terminal.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 def low_after(terminal: Terminal, since: float) -> float:
     """Wait until all pins are low, and return how long after a time the last one fell."""
     wait_until(lambda: not any(terminal.trace.levels().values()), "every pin low")
@@ -231,6 +239,41 @@ def low_after(terminal: Terminal, since: float) -> float:
     return fell - since
 
 
+@contextlib.contextmanager
+def jittering() -> Iterator[subprocess.Popen[str]]:
+    """Measure how late the machine is."""
+    command = [sys.executable, "-m", "tests.faults.jitter"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as jitter:
+        try:
+            yield jitter
+        finally:
+            jitter.kill()
+
+
+def stops_within(bound_s: float, folder: Path, fault: Callable[[Terminal, int], None]) -> Terminal:
+    """Let a fault strike while a motor turns, and judge the time until all pins are low.
+
+    As in the campaign, a run counts as noisy and is repeated if the machine itself was late by half the bound.
+    """
+    for _ in range(ATTEMPTS):
+        with jittering() as jitter, under_test(folder) as terminal:
+            motor = turning(terminal)
+            hit = time.monotonic()
+            fault(terminal, motor)
+            low_s = low_after(terminal, hit)
+            jitter.kill()
+            naps = [tuple(map(float, line.split())) for line in jitter.communicate()[0].splitlines()]
+            late_s = max((late for t, late in naps if t >= hit and t - late <= hit + low_s), default=0.0)
+            if not is_stopped(terminal):
+                terminal.ended()
+        if low_s < bound_s or late_s <= bound_s / 2:
+            break
+    else:
+        pytest.skip(f"the machine was late by half of {bound_s} s in {ATTEMPTS} runs")
+    assert low_s < bound_s
+    return terminal
+
+
 @pytest.mark.parametrize(
     ("number", "bound_s"),
     [
@@ -241,35 +284,23 @@ def low_after(terminal: Terminal, since: float) -> float:
     ],
 )
 def test_a_motor_stops_when_setup_fails(number: int, bound_s: float, tmp_path: Path) -> None:
-    with under_test(tmp_path) as terminal:
-        turning(terminal)
-        hit = time.monotonic()
-        terminal.process.send_signal(number)
-        assert low_after(terminal, hit) < bound_s
+    stops_within(bound_s, tmp_path, lambda terminal, _motor: terminal.process.send_signal(number))
 
 
 def test_a_motor_stops_at_ctrl_c(tmp_path: Path) -> None:
-    with under_test(tmp_path) as terminal:
-        turning(terminal)
-        hit = time.monotonic()
-        terminal.type(CTRL_C)
-        assert low_after(terminal, hit) < DEATH_S
-        assert terminal.ended() == 130
-        assert "The car is set up. Start it:" in terminal.text
-        assert "Traceback" not in terminal.text
+    terminal = stops_within(DEATH_S, tmp_path, lambda terminal, _motor: terminal.type(CTRL_C))
+    assert terminal.process.returncode == 130
+    assert "The car is set up. Start it:" in terminal.text
+    assert "Traceback" not in terminal.text
 
 
 @pytest.mark.parametrize(("number", "bound_s"), [(signal.SIGKILL, DEATH_S), (signal.SIGSTOP, STUCK_S)])
 def test_a_motor_stops_when_the_motor_process_fails(number: int, bound_s: float, tmp_path: Path) -> None:
-    with under_test(tmp_path) as terminal:
-        motor = turning(terminal)
-        hit = time.monotonic()
-        os.kill(motor, number)
-        assert low_after(terminal, hit) < bound_s
-        assert terminal.ended() == 1
-        assert "The motor was not turned as asked: motor process" in terminal.text
-        assert "pins low" in terminal.text
-        assert "Traceback" not in terminal.text
+    terminal = stops_within(bound_s, tmp_path, lambda _terminal, motor: os.kill(motor, number))
+    assert terminal.process.returncode == 1
+    assert "The motor was not turned as asked: motor process" in terminal.text
+    assert "pins low" in terminal.text
+    assert "Traceback" not in terminal.text
 
 
 def test_a_setup_that_was_stopped_turns_nothing_when_it_goes_on(tmp_path: Path) -> None:
