@@ -177,7 +177,7 @@ def test_a_steering_motor_is_asked_for_its_direction(tmp_path: Path) -> None:
 
 
 def test_a_motor_that_does_not_turn_gets_causes_and_more_power_and_may_be_left(tmp_path: Path) -> None:
-    with under_test(tmp_path, turn_s=SHORT_S) as terminal:
+    with under_test(tmp_path) as terminal:
         turn(terminal, "left side forward", "nothing")
         terminal.until("ena at GPIO 12, in1 at GPIO 23, in2 at GPIO 24")
         before = len(terminal.trace.lines())
@@ -207,8 +207,8 @@ def test_another_picar_with_the_pins_is_named(tmp_path: Path) -> None:
     with under_test(tmp_path, pins="lgpio", env=header.env) as first:
         first.answer("Turn the left side")
         wait_until(lambda: header.level(23), "the left motor under power")
+        os.kill(first.process.pid, signal.SIGSTOP)  # its motor process keeps the pins, low
         with under_test(tmp_path, pins="lgpio", env=header.env) as second:
-            os.kill(first.process.pid, signal.SIGSTOP)  # its motor process keeps the pins, low
             second.answer("Turn the left side")
             assert second.ended() == 1
             assert "Another picar has the motor pins, process" in second.text
@@ -253,7 +253,8 @@ def jittering() -> Iterator[subprocess.Popen[str]]:
 def stops_within(bound_s: float, folder: Path, fault: Callable[[Terminal, int], None]) -> Terminal:
     """Let a fault strike while a motor turns, and judge the time until all pins are low.
 
-    As in the campaign, a run counts as noisy and is repeated if the machine itself was late by half the bound.
+    As in the campaign, a run counts as noisy and is repeated if the machine itself was late by half the bound; here also if
+    it has twice as much to do as it can.
     """
     for _ in range(ATTEMPTS):
         with jittering() as jitter, under_test(folder) as terminal:
@@ -266,10 +267,11 @@ def stops_within(bound_s: float, folder: Path, fault: Callable[[Terminal, int], 
             late_s = max((late for t, late in naps if t >= hit and t - late <= hit + low_s), default=0.0)
             if not is_stopped(terminal):
                 terminal.ended()
-        if low_s < bound_s or late_s <= bound_s / 2:
+        is_noisy = late_s > bound_s / 2 or os.getloadavg()[0] > 2 * (os.cpu_count() or 1)
+        if low_s < bound_s or not is_noisy:
             break
     else:
-        pytest.skip(f"the machine was late by half of {bound_s} s in {ATTEMPTS} runs")
+        pytest.skip(f"the machine was too busy in {ATTEMPTS} runs to judge {bound_s} s")
     assert low_s < bound_s
     return terminal
 
