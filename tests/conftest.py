@@ -15,7 +15,7 @@ from tests.support.product import Product
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more about the machine
 settings.load_profile("patient")
-_ON_REQUEST = ("pi", "systemd", "vivid")  # markers of tests that boot a machine
+_ON_REQUEST = ("gpio_sim", "pi", "systemd", "vivid")  # markers of tests that boot a machine
 collect_ignore = [] if find_spec("playwright") else ["browser"]  # it has no wheel for 32-bit ARM
 
 
