@@ -1,0 +1,69 @@
+"""Send the speeds of the car to a microcontroller that drives the motors: an example of a board that picar does not drive.
+
+    .venv/bin/python docs/examples/serial_board.py PORT CAR:8000 [TOKEN]
+
+PORT is the serial port, for example /dev/ttyUSB0. docs/boards.md explains how to start picar for this program.
+A line is `<LEFT RIGHT>`, or `<THROTTLE STEERING>` for a car with steering: whole numbers from -255 to 255.
+
+The program sends zero when
+- no state has come for OLD_S, or picar has closed the connection;
+- the program ends, except by SIGKILL.
+
+The microcontroller must stop its motors by itself when no line has come for half a second. Nothing else stops the car
+when this program hangs or is killed, or when the cable is unplugged.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import termios
+import tty
+
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
+
+OLD_S = 0.3  # a spectator receives a state every 0.2 s
+
+
+def open_port(path: str) -> int:
+    """Open a serial port with 115200 bit/s. A write never waits."""
+    port = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    tty.setraw(port)
+    settings = termios.tcgetattr(port)
+    settings[4] = settings[5] = termios.B115200
+    termios.tcsetattr(port, termios.TCSANOW, settings)
+    return port
+
+
+def send(port: int, first: float = 0.0, second: float = 0.0) -> None:
+    """Send two speeds in [-1, 1]."""
+    line = f"<{round(255 * first)} {round(255 * second)}>\n".encode()
+    if os.write(port, line) < len(line):
+        raise BlockingIOError("the microcontroller does not read")
+
+
+async def follow(port: int, car: str, token: str = "") -> None:
+    """Send the applied speeds of each state, as a spectator, until the connection ends."""
+    request = HTTPRequest(f"ws://{car}/ws", headers={"Authorization": f"Bearer {token}"} if token else {})
+    socket = await websocket_connect(request, subprotocols=["picar.v1"])
+    late = asyncio.get_running_loop().call_later(OLD_S, send, port)
+    while message := await socket.read_message():
+        state = json.loads(message)
+        if state["type"] == "state":
+            late.cancel()
+            send(port, *state["applied"].values())
+            late = asyncio.get_running_loop().call_later(OLD_S, send, port)
+    raise ConnectionError("picar has closed the connection")
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    serial = open_port(sys.argv[1])
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(follow(serial, *sys.argv[2:]))
+    finally:
+        send(serial)
