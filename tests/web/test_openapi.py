@@ -17,7 +17,9 @@ import pytest
 import picar.web
 from picar.access.store import MOST_PAIRED, AccessStore
 from picar.access.tokens import TRIES
-from picar.config import Config, ServerConfig
+from picar.calibration.values import Calibration
+from picar.config import BoardConfig, Config, LayoutConfig, LayoutName, ServerConfig
+from picar.layouts import LAYOUTS
 from picar.web.server import application
 from tests.support.household import Household
 from tests.support.raw import UPGRADE, Answer, ask
@@ -310,3 +312,24 @@ def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:
         assert resolve({"$ref": reference})
     names = [operation["operationId"] for *_, operation in operations()]
     assert len(set(names)) == len(names)
+
+
+def allowed(schema: str) -> jsonschema.Draft202012Validator:
+    """Return the validator of a component."""
+    components = document()["components"]
+    return jsonschema.Draft202012Validator(
+        {"$ref": f"#/components/schemas/{schema}", "components": components}
+    )
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_the_calibration_and_the_speeds_of_each_layout_are_described(name: LayoutName) -> None:
+    config = Config(board=BoardConfig(), layout=LayoutConfig(name))
+    values = Calibration.of(config).values
+    allowed("Calibration").validate(values)
+    for missing in values:
+        assert not allowed("Calibration").is_valid({k: v for k, v in values.items() if k != missing})
+    assert not allowed("Calibration").is_valid(values | {"roof_trim": 1.0})
+    speeds = dict.fromkeys(LAYOUTS[name].speeds, 0.5)
+    allowed("Speeds").validate(speeds)
+    assert not allowed("Speeds").is_valid({"left": 0.5, "steering": 0.5})
