@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from picar.layouts import LAYOUTS
+from picar.motor.boards.kinds import COAST, KINDS
 from picar.wiring.plan import plan
 from picar.wiring.presets import PRESETS
 from picar.wiring.svg import drawing
@@ -24,6 +26,8 @@ from tests.support.waiting import DEADLINE_S
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*DOCS, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
+BOARDS = (ROOT / "docs/boards.md").read_text(encoding="utf-8")
+BOARD_EXAMPLES = re.findall(r"```toml\n(.*?)```", BOARDS, re.DOTALL)
 PICTURES = {"wiring.svg": "picar", "wiring-classic-4-wire.svg": "classic-4-wire"}
 
 
@@ -172,3 +176,30 @@ def test_no_table_is_cut_by_an_empty_line(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     for rest in re.findall(r"^\|.*\n\n(\|.*\n.*)", text, re.MULTILINE):
         assert re.search(r"\n\|[-|: ]+\|$", rest), f"{file.name}: a table goes on after an empty line: {rest}"
+
+
+@pytest.mark.parametrize("example", BOARD_EXAMPLES)
+def test_each_configuration_of_a_board_is_complete(tmp_path: Path, example: str) -> None:
+    file = tmp_path / "picar.toml"
+    file.write_text(example, encoding="utf-8")
+    command = [sys.executable, "-m", "picar", "check-config", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, ""), example
+
+
+def test_each_kind_and_layout_has_an_example() -> None:
+    shown = set(re.findall(r'^kind = "(\S+)"', BOARDS, re.MULTILINE))
+    assert shown == KINDS.keys() | (LAYOUTS.keys() - {"sides"})
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_table_of_rest_is_the_one_of_the_kinds(name: str) -> None:
+    cells = [
+        [cell.strip() for cell in row.split("|")[1:-1]]
+        for row in re.findall(r"^\|.*\|$", BOARDS, re.MULTILINE)
+    ]
+    rows = [row for row in cells if len(row) == 3 and f"`{name}`" in row[0]]
+    assert rows
+    for kind, stop, rest in rows:
+        rolls = "with `standby`" in kind or KINDS[name].rest == COAST
+        assert (stop, "rolls" in rest.split(";")[0]) == ("brakes", rolls), kind

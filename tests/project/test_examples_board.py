@@ -132,7 +132,9 @@ async def test_the_microcontroller_receives_the_speeds_of_both_sides() -> None:
         await rig.until_speeds(0, 0)
         rig.driver.hold(0.0, -1.0)
         await until(
-            lambda: (rig.microcontroller.speeds[0] < -100, rig.microcontroller.speeds[1] > 100) == (True, True),
+            lambda: (
+                (rig.microcontroller.speeds[0] < -100, rig.microcontroller.speeds[1] > 100) == (True, True)
+            ),
             "the left side turns backward, the right side forward",
         )
         await rig.driver.send(type="stop")
