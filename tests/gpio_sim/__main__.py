@@ -44,7 +44,7 @@ def kernel() -> Path:
     if not built.exists():
         if platform.machine() != "x86_64" or not all(map(shutil.which, TOOLS)):
             skip(f"they need Debian on x86-64 with {', '.join(TOOLS)}")
-        print("picar: building a kernel, once (4 minutes of processor time, 2 GB)…", file=sys.stderr)
+        print("picar: building a kernel, once (5 minutes of processor time, 2 GB)…", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="build-", dir=cache()) as folder:
             build(Path(folder)).replace(built)
     return built

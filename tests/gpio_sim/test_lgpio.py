@@ -2,7 +2,7 @@
 
 A released line of gpio-sim goes to its pull, which is down where picar claimed it. On Raspberry Pi OS a released line keeps
 its level. A pull-up on lines that picar holds stands for that here: the death of their owner makes all of them high, and only
-picar makes them low again. The bounds of the deaths are those of the fault campaign, although this guest is slower than its host.
+picar makes them low again. The bounds of the deaths are those of the fault campaign, although the guest is slower than its host.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Wires:
         read_at, gap_s = since, 0.0
         while high := self.high():
             assert time.monotonic() < since + 20.0, f"GPIO {high} stay high"
-            time.sleep(0.001)
+            time.sleep(bound_s / 50)  # the reading itself costs time
             read_at, gap_s = (now := time.monotonic()), max(gap_s, now - read_at)
         low_at = time.monotonic()
         took_ms, bound_ms, gap_ms = (round(1000 * each) for each in (low_at - since, bound_s, gap_s))
@@ -165,7 +165,7 @@ async def test_half_a_throttle_is_a_wave(wires: Wires) -> None:
             0.25 + 0.75 * phone.state["applied"]["left"],
         )  # min_duty is 0.25
         print(f"EN is high in {share:.3f} of the readings, duty cycle {duty:.3f}")
-        assert share == pytest.approx(duty, abs=0.15)  # a busy machine wakes lgpio late
+        assert share == pytest.approx(duty, abs=0.1)
 
 
 async def test_the_server_is_killed(wires: Wires) -> None:
