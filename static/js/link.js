@@ -113,7 +113,7 @@ export class Link {
     return this.#command("drive", { throttle: round(throttle), steering: round(steering) }, throttle || steering);
   }
 
-  /** Turn one motor. @param {"left"|"right"} side @param {number} duty cycle @returns {boolean} sent */
+  /** Turn one motor. @param {string} side name of the motor @param {number} duty cycle @returns {boolean} sent */
   jog(side, duty) {
     return this.#command("jog", { side, duty: round(duty) }, duty);
   }

@@ -46,6 +46,7 @@ const session = new Session(tools);
 
 link.onhello = (hello) => {
   hud.trouble = "";
+  page.steers = hello.car.board.steers;
   session.welcome(hello);
 };
 link.onstate = async (state) => {

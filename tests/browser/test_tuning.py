@@ -200,7 +200,7 @@ async def test_a_car_that_is_wired_turned_and_matched_wrong_drives_straight_in_t
     assert DEAD_ZONE <= found["motors"]["min_duty"] <= DEAD_ZONE + 0.15
     assert found["left"]["trim"] < found["right"]["trim"] == 1.0  # the right motor is the weaker one
     assert (await phone.page.inner_text("#tune-result")).split("\n") == [
-        "Both motors are wired correctly.",
+        "The motors are wired correctly.",
         f"The wheels start at {found['motors']['min_duty'] * 100:.0f}% power.",
         f"The left side runs {(1 - found['left']['trim']) * 100:.0f}% slower.",
     ]
@@ -337,7 +337,7 @@ async def test_twice_the_same_wheel_is_asked_again_and_nothing_changes(
         await hold_until_turn(phone, wheels, *turning)
         await let_go(phone)
         await phone.page.click("#tune-saw-leftforward")
-    await phone.reads("tune-told", "Both answers name the same wheel")
+    await phone.reads("tune-told", "Two answers name the same wheel")
     assert phone.sent("calibrate") == []
 
 

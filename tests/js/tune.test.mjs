@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Balance, RISES, directions, hindrance, minimum, resultOf, riseTo, wheelsOf } from "../../static/js/tune/finding.js";
+import { Balance, RISES, directions, exchanged, hindrance, minimum, motorsOf, resultOf, riseTo, wheelsOf } from "../../static/js/tune/finding.js";
 
 const near = (actual, expected, by = 1e-6) => assert.ok(Math.abs(actual - expected) < by, `${actual} is not ${expected}`);
 const AS_BUILT = { swap: false, left_invert: false, right_invert: false, left_trim: 1, right_trim: 1, min_duty: 0.25 };
@@ -30,6 +30,81 @@ test("every wrong wiring under every wrong calibration is put right", () => {
     }
   } // prettier-ignore
   assert.equal(tried, 64);
+});
+
+const LAYOUTS = [
+  ["left", "right"],
+  ["front_left", "rear_left", "front_right", "rear_right"],
+  ["drive", "steer"],
+];
+
+/** A calibration with these values of each motor. */
+function calibrationOf(motors, inverts, trims, swap = false) {
+  const values = motors.flatMap((motor, place) => [[`${motor}_invert`, inverts[place]], [`${motor}_trim`, trims[place]]]);
+  return { swap, ...Object.fromEntries(values), min_duty: 0.25 };
+}
+
+const permutations = (list) =>
+  list.length < 2 ? [list] : list.flatMap((each) => permutations(list.filter((other) => other !== each)).map((rest) => [each, ...rest]));
+
+/** The answers of a person: `wired` has for the pins of each motor the wheel that they turn, and whether backward. */
+function answersOf(now, wired) {
+  const motors = motorsOf(now);
+  const half = motors.length / 2;
+  return Object.fromEntries(motors.map((motor, place) => {
+    const { wheel, reversed } = wired[now.swap ? (place + half) % motors.length : place];
+    return [motor, { wheel, forward: now[`${motor}_invert`] === reversed }];
+  }));
+} // prettier-ignore
+
+test("on every car, any order of the wires ends in wheels that turn as their names say, after three exchanges at most", () => {
+  for (const motors of LAYOUTS) {
+    for (const order of permutations(motors)) for (const swap of BITS) for (let bits = 0; bits < 4 ** motors.length; bits += 1) {
+      const bit = (place) => Boolean((bits >> place) & 1);
+      const wired = order.map((wheel, place) => ({ wheel, reversed: bit(place) }));
+      const now = calibrationOf(motors, motors.map((_, place) => bit(motors.length + place)), motors.map((_, place) => 1 - place / 10), swap);
+      assert.deepEqual(motorsOf(now), motors);
+      let [found, exchanges] = [null, 0];
+      for (; !(found = directions(now, answersOf(now, wired))) && exchanges < 9; exchanges += 1) {
+        const [one, other] = exchanged(now, answersOf(now, wired)).map((motor) => motors.indexOf(motor));
+        [wired[one], wired[other]] = [wired[other], wired[one]];
+      }
+      assert.ok(exchanges <= (motors.length > 2 ? 3 : 0), `${order}: ${exchanges} exchanges`);
+      const right = Object.fromEntries(motors.map((motor) => [motor, { wheel: motor, forward: true }]));
+      assert.deepEqual(answersOf(found, wired), right);
+    }
+  } // prettier-ignore
+});
+
+test("the trim of a motor goes with it to the other side", () => {
+  const [, four] = LAYOUTS;
+  const now = calibrationOf(four, [false, false, false, false], [1, 0.9, 0.8, 0.7]);
+  const seen = Object.fromEntries(four.map((motor, place) => [motor, { wheel: four[(place + 2) % 4], forward: true }]));
+  assert.deepEqual(directions(now, seen), calibrationOf(four, [false, false, false, false], [0.8, 0.7, 1, 0.9], true));
+});
+
+test("wires that swap does not explain are two sections to exchange", () => {
+  const [, four] = LAYOUTS;
+  const answers = (wheels) => Object.fromEntries(four.map((motor, place) => [motor, { wheel: wheels[place], forward: true }]));
+  const now = calibrationOf(four, [false, false, false, false], [1, 1, 1, 1]);
+  const seen = answers(["rear_left", "front_left", "front_right", "rear_right"]);
+  assert.equal(directions(now, seen), null);
+  assert.deepEqual(exchanged(now, seen), ["front_left", "rear_left"]);
+  assert.deepEqual(exchanged({ ...now, swap: true }, seen), ["front_right", "rear_right"]); // these pins turned them
+  assert.equal(exchanged(now, answers(["front_left", "front_left", "front_right", "rear_right"])), null);
+});
+
+test("the trim of a side is that of both its motors, and a car with steering has none", () => {
+  const [, four, steered] = LAYOUTS;
+  const now = calibrationOf(four, [false, false, false, false], [1, 1, 1, 1]);
+  const slower = calibrationOf(four, [false, false, false, false], [0.943, 0.943, 1, 1]);
+  assert.deepEqual(new Balance().correct(now, "right"), slower);
+  assert.deepEqual(resultOf(slower).at(-1), { key: "slower", side: "left", percent: 6 });
+  assert.deepEqual(resultOf(calibrationOf(steered, [false, true], [1, 1], true)), [
+    { key: "swap.steer" },
+    { key: "reversed", side: "steer" },
+    { key: "least", percent: 25 },
+  ]);
 });
 
 test("the same wheel twice is no answer", () => {

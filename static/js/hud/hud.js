@@ -249,17 +249,21 @@ export class Hud {
   }
 
   #showWheels(state) {
-    const wanted = state?.target ?? { left: 0, right: 0 };
+    const steers = document.body.dataset.steers === "true";
     const speak = clock() - this.#spokenAt > SPOKEN_EVERY_S;
     if (speak) this.#spokenAt = clock();
-    for (const side of ["left", "right"]) {
+    for (const [side, axis] of [["left", "throttle"], ["right", "steering"]]) {
       const meter = byId(side);
-      const applied = clamp(state?.applied[side] ?? 0);
-      property(meter, "--wanted", clamp(wanted[side]).toFixed(3));
+      const name = steers ? axis : side;
+      const [applied, wanted] = ["applied", "target"].map((key) => clamp(state?.[key][name] ?? 0));
+      const word = this.#say(steers ? `${axis}.label` : side);
+      write(meter.lastElementChild, word);
+      attribute(meter, "aria-label", word);
+      property(meter, "--wanted", wanted.toFixed(3));
       property(meter, "--applied", applied.toFixed(3));
       write(meter.querySelector("b"), state ? `${percent(applied)}%` : "–");
       if (!speak) continue;
-      const values = { applied: percent(applied), wanted: percent(wanted[side]) };
+      const values = { applied: percent(applied), wanted: percent(wanted) };
       attribute(meter, "aria-valuenow", String(values.applied));
       attribute(meter, "aria-valuetext", this.#say("meter.value", values));
     }

@@ -10,7 +10,8 @@ import { Grip, holdWithoutPointer } from "./hands.js";
 
 /**
  * [name, throttle, steering], row by row. A diagonal steers by half: full steering would nearly spin the car. The
- * backward diagonals steer the other way, so that the car goes where the arrow points.
+ * backward diagonals steer the other way, so that the car goes where the arrow points. A car with steering turns its front
+ * wheels to the side of the arrow, and cannot spin.
  */
 const ARROWS = /** @type {[string, number, number][]} */ ([
   ["forwardleft", 1, -0.5],
@@ -75,7 +76,8 @@ export default class Arrows {
     for (const forget of this.#forgets) forget();
     const [, throttle, steering] = ARROWS[index];
     this.#show(index);
-    this.#sticks.hold("arrows", { throttle, steering });
+    const steers = document.body.dataset.steers === "true";
+    this.#sticks.hold("arrows", { throttle, steering: steers ? (index % 3) - 1 : steering });
   }
 
   #letGo() {

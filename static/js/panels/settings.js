@@ -114,7 +114,8 @@ const fields = () => `<div class="fields" tabindex="-1">
 </section>
 <section data-page="help" hidden>
   <dl>${Object.entries(HELP).map(([name, title]) =>
-    `<div><dt data-i18n="${title}"></dt><dd data-i18n="help.${name}"></dd></div>`).join("")}</dl>
+    `<div><dt data-i18n="${title}"></dt><dd data-i18n="help.${name}"></dd>${
+    name === "stop" ? '<dd id="help-rest"></dd>' : ""}</div>`).join("")}</dl>
   <div class="list">${WIRING}</div>
   <p id="about" class="note"></p>
 </section>
@@ -243,6 +244,7 @@ export default class Settings {
     this.#showLive();
     const car = link.hello?.car;
     byId("choice-quality").hidden = !car?.camera;
+    byId("help-rest").textContent = car ? words.say(car.board.rolls_at_rest ? "help.rolls" : "help.brakes") : "";
     byId("about").textContent = car ? words.say("about", car) : "";
   }
 

@@ -27,6 +27,8 @@ const TRAIL = { points: 600, apart: 0.02 };
 const RIB = { apart: 0.016, speed: 0.8 };
 /** Longest interpolation between two poses. */
 const GLIDE_S = 0.25;
+/** Angle of the front wheels of a car with steering at full steering. */
+const LOCK = 0.49;
 /** A lower view has no room for the scale; in px. */
 const SCALE_FROM = 110;
 /** Time constant of the camera. */
@@ -82,7 +84,7 @@ export default class SimView {
   #toAt = 0;
   #gap_s = 0;
   #glide_s = 0;
-  #wheels = { left: 0, right: 0 };
+  #wheels = { left: 0, right: 0, steering: 0 };
   #turned = { left: 0, right: 0 };
   /** @type {{x: number, y: number}[]} */ #trail = [];
   #camera = { x: 0, y: 0, zoom: 0 };
@@ -101,7 +103,7 @@ export default class SimView {
     words.listen(() => this.#wake());
   }
 
-  /** @param {{pose?: any, applied: {left: number, right: number}}} state of a simulated car */
+  /** @param {{pose?: any, applied: any}} state of a simulated car */
   show({ pose, applied }) {
     if (!pose) return;
     if (this.#canvas.hidden) {
@@ -111,15 +113,17 @@ export default class SimView {
     const now = clock();
     const last = this.#to ?? pose;
     const same = last.x === pose.x && last.y === pose.y && last.heading === pose.heading;
-    const coasting = applied.left === this.#wheels.left && applied.right === this.#wheels.right;
-    if (this.#to && same && coasting && !applied.left && !applied.right) return;
+    const { throttle = 0, left = throttle, right = throttle, steering = 0 } = applied;
+    const wheels = { left, right, steering };
+    const coasting = Object.keys(wheels).every((name) => wheels[name] === this.#wheels[name]);
+    if (this.#to && same && coasting && !left && !right) return;
     this.#from = this.#to ? this.#pose(now) : pose;
     this.#to = pose;
     const gap_s = Math.min(now - this.#toAt, GLIDE_S);
     this.#glide_s = Math.max(gap_s, this.#gap_s); // a short gap between two states often follows a long one
     this.#gap_s = gap_s;
     this.#toAt = now;
-    this.#wheels = applied;
+    this.#wheels = wheels;
     this.#leaveTrail(pose);
     this.#wake();
   }
@@ -264,8 +268,9 @@ export default class SimView {
       paint.fill();
     }
     for (const along of [-0.3, 0.3]) {
-      this.#drawWheel(along * length, (width + tyre) / 2, this.#turned.left);
-      this.#drawWheel(along * length, -(width + tyre) / 2, this.#turned.right);
+      const angle = along > 0 ? -this.#wheels.steering * LOCK : 0;
+      this.#drawWheel(along * length, (width + tyre) / 2, this.#turned.left, angle);
+      this.#drawWheel(along * length, -(width + tyre) / 2, this.#turned.right, angle);
     }
     paint.fillStyle = this.#colours.body;
     box(paint, -length / 2, -width / 2, length, width, 0.04);
@@ -280,19 +285,23 @@ export default class SimView {
   }
 
   /** A wheel from above; its ribs move as it turns. */
-  #drawWheel(along, across, turned) {
+  #drawWheel(along, across, turned, angle) {
     const { wheel, tyre } = CAR;
     const paint = this.#paint;
+    paint.save();
+    paint.translate(along, across);
+    if (angle) paint.rotate(angle);
     paint.fillStyle = this.#colours.ink;
-    box(paint, along - wheel / 2, across - tyre / 2, wheel, tyre, 0.008);
+    box(paint, -wheel / 2, -tyre / 2, wheel, tyre, 0.008);
     paint.strokeStyle = this.#colours.ground;
     paint.lineWidth = 0.004;
     paint.beginPath();
     const start = ((turned % RIB.apart) + RIB.apart) % RIB.apart;
     for (let at = start + 0.004; at < wheel - 0.003; at += RIB.apart) {
-      line(paint, along - wheel / 2 + at, across - tyre / 2, along - wheel / 2 + at, across + tyre / 2);
+      line(paint, at - wheel / 2, -tyre / 2, at - wheel / 2, tyre / 2);
     }
     paint.stroke();
+    paint.restore();
   }
 
   /** A bar beside the car; its length is the speed of that side. */

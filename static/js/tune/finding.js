@@ -14,8 +14,8 @@ const TRACK_M = 0.13;
 /** The markup of the drawing. */
 export const CAR = `<svg id="tune-car" viewBox="-2 8 124 104" aria-hidden="true">
   <rect class="body" x="34" y="14" width="52" height="92" rx="14"/><path class="nose" d="M46 38q14-12 28 0l-4 12H50z"/>
-  <g class="left"><rect x="14" y="20" width="16" height="34" rx="5"/><rect x="14" y="66" width="16" height="34" rx="5"/></g>
-  <g class="right"><rect x="90" y="20" width="16" height="34" rx="5"/><rect x="90" y="66" width="16" height="34" rx="5"/></g>
+  <g><rect class="left front_left" x="14" y="20" width="16" height="34" rx="5"/><rect class="left rear_left drive" x="14" y="66" width="16" height="34" rx="5"/>
+  <rect class="right front_right" x="90" y="20" width="16" height="34" rx="5"/><rect class="right rear_right drive" x="90" y="66" width="16" height="34" rx="5"/></g>
   <path class="way left forward" d="M6 46V24m-5 6 5-7 5 7"/><path class="way left back" d="M6 74v22m-5-6 5 7 5-7"/>
   <path class="way right forward" d="M114 46V24m-5 6 5-7 5 7"/><path class="way right back" d="M114 74v22m-5-6 5 7 5-7"/></svg>`;
 
@@ -29,10 +29,30 @@ const DUTY_MOST = 0.8;
 /** The first correction, as a ratio between both sides, and the smallest useful one. */
 const STEP = { first: 0.06, last: 0.004 };
 
-/** @typedef {{swap: boolean, left_invert: boolean, right_invert: boolean, left_trim: number, right_trim: number, min_duty: number}} Calibration */
+/**
+ * `swap`, `min_duty`, and for each motor of the car `<motor>_invert` and `<motor>_trim`, in the order of the motors.
+ *
+ * @typedef {Record<string, any>} Calibration
+ */
 /** @typedef {"left"|"right"} Side */
-/** @typedef {{wheel: Side, forward: boolean}} Seen */
+/** @typedef {{wheel: string, forward: boolean}} Seen the wheel has the name of the motor that should turn it; front wheels that turn to the right are "forward" */
 export const SIDES = /** @type {Side[]} */ (["left", "right"]);
+
+/** @param {Calibration} calibration @returns {string[]} the names of the motors, in the order of the car */
+export const motorsOf = (calibration) =>
+  Object.keys(calibration).flatMap((key) => (key.endsWith("_invert") ? [key.slice(0, -"_invert".length)] : []));
+
+/** @param {string[]} motors @returns {boolean} whether one of them turns the front wheels: such a car has no sides */
+export const steers = (motors) => motors.includes("steer");
+
+/** @returns {string[]} the motors that `swap` exchanges with these, one by one */
+const partnersOf = (motors) => [...motors.slice(motors.length / 2), ...motors.slice(0, motors.length / 2)];
+
+/** @param {Calibration} calibration @param {Side} side @returns {string[]} the keys of the trims of its motors */
+const trimsOf = (calibration, side) => Object.keys(calibration).filter((key) => key.endsWith(`${side}_trim`));
+
+/** @param {Calibration} calibration @returns {number} the trim of the left side, divided by that of the right side */
+const ratioOf = (calibration) => calibration[trimsOf(calibration, "left")[0]] / calibration[trimsOf(calibration, "right")[0]];
 
 /**
  * @param {{from: number, per_s: number}} rise @param {number} held_s time for which the button has been held
@@ -46,41 +66,66 @@ export function riseTo({ from, per_s }, held_s, most) {
 /**
  * Find out which motor is which, and which way each turns.
  *
- * @param {Calibration} now the calibration of the car while each side was jogged forward
- * @param {Record<Side, Seen>} seen the wheel that turned when the left and when the right side was jogged
- * @returns {Calibration|null} the right one; null if both answers name the same wheel
+ * @param {Calibration} now the calibration of the car while each motor was jogged forward
+ * @param {Record<string, Seen>} seen the wheel that turned when each motor was jogged
+ * @returns {Calibration|null} the right one; null if neither `swap` nor `invert` explains the answers
  */
 export function directions(now, seen) {
-  if (seen.left.wheel === seen.right.wheel) return null;
-  const found = { ...now, swap: now.swap !== (seen.left.wheel === "right") };
-  for (const side of SIDES) {
-    const { wheel, forward } = seen[side];
-    found[`${wheel}_invert`] = now[`${side}_invert`] !== !forward;
-    found[`${wheel}_trim`] = now[`${side}_trim`];
+  const motors = motorsOf(now);
+  const wheels = motors.map((motor) => seen[motor].wheel);
+  const crossed = `${wheels}` === `${partnersOf(motors)}`;
+  if (!crossed && `${wheels}` !== `${motors}`) return null;
+  const found = { ...now, swap: now.swap !== crossed };
+  for (const motor of motors) {
+    const { wheel, forward } = seen[motor];
+    found[`${wheel}_invert`] = now[`${motor}_invert`] !== !forward;
+    found[`${wheel}_trim`] = now[`${motor}_trim`];
   }
   return found;
 }
 
 /**
- * @param {Calibration} now @param {Record<Side, number>} began the duty cycles at which each wheel began to turn
- * @returns {Calibration} with a minimum duty at which both wheels turn
+ * Find out which wires are wrong where `directions` finds no calibration.
+ *
+ * @param {Calibration} now @param {Record<string, Seen>} seen as for `directions`
+ * @returns {string[]|null} two motors whose pins have to be exchanged in the configuration: one wheel more is then right,
+ *   with the present `swap` or the other one; null if two answers name the same wheel
+ */
+export function exchanged(now, seen) {
+  const motors = motorsOf(now);
+  const wheels = motors.map((motor) => seen[motor].wheel);
+  if (new Set(wheels).size < motors.length) return null;
+  const wrong = (goal) => motors.filter((_, place) => wheels[place] !== goal[place]);
+  const [goal] = [motors, partnersOf(motors)].sort((one, other) => wrong(one).length - wrong(other).length);
+  const [motor] = wrong(goal);
+  const pins = now.swap ? partnersOf(motors) : motors;
+  return [motor, motors[goal.indexOf(seen[motor].wheel)]].map((each) => pins[motors.indexOf(each)]);
+}
+
+/**
+ * @param {Calibration} now @param {Record<string, number>} began the duty cycles at which each wheel began to turn
+ * @returns {Calibration} with a minimum duty at which all of them turn
  */
 export function minimum(now, began) {
-  const duty = Math.max(began.left, began.right);
+  const duty = Math.max(...Object.values(began));
   return { ...now, min_duty: Math.min(DUTY_MOST, Math.round(duty * 100) / 100) };
 }
 
 /**
  * @param {Calibration} found
- * @returns {{key: string, side?: Side, percent?: number}[]} facts about it: the words `tune.result.<key>` and their values
+ * @returns {{key: string, side?: string, percent?: number}[]} facts about it: the words `tune.result.<key>` and their values
  */
 export function resultOf(found) {
-  const reversed = SIDES.filter((side) => found[`${side}_invert`]).map((side) => ({ key: "reversed", side }));
-  const wiring = [...(found.swap ? [{ key: "swap" }] : []), ...reversed];
-  const ratio = found.left_trim / found.right_trim;
+  const motors = motorsOf(found);
+  const reversed = motors.filter((motor) => found[`${motor}_invert`]).map((side) => ({ key: "reversed", side }));
+  const swap = steers(motors) ? "swap.steer" : "swap";
+  const wiring = [...(found.swap ? [{ key: swap }] : []), ...reversed];
+  const least = { key: "least", percent: Math.round(found.min_duty * 100) };
+  const facts = [...(wiring.length ? wiring : [{ key: "wired" }]), least];
+  if (steers(motors)) return facts;
+  const ratio = ratioOf(found);
   const percent = Math.round((1 - Math.min(ratio, 1 / ratio)) * 100);
-  const trim = percent ? { key: "slower", side: SIDES[Number(ratio > 1)], percent } : { key: "even" };
-  return [...(wiring.length ? wiring : [{ key: "wired" }]), { key: "least", percent: Math.round(found.min_duty * 100) }, trim];
+  return [...facts, percent ? { key: "slower", side: SIDES[Number(ratio > 1)], percent } : { key: "even" }];
 }
 
 /**
@@ -111,15 +156,16 @@ export class Balance {
 
   /**
    * @param {Calibration} now @param {Side} drift the side to which the car drifts: the other one is too fast
-   * @returns {Calibration} with new trims, one of them 1
+   * @returns {Calibration} with new trims for the motors of each side, those of one side 1
    */
   correct(now, drift) {
     if (this.#before && this.#before !== drift) this.#step /= 2;
     this.#before = drift;
     const change = drift === "left" ? 1 + this.#step : 1 / (1 + this.#step);
-    const ratio = (now.left_trim / now.right_trim) * change; // left to right
+    const ratio = ratioOf(now) * change; // left to right
     const trim = (value) => Math.max(TRIM_LEAST, Math.round(Math.min(1, value) * 1000) / 1000);
-    return { ...now, left_trim: trim(ratio), right_trim: trim(1 / ratio) };
+    const trims = (side, value) => Object.fromEntries(trimsOf(now, side).map((key) => [key, trim(value)]));
+    return { ...now, ...trims("left", ratio), ...trims("right", 1 / ratio) };
   }
 }
 
@@ -151,6 +197,11 @@ export class TuneCar {
   /** @param {import("../shell/shell.js").Words} words */
   constructor(words) {
     this.#words = words;
+  }
+
+  /** Mark the wheels of a motor. @param {string} motor "" for none */
+  light(motor) {
+    for (const wheel of this.#drawing.querySelectorAll("g rect")) wheel.classList.toggle("on", wheel.classList.contains(motor || "none"));
   }
 
   /** Begin to measure the turn of a straight drive. */

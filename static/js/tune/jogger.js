@@ -22,7 +22,7 @@ const PAUSE_MS = 200;
 export class Jogger {
   #sender;
   #sticks = new Sticks();
-  /** @type {import("./finding.js").Side|null} null drives straight on */ #side = null;
+  /** The motor that turns; "" drives straight on. */ #motor = "";
   #value = (_held_s) => 0;
   #drivenSince = 0;
   #timer = 0;
@@ -36,7 +36,7 @@ export class Jogger {
   /** @param {import("../link.js").Link} link */
   constructor(link) {
     this.#sender = new Sender(link, this.#sticks, (value) =>
-      this.#side ? link.jog(this.#side, value) : link.drive(value, 0),
+      this.#motor ? link.jog(this.#motor, value) : link.drive(value, 0),
     );
     this.#sticks.addInput(() => this.#ended());
   }
@@ -46,12 +46,12 @@ export class Jogger {
   }
 
   /**
-   * @param {import("./finding.js").Side|null} side whose motor turns; null drives straight on
+   * @param {string} motor that turns; "" drives straight on
    * @param {(held_s: number) => number} value for the time that the car has applied values
    */
-  hold(side, value) {
+  hold(motor, value) {
     if (this.holds) return;
-    this.#side = side;
+    this.#motor = motor;
     this.#value = value;
     this.#drivenSince = this.held_s = this.duty = 0;
     this.#step();

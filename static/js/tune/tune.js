@@ -9,7 +9,7 @@
 import { Dialog, byId } from "../panels/dialog.js";
 import { dress, tap, write } from "../shell/shell.js";
 import { clock } from "../sticks.js";
-import { Balance, CAR, RISES, SIDES, TuneCar, directions, hindrance, minimum, resultOf, riseTo } from "./finding.js";
+import { Balance, CAR, RISES, SIDES, TuneCar, directions, exchanged, hindrance, minimum, motorsOf, resultOf, riseTo, steers } from "./finding.js";
 import { Jogger, calibrate, holdable, pause, readCalibration } from "./jogger.js";
 
 const STEPS = ["which", "least", "straight", "end"];
@@ -43,13 +43,14 @@ export default class Tune {
   #car;
   /** @type {any} */ #known = null;
   #step = "begin";
-  /** @type {"left"|"right"} */ #side = "left";
+  #motor = "";
   #seen = /** @type {any} */ ({});
-  #began = { left: 0, right: 0 };
+  #began = /** @type {Record<string, number>} */ ({});
   #balance = new Balance();
   #held = false;
   #busy = false;
   #word = "";
+  #values = {};
   #hindrance = hindrance(null, false);
 
   /** @param {import("../shell/shell.js").Tools} tools */
@@ -101,7 +102,7 @@ export default class Tune {
     const rise = RISES[this.#step];
     const most = this.#tools.link.hello?.limits.jog_duty ?? 0;
     if (!rise) this.#car.mark();
-    this.#jogger.hold(rise ? this.#side : null, rise ? (held_s) => riseTo(rise, held_s, most) : () => STRAIGHT);
+    this.#jogger.hold(rise ? this.#motor : "", rise ? (held_s) => riseTo(rise, held_s, most) : () => STRAIGHT);
   }
 
   #fix() {
@@ -114,7 +115,7 @@ export default class Tune {
   #comeBack() {
     if (byId("tune-back").disabled) return;
     this.#car.unmark();
-    this.#jogger.hold(null, () => -STRAIGHT);
+    this.#jogger.hold("", () => -STRAIGHT);
   }
 
   /** Show the progress of a press, and its end. */
@@ -125,9 +126,23 @@ export default class Tune {
     this.#enable();
   }
 
-  #go(step, side = /** @type {"left"|"right"} */ ("left")) {
+  get #motors() {
+    return motorsOf(this.#known?.calibration ?? {});
+  }
+
+  /** The steps of this car: one with steering has no sides to compare. */
+  get #steps() {
+    return STEPS.filter((step) => step !== "straight" || !steers(this.#motors));
+  }
+
+  /** The motors that this step turns, one after the other. A steering needs no minimum duty: a spring centres it. */
+  get #turns() {
+    return this.#step === "least" && steers(this.#motors) ? ["drive"] : this.#motors;
+  }
+
+  #go(step, motor = this.#motors[0] ?? "") {
     this.#step = step;
-    this.#side = side;
+    this.#motor = motor;
     this.#held = false;
     this.#jogger.duty = 0;
     this.#car.unmark();
@@ -135,13 +150,27 @@ export default class Tune {
     if (this.#dialog.element.open) byId("tune-what").focus();
   }
 
-  /** The answers that this step offers, in the order shown. @returns {[string, () => void][]} */
+  /** Go on to the next motor of this step. @returns {boolean} false after the last one */
+  #goOn() {
+    const next = this.#turns[this.#turns.indexOf(this.#motor) + 1];
+    if (next) this.#go(this.#step, next);
+    return Boolean(next);
+  }
+
+  /** The answers that this step offers, in the order shown: wheels as on the car. @returns {[string, () => void, string?][]} */
   get #answers() {
-    const ways = SIDES.flatMap((wheel) => [true, false].map((forward) => ({ wheel, forward })));
+    const motors = this.#motors;
+    const half = motors.length / 2;
+    const pairs = motors.slice(0, half).map((motor, place) => [motor, motors[place + half]]);
+    const ways = pairs.flatMap((pair) => ["forward", "back"].flatMap((way) => pair.map((wheel) => ({ wheel, way }))));
     return {
       begin: [["begin", () => this.#go("which")]],
       which: [
-        ...ways.map((seen) => [`saw.${seen.wheel}${seen.forward ? "forward" : "back"}`, () => this.#saw(seen)]),
+        ...ways.map(({ wheel, way }) => [
+          `saw.${wheel}${way}`,
+          () => this.#saw({ wheel, forward: way === "forward" }),
+          this.#tools.words.say(wheel === "steer" ? `tune.saw.steer.${way}` : "tune.saw", { wheel: this.#name(wheel), way: this.#tools.words.say(`tune.way.${way}`) }),
+        ]),
         ["saw.nothing", () => this.#report("nothing")],
       ],
       least: [["begins", () => this.#begins()]],
@@ -155,19 +184,20 @@ export default class Tune {
   }
 
   #saw(seen) {
-    this.#seen[this.#side] = seen;
-    if (this.#side === "left") return this.#go("which", "right");
+    this.#seen[this.#motor] = seen;
+    if (this.#goOn()) return undefined;
     const found = directions(this.#known.calibration, this.#seen);
     if (found) return this.#calibrate(found, "least");
     this.#go("which");
-    return this.#report("same");
+    const [one, other] = exchanged(this.#known.calibration, this.#seen) ?? [];
+    return one ? this.#report("exchange", { one, other }) : this.#report("same");
   }
 
   #begins() {
-    this.#began[this.#side] = this.#jogger.duty;
-    if (this.#side === "left") return this.#go("least", "right");
+    this.#began[this.#motor] = this.#jogger.duty;
+    if (this.#goOn()) return undefined;
     this.#balance = new Balance();
-    return this.#calibrate(minimum(this.#known.calibration, this.#began), "straight");
+    return this.#calibrate(minimum(this.#known.calibration, this.#began), this.#steps[2]);
   }
 
   #drifts(side) {
@@ -194,8 +224,9 @@ export default class Tune {
     this.#report(!known ? "failed" : known.saved ? "told" : "unsaved");
   }
 
-  #report(word) {
+  #report(word, values = {}) {
     this.#word = word;
+    this.#values = values;
     this.#enable();
   }
 
@@ -204,11 +235,11 @@ export default class Tune {
     const here = this.#step === "begin" && this.#known?.origin === "page";
     byId("tune-what").textContent = say(`tune.${this.#step}.title`);
     const origin = this.#step === "begin" && this.#known ? say("gap") + say(`tune.origin.${this.#known.origin}`) : "";
-    byId("tune-how").textContent = say(`tune.${this.#step}.how`, { side: say(this.#side) }) + origin;
+    byId("tune-how").textContent = say(`tune.${this.#step}.how`, { side: this.#name(this.#motor) }) + origin;
     byId("tune-hands").hidden = !(this.#step in RISES) && this.#step !== "straight";
     byId("tune-back").hidden = this.#step !== "straight";
     byId("tune-hold").firstElementChild.textContent = say(this.#step === "straight" ? "tune.drive" : "tune.hold");
-    byId("tune-car").dataset.side = this.#step === "least" ? this.#side : "";
+    this.#car.light(this.#step === "least" ? this.#motor : "");
     byId("tune-result").hidden = byId("tune-end").hidden = this.#step !== "end" && !here;
     byId("tune-result").textContent = this.#result;
     byId("tune-toml").value = this.#known?.toml ?? "";
@@ -220,21 +251,31 @@ export default class Tune {
     this.#showAnswers();
   }
 
+  /** @returns {string} a motor, or a side, in words */
+  #name(motor) {
+    const { say } = this.#tools.words;
+    return say(`motor.${motor}`) || say(motor);
+  }
+
   /** The calibration in words, a line for each fact. */
   get #result() {
     const { say } = this.#tools.words;
     const facts = this.#known ? resultOf(this.#known.calibration) : [];
-    return facts.map(({ key, side = "", percent }) => say(`tune.result.${key}`, { side: say(side), percent })).join("\n");
+    return facts.map(({ key, side = "", percent }) => say(`tune.result.${key}`, { side: this.#name(side), percent })).join("\n");
   }
 
   #showStep() {
-    const place = STEPS.indexOf(this.#step);
-    const motor = SIDES.indexOf(this.#side) + 1;
-    const key = this.#step in RISES ? "tune.step.motor" : "tune.step";
-    const done = place + (this.#step in RISES ? motor / SIDES.length : 1);
+    const [steps, motors] = [this.#steps, this.#step in RISES ? this.#turns : [this.#motor]];
+    const place = steps.indexOf(this.#step);
+    const motor = motors.indexOf(this.#motor) + 1;
+    const key = motors.length > 1 ? "tune.step.motor" : "tune.step";
+    const done = place + motor / motors.length;
     byId("tune-steps").hidden = place < 0;
-    byId("tune-step").textContent = this.#tools.words.say(key, { step: place + 1, motor });
-    [...byId("tune-steps").querySelectorAll("i")].forEach((part, index) => part.style.setProperty("--done", `${done - index}`));
+    byId("tune-step").textContent = this.#tools.words.say(key, { step: place + 1, steps: steps.length, motor, motors: motors.length });
+    [...byId("tune-steps").querySelectorAll("i")].forEach((part, index) => {
+      part.hidden = index >= steps.length;
+      part.style.setProperty("--done", `${done - index}`);
+    });
   }
 
   #showPower() {
@@ -246,15 +287,16 @@ export default class Tune {
   }
 
   #showAnswers() {
-    const buttons = this.#answers.map(([key, act]) => {
+    const buttons = this.#answers.map(([key, act, label]) => {
       const button = document.createElement("button");
       button.type = "button";
       button.id = `tune-${key.replace(".", "-")}`;
-      button.textContent = this.#tools.words.say(`tune.${key}`);
+      button.textContent = label ?? this.#tools.words.say(`tune.${key}`);
       button.addEventListener("click", act);
       return button;
     });
     byId("tune-answers").dataset.step = this.#step;
+    byId("tune-answers").dataset.motors = `${this.#motors.length}`;
     byId("tune-answers").replaceChildren(...buttons);
     this.#enable();
   }
@@ -274,7 +316,7 @@ export default class Tune {
   #showStatus(why, first) {
     const { hud, link, words } = this.#tools;
     const key = why || this.#word;
-    const texts = [key && words.say(`tune.${key}`, { client: hud.name(link.state?.driver) }), first && words.say("tune.first")];
+    const texts = [key && words.say(`tune.${key}`, { client: hud.name(link.state?.driver), ...this.#values }), first && words.say("tune.first")];
     const text = texts.filter(Boolean).join(words.say("gap"));
     write(byId("tune-told"), text);
     const button = byId("tune-fix");
