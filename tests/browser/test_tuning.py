@@ -350,7 +350,7 @@ async def test_the_way_back_to_the_configuration(car: Product, new_phone: NewPho
     phone = await new_phone(car.url)
     await opened(phone)
     await phone.reads("tune-how", "found here before")
-    await phone.reads("tune-result", "The left and right motor are exchanged.")
+    await phone.reads("tune-result", "The motors are exchanged.")
     await phone.page.click("#tune-reset")
     assert await phone.page.evaluate("() => document.activeElement.id") == "tune-keep"
     await phone.page.click("#tune-keep")

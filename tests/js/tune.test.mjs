@@ -101,7 +101,7 @@ test("the trim of a side is that of both its motors, and a car with steering has
   assert.deepEqual(new Balance().correct(now, "right"), slower);
   assert.deepEqual(resultOf(slower).at(-1), { key: "slower", side: "left", percent: 6 });
   assert.deepEqual(resultOf(calibrationOf(steered, [false, true], [1, 1], true)), [
-    { key: "swap.steer" },
+    { key: "swap" },
     { key: "reversed", side: "steer" },
     { key: "least", percent: 25 },
   ]);

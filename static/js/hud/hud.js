@@ -255,7 +255,8 @@ export class Hud {
     for (const [side, axis] of [["left", "throttle"], ["right", "steering"]]) {
       const meter = byId(side);
       const name = steers ? axis : side;
-      const [applied, wanted] = ["applied", "target"].map((key) => clamp(state?.[key][name] ?? 0));
+      const applied = clamp(state?.applied[name] ?? 0);
+      const wanted = clamp(state?.target[name] ?? 0);
       const word = this.#say(steers ? `${axis}.label` : side);
       write(meter.lastElementChild, word);
       attribute(meter, "aria-label", word);

@@ -27,8 +27,7 @@ const TRAIL = { points: 600, apart: 0.02 };
 const RIB = { apart: 0.016, speed: 0.8 };
 /** Longest interpolation between two poses. */
 const GLIDE_S = 0.25;
-/** Angle of the front wheels of a car with steering at full steering. */
-const LOCK = 0.49;
+const LOCK = 0.49; // of the front wheels, rad
 /** A lower view has no room for the scale; in px. */
 const SCALE_FROM = 110;
 /** Time constant of the camera. */
@@ -115,7 +114,7 @@ export default class SimView {
     const same = last.x === pose.x && last.y === pose.y && last.heading === pose.heading;
     const { throttle = 0, left = throttle, right = throttle, steering = 0 } = applied;
     const wheels = { left, right, steering };
-    const coasting = Object.keys(wheels).every((name) => wheels[name] === this.#wheels[name]);
+    const coasting = `${Object.values(wheels)}` === `${Object.values(this.#wheels)}`;
     if (this.#to && same && coasting && !left && !right) return;
     this.#from = this.#to ? this.#pose(now) : pose;
     this.#to = pose;

@@ -118,8 +118,7 @@ export function minimum(now, began) {
 export function resultOf(found) {
   const motors = motorsOf(found);
   const reversed = motors.filter((motor) => found[`${motor}_invert`]).map((side) => ({ key: "reversed", side }));
-  const swap = steers(motors) ? "swap.steer" : "swap";
-  const wiring = [...(found.swap ? [{ key: swap }] : []), ...reversed];
+  const wiring = [...(found.swap ? [{ key: "swap" }] : []), ...reversed];
   const least = { key: "least", percent: Math.round(found.min_duty * 100) };
   const facts = [...(wiring.length ? wiring : [{ key: "wired" }]), least];
   if (steers(motors)) return facts;
