@@ -37,7 +37,7 @@ FULL = Path("/dev/full")
 ENDED_S = 5.0  # for a process that was killed, or ends by itself
 # Full throttle and back in no time, a short brake, and otherwise the product as everybody gets it.
 CONFIG = "[drive]\naccel = 20.0\ndecel = 20.0\n[motors]\nbrake_hold_s = 0.1\n"
-JUMPERS = '[l298n]\nena = "jumper"\nenb = "jumper"\n'
+JUMPERS = '[l298n]\nena = "jumper"\nenb = "jumper"\nin1 = 23\nin2 = 24\nin3 = 27\nin4 = 22\n'
 
 
 class Disturbed(AssertionError):
