@@ -258,7 +258,8 @@ class Pictures:
             self._ladder.forget()
         self._ladder.hold(leader.level if leader else 0)
         if viewer is leader and trip_s is not None:
-            self._ladder.take(trip_s, len(watching) > len(driving), now)
+            spectators = [one for one in watching if one not in driving and one is not leader]
+            self._ladder.take(trip_s, bool(spectators), now)
         if self._ladder.level != before:
             self._open().order({"level": self._ladder.level})
             self._tell_all(now)
