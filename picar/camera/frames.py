@@ -17,6 +17,7 @@ from picar.errors import PicarError
 
 PICTURE, NOTICE = 0, 1
 MAX_BYTES = 1 << 20
+NOTICE_BYTES = 16 << 10  # a larger JSON takes milliseconds to read
 MOST_FRAMES = (
     256  # in one read, which is 128 KiB: no picture is so small, and the server must not be busy with garbage
 )
@@ -81,7 +82,8 @@ class Frames:
         found: list[Frame] = []
         while len(self._unread) >= _HEAD.size:
             size, kind, level, width, height, zero, seq, captured_ns = _HEAD.unpack_from(self._unread)
-            if kind > NOTICE or level >= len(LADDER) or zero or seq <= self._seq or size > MAX_BYTES:
+            most = MAX_BYTES if kind == PICTURE else NOTICE_BYTES
+            if kind > NOTICE or level >= len(LADDER) or zero or seq <= self._seq or size > most:
                 raise BadStream("the camera process sent bytes that are no frame")
             end = _HEAD.size + size
             if len(self._unread) < end:

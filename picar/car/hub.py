@@ -314,7 +314,8 @@ class Hub:
             self.judging = False
             return
         before = self.late.speed
-        if self.late.update(age_s, now):
+        must_stop = self.late.update(age_s, now)
+        if must_stop and self._driving(now):  # else a zero, before the driver's own, would arm the car
             log.warning("the driver's picture is old: the car stops")
             self.notes.event("picture_old", self._driver or "")
             self.channel.drive(NEUTRAL, now + self._timeout_s, lambda _refusal: None)

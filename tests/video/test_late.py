@@ -129,6 +129,20 @@ async def test_a_driver_who_waits_for_the_first_picture_is_slow() -> None:
         await phone.until(lambda s: s["video"]["cap"] == 1 and s["applied"]["left"] == 1.0)
 
 
+async def test_a_stop_before_the_first_picture_does_not_arm_the_car() -> None:
+    async with (
+        Product(config=STOPS) as car,
+        Client(car.url, cookie="one") as phone,
+        Viewer(car.url, phone.id, BROWSER, draws=False) as viewer,
+    ):
+        await phone.write(phone.session.take())
+        await viewer.send("by", camera=True)
+        await phone.until(lambda s: s["you"] == "driver" and (s["video"]["age_s"] or 0) > 1.0)
+        await phone.drive(1.0)
+        await phone.until_error("picture_old")
+        assert {state["state"] for state in phone.states} == {"disarmed"}
+
+
 async def test_a_cap_above_the_driver_s_limit_is_not_shown() -> None:
     async with driving(CONFIG) as (_, phone, viewer):
         await phone.ask("limit", speed=0.3)
