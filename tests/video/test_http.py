@@ -144,6 +144,7 @@ async def test_a_stream_sends_whole_pictures_each_with_the_next_one_s_head(car: 
         assert rest.count(b"\xff\xd9\r\n" + PART) >= 5
         refused = await ask(("127.0.0.1", car.port), "GET", "/stream.mjpg")
         assert (refused.status, refused.code, refused.headers["retry-after"]) == (503, "too_many", "5")
+        assert (await ask(("127.0.0.1", car.port), "HEAD", "/stream.mjpg")).status == 503
     async with Client(car.url) as phone:
         await phone.until(lambda s: s["video"]["viewers"] == 0)
     async with Stream(car, "?fps=2") as stream:

@@ -100,11 +100,9 @@ class Stream(PictureHandler):
 
     async def get(self) -> None:
         """Send pictures until the client leaves, or takes no byte for some seconds."""
-        pictures = open_pictures(self.pictures, self.get_query_argument("camera", "0"))
+        pictures = self._pictures()
         fps = self._fps(pictures)
         assert self.visitor is not None
-        if not pictures.has_room(None):
-            raise too_many(pictures)
         self._send_head()
         viewer = Viewer(self.visitor, self, None, fps, answers=False)
         pictures.join(viewer)
@@ -123,7 +121,7 @@ class Stream(PictureHandler):
 
     def head(self) -> None:
         """Send the head of the answer."""
-        open_pictures(self.pictures, self.get_query_argument("camera", "0"))
+        self._pictures()
         self._describe()
 
     def on_connection_close(self) -> None:
@@ -145,6 +143,12 @@ class Stream(PictureHandler):
     def drop(self) -> None:
         """End the stream."""
         self._end()
+
+    def _pictures(self) -> Pictures:
+        pictures = open_pictures(self.pictures, self.get_query_argument("camera", "0"))
+        if not pictures.has_room(None):
+            raise too_many(pictures)
+        return pictures
 
     def _fps(self, pictures: Pictures) -> int:
         text = self.get_query_argument("fps", str(pictures.config.spectator_fps))
