@@ -115,8 +115,7 @@ def _stream(order: Order, orders: Orders, sender: Sender) -> None:
     """Send pictures until end-of-file."""
     source = load(order["source"]).open(_at_level(order))
     try:
-        told = {"card": source.card, "fps": order["fps"], "size": order["size"], "upright": source.upright}
-        sender.notice(None, **told)
+        sender.notice(None, card=source.card, upright=source.upright)
         while (change := orders.read()) is not None:
             if change:
                 order |= change

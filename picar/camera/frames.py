@@ -2,7 +2,7 @@
 
 Head, big-endian: `size` of the rest (u32), `kind` (u8: 0 picture, 1 notice), `level` of the quality ladder (u8), `width`,
 `height` and 0 (u16 each), `seq` (u32, from 1, rises), `captured` (u64, CLOCK_MONOTONIC in ns). A notice is JSON: `code` and
-`message` of a fault (null without a fault), `card`, `fps`, `size`, `upright`; `picar camera --list` has its own keys.
+`message` of a fault (null without a fault), `card`, `upright`; `picar camera --list` has its own keys.
 
 The server believes nothing: bytes that are no frame raise `BadStream`.
 """
@@ -17,6 +17,10 @@ from picar.errors import PicarError
 
 PICTURE, NOTICE = 0, 1
 MAX_BYTES = 1 << 20
+NOTICE_BYTES = 16 << 10  # a larger JSON takes milliseconds to read
+MOST_FRAMES = (
+    256  # in one read, which is 128 KiB: no picture is so small, and the server must not be busy with garbage
+)
 _HEAD = struct.Struct("!IBBHHHIQ")
 _JPEG = b"\xff\xd8"
 # The segment with the orientation, up to its value: Exif 2.32, and TIFF 6.0 in it.
@@ -54,7 +58,7 @@ class Frame(NamedTuple):
         """
         try:
             content = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
             raise BadStream("a notice is no JSON object")
@@ -78,7 +82,8 @@ class Frames:
         found: list[Frame] = []
         while len(self._unread) >= _HEAD.size:
             size, kind, level, width, height, zero, seq, captured_ns = _HEAD.unpack_from(self._unread)
-            if kind > NOTICE or level >= len(LADDER) or zero or seq <= self._seq or size > MAX_BYTES:
+            most = MAX_BYTES if kind == PICTURE else NOTICE_BYTES
+            if kind > NOTICE or level >= len(LADDER) or zero or seq <= self._seq or size > most:
                 raise BadStream("the camera process sent bytes that are no frame")
             end = _HEAD.size + size
             if len(self._unread) < end:
@@ -88,6 +93,8 @@ class Frames:
             if kind == PICTURE and not (body.startswith(_JPEG) and width and height):
                 raise BadStream("the camera process sent a picture that is no JPEG")
             self._seq = seq
+            if len(found) == MOST_FRAMES:
+                raise BadStream("the camera process sent too many frames at once")
             found.append(Frame(kind, level, width, height, seq, captured_ns, body))
         return found
 
@@ -97,6 +104,12 @@ def oriented(jpeg: bytes, *, rotation: int, mirror: bool) -> bytes:
     orientation = {(0, False): 1, (0, True): 2, (180, False): 3, (180, True): 4}[rotation, mirror]
     exif = _EXIF + struct.pack("!HxxI", orientation, 0) if orientation > 1 else b""
     return jpeg[:2] + exif + jpeg[2:]
+
+
+def pixels(size: str) -> tuple[int, int]:
+    """Return the width and the height of a configured size."""
+    width, _, height = size.partition("x")
+    return int(width), int(height)
 
 
 def at_level(level: int, size: tuple[int, int], quality: int) -> tuple[tuple[int, int], int]:

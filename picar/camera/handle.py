@@ -1,13 +1,13 @@
-"""The server's end of the camera: starts its process for the first viewer, keeps the newest picture, and copes with its faults.
+"""The server's end of the camera: starts its process for the first viewer, passes pictures on, and copes with its faults.
 
 It knows no event loop but the one it is given, and it never waits: not for the process, not for its end.
 
 Laws:
-- Only the newest picture is kept. A picture that is older than 1 s when it arrives is passed over.
+- Only the newest picture counts, and no picture is from the future. One that is older than 1 s when it arrives is passed over.
 - Without a viewer there is no process, 5 s after the last one.
 - A process that is silent or sends garbage is killed and started again, later each time; a picture resets the row.
 - While a killed process lives, no second one starts: both would want the same device.
-- A fault is logged when it begins, not again before the next picture.
+- A fault is logged when it begins, not again before the next picture. It is forgotten with the last viewer.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from picar.camera.frames import NOTICE, PICTURE, BadStream, Frame
-from picar.camera.process import CameraProcess
+from picar.camera.frames import NOTICE, PICTURE, BadStream, Frame, pixels
+from picar.camera.process import CameraProcess, how_it_ended
 from picar.camera.sources import OUT_OF_MEMORY, Order
 from picar.program import python
 
@@ -82,8 +82,12 @@ class Condition(NamedTuple):
     state: State = "off"
     code: str | None = None
     message: str | None = None
-    card: str | None = None
     upright: bool = True
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether the fault does not end by itself."""
+        return self.code in NEEDS_A_PERSON
 
 
 class CameraHandle:
@@ -108,8 +112,6 @@ class CameraHandle:
         self.on_picture: Callable[[Frame], None] = lambda _picture: None
         self.on_condition: Callable[[Condition], None] = lambda _condition: None
         self.condition = Condition()
-        self.newest: Frame | None = None
-        self.passed_over = 0  # pictures that were never `newest`
         self.viewers = 0
         self._process: CameraProcess | None = None
         self._told: Fault | None = None  # by the process itself
@@ -118,6 +120,11 @@ class CameraHandle:
         self._silent_at = self._patient_until = self._idle_at = self._start_at = 0.0
         self._starts = 0  # since the last picture
         self._timer: Timer | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process runs."""
+        return self._process is not None
 
     def watch(self) -> None:
         """Add a viewer."""
@@ -151,18 +158,24 @@ class CameraHandle:
         now = self._clock()
         if self._dying:
             self._bury(self._dying, now)
-        if self._process:
-            if not self.viewers and now >= self._idle_at:
-                self._let_go(END_S, explained=True)
-                self._set(Condition())
-            elif now >= self._silent_at:
+        if not self.viewers and now >= self._idle_at:
+            self._rest()
+        elif self._process:
+            if now >= self._silent_at:
                 self._kill("frozen")
         elif self.viewers and not self._dying and now >= self._start_at:
             self._start(now)
         if self._timer:
             self._timer.cancel()
-        looks = self._process or self._dying or self.viewers
+        looks = self._process or self._dying or self.viewers or self.condition.state != "off"
         self._timer = self._loop.call_later(TICK_S, self._tick) if looks else None
+
+    def _rest(self) -> None:
+        """End the process, and forget its fault; a process that cannot be killed stays one."""
+        if self._process:
+            self._let_go(END_S, explained=True)
+        if self.condition.code != "stuck" or not self._dying:
+            self._set(Condition())
 
     def _start(self, now: float) -> None:
         self._told = None
@@ -192,26 +205,22 @@ class CameraHandle:
             if self._told:
                 self._fail(self._told)
         elif pictures := [frame for frame in frames if frame.kind == PICTURE]:
-            self._take(pictures)
+            self._take(pictures[-1])
 
     def _take_notice(self, notice: dict[str, Any]) -> None:
         if notice.get("code"):
             self._told = Fault(str(notice["code"]), str(notice.get("message")))
         else:
-            card, upright = str(notice.get("card")), bool(notice.get("upright"))
-            self.condition = self.condition._replace(card=card, upright=upright)
+            self.condition = self.condition._replace(upright=bool(notice.get("upright")))
 
-    def _take(self, pictures: list[Frame]) -> None:
-        now, newest = self._clock(), pictures[-1]
+    def _take(self, newest: Frame) -> None:
+        now = self._clock()
         self._silent_at, self._starts = now + FROZEN_S, 0
-        self.passed_over += len(pictures) - 1
         if now - newest.captured_ns / 1e9 > OLDEST_S:
-            self.passed_over += 1
             return
-        self.newest = newest
         if self.condition.state != "live":
             self._set(self.condition._replace(state="live", code=None, message=None))
-        self.on_picture(newest)
+        self.on_picture(newest._replace(captured_ns=min(newest.captured_ns, int(now * 1e9))))
 
     def _kill(self, code: str) -> None:
         self._let_go(0.0, explained=True)
@@ -222,7 +231,7 @@ class CameraHandle:
         assert self._process
         self._loop.remove_reader(self._process.fileno())
         self._process.close()
-        self._dying, self._process, self.newest = self._process, None, None
+        self._dying, self._process = self._process, None
         self._explained, self._killed = explained, False
         self._patient_until = self._clock() + patience_s
 
@@ -243,7 +252,7 @@ class CameraHandle:
     def _fault_of(self, code: int) -> Fault:
         if code == -signal.SIGKILL and not self._killed:  # by the kernel
             return Fault("out_of_memory", OUT_OF_MEMORY)
-        return _crashed(f"signal {-code}" if code < 0 else f"exit code {code}")
+        return _crashed(how_it_ended(code))
 
     def _fail(self, fault: Fault) -> None:
         """Show a fault, and wait before the next start."""
@@ -277,11 +286,10 @@ def order_of(config: CameraConfig, backend: str, machine: str = os.uname().machi
     size, fps = config.size, config.fps
     if machine == "armv6l":
         size, fps = "320x240" if size == "640x480" else size, 15 if fps == 30 else fps
-    width, _, height = size.partition("x")
     return Order(
         source=source,
         device=config.device,
-        size=(int(width), int(height)),
+        size=pixels(size),
         fps=fps,
         quality=config.quality,
         rotation=config.rotation,

@@ -72,6 +72,11 @@ class CameraProcess:
         self._frames.close()
 
 
+def how_it_ended(code: int) -> str:
+    """Return the end of a process in words, for its return code."""
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
 def frames(order: Order, timeout_s: float) -> Iterator[Frame]:
     """Start a camera process, and yield its frames until it ends or the time is over; then end it.
 
@@ -88,8 +93,9 @@ def frames(order: Order, timeout_s: float) -> Iterator[Frame]:
                 break
             yield from got
         if got is None and (code := process.popen.wait(_END_S)):
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            raise Trouble("crashed", f"The camera process ended ({how}). The lines above may say why.")
+            raise Trouble(
+                "crashed", f"The camera process ended ({how_it_ended(code)}). The lines above may say why."
+            )
     finally:
         process.close()
         process.popen.kill()

@@ -106,7 +106,8 @@ class Hub:
         self._pulsed_at = float("-inf")
         self.camera: Camera | None = None  # set before the first client
         self.late = LatePicture(config.camera.late == "stop")  # the driver's
-        self.judging = True  # set it when a client begins to drive by the picture
+        self._judged = ""  # the driver's session: a driver who comes back keeps the judgement
+        self.judging = True  # set it when a client drives by the picture in another way than before
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
     @property
@@ -299,18 +300,26 @@ class Hub:
             self.notes.event("driver", driver or "")
             if self._driver is not None:
                 self.channel.release(Reason.RELEASED)
-            self._driver = driver
-            self.late, self.judging = LatePicture(self.config.camera.late == "stop"), True
-            self._limits.put("picture", 1.0, 1.0)
+            self._driver, self.judging = driver, True
+            seat = self._audience.find(driver)
+            if seat and seat.visitor.session != self._judged:
+                self.late, self._judged = LatePicture(self.config.camera.late == "stop"), seat.visitor.session
+                self._limits.put("picture", 1.0, 1.0)
             self._commanded_at = float("-inf")
             self._tell_everyone(now)
 
     def _judge_picture(self, now: float) -> None:
         """Make the car slow, or stop it, if its driver drives by an old picture."""
         driver = self._audience.find(self._driver)
-        by_camera = driver is not None and driver.sight.by_camera
+        by_camera = driver.sight.by_camera if driver else None
+        age_s = driver.sight.age_s(now) if driver and by_camera else None
+        if by_camera is not False and age_s is None:
+            self.late.wait()
+            self.judging = False
+            return
         before = self.late.speed
-        if self.late.update(driver.sight.age_s(now) if driver and by_camera else None, now):
+        must_stop = self.late.update(age_s, now)
+        if must_stop and self._driving(now):  # else a zero, before the driver's own, would arm the car
             log.warning("the driver's picture is old: the car stops")
             self.notes.event("picture_old", self._driver or "")
             self.channel.drive(NEUTRAL, now + self._timeout_s, lambda _refusal: None)
@@ -318,7 +327,7 @@ class Hub:
             log.info("speed cap for an old picture: %g", self.late.speed)
             self._limits.put("picture", self.late.speed, self.late.speed)
             self._tell_everyone(now)
-        self.judging = by_camera or self.late.refuses
+        self.judging = bool(by_camera) or self.late.refuses
 
     def _tell_everyone(self, now: float) -> None:
         self._pulsed_at = now  # the states from now on are not older than the news
@@ -339,7 +348,10 @@ class Hub:
         video = None
         if self.camera:
             age_s = driver.sight.age_s(now) if driver else None
-            video = {**self.camera.state, "age_s": age_s and round(age_s, 3), "cap": self.late.speed}
+            cap = (
+                self.late.speed if self.late.speed <= status.speed_limit else 1.0
+            )  # a lower limit makes it void
+            video = {**self.camera.state, "age_s": age_s and round(age_s, 3), "cap": cap}
         return CarState(
             tick=tick,
             state=status.state,

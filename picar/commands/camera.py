@@ -12,19 +12,22 @@ from picar import configfile
 from picar.camera.frames import NOTICE, oriented
 from picar.camera.handle import order_of
 from picar.camera.process import frames
-from picar.camera.sources import Order, Trouble
+from picar.camera.sources import Order, Trouble, missing, not_installed
+from picar.config import Config
 from picar.errors import FileError, UsageError
+from picar.program import command
 from picar.raspberrypi import raspberry_pi_model
 
 LIST_S, SNAPSHOT_S = 30.0, 15.0
 _SETTLE_S = 1.0  # for the exposure
+_ENDINGS = (".jpg", ".jpeg")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--list", action="store_true", help="name the cameras, and why one cannot be used")
-    what.add_argument("--snapshot", metavar="FILE", help="write one picture into this file, a JPEG")
+    what.add_argument("--snapshot", metavar="FILE", help="write one picture into this file, *.jpg")
     parser.add_argument(
         "--json", action="store_true", help="with --list: source, device, card, code, message"
     )
@@ -33,23 +36,29 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List the cameras of this machine, or take one picture."""
-    if options.snapshot:
-        _snapshot(Path(options.snapshot), options.config)
+    settings = configfile.load(configfile.find_file(options.config))
+    if options.snapshot is not None:
+        _snapshot(Path(options.snapshot), settings)
         return 0
-    found = cameras()
+    source = settings.camera.source
+    found = [camera for camera in cameras() if source in ("auto", "off", camera["source"])]
     print(json.dumps(found, ensure_ascii=False, indent=2) if options.json else "\n".join(map(_line, found)))
     return 0
 
 
 def cameras() -> list[dict[str, Any]]:
-    """Return the notice of each camera, and of each source that cannot look for any."""
+    """Return the notice of each camera, and of each source without one."""
     found: list[dict[str, Any]] = []
     try:
         found.extend(frame.notice() for frame in frames(Order(cameras=True), LIST_S))
     except Trouble as trouble:  # of libcamera, the last source in the list
-        fault = {"code": trouble.code, "message": str(trouble)}
-        found.append({"source": "picamera2", "device": "", "card": "", **fault})
-    return found
+        found.append(_without("picamera2", trouble))
+    sources = {camera["source"] for camera in found}
+    return found + [_without(source, missing()) for source in ("usb", "picamera2") if source not in sources]
+
+
+def _without(source: str, trouble: Trouble) -> dict[str, Any]:
+    return {"source": source, "device": "", "card": "", "code": trouble.code, "message": str(trouble)}
 
 
 def _line(camera: dict[str, Any]) -> str:
@@ -57,17 +66,15 @@ def _line(camera: dict[str, Any]) -> str:
     return f"  {camera['source']:<10} " + ": ".join(filter(None, (name, camera["message"])))
 
 
-def _snapshot(file: Path, flag: str | None) -> None:
+def _snapshot(file: Path, settings: Config) -> None:
     """Write the newest picture of the first second.
 
     Raises:
         Trouble: the camera gives no picture.
     """
-    settings = configfile.load(configfile.find_file(flag))
-    backend = settings.motors.backend
-    order = order_of(settings.camera, "sim" if backend == "auto" and not raspberry_pi_model() else backend)
-    if order is None:
-        raise UsageError("The camera is switched off: source under [camera].")
+    if file.suffix.lower() not in _ENDINGS:
+        raise UsageError(f"The picture is a JPEG: name a file that ends in {' or '.join(_ENDINGS)}.")
+    order = _order(settings)
     jpeg, settled_at = b"", float("inf")
     for frame in frames(order, SNAPSHOT_S):
         if frame.kind == NOTICE:
@@ -79,7 +86,7 @@ def _snapshot(file: Path, flag: str | None) -> None:
         if time.monotonic() >= settled_at:
             break
     if not jpeg:
-        why = "The lines above may say why; picar camera --list names the cameras."
+        why = f"The lines above may say why; {command('camera --list')} names the cameras."
         raise Trouble("frozen", f"The camera sent no picture. {why}")
     if not notice["upright"]:
         jpeg = oriented(jpeg, rotation=order["rotation"], mirror=order["mirror"])
@@ -88,3 +95,13 @@ def _snapshot(file: Path, flag: str | None) -> None:
     except OSError as error:
         raise FileError(f"{file} cannot be written ({error.strerror}). Name another file.") from None
     print(f"{notice['card']}: the picture is in {file}.")
+
+
+def _order(settings: Config) -> Order:
+    backend = settings.motors.backend
+    order = order_of(settings.camera, "sim" if backend == "auto" and not raspberry_pi_model() else backend)
+    if order is None and settings.camera.source == "auto":
+        raise not_installed("PIL")  # for the simulated camera
+    if order is None:
+        raise UsageError("The camera is switched off: source under [camera].")
+    return order

@@ -1,11 +1,13 @@
 """An old picture makes the car slow: the picture shows a place that the car has left.
 
-The server computes the age from the time of capture of the newest picture on the driver's screen. The rule holds only while
-the picture fills the screen; otherwise the driver drives by eye.
+The server computes the age from the time of capture of the newest picture on the driver's screen, before the first picture
+from the time at which pictures were wanted. The rule holds only while the picture fills the screen; otherwise the driver
+drives by eye.
 
 Laws:
 - An old picture lowers the cap and never raises it; it rises only after `GOOD_FOR_S` of fresh pictures without a break.
 - With `stops`, commands are refused after a stop until the pictures are fresh again and the driver has let go.
+- A driver who wants no pictures for a time, or has just come back, changes neither: only the report to drive by eye does.
 - A neutral command is never refused.
 - Time is an argument, in monotonic seconds.
 """
@@ -17,29 +19,35 @@ STOP_S = 0.8  # with `late = "stop"`
 FRESH_S, GOOD_FOR_S = 0.25, 1.0
 SLOW_SPEED = 0.5  # a share of max_speed
 PULSES = 2  # in a row with an old picture: one late pulse is not enough
+_AWAITED_S = 0.3  # the least age of a picture that was not drawn yet: neither fresh nor old
 
 
 class Sight:
-    """The picture on a client's screen.
+    """The picture on a client's screen. `by_camera`: the client drives by it; None before the client has reported that."""
 
-    `captured_s` is the time of its capture, None without a picture; `by_camera`: the client drives by it.
-    """
-
-    __slots__ = ("by_camera", "captured_s")
+    __slots__ = ("_least_s", "_since", "by_camera")
 
     def __init__(self) -> None:
-        self.by_camera = False
-        self.captured_s: float | None = None
+        self.by_camera: bool | None = None
+        self._since: float | None = None  # None while no pictures are wanted
+        self._least_s = 0.0
+
+    def expect(self, now: float) -> None:
+        """Record that pictures are wanted: the age counts from now, unless a picture was drawn."""
+        if self._since is None:
+            self._since, self._least_s = now, _AWAITED_S
+
+    def draw(self, captured_s: float) -> None:
+        """Record that a picture was drawn."""
+        self._since, self._least_s = captured_s, 0.0
+
+    def pause(self) -> None:
+        """Record that no pictures are wanted."""
+        self._since = None
 
     def age_s(self, now: float) -> float | None:
-        """Return the age of the picture, None without one."""
-        return None if self.captured_s is None else now - self.captured_s
-
-    def end(self, said_goodbye: bool) -> None:
-        """Forget the picture, except after a broken connection: its client still drives by it."""
-        self.by_camera = self.by_camera and not said_goodbye
-        if not self.by_camera:
-            self.captured_s = None
+        """Return the age of the picture, None while none is wanted."""
+        return None if self._since is None else max(self._least_s, now - self._since)
 
 
 class LatePicture:
@@ -77,6 +85,10 @@ class LatePicture:
             return True
         self._recover(age_s, now)
         return False
+
+    def wait(self) -> None:
+        """Let time pass without a picture and without a driver by eye: fresh pictures count anew."""
+        self._old_pulses, self._good_since = 0, None
 
     def takes(self, neutral: bool) -> bool:
         """Take a command of the driver. Returns whether it may go to the car."""

@@ -60,7 +60,7 @@ class Pacing:
         period_s = 1.0 / min(self.fps, most_fps)
         return len(self._on_their_way) < room and now >= self._next_at - _EARLY * period_s
 
-    def sent(self, seq: int, most_fps: float, now: float, captured_s: float = 0.0) -> None:
+    def sent(self, seq: int, most_fps: float, now: float, captured_s: float) -> None:
         """Record that a picture was sent; `captured_s` is the time of its capture."""
         period_s = 1.0 / min(self.fps, most_fps)
         self._next_at = max(self._next_at, now - _EARLY * period_s) + period_s

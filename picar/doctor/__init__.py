@@ -49,7 +49,7 @@ def examine(
             yield Finding("configuration", "warning", message, fix)
     yield from hazards or ([] if faults else [pins.WELL])
     yield from pins.libraries(machine, model, settings, board, may_claim=not ill)
-    yield from camera.cameras(machine, model, settings.camera)
+    yield from camera.cameras(machine, model, settings, config_flag)
     yield system.service(machine)
     yield from _kernel(machine, model, settings)
     yield from network.wifi(machine, model)

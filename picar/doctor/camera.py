@@ -6,37 +6,46 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from picar.config import CameraConfig
+from picar.config import Config
 from picar.doctor.machine import Finding, Machine
 from picar.program import command
 
 _REAL = ("usb", "picamera2")
-_LIBRARY = ("no_library", "hidden_library")
+_LIBRARY = {"no_library", "hidden_library"}
 
 
-def cameras(machine: Machine, model: str | None, settings: CameraConfig) -> Iterator[Finding]:
+def cameras(
+    machine: Machine, model: str | None, settings: Config, config_flag: str | None
+) -> Iterator[Finding]:
     """Examine the cameras; `model` is that of the Raspberry Pi, None elsewhere."""
-    if settings.source == "off":
+    source, backend = settings.camera.source, settings.motors.backend
+    if source == "auto" and (backend in ("sim", "mock") or (backend == "auto" and not model)):
+        source = "sim"
+    if source == "off":
         yield Finding("camera", "ok", "switched off under [camera]")
         return
-    answer = machine.ask(machine.interpreter, "-m", "picar", "camera", "--list", "--json")
+    file = ("--config", config_flag) if config_flag else ()
+    answer = machine.ask(machine.interpreter, "-m", "picar", "camera", "--list", "--json", *file)
     if answer is None or answer.code != 0:
         fix = f"read why: {command('camera --list')}"
         yield Finding("camera", "warning", "the cameras cannot be listed", fix)
         return
-    is_wanted = settings.source in _REAL
-    wanted = (settings.source,) if is_wanted else _REAL
+    is_wanted = source != "auto"
+    wanted = (source,) if is_wanted else _REAL
     listed = [camera for camera in json.loads(answer.out) if camera["source"] in wanted]
-    found = [camera for camera in listed if is_wanted or camera["code"] not in _LIBRARY]
+    absent = {"missing"} if is_wanted else {"missing", *_LIBRARY}
+    found = [camera for camera in listed if camera["code"] not in absent]
     yield from map(_finding, found)
     if found:
         return
     if is_wanted:
-        what = f"[camera] wants a {settings.source} camera, and none was found"
+        what = f"[camera] wants a {source} camera, and none was found"
         yield Finding("camera", "warning", what, 'plug it in, or write source = "auto" under [camera]')
     else:
-        fix = listed[0]["message"].rpartition("Run: ")[2] if model and listed else ""
-        fix = fix and f"for a camera at the Pi's connector: {fix}"
+        missing = [
+            camera["message"].rpartition("Run: ")[2] for camera in listed if camera["code"] in _LIBRARY
+        ]
+        fix = f"for a camera at the Pi's connector: {missing[0]}" if missing and model else ""
         yield Finding("camera", "ok", "none found; the car drives without one", fix)
 
 

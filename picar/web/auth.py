@@ -27,11 +27,19 @@ from picar.web.request_heads import field_values
 
 ANONYMOUS_COOKIE = "picar_session"  # links connections of one browser; gives no access
 _BEARER, _BASIC = "bearer ", "basic "
-# Sent by browsers, curl and the HTTP libraries of Python, Node, Go and Java (MDN, "HTTP headers"; Chromium).
+_VIEW_AS_BEARER = (
+    "This is a view token. Send it as the password of HTTP's Basic authentication, with any user name."
+)
+_SCRIPT_AS_BASIC = (
+    "This is the token of a script. Send it in the header Authorization: Bearer, or send a view token; "
+    "the command picar pair --token NAME --view makes one."
+)
+# Sent by browsers, curl, ffmpeg (and so mpv), VLC, and the HTTP libraries of Python, Node, Go and Java (MDN, "HTTP
+# headers"; Chromium; libavformat/http.c).
 _DIRECT_HEADER = re.compile(
     r"""
     alt-used | authorization | cache-control | connection | cookie | date | device-memory | dnt | downlink
-    | dpr | ect | expect | from | host | http2-settings | keep-alive | last-event-id | origin | pragma
+    | dpr | ect | expect | from | host | http2-settings | icy-metadata | keep-alive | last-event-id | origin | pragma
     | priority | purpose | range | referer | rtt | save-data | service-worker | te | trailer
     | transfer-encoding | upgrade | upgrade-insecure-requests | user-agent | viewport-width | width
     | x-requested-with
@@ -68,6 +76,15 @@ class Gate:
         """Return the visitor with the view token that is the password in this request, or None."""
         one = self.store.who(password(request))
         return Visitor(one.id, one.name) if one and one.kind == "view" else None
+
+    def advice(self, request: HTTPServerRequest) -> str | None:
+        """Return the fix for a request with a valid token in the wrong form, or None."""
+        authorization = request.headers.get("Authorization", "")
+        bearer = authorization.lower().startswith(_BEARER)
+        one = self.store.who(authorization[len(_BEARER) :].strip() if bearer else password(request))
+        if one is None or bearer != (one.kind == "view"):
+            return None
+        return _VIEW_AS_BEARER if bearer else _SCRIPT_AS_BASIC
 
     def save_new_pairing(self, visitor: Visitor | None) -> None:
         """Save a new pairing to the list; for other visitors, do nothing.

@@ -62,6 +62,7 @@ class Handler(RequestHandler):
     immediate = False  # True: a request of an admitted visitor does not wait for its turn
     authentication = "Bearer"  # the scheme for programs
     visitor: Visitor | None = None
+    _is_refused = False
 
     def initialize(self, **parts: Any) -> None:
         """Keep the parts that the route names; a handler declares them as its attributes."""
@@ -162,10 +163,16 @@ class Handler(RequestHandler):
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
         )
 
+    def _log(self) -> None:
+        """Log the request; a refusal is no error of the car, and a program may repeat its request every second."""
+        if not self._is_refused:
+            super()._log()
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Send `{"error": {"code", "message"}}`, or a page with the message to a browser."""
         error = kwargs.get("exc_info", (None, None))[1]
         if isinstance(error, Refused):
+            self._is_refused = True
             code, sentence = error.code, error.sentence
             for name, value in error.headers.items():
                 self.set_header(name, value)

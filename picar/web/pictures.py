@@ -7,6 +7,7 @@ Laws:
 - The camera process runs only while a viewer wants pictures, and 5 s longer. The handle is made for the first viewer.
 - The driver's picture goes first. The others follow in slices, and the sockets are read in between.
 - A driver drives by the picture until the page takes that back, also after the connection broke.
+- A paused viewer has no place among `max_viewers`; one that goes on counts as the newest.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Container
 from typing import TYPE_CHECKING
 
-from picar.camera.frames import LADDER, Frame, at_level, oriented
+from picar.camera.frames import LADDER, Frame, at_level, oriented, pixels
 from picar.car.hub import CLOSED_UNPAIRED, Hub
 from picar.car.seat import Seat
 from picar.config import CameraConfig
@@ -28,7 +29,7 @@ from picar.core.pacing import Ladder
 from picar.web.viewer import OLDEST_S, TELL_S, Viewer
 
 if TYPE_CHECKING:
-    from picar.camera.handle import CameraHandle
+    from picar.camera.handle import CameraHandle, Condition
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,7 @@ class Pictures:
     ) -> None:
         self.config, self.source, self.now = config, source, clock
         self._make, self._hub = make, hub
-        width, _, height = config.size.partition("x")
-        self._size = int(width), int(height)
+        self._size = pixels(config.size)
         self._camera: CameraHandle | None = None
         self._viewers: list[Viewer] = []  # oldest first
         self._due: deque[Viewer] = deque()  # the newest picture was not offered to these yet
@@ -69,6 +69,8 @@ class Pictures:
         self._arrivals: deque[float] = deque(maxlen=MEASURED)
         self._ladder = Ladder(len(LADDER), config.spectator_fps)
         self._leader: Viewer | None = None  # its trips steer the ladder
+        self._led_by: str | None = None  # the session of the newest leader: the ladder knows its link
+        self._closed = False
         self._change: asyncio.Future[None] | None = None
         self._timer: asyncio.Handle | None = None
         self._pose: Pose | None = None
@@ -78,31 +80,26 @@ class Pictures:
 
     def has_room(self, seat: Seat | None) -> bool:
         """Return whether one more viewer may come; a driver always may."""
-        return len(self._viewers) < self.config.max_viewers or self._drives(seat)
+        return len(self._watching()) < self.config.max_viewers or self._drives(seat)
 
     def join(self, viewer: Viewer) -> None:
         """Add a viewer. An earlier one of the same client gives way, and the newest spectator to a driver."""
         for other in [one for one in self._viewers if one.seat and one.seat is viewer.seat]:
             self._remove(other)
             other.screen.drop()
-        spectators = [one for one in self._viewers if not self._drives(one.seat)]
-        if len(self._viewers) >= self.config.max_viewers and spectators:
-            self._remove(spectators[-1])
-            spectators[-1].screen.close(CLOSED_MADE_ROOM, "made room for the driver")
         viewer.present = True
         self._viewers.append(viewer)
         self._describe()
-        camera = self._open()
-        if not viewer.pacing.paused:
-            camera.watch()
+        self._begin(viewer)
+        self._steer(None, None, self.now())
         viewer.tell(self._text(), self.now())
         if self._timer is None:
             self._tick()
 
     def leave(self, viewer: Viewer, *, said_goodbye: bool = True) -> None:
         """Remove a viewer. Without a goodbye, its client still drives by the last picture that it has drawn."""
-        if viewer.present and viewer.seat:
-            viewer.seat.sight.end(said_goodbye)
+        if viewer.present:
+            viewer.leave(said_goodbye)
         self._remove(viewer)
 
     def take(self, viewer: Viewer, message: video.Message) -> None:
@@ -135,7 +132,9 @@ class Pictures:
                 viewer.screen.close(CLOSED_UNPAIRED, "not paired any more")
 
     def close(self) -> None:
-        """Disconnect all viewers, and end the camera."""
+        """Disconnect all viewers, answer who waits for a picture, and end the camera."""
+        self._closed = True
+        self._wake()
         for viewer in list(self._viewers):
             self._remove(viewer)
             viewer.screen.close(1001, "picar is shutting down")
@@ -147,13 +146,18 @@ class Pictures:
     # Pictures
 
     async def newest(self, age_s: float, timeout_s: float) -> Frame | None:
-        """Return a picture not older than `age_s`; if need be, start the camera and wait for one."""
-        camera, loop = self._open(), asyncio.get_running_loop()
+        """Return a picture not older than `age_s`; if need be, start the camera and wait for one.
+
+        Returns None after `timeout_s`, and at once while the camera has a fault that needs a person.
+        """
+        loop = asyncio.get_running_loop()
         give_up_at = loop.time() + timeout_s
-        camera.watch()
+        camera = self._watch()
+        self._steer(None, None, self.now(), looks=True)
         try:
             while not self._newest or self.age_s(self._newest) > age_s:
-                if (left_s := give_up_at - loop.time()) <= 0.0:
+                left_s = give_up_at - loop.time()
+                if left_s <= 0.0 or self._closed or camera.condition.needs_a_person:
                     return None
                 self._change = self._change or loop.create_future()
                 await asyncio.wait([self._change], timeout=left_s)
@@ -178,8 +182,8 @@ class Pictures:
 
     def follow(self, pose: Pose) -> None:
         """Show the simulated car's camera where the car is."""
-        if self._viewers:
-            self._place(pose)
+        if self._camera and self._camera.runs:
+            self._place(self._camera, pose)
 
     # Inside
 
@@ -193,46 +197,78 @@ class Pictures:
         if self._camera is None:
             self._camera = self._make(asyncio.get_running_loop())
             self._camera.on_picture = self._on_picture
-            self._camera.on_condition = lambda _condition: self._tell_all(self.now())
-        self._place(self._hub.channel.status.pose)
+            self._camera.on_condition = self._on_condition
         return self._camera
 
-    def _place(self, pose: Pose | None) -> None:
-        """Order a picture from this pose of the simulated car; a process that starts gets the newest order too."""
-        if self._camera and pose and pose != self._pose and self.source == "sim":
+    def _watch(self) -> CameraHandle:
+        """Keep the camera on for one viewer more; a process that starts begins at the simulated car's pose."""
+        camera = self._open()
+        self._place(camera, self._hub.channel.status.pose)
+        camera.watch()
+        return camera
+
+    def _place(self, camera: CameraHandle, pose: Pose | None) -> None:
+        """Order a picture from this pose of the simulated car."""
+        if pose and pose != self._pose and self.source == "sim":
             self._pose = pose
-            self._camera.order({"pose": pose})
+            camera.order({"pose": pose})
+
+    def _watching(self) -> list[Viewer]:
+        return [one for one in self._viewers if not one.pacing.paused]
+
+    def _begin(self, viewer: Viewer) -> None:
+        """Send pictures to a viewer from now on. Of too many viewers, the newest spectator gives way."""
+        self._hub.judging = True
+        viewer.expect(self.now())
+        self._watch()
+        watching = self._watching()
+        spectators = [one for one in watching if not self._drives(one.seat)]
+        if len(watching) > self.config.max_viewers and spectators:
+            self._remove(spectators[-1])
+            spectators[-1].screen.close(CLOSED_MADE_ROOM, "made room for the driver")
 
     def _drives(self, seat: Seat | None) -> bool:
         return seat is not None and seat.id == self._hub.driver
 
     def _want(self, viewer: Viewer, fps: int, level: int) -> None:
         was_paused = viewer.pacing.paused
-        viewer.want(fps, level)
-        if was_paused != viewer.pacing.paused:
-            camera = self._open()
-            (camera.watch if was_paused else camera.unwatch)()
-        self._steer(viewer, None, self.now())
+        viewer.want(fps, level, self.now())
+        if was_paused and not viewer.pacing.paused:
+            self._viewers.append(self._viewers.pop(self._viewers.index(viewer)))  # a newcomer
+            self._begin(viewer)
+        elif viewer.pacing.paused and not was_paused:
+            self._open().unwatch()
+        self._steer(None, None, self.now())
 
     def _remove(self, viewer: Viewer) -> None:
         if viewer.present:
             viewer.present = False
             self._viewers.remove(viewer)
             self._describe()
-            if self._camera and not viewer.pacing.paused:
-                self._camera.unwatch()
+            if not viewer.pacing.paused:
+                self._open().unwatch()
+            self._steer(None, None, self.now())
 
     def _on_picture(self, picture: Frame) -> None:
         self._seq += 1
         self._newest = picture._replace(seq=self._seq)
         self._arrivals.append(self.now())
-        change, self._change = self._change, None
-        if change is not None:
-            change.set_result(None)
+        self._wake()
         late = bool(self._due)
         self._due = deque(sorted(self._viewers, key=lambda one: not self._drives(one.seat)))
         if not late:  # else a slice is on its way already
             self._serve()
+
+    def _on_condition(self, condition: Condition) -> None:
+        self._tell_all(self.now())
+        if condition.needs_a_person:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Wake the requests that wait for a picture."""
+        change, self._change = self._change, None
+        if change is not None:
+            change.set_result(None)
 
     def _serve(self) -> None:
         """Offer the newest picture to a slice of the viewers; to the next slice after the sockets were polled."""
@@ -247,18 +283,25 @@ class Pictures:
             drives = self._drives(viewer.seat)
             viewer.offer(self._newest, self.config.fps if drives else self._ladder.spectator_fps, now)
 
-    def _steer(self, viewer: Viewer, trip_s: float | None, now: float) -> None:
-        """Set the quality as one viewer wants it, and by its trips: the driver's, else the first viewer with answers."""
+    def _steer(self, viewer: Viewer | None, trip_s: float | None, now: float, *, looks: bool = False) -> None:
+        """Set the quality as one viewer wants it, and by its trips: the driver's, else the first viewer with answers.
+
+        The next leader's link is another one, and a stream or a snapshot (`looks`) without a leader has none to learn from.
+        """
         before = self._ladder.level
-        watching = [one for one in self._viewers if not one.pacing.paused]
+        watching = self._watching()
         driving = [one for one in watching if self._drives(one.seat)]
         leader = next((one for one in driving + watching if one.answers), None)
-        if leader is not self._leader:
-            self._leader = leader
+        session = leader.visitor.session if leader else None
+        if session != self._led_by and (watching or looks):
+            self._led_by, self._ladder = session, Ladder(len(LADDER), self.config.spectator_fps)
+        elif leader is not self._leader:
             self._ladder.forget()
+        self._leader = leader
         self._ladder.hold(leader.level if leader else 0)
         if viewer is leader and trip_s is not None:
-            self._ladder.take(trip_s, len(watching) > len(driving), now)
+            spectators = [one for one in watching if one not in driving and one is not leader]
+            self._ladder.take(trip_s, bool(spectators), now)
         if self._ladder.level != before:
             self._open().order({"level": self._ladder.level})
             self._tell_all(now)

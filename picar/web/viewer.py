@@ -52,18 +52,29 @@ class Viewer:
         self.present = False
         self._told, self._told_at = "", float("-inf")
 
-    def want(self, fps: int, level: int) -> None:
+    def want(self, fps: int, level: int, now: float) -> None:
         """Take the most pictures a second, and the best quality."""
         self.pacing.want(fps)
         self.level = level
-        if self.pacing.paused and self.seat:
-            self.seat.sight.captured_s = None  # until it draws again
+        self.expect(now)
+
+    def expect(self, now: float) -> None:
+        """Record whether pictures are wanted from now on."""
+        if self.seat and self.pacing.paused:
+            self.seat.sight.pause()
+        elif self.seat:
+            self.seat.sight.expect(now)
+
+    def leave(self, said_goodbye: bool) -> None:
+        """Forget the picture, except after a broken connection: the client still drives by it."""
+        if self.seat and (said_goodbye or not self.seat.sight.by_camera):
+            self.seat.sight.pause()
 
     def seen(self, seq: int, now: float) -> float | None:
         """Record that a picture was drawn. Returns its trip, or None for a picture that was not on its way."""
         trip_s = self.pacing.seen(seq, now)
         if trip_s is not None and self.seat and not self.pacing.paused:
-            self.seat.sight.captured_s = self.pacing.captured_s
+            self.seat.sight.draw(self.pacing.captured_s)
         return trip_s
 
     def offer(self, picture: Frame, most_fps: float, now: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -188,9 +189,9 @@ async def test_a_hidden_page_pauses_the_pictures_and_does_not_call_them_frozen(
     await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 0}], "paused")
     camera.plays = False
     await asyncio.sleep(1.7)  # the picture grows old
-    await phone.page.evaluate(HIDDEN, False)
+    graded = "() => document.body.dataset.picture"
+    assert await phone.page.evaluate(f"{{ ({HIDDEN})(false); ({graded})() }}") == "old", "at once"
     await until(lambda: camera.sent("want")[-1:] == [{"type": "want", "fps": 30}], "wanted again")
-    await phone.seen("body[data-picture=old]")
     assert await phone.page.is_hidden("#lens")
     camera.plays = True
     camera.show()
@@ -324,17 +325,22 @@ async def test_each_fault_of_the_camera_is_said_in_words(
     ]
     for code in codes:
         before = await phone.page.inner_text("#lens p")
-        state = "frozen" if code == "frozen" else "trouble"
-        camera.tell(state=state, code=code, message="A sentence. Run: mend --it, then wait.")
+        state, sentence = (
+            ("frozen" if code == "frozen" else "trouble"),
+            "A sentence" if locale == "zh-CN" else code,
+        )
+        camera.tell(state=state, code=code, message=f"{sentence}. Run: mend --it, then wait.")
         await phone.page.wait_for_function(
             "(before) => ![before.trim(), ''].includes(document.querySelector('#lens p').innerText.trim())",
             arg=before,
         )
         said.add(await phone.page.inner_text("#lens p"))
     assert len(said) == len(codes) + 1
-    assert sum("mend --it" in each for each in said) == 5
-    assert not any("A sentence" in each or "{" in each for each in said)
-    assert any("摄像头" in each for each in said) is (locale == "zh-CN")
+    if locale == "zh-CN":
+        assert sum("mend --it" in each for each in said) == 5
+        assert not any("A sentence" in each or "{" in each for each in said)
+    else:
+        assert {f"{code}. Run: mend --it, then wait." for code in codes} < said
     camera.tell(state="trouble", code="new_code", message="A sentence of tomorrow.")
     await phone.reads("lens", "A sentence of tomorrow.")
 
@@ -359,6 +365,60 @@ async def test_the_page_connects_again_and_after_4401_it_does_not(car: Product, 
     assert len(camera.opened) == tries
 
 
+async def test_after_each_new_connection_the_page_repeats_that_the_driver_drives_by_the_picture(
+    car: Product, new_phone: NewPhone
+) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera)
+    for new in (camera.sockets, camera.links):
+        camera.said.clear()
+        tries = len(camera.sockets)
+        await new[-1].close(code=1001)
+        await until(lambda tries=tries: len(camera.sockets) > tries, "connected again")  # type: ignore[misc]
+        await until(lambda: camera.sent("by") != [], "the page repeats it")
+        assert camera.sent("by")[0] == {"type": "by", "camera": True}
+    assert phone.complaints == []
+
+
+async def test_a_sleep_of_the_phone_makes_the_picture_old_though_its_clock_stood(
+    car: Product, new_phone: NewPhone
+) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera)
+    camera.plays = False
+    await phone.page.evaluate(f"{{ ({HIDDEN})(true); ({HIDDEN})(false) }}")
+    await phone.seen("body[data-picture=old]")
+    assert await phone.page.is_hidden("#lens"), "the next picture is on its way"
+    camera.plays = True
+    camera.show()
+    await phone.seen("body[data-picture='']")
+
+
+async def test_one_viewer_too_many_reads_so_and_asks_seldom(new_phone: NewPhone) -> None:
+    env = {"PICAR_CAMERA__SOURCE": "test", "PICAR_CAMERA__MAX_VIEWERS": "1"}
+    async with Product(pins="sim", env=env) as car:
+        first = await new_phone(car.url)
+        await first.seen("#picture:not([hidden])")
+        second = await new_phone(car.url)
+        await second.reads("lens", "Too many phones show the picture")
+        complaints, since = len(second.complaints), time.monotonic()
+        await second.hears(60)
+        assert len(second.complaints) - complaints <= 1 + (time.monotonic() - since) / 5, second.complaints
+        assert await second.page.is_hidden("#picture")
+        await first.page.close()
+        await second.seen("#picture:not([hidden])")
+
+
+async def test_units_are_in_the_language_of_the_page(car: Product, new_phone: NewPhone) -> None:
+    camera = Camera()
+    phone = await watching(new_phone, car, camera, locale="zh-CN")
+    await phone.reads("seen", "毫秒")
+    camera.plays = False
+    await phone.seen("#lens:not([hidden])")
+    assert "秒" in await phone.page.inner_text("#lens b")
+    assert "毫秒" not in await phone.page.inner_text("#seen")
+
+
 async def test_a_picture_that_is_none_is_not_acknowledged(car: Product, new_phone: NewPhone) -> None:
     camera = Camera()
     phone = await watching(new_phone, car, camera)
@@ -366,6 +426,8 @@ async def test_a_picture_that_is_none_is_not_acknowledged(car: Product, new_phon
     camera.show(b"\xff\xd8 no picture", seq=5000)
     await until(lambda: len(camera.sockets) == 2, "the page begins again")
     assert 5000 not in [message["seq"] for message in camera.sent("seen")]
+    assert camera.closed == 0, "a close would mean that the driver drives by eye"
+    await until(lambda: camera.sent("by")[-1] == {"type": "by", "camera": True}, "by the picture, as before")
     assert phone.complaints == []
 
 
@@ -391,7 +453,7 @@ async def test_a_part_that_did_not_load_is_requested_again(
 ) -> None:
     camera = Camera()
     camera.camera |= {"state": "trouble", "code": "busy", "message": "It is in use."}
-    phone = await new_phone()
+    phone = await new_phone(locale="zh-CN")
     tries: list[str] = []
 
     async def answer(route: Route) -> None:
@@ -401,7 +463,7 @@ async def test_a_part_that_did_not_load_is_requested_again(
     await phone.page.route(f"**/{file}", answer)
     await camera.connect(phone)
     await phone.open(car.url)
-    await phone.reads("lens", "Another program")
+    await phone.reads("lens", "摄像头正被其他程序使用")
     await phone.page.wait_for_function(
         "() => getComputedStyle(document.getElementById('picture')).objectFit === 'cover'"
     )
@@ -434,7 +496,7 @@ async def test_a_driver_whose_camera_dies_reads_why_the_car_is_slow_and_drives_b
     camera.tell(state="trouble", code="unplugged", message="Gone.")
     await phone.seen("#eye:not([hidden])")
     await phone.reads("lens", "Picture frozen")
-    await phone.reads("lens", "The camera was unplugged. Plug it in again. The car drives slowly")
+    await phone.reads("lens", "Gone. The car drives slowly")
     await phone.tap("eye")
     await phone.seen("body[data-scene=map]")
     await until(lambda: camera.sent("by")[-1] == {"type": "by", "camera": False}, "driving by eye")
@@ -512,7 +574,7 @@ async def test_axe_finds_nothing_over_a_picture(simulated: Product, new_phone: N
     await clean(phone, "live", ("dark", "light", "forced"))
     camera.plays = False
     camera.tell(state="trouble", code="busy", message="It is in use.")
-    await phone.reads("lens", "Another program")
+    await phone.reads("lens", "It is in use.")
     await phone.seen("body[data-picture=old]")
     await clean(phone, "frozen", ("dark", "outdoor"))
 

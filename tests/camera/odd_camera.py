@@ -9,6 +9,9 @@ noise      after three pictures it sends a picture that is no JPEG
 huge       after three pictures it sends the head of a frame of more than 1 MiB
 big        its pictures have 1 MiB
 old        its pictures are 5 s old
+future     its pictures are taken in an hour
+flood      after three pictures it sends tiny ones without a pause
+deep       after three pictures it sends a notice of ten thousand lists
 mute       after three pictures it sends no more
 trouble    it cannot open the camera
 exit, segv, oom   after three pictures it ends with code 3, signal 11, signal 9
@@ -44,7 +47,7 @@ def _send(data: bytes) -> None:
 
 
 def _picture(seq: int) -> bytes:
-    captured_ns = time.monotonic_ns() - (5_000_000_000 if _ODDITY == "old" else 0)
+    captured_ns = time.monotonic_ns() + {"old": -5, "future": 3600}.get(_ODDITY, 0) * NS
     body = _JPEG.ljust(MAX_BYTES, b"x") if _ODDITY == "big" else _JPEG
     return Frame(PICTURE, 0, 640, 480, seq, captured_ns, body).pack()
 
@@ -57,6 +60,10 @@ def _odd(seq: int) -> None:
         _send(Frame(PICTURE, 0, 640, 480, seq, time.monotonic_ns(), b"no JPEG").pack())
     elif _ODDITY == "huge":
         _send((MAX_BYTES + 1).to_bytes(4) + bytes(20))
+    elif _ODDITY == "flood":
+        _send(b"".join(_picture(seq + n) for n in range(10_000)))
+    elif _ODDITY == "deep":
+        _send(Frame(NOTICE, 0, 0, 0, seq, 0, b"[" * 10_000).pack())
     elif _ODDITY == "exit":
         sys.exit(3)
     elif _ODDITY in ("segv", "oom"):
@@ -83,21 +90,16 @@ def main() -> None:
         sys.exit(real.main())
     if _ODDITY != "orphan":
         real._step_back()
-    told = {
-        "code": None,
-        "message": None,
-        "card": "an odd camera",
-        "fps": 50,
-        "size": [640, 480],
-        "upright": False,
-    }
+    told: dict[str, object] = {"code": None, "message": None, "upright": False}
     if _ODDITY == "trouble":
         told |= {"code": "missing", "message": "No camera was found."}
     _send(Frame(NOTICE, 0, 0, 0, 1, 0, json.dumps(told).encode()).pack())
     if _ODDITY == "trouble":
         return
     for seq in itertools.count(2):
-        if _ODDITY == "silent" or (seq > 4 and _ODDITY not in ("steady", "deaf", "orphan", "big", "old")):
+        if _ODDITY == "silent" or (
+            seq > 4 and _ODDITY not in ("steady", "deaf", "orphan", "big", "old", "future")
+        ):
             _odd(seq)
         try:
             _send(_picture(seq))

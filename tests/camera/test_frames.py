@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picar.camera.frames import LADDER, MAX_BYTES, NOTICE, PICTURE, BadStream, Frame, Frames, at_level
+from picar.camera.frames import (
+    LADDER,
+    MAX_BYTES,
+    MOST_FRAMES,
+    NOTICE,
+    NOTICE_BYTES,
+    PICTURE,
+    BadStream,
+    Frame,
+    Frames,
+    at_level,
+)
 
 JPEG = b"\xff\xd8 a picture"
 PICTURES = st.builds(
@@ -66,6 +77,8 @@ def test_garbage_is_a_bad_stream_or_waits_for_more(data: bytes) -> None:
         frame(body=b"no JPEG").pack(),
         frame()._replace(width=0).pack(),
         (MAX_BYTES + 1).to_bytes(4) + bytes(20),
+        frame(kind=NOTICE, body=b" " * (NOTICE_BYTES + 1)).pack(),
+        b"".join(frame(seq).pack() for seq in range(1, MOST_FRAMES + 2)),
         b"a line that a library printed\n",
     ],
 )
@@ -81,7 +94,7 @@ def test_a_frame_may_have_one_mebibyte() -> None:
 
 def test_a_notice_is_an_object() -> None:
     assert frame(kind=NOTICE, body=json.dumps({"code": "busy"}).encode()).notice() == {"code": "busy"}
-    for body in (b"[1]", b"{", b"\xff\xfe"):
+    for body in (b"[1]", b"{", b"\xff\xfe", b"[" * 10_000):
         with pytest.raises(BadStream):
             frame(kind=NOTICE, body=body).notice()
 

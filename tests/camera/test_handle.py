@@ -125,8 +125,7 @@ async def test_the_first_viewer_starts_it_and_a_second_one_starts_no_other(rig: 
     rig.handle.watch()
     await rig.until_live()
     assert len(rig.pids) == 1
-    assert rig.handle.newest in rig.pictures
-    assert rig.handle.condition == Condition("live", None, None, "an odd camera", upright=False)
+    assert rig.handle.condition == Condition("live", None, None, upright=False)
     assert rig.longest_call_s < 2.0
 
 
@@ -141,7 +140,7 @@ async def test_it_is_gone_some_seconds_after_the_last_viewer_and_comes_back_with
     rig.handle.unwatch()
     await until(lambda: not rig.alive(), "its end")
     assert 4.9 < time.monotonic() - left_at < 15.0
-    assert (rig.handle.condition, rig.handle.newest) == (Condition("off"), None)
+    assert rig.handle.condition == Condition("off")
     rig.handle.watch()
     await rig.until_live()
     assert len(rig.pids) == 2
@@ -178,7 +177,7 @@ async def test_a_frozen_process_is_killed_and_started_again(
     rig.kill(signal.SIGSTOP)
     with caplog.at_level(logging.WARNING):
         frozen = await rig.until_code("frozen")
-    assert (frozen.state, rig.handle.newest) == ("frozen", None)
+    assert frozen.state == "frozen"
     assert "no picture for 3 s" in str(frozen.message)
     await rig.until_code(None)
     await rig.until_live()
@@ -294,17 +293,40 @@ async def test_pictures_of_one_mebibyte_are_good(rig: Rig) -> None:
 @odd("old")
 async def test_old_pictures_are_passed_over(rig: Rig) -> None:
     rig.handle.watch()
-    await until(lambda: rig.handle.passed_over > 5, "pictures")
-    assert (rig.pictures, rig.handle.newest, rig.handle.condition.state) == ([], None, "starting")
+    await until(lambda: rig.handle._silent_at - time.monotonic() < handle_module.FROZEN_S < 10, "a picture")
+    assert (rig.pictures, rig.handle.condition.state) == ([], "starting")
+
+
+@odd("future")
+async def test_a_picture_from_the_future_is_from_now(rig: Rig) -> None:
+    rig.handle.watch()
+    await rig.until_live()
+    assert all(picture.captured_ns <= time.monotonic_ns() for picture in rig.pictures)
+
+
+@pytest.mark.parametrize("rig", ["flood", "deep"], indirect=True)
+async def test_a_flood_of_tiny_frames_and_a_deep_notice_end_the_process(rig: Rig, quick: None) -> None:
+    rig.handle.watch()
+    await rig.until_code("bad_stream")
+
+
+@odd("trouble")
+async def test_a_fault_is_forgotten_some_time_after_the_last_viewer(rig: Rig, quick: None) -> None:
+    rig.handle.watch()
+    fault = await rig.until_code("missing")
+    assert fault.needs_a_person
+    rig.handle.unwatch()
+    assert rig.handle.condition == fault
+    await until(lambda: rig.handle.condition == Condition("off"), "the end of the fault")
 
 
 async def test_of_pictures_that_come_together_the_newest_counts(rig: Rig) -> None:
     rig.handle.watch()
     await rig.until_live()
     time.sleep(0.5)  # noqa: ASYNC251 - the server hangs
-    before = rig.handle.passed_over
-    await until(lambda: rig.handle.passed_over > before + 5, "the pictures of that time")
+    before = rig.pictures[-1].seq
     await rig.until_live()
+    assert next(picture.seq for picture in rig.pictures if picture.seq > before) > before + 5
 
 
 async def test_close_leaves_no_process_and_calls_nothing_any_more(rig: Rig) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from picar.camera.sources import MISSING, Trouble, auto, load
+from picar.camera.sources import Trouble, auto, load, missing
 from tests.camera.orders import order
 
 FAKES = Path(__file__).parents[1] / "fakes" / "camera"
@@ -158,7 +158,7 @@ def test_a_usb_camera_is_another_source_s(library: ModuleType) -> None:
     assert [(camera.device, camera.card) for camera in load("picamera2").cameras()] == [("0", "imx708")]
     with pytest.raises(Trouble) as trouble:
         load("picamera2").open(order("picamera2", device="1"))
-    assert (trouble.value.code, str(trouble.value)) == ("missing", MISSING)
+    assert (trouble.value.code, str(trouble.value)) == ("missing", str(missing()))
 
 
 def test_a_camera_that_another_program_has_is_a_fault(
@@ -168,6 +168,13 @@ def test_a_camera_that_another_program_has_is_a_fault(
     with pytest.raises(Trouble, match="imx708 is in use by another program") as trouble:
         load("picamera2").open(order("picamera2"))
     assert trouble.value.code == "busy"
+
+
+def test_another_error_is_not_called_busy(library: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library.Picamera2, "broken", True)
+    with pytest.raises(RuntimeError, match="did not complete") as error:
+        load("picamera2").open(order("picamera2"))
+    assert not isinstance(error.value, Trouble)
 
 
 def test_auto_takes_the_pi_s_camera_first(library: ModuleType) -> None:

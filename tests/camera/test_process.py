@@ -62,8 +62,6 @@ def test_first_comes_a_notice_then_pictures_whose_numbers_rise(camera: CameraPro
         "code": None,
         "message": None,
         "card": "test card",
-        "fps": 30,
-        "size": [640, 480],
         "upright": False,
     }
     first = until(camera, a_picture)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import pwd
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ import pytest
 import videodev2 as v4l2
 from PIL import Image
 
-from picar.camera.sources import MISSING, Camera, Order, Trouble, usb
+from picar.camera.sources import Camera, Order, Trouble, missing, usb
 from tests.camera import orders
 from tests.fakes.v4l2 import GREY, YUYV, Bus, Driver
 
@@ -331,7 +332,21 @@ def test_without_a_camera_the_fault_is_that_none_was_found(bus: Bus) -> None:
     for device in ("auto", "/nowhere/video9"):
         with pytest.raises(Trouble) as trouble:
             usb.open(order(device=device))
-        assert (trouble.value.code, str(trouble.value)) == ("missing", MISSING)
+        assert (trouble.value.code, str(trouble.value)) == ("missing", str(missing()))
+
+
+@pytest.mark.parametrize("kind", ["/dev/null", "file", "folder", "fifo", "file/video0"])
+def test_a_device_that_is_no_camera_is_named(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    device = str(tmp_path / kind)
+    with pytest.raises(
+        Trouble, match=r" is no camera\. To see the cameras, run: .*picar camera --list"
+    ) as trouble:
+        usb.open(order(device=device))
+    assert trouble.value.code == "missing"
+    assert str(trouble.value).startswith(device)
 
 
 def test_a_camera_that_may_not_be_opened_is_a_fault(camera: Driver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,7 +357,10 @@ def test_a_camera_that_may_not_be_opened_is_a_fault(camera: Driver, monkeypatch:
     (found,) = usb.cameras()
     assert found.trouble
     assert found.trouble.code == "permission"
-    assert "sudo usermod -aG video" in str(found.trouble)
+    assert f"sudo usermod -aG video {pwd.getpwuid(os.geteuid()).pw_name}" in str(found.trouble)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # a user without a name, as in a container
+    (found,) = usb.cameras()
+    assert f"by the user {os.geteuid()}" in str(found.trouble)
 
 
 def test_a_format_that_picar_cannot_use_is_named(bus: Bus, tmp_path: Path) -> None:

@@ -12,6 +12,9 @@ from PIL import Image, ImageOps
 
 from picar.camera.process import frames
 from picar.camera.sources import Order, Trouble
+from picar.commands.camera import _snapshot, cameras
+from picar.config import Config, MotorsConfig
+from picar.program import command
 from tests.camera.orders import order
 from tests.commands.test_cli import picar
 
@@ -27,6 +30,44 @@ def test_the_list_names_each_camera_and_each_reason() -> None:
     listed = json.loads(picar("camera", "--list", "--json").stdout)
     assert {"source": "test", "device": "", "card": "test card", "code": None, "message": None} in listed
     assert all(camera["card"] or camera["message"] for camera in listed)
+    assert {camera["source"] for camera in listed} == {"usb", "picamera2", "sim", "test"}
+
+
+def test_the_list_follows_the_configuration(tmp_path: Path) -> None:
+    listed = picar("camera", "--list", env=TEST_CARD).stdout
+    assert listed.split() == ["test", "test", "card"]
+    file = tmp_path / "picar.toml"
+    file.write_text('[camera]\nsource = "sim"\n')
+    assert picar("camera", "--list", "--config", str(file)).stdout.split()[0] == "sim"
+    refused = picar("camera", "--list", env={"PICAR_CAMERA__SOURCE": "foo"})
+    assert (refused.returncode, '"foo" is not one of' in refused.stderr) == (2, True), refused.stderr
+
+
+def test_a_source_without_a_camera_has_a_row_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("picar.commands.camera.frames", lambda *_: iter(()))
+    assert [(camera["source"], camera["code"]) for camera in cameras()] == [
+        ("usb", "missing"),
+        ("picamera2", "missing"),
+    ]
+    assert all(f"then run: {command('camera --list')}" in camera["message"] for camera in cameras())
+
+
+def test_a_simulated_camera_without_pillow_names_pillow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("picar.camera.handle.importlib.util.find_spec", lambda _name: None)
+    settings = Config(motors=MotorsConfig(backend="sim"))
+    with pytest.raises(Trouble, match="The picture needs Pillow") as trouble:
+        _snapshot(tmp_path / "now.jpg", settings)
+    assert trouble.value.code == "no_pillow"
+
+
+@pytest.mark.parametrize("name", ["", "now.png", "now"])
+def test_a_name_that_is_no_jpegs_is_refused(tmp_path: Path, name: str) -> None:
+    done = picar("camera", "--snapshot", name and str(tmp_path / name), env=TEST_CARD)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "name a file that ends in .jpg or .jpeg" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_snapshot_is_a_picture(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picar.core.late import SLOW_SPEED, LatePicture, Sight
+from picar.core.late import FRESH_S, OLD_S, SLOW_SPEED, LatePicture, Sight
 
 PULSE_S = 0.05
 FRESH, OLD, VERY_OLD = 0.1, 0.5, 0.9
@@ -92,24 +92,34 @@ def test_letting_go_while_the_picture_is_old_is_enough_if_the_stick_stays_there(
     assert late.takes(neutral=False)
 
 
-@pytest.mark.parametrize(
-    ("by_camera", "said_goodbye", "after"),
-    [
-        (True, False, (True, 5.0)),
-        (True, True, (False, None)),
-        (False, False, (False, None)),
-        (False, True, (False, None)),
-    ],
-)
-def test_only_a_broken_connection_leaves_a_driver_with_the_picture(
-    by_camera: bool, said_goodbye: bool, after: tuple[bool, float | None]
-) -> None:
+def test_the_age_counts_from_the_capture_and_before_the_first_picture_from_the_wish_for_one() -> None:
     sight = Sight()
-    assert sight.age_s(9.0) is None
-    sight.by_camera, sight.captured_s = by_camera, 5.0
-    assert sight.age_s(9.0) == 4.0
-    sight.end(said_goodbye)
-    assert (sight.by_camera, sight.captured_s) == after
+    assert (sight.by_camera, sight.age_s(9.0)) == (None, None)
+    sight.expect(10.0)
+    assert FRESH_S < (sight.age_s(10.0) or 0.0) < OLD_S, "neither fresh nor old"
+    assert sight.age_s(12.0) == 2.0
+    sight.expect(12.0)
+    assert sight.age_s(12.0) == 2.0, "a second wish makes no dead picture younger"
+    sight.draw(11.9)
+    assert sight.age_s(12.0) == pytest.approx(0.1)
+    sight.expect(13.0)
+    assert sight.age_s(13.0) == pytest.approx(1.1)
+    sight.pause()
+    assert sight.age_s(13.0) is None
+
+
+def test_a_time_without_a_picture_changes_neither_cap_nor_refusal() -> None:
+    late = LatePicture(stops=True)
+    _, now = pulses(late, VERY_OLD, 1, 0.0)
+    late.takes(neutral=True)
+    late.wait()
+    assert (late.speed, late.refuses) == (SLOW_SPEED, True)
+    pulses(late, FRESH, 0.9, now)
+    late.wait()
+    pulses(late, FRESH, 0.9, now + 5.0)
+    assert (late.speed, late.refuses) == (SLOW_SPEED, True), "the fresh pictures before it do not count"
+    pulses(late, FRESH, 1.2, now + 6.0)
+    assert (late.speed, late.refuses) == (1.0, False)
 
 
 ages = st.one_of(st.none(), st.floats(0.0, 3.0))

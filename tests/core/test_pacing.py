@@ -17,7 +17,7 @@ LEVELS = 6
 def test_one_picture_is_on_its_way_until_it_was_seen() -> None:
     pacing = Pacing(FPS)
     assert pacing.may_send(1, FPS, 0.0)
-    pacing.sent(1, FPS, 0.0)
+    pacing.sent(1, FPS, 0.0, 0.0)
     assert not pacing.may_send(2, FPS, 1.0)
     assert pacing.seen(1, 1.0) == 1.0
     assert pacing.may_send(2, FPS, 1.0)
@@ -25,20 +25,20 @@ def test_one_picture_is_on_its_way_until_it_was_seen() -> None:
 
 def test_a_second_one_follows_only_while_trips_are_short() -> None:
     pacing = Pacing(FPS)
-    pacing.sent(1, FPS, 0.0)
+    pacing.sent(1, FPS, 0.0, 0.0)
     pacing.seen(1, 0.049)
-    pacing.sent(2, FPS, 0.1)
+    pacing.sent(2, FPS, 0.1, 0.0)
     assert pacing.may_send(3, FPS, 0.14)
-    pacing.sent(3, FPS, 0.14)
+    pacing.sent(3, FPS, 0.14, 0.0)
     assert not pacing.may_send(4, FPS, 0.2)
     pacing.seen(3, 0.2)  # settles the second one too; it took longer
-    pacing.sent(4, FPS, 0.2)
+    pacing.sent(4, FPS, 0.2, 0.0)
     assert not pacing.may_send(5, FPS, 0.3)
 
 
 def test_no_picture_is_sent_twice_and_none_to_a_paused_viewer() -> None:
     pacing = Pacing(FPS)
-    pacing.sent(1, FPS, 0.0)
+    pacing.sent(1, FPS, 0.0, 0.0)
     pacing.seen(1, 0.01)
     assert not pacing.may_send(1, FPS, 1.0)
     pacing.want(0)
@@ -48,7 +48,7 @@ def test_no_picture_is_sent_twice_and_none_to_a_paused_viewer() -> None:
 
 def test_a_viewer_that_was_paused_owes_no_answer() -> None:
     pacing = Pacing(FPS)
-    pacing.sent(1, FPS, 0.0)
+    pacing.sent(1, FPS, 0.0, 0.0)
     pacing.want(0)
     assert not pacing.is_deaf(2 * DEAF_S)
     pacing.want(30)
@@ -58,14 +58,14 @@ def test_a_viewer_that_was_paused_owes_no_answer() -> None:
 
 def test_a_viewer_without_an_answer_is_deaf() -> None:
     pacing = Pacing(FPS)
-    pacing.sent(1, FPS, 0.0)
+    pacing.sent(1, FPS, 0.0, 0.0)
     assert not pacing.is_deaf(DEAF_S)
     assert pacing.is_deaf(DEAF_S + 0.1)
 
 
 def test_an_answer_to_a_picture_that_was_not_sent_counts_for_nothing() -> None:
     pacing = Pacing(FPS)
-    pacing.sent(5, FPS, 0.0)
+    pacing.sent(5, FPS, 0.0, 0.0)
     assert pacing.seen(4, 0.1) is None
     assert pacing.seen(6, 0.1) is None
     assert not pacing.may_send(7, FPS, 1.0)
@@ -83,7 +83,7 @@ def test_no_viewer_gets_more_than_it_wants_and_may_have(
     for seq, late_s in enumerate(jitter, start=1):
         now = seq / 30 + late_s
         if pacing.may_send(seq, granted, now):
-            pacing.sent(seq, granted, now)
+            pacing.sent(seq, granted, now, 0.0)
             pacing.seen(seq, now + 0.001)
             sent.append(now)
     fps = min(wanted, granted)

@@ -307,8 +307,27 @@ def test_a_machine_without_a_camera_is_well(tmp_path: Path) -> None:
         finding.fix
         == "for a camera at the Pi's connector: sudo apt install --no-install-recommends python3-picamera2"
     )
-    on_a_laptop = the(laptop().examine(tmp_path / "laptop"), "camera")
-    assert (on_a_laptop.status, on_a_laptop.message) == ("ok", "imx708 (picamera2, 0)")
+    none_at_all = [{**NO_PICAMERA2, "code": "missing", "message": "No camera was found."}]
+    finding = the(Case(answers={CAMERAS: Answer(0, json.dumps(none_at_all))}).examine(tmp_path), "camera")
+    assert (finding.message, finding.fix) == ("none found; the car drives without one", "")
+
+
+def test_a_laptop_has_the_simulated_camera_or_the_reason_why_not(tmp_path: Path) -> None:
+    sim: dict[str, str | None]
+    sim = {"source": "sim", "device": "", "card": "simulated camera", "code": None, "message": None}
+    finding = on_a_laptop(tmp_path / "well", sim)
+    assert (finding.status, finding.message) == ("ok", "simulated camera")
+    sim |= {"card": "", "code": "no_pillow", "message": "The picture needs Pillow. Run: pip install pillow"}
+    finding = on_a_laptop(tmp_path / "ill", sim)
+    assert (finding.status, finding.message) == ("warning", "The picture needs Pillow")
+    assert finding.fix == "Run: pip install pillow"
+
+
+def on_a_laptop(folder: Path, sim: dict[str, str | None]) -> Finding:
+    """Return the finding about the camera."""
+    case = laptop()
+    case.answers = {CAMERAS: Answer(0, json.dumps([NO_PICAMERA2, sim, TEST_CARD]))}
+    return the(case.examine(folder), "camera")
 
 
 def test_a_camera_that_is_switched_off_is_not_looked_for(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from picar.errors import BackendError
 from tests.motor.channel_rig import Rig, alive, open_descriptors, rig, trace
 from tests.motor.rig import AHEAD, DEADLINE_S, Trace, wait_until
 from tests.support.header import FakeHeader
+from tests.support.waiting import until
 
 __all__ = ["rig", "trace"]
 
@@ -225,10 +226,14 @@ async def test_a_waiter_that_gives_up_or_is_cancelled_leaves_nothing_behind(pump
     await asyncio.sleep(0)
     for waiter in waiters[:25]:
         waiter.cancel()
-    await asyncio.sleep(0)
-    change = pumped.channel._change
+    # An answer that comes meanwhile lets them all wait anew.
+
+    def waiting() -> asyncio.Future[None] | None:
+        change = pumped.channel._change
+        return change if change is not None and len(change._callbacks or []) == 25 else None
+
+    change = await until(waiting, "25 waiters")
     assert change is not None
-    assert len(change._callbacks or []) == 25
     for waiter in waiters:
         waiter.cancel()
     await asyncio.gather(*waiters, return_exceptions=True)

@@ -14,9 +14,11 @@ import pytest
 
 from picar.camera.world import TRACK_M, TRACKS, spline
 from tests.support.client import Client
+from tests.support.household import Household
 from tests.support.product import Product
 from tests.support.waiting import until
 
+PIPE = asyncio.subprocess.PIPE
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "follow_line.py"
 LINE = spline(TRACKS[0])  # at its fork the example takes the left branch
 LONG = os.environ.get("PICAR_FUZZ") == "long"
@@ -35,7 +37,7 @@ async def simulated() -> AsyncIterator[Product]:
 @asynccontextmanager
 async def following(car: Product) -> AsyncIterator[asyncio.subprocess.Process]:
     program = await asyncio.create_subprocess_exec(
-        sys.executable, str(EXAMPLE), f"127.0.0.1:{car.port}", stderr=asyncio.subprocess.PIPE
+        sys.executable, str(EXAMPLE), f"127.0.0.1:{car.port}", stdout=PIPE, stderr=PIPE
     )
     try:
         yield program
@@ -86,3 +88,48 @@ async def test_the_car_stops_when_the_example_gets_no_picture(simulated: Product
         assert camera is not None
         os.kill(camera, signal.SIGSTOP)
         await simulated.until_low()
+
+
+async def lines(program: asyncio.subprocess.Process, words: str) -> None:
+    """Wait until the example prints these words."""
+    assert program.stdout is not None
+    while words not in (line := (await program.stdout.readline()).decode()):
+        assert line, f"the example ended without: {words}"
+
+
+async def test_the_example_says_why_the_car_stands_and_ends_after_a_stop(simulated: Product) -> None:
+    async with Client(simulated.url) as watcher, following(simulated) as program:
+        await asyncio.wait_for(lines(program, "on the line"), 20)
+        await watcher.send(type="stop")
+        assert program.stderr is not None
+        said = (await asyncio.wait_for(program.stderr.read(), 20)).decode()
+        assert said == "The car is stopped. Reset it on the page, then start this program again.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "arguments are required: car"),
+        (["127.0.0.1:1"], "No car answers: [Errno 111] Connection refused. Give the address of its page"),
+    ],
+)
+async def test_a_wrong_call_of_the_example_is_a_sentence(arguments: list[str], words: str) -> None:
+    assert words in await said(*arguments)
+
+
+async def test_a_view_token_is_refused_with_the_fix() -> None:
+    async with Household(config='[camera]\nsource = "sim"\n') as house:
+        answer = await said(f"127.0.0.1:{house.port}", "a-token-that-cannot-drive")
+        assert (
+            "The car refuses: HTTP 401: Unauthorized. It may need a token that drives: picar pair --token NAME"
+            in answer
+        )
+
+
+async def said(*arguments: str) -> str:
+    """Run the example to its end, and return what it says about its error."""
+    program = await asyncio.create_subprocess_exec(sys.executable, str(EXAMPLE), *arguments, stderr=PIPE)
+    text = (await asyncio.wait_for(program.communicate(), 20))[1].decode()
+    assert program.returncode != 0
+    assert "Traceback" not in text
+    return text

@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 AT_REST_NOT = {
+    "_curses",
     "decimal",
     "picar.doctor",
     "picar.motor.__main__",

@@ -182,7 +182,10 @@ class Product:
 
     def camera_pid(self) -> int | None:
         """Return the id of its camera process, None without one."""
-        cameras = (child for child in _children(self.process.pid) if "picar.camera" in _command(child))
+        names = ("picar.camera", "odd_camera")
+        cameras = (
+            child for child in _children(self.process.pid) if any(name in _command(child) for name in names)
+        )
         return next(cameras, None)
 
     def let_it_write(self) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from picar.access.store import AccessStore
 from picar.access.tokens import TRIES
+from picar.web.api.camera import WAIT_S
 from tests.support.client import Client
 from tests.support.household import Household
 from tests.support.product import Product
@@ -105,6 +106,20 @@ async def test_without_a_picture_the_fault_is_told() -> None:
         answer = await ask(("127.0.0.1", car.port), "GET", "/snapshot.jpg")
         assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "no_picture", "2")
         assert answer.json["error"]["message"] == "No camera was found."
+        asked_at = time.monotonic()
+        assert (await ask(("127.0.0.1", car.port), "GET", "/snapshot.jpg")).status == 503
+        assert time.monotonic() - asked_at < WAIT_S - 1, "the fault is known"
+        assert "ERROR" not in car.log(), "a refusal is no error"
+
+
+async def test_the_end_of_picar_answers_a_request_that_waits_for_a_picture() -> None:
+    program = ("-m", "tests.faults.odd", "camera-silent")
+    async with Product(config=CONFIG, program=program) as car:
+        waiting = asyncio.create_task(ask(("127.0.0.1", car.port), "GET", "/snapshot.jpg"))
+        await until(lambda: car.camera_pid() is not None, "the camera process")
+        await car.terminate()
+        await asyncio.wait([waiting])
+        assert "ERROR" not in car.log()
 
 
 async def test_a_camera_that_cannot_turn_has_its_pictures_marked() -> None:
@@ -129,6 +144,7 @@ async def test_a_stream_sends_whole_pictures_each_with_the_next_one_s_head(car: 
         assert rest.count(b"\xff\xd9\r\n" + PART) >= 5
         refused = await ask(("127.0.0.1", car.port), "GET", "/stream.mjpg")
         assert (refused.status, refused.code, refused.headers["retry-after"]) == (503, "too_many", "5")
+        assert (await ask(("127.0.0.1", car.port), "HEAD", "/stream.mjpg")).status == 503
     async with Client(car.url) as phone:
         await phone.until(lambda s: s["video"]["viewers"] == 0)
     async with Stream(car, "?fps=2") as stream:
@@ -201,13 +217,17 @@ async def test_a_view_token_opens_no_other_door_in_no_form(house: Household) -> 
             assert answer.headers["www-authenticate"] == "Bearer"
     for path in ("/api/v1/stop", "/api/v1/invite", "/api/v1/speed-cap", "/api/v1/power"):
         assert (await house.ask("POST", path, {}, basic(token))).status == 401
-    for headers in ({"Authorization": f"Bearer {token}"}, cookie):
-        assert (await house.ask("GET", "/snapshot.jpg", headers=headers)).status == 401
+    assert (await house.ask("GET", "/snapshot.jpg", headers=cookie)).status == 401
+    answer = await house.ask("GET", "/snapshot.jpg", headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status, answer.code) == (401, "not_paired")
+    assert "as the password of HTTP's Basic authentication" in answer.body.decode()
 
 
 async def test_the_token_of_a_script_is_no_password(house: Household) -> None:
     script = house.token("a script")
-    assert (await house.ask("GET", "/snapshot.jpg", headers=basic(script))).status == 401
+    answer = await house.ask("GET", "/snapshot.jpg", headers=basic(script))
+    assert (answer.status, answer.code) == (401, "not_paired")
+    assert "Authorization: Bearer" in answer.body.decode()
     bearer = {"Authorization": f"Bearer {script}"}
     assert (await house.ask("GET", "/snapshot.jpg", headers=bearer)).status == 200
 
@@ -236,8 +256,10 @@ async def test_wrong_passwords_count_as_wrong_pins_and_a_revoked_one_does_not() 
         await house.cli("pair", "--revoke", "revoked")
         for _ in range(TRIES + 1):
             assert (await house.ask("GET", "/snapshot.jpg", headers=basic(revoked))).status == 401
-        for _ in range(TRIES):
-            assert (await house.ask("GET", "/snapshot.jpg", headers=basic("guess"))).status == 401
+        for _ in range(TRIES + 1):
+            assert (await house.ask("GET", "/snapshot.jpg", headers=basic("polled"))).status == 401
+        for number in range(TRIES - 1):
+            assert (await house.ask("GET", "/snapshot.jpg", headers=basic(f"guess {number}"))).status == 401
         blocked = await house.ask("GET", "/snapshot.jpg", headers=basic("guess"))
         assert (blocked.status, blocked.code) == (429, "too_many_tries")
         assert (await house.pair()).status == 429

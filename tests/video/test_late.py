@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -83,6 +83,75 @@ async def test_a_broken_connection_leaves_the_driver_with_an_old_picture() -> No
         async with Viewer(car.url, phone.id, BROWSER) as again:
             await again.sees(5)
             await phone.until(lambda s: s["video"]["cap"] == 1)
+
+
+@pytest.mark.parametrize("how", ["hidden", "closed", "reloaded"])
+async def test_no_way_back_to_a_dead_picture_lifts_the_stop(how: str) -> None:
+    async with driving(STOPS) as (car, phone, viewer), AsyncExitStack() as stack:
+        viewer.draws = False
+        await phone.until_error("picture_old")
+        await car.until_low()
+        await phone.let_go()
+        driver = phone
+        if how == "hidden":
+            await viewer.send("want", fps=0)
+            await phone.hears(5)
+            await viewer.send("want", fps=30)
+        else:
+            await viewer.close()
+            if how == "reloaded":
+                await phone.close()
+                driver = await stack.enter_async_context(Client(car.url, cookie="one"))
+                await driver.until(lambda s: s["you"] == "driver")
+            await driver.hears(5)
+            again = await stack.enter_async_context(Viewer(car.url, driver.id, BROWSER, draws=False))
+            await again.send("by", camera=True)
+        assert driver.state["video"]["cap"] == 0.5
+        driver.hold(1.0)
+        refusals = len(driver.codes)
+        await driver.wait(lambda: len(driver.codes) > refusals + 20, "refusals")
+        assert set(driver.codes[refusals:]) == {"picture_old"}
+        assert driver.state["video"]["cap"] == 0.5
+        assert car.is_low()
+
+
+async def test_a_driver_who_waits_for_the_first_picture_is_slow() -> None:
+    async with (
+        Product(config=CONFIG) as car,
+        Client(car.url, cookie="one") as phone,
+        Viewer(car.url, phone.id, BROWSER, draws=False) as viewer,
+    ):
+        await phone.take()
+        phone.hold(1.0)
+        await viewer.send("by", camera=True)
+        await phone.until(lambda s: s["video"]["cap"] == 0.5 and 0 < s["applied"]["left"] <= 0.5)
+        await viewer.send("by", camera=False)
+        await phone.until(lambda s: s["video"]["cap"] == 1 and s["applied"]["left"] == 1.0)
+
+
+async def test_a_stop_before_the_first_picture_does_not_arm_the_car() -> None:
+    async with (
+        Product(config=STOPS) as car,
+        Client(car.url, cookie="one") as phone,
+        Viewer(car.url, phone.id, BROWSER, draws=False) as viewer,
+    ):
+        await phone.write(phone.session.take())
+        await viewer.send("by", camera=True)
+        await phone.until(lambda s: s["you"] == "driver" and (s["video"]["age_s"] or 0) > 1.0)
+        await phone.drive(1.0)
+        await phone.until_error("picture_old")
+        assert {state["state"] for state in phone.states} == {"disarmed"}
+
+
+async def test_a_cap_above_the_driver_s_limit_is_not_shown() -> None:
+    async with driving(CONFIG) as (_, phone, viewer):
+        await phone.ask("limit", speed=0.3)
+        await phone.until(lambda s: s["speed_limit"] == 0.3)
+        viewer.draws = False
+        state = await phone.until(lambda s: (s["video"]["age_s"] or 0) > 0.8)
+        assert (state["video"]["cap"], state["speed_limit"]) == (1, 0.3)
+        await phone.ask("limit", speed=1.0)
+        await phone.until(lambda s: s["video"]["cap"] == 0.5 and s["speed_limit"] == 0.5)
 
 
 async def test_the_wheel_passes_on_without_the_cap() -> None:

@@ -266,6 +266,7 @@ async def test_slow_trips_make_all_pictures_smaller_and_short_ones_better_again(
     levels = [one.level for one in viewer.shown]
     assert len(small.jpeg) < len(viewer.shown[0].jpeg) / 2
     assert levels[0] == 0
+    assert levels.count(0) <= 6, "a viewer alone gets smaller pictures, and not fewer ones first"
 
 
 async def test_a_viewer_that_steers_may_save_data_and_a_spectator_saves_none(car: Product) -> None:

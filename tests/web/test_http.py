@@ -53,7 +53,7 @@ async def test_a_file_of_the_page_has_short_headers(car: Product, path: str) -> 
     file = await fetch(car, f"/static/{path}")
     assert file.headers["X-Content-Type-Options"] == "nosniff"
     assert file.headers["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert sum(len(name) + len(value) + 4 for name, value in file.headers.get_all()) < 450
+    assert sum(len(name) + len(value) + 4 for name, value in file.headers.get_all()) < 430
     drawing = await fetch(car, "/static/icon.svg")  # a document, where it is opened alone
     assert "default-src 'none'" in drawing.headers["Content-Security-Policy"]
 

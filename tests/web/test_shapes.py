@@ -162,6 +162,10 @@ async def test_who_names_no_host_is_not_this_machine_itself() -> None:
 
 
 ORDINARY = {
+    "ffmpeg": "User-Agent: Lavf/59.27.100\nAccept: */*\nRange: bytes=0-\nConnection: close\nIcy-MetaData: 1",
+    "VLC": "Accept: */*\nAccept-Encoding: identity\nAccept-Language: en\nUser-Agent: VLC/3.0.21 LibVLC/3.0.21\n"
+    "Range: bytes=0-\nIcy-MetaData: 1\nConnection: close",
+    "mpv": "User-Agent: libmpv\nAccept: */*\nRange: bytes=0-\nConnection: close\nIcy-MetaData: 1",
     "curl": "User-Agent: curl/8.5.0\nAccept: */*",
     "wget": "User-Agent: Wget/1.21\nAccept: */*\nAccept-Encoding: identity\nConnection: Keep-Alive",
     "Python": "Accept-Encoding: identity\nUser-Agent: Python-urllib/3.11\nConnection: close",

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypedDict, cast
 
 from picar.errors import PicarError
+from picar.program import command
 
 NS = 1_000_000_000
 PATIENCE_S = 2.0
-MISSING = "No camera was found. Plug it in, then run: picar camera --list"
 OUT_OF_MEMORY = (
     "The camera needed more than 400 MB and was ended. Choose a smaller size under [camera] in picar.toml."
 )
@@ -164,6 +164,11 @@ def load(name: str) -> _Kind:
         why = f"{type(error).__name__}: {error}"
         sentence = f"The library of the camera does not load ({why}). Install it again."
         raise Trouble("no_library", sentence) from error
+
+
+def missing(what: str = "No camera was found. Plug it in, then") -> Trouble:
+    """Return the fault for a camera that does not exist."""
+    return Trouble("missing", f"{what} run: {command('camera --list')}")
 
 
 def not_installed(library: str | None) -> Trouble:

@@ -20,7 +20,7 @@ from picamera2.encoders import JpegEncoder, MJPEGEncoder
 from picamera2.outputs import FileOutput
 from picamera2.platform import Platform, get_platform
 
-from picar.camera.sources import MISSING, PATIENCE_S, Camera, Order, Picture, Trouble
+from picar.camera.sources import PATIENCE_S, Camera, Order, Picture, Trouble, missing
 
 SMALL_WIDTH = 320  # of the second stream
 _LONGEST_US = 66_700  # exposure at night; the tuning tables end there
@@ -39,7 +39,11 @@ class PiCamera:
         self._sizes = {"main": (width, height), "lores": small}
         try:
             self._camera = Picamera2(number)
-        except RuntimeError as error:  # "Failed to acquire camera: Device or resource busy"
+        except (
+            RuntimeError
+        ) as error:  # after "Failed to acquire camera: Device or resource busy", with another text
+            if "busy" not in f"{error} {error.__context__}":
+                raise
             sentence = f"{card} is in use by another program. End it; this names it: fuser -v /dev/media*"
             raise Trouble("busy", sentence) from error
         shape = "RGB888" if self._software else "YUV420"
@@ -114,7 +118,7 @@ def open(order: Order) -> PiCamera:
     for camera in cameras():
         if order["device"] in ("auto", camera.device):
             return PiCamera(int(camera.device), camera.card, order)
-    raise Trouble("missing", MISSING)
+    raise missing()
 
 
 def cameras() -> list[Camera]:

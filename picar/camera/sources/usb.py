@@ -12,10 +12,10 @@ import contextlib
 import ctypes
 import errno
 import functools
-import getpass
 import io
 import mmap
 import os
+import pwd
 import select
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from typing import Any
 
 import videodev2 as v4l2
 
-from picar.camera.sources import MISSING, NS, PATIENCE_S, Camera, Order, Picture, Trouble, not_installed
+from picar.camera.sources import NS, PATIENCE_S, Camera, Order, Picture, Trouble, missing, not_installed
 
 try:
     from PIL import Image
@@ -42,7 +42,6 @@ _SENTENCES = {
     "permission": "{device} may not be opened by the user {user}. Run: sudo usermod -aG video {user}, then restart picar.",
     "busy": "{device} is in use by another program. End it; this names it: fuser -v {device}",
     "unplugged": "The camera was unplugged. Plug it in again; the picture comes back by itself.",
-    "missing": MISSING,
 }
 # The Raspberry Pi's own nodes: the camera connector, image processors and decoders.
 _OF_THE_PI = ("bcm2835-", "pispbe", "rp1-cfe", "unicam", "rpi-hevc-dec")
@@ -66,7 +65,7 @@ class UsbCamera:
             self._fd = os.open(self._device, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
             capability = self._ask(v4l2.VIDIOC_QUERYCAP, v4l2.v4l2_capability())
             if not capability.device_caps & v4l2.V4L2_CAP_VIDEO_CAPTURE:
-                raise _NoCamera("missing", MISSING)
+                raise _NoCamera("missing", str(missing()))
             self.card = v4l2.arr_to_str(capability.card)
             self._choose_format()
 
@@ -124,10 +123,13 @@ class UsbCamera:
                 errno.EACCES: "permission", errno.EPERM: "permission", errno.EBUSY: "busy",
                 errno.ENOENT: "missing", errno.ENODEV: gone, errno.ENXIO: gone,
             }.get(error.errno or 0)  # fmt: skip
+            if error.errno in (errno.ENOTTY, errno.EISDIR, errno.ENOTDIR):  # a file, a folder
+                raise missing(f"{self._device} is no camera. To see the cameras,") from None
+            if code == "missing":
+                raise missing() from None
             if code is None:
                 raise
-            sentence = _SENTENCES[code].format(device=self._device, user=getpass.getuser())
-            raise Trouble(code, sentence) from None
+            raise Trouble(code, _SENTENCES[code].format(device=self._device, user=_user())) from None
         except Trouble:
             self.close()
             raise
@@ -218,7 +220,7 @@ class UsbCamera:
 
 def open(order: Order) -> UsbCamera:
     """Open the camera of an order, or the first one that works."""
-    first = Trouble("missing", MISSING)
+    first = missing()
     for device in _devices() if order["device"] == "auto" else [order["device"]]:
         try:
             camera = UsbCamera(device, order)
@@ -261,6 +263,14 @@ def _card(device: str | Path) -> str:
     with contextlib.suppress(OSError):
         return (_TREE / f"sys/class/video4linux/{node}/name").read_text(errors="replace").strip()
     return node
+
+
+def _user() -> str:
+    """Return the name of this process's user, or its number if it has no name."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _buffer(index: int) -> Any:

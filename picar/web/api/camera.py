@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import deque
 from http import HTTPStatus
 from typing import NoReturn
 
@@ -31,6 +32,7 @@ WAIT_S = 5.0  # for a camera that must be started
 DEAF_S = 5.0  # without a byte taken
 LOOK_S = 1.0  # between two looks whether the client is still there, while no picture comes
 SEND_BYTES = 32 * 1024
+KNOWN_WRONG = 32  # wrong passwords that are not counted again
 _PART = b"--picar\r\nContent-Type: image/jpeg\r\n\r\n"
 _NO_PICTURE = "The camera has sent no picture yet. Try again."
 
@@ -41,18 +43,25 @@ class PictureHandler(Handler):
     authentication = 'Basic realm="picar"'
     pictures: Pictures | None
     guard: PinGuard
+    wrong: deque[int]  # hashes of the newest wrong passwords
 
     def admit(self, gate: Gate) -> Visitor | None:
         """Return the visitor, also for a view token, or None for a stranger."""
         return super().admit(gate) or gate.viewer(self.request)
 
     def refuse_stranger(self) -> NoReturn:
-        """Refuse a stranger. A wrong password counts as a wrong PIN, unless this car has made it: then it was revoked."""
+        """Refuse a stranger. A wrong password counts as a wrong PIN, unless this car has made it: then it was revoked.
+
+        It counts once: a program that polls with an old password does not guess.
+        """
         gate: Gate = self.settings["gate"]
         guess = password(self.request)
-        if guess and not gate.store.has_issued(guess):
+        if guess and not gate.store.has_issued(guess) and hash(guess) not in self.wrong:
             check_guesses(self.guard)
             self.guard.wrong(time.monotonic())
+            self.wrong.append(hash(guess))
+        if advice := gate.advice(self.request):
+            raise Refused(HTTPStatus.UNAUTHORIZED, "not_paired", advice, WWW_Authenticate=self.authentication)
         super().refuse_stranger()
 
 
@@ -91,11 +100,9 @@ class Stream(PictureHandler):
 
     async def get(self) -> None:
         """Send pictures until the client leaves, or takes no byte for some seconds."""
-        pictures = open_pictures(self.pictures, self.get_query_argument("camera", "0"))
+        pictures = self._pictures()
         fps = self._fps(pictures)
         assert self.visitor is not None
-        if not pictures.has_room(None):
-            raise too_many(pictures)
         self._send_head()
         viewer = Viewer(self.visitor, self, None, fps, answers=False)
         pictures.join(viewer)
@@ -114,7 +121,7 @@ class Stream(PictureHandler):
 
     def head(self) -> None:
         """Send the head of the answer."""
-        open_pictures(self.pictures, self.get_query_argument("camera", "0"))
+        self._pictures()
         self._describe()
 
     def on_connection_close(self) -> None:
@@ -136,6 +143,12 @@ class Stream(PictureHandler):
     def drop(self) -> None:
         """End the stream."""
         self._end()
+
+    def _pictures(self) -> Pictures:
+        pictures = open_pictures(self.pictures, self.get_query_argument("camera", "0"))
+        if not pictures.has_room(None):
+            raise too_many(pictures)
+        return pictures
 
     def _fps(self, pictures: Pictures) -> int:
         text = self.get_query_argument("fps", str(pictures.config.spectator_fps))
@@ -205,5 +218,5 @@ def _has_left(stream: HeadStream) -> bool:
 
 def routes(pictures: Pictures | None, guard: PinGuard) -> list[Route]:
     """Return the routes of the picture; `pictures` is None for a car without a camera."""
-    parts = {"pictures": pictures, "guard": guard}
+    parts = {"pictures": pictures, "guard": guard, "wrong": deque[int](maxlen=KNOWN_WRONG)}
     return [(r"/snapshot\.jpg", Snapshot, parts), (r"/stream\.mjpg", Stream, parts)]

@@ -15,14 +15,15 @@ import { clock } from "../sticks.js";
 /** Ages from which on a picture is marked. */
 const [LATE_S, OLD_S] = [0.4, 1.5];
 const SHOW_EVERY_MS = 100;
-const RETRY_S = { first: 0.3, growth: 1.6, last: 3 };
+const RETRY_S = { first: 0.3, growth: 1.6, last: 3, full: 5 };
 /** Close codes: this phone is no longer paired; the driver needs the place. */
 const [REVOKED, FULL] = [4401, 4408];
 /** "Low data": pictures a second, and the level of quality. */
 const LOW = { fps: 10, level: 3 };
-/** Head of a picture: version, level, age_ms, seq, trip_ms, width, height, 0; big-endian. */
+/** Before the JPEG; see docs/protocol.md. */
 const HEAD_BYTES = 20;
-/** What the button "look" shows after the camera and after the map; after both it shows the camera. */
+const STREAM = "/stream.mjpg";
+/** What "look" shows next; after both it shows the camera. */
 const NEXT = { camera: "map", map: "camera+map" };
 
 const NOTE = `<div id="lens" hidden><p><span role="alert"></span> <b></b> <span role="status"></span></p>
@@ -44,15 +45,14 @@ export default class Video {
   #timer = 0;
   /** The newest message about the camera; `fps` is the most, 0 while it is unknown. */
   #camera = { state: "", code: "", message: "", fps: 0, rotation: 0, mirror: false };
-  /** Faults in words, requested with the first one. @type {Promise<any>|undefined} */ #faults;
-  /** @type {(code: string, message: string, language: string) => string} */ #sentenceOf = () => "";
+  /** Faults in another language, requested with the first one. @type {any} */ #faults;
   /** Waits to be drawn. @type {{bitmap: ImageBitmap, seq: number, fresh: number}|null} */ #next = null;
   #seq = 0;
   #frame = 0;
-  /** The last two beats of the timer: after a hang of the page, a message may have waited since the first. */
+  /** Of the timer: after a hang of the page, a message may have waited since the first. */
   #beats = [clock(), clock()];
   /** When the drawn picture was taken, at the earliest. @type {number|null} */ #freshAt = null;
-  /** Since when pictures are wanted: only then an old one is called frozen. */ #expectedAt = 0;
+  /** Since when pictures are wanted. */ #expectedAt = 0;
   #frozen = false;
 
   /** @param {import("../shell/shell.js").Tools} tools */
@@ -68,7 +68,7 @@ export default class Video {
     tap("photo", () => this.#photo());
     tap("eye", () => preferences.set("scene", "map"));
     tap("inset", () => preferences.set("scene", this.#scene.split("+").reverse().join("+")));
-    document.addEventListener("visibilitychange", () => this.#want());
+    document.addEventListener("visibilitychange", () => this.#turn());
     preferences.listen((name) => (name === "quality" ? this.#want() : this.#show()));
     words.fill(document);
     words.listen(() => this.#show());
@@ -91,7 +91,8 @@ export default class Video {
   forget() {
     this.#client = this.#camera.state = this.#camera.code = "";
     this.#retry_s = RETRY_S.first;
-    this.#close();
+    this.#socket?.close();
+    this.#drop();
     this.#show();
   }
 
@@ -107,7 +108,6 @@ export default class Video {
   }
 
   #connect() {
-    this.#close();
     if (!this.#client) return;
     const socket = new WebSocket(`${socketAddress(location)}/video?client=${this.#client}`, "picar-video.v1");
     socket.binaryType = "arraybuffer";
@@ -117,26 +117,41 @@ export default class Video {
     this.#socket = socket;
   }
 
-  #close() {
+  /** Forget the socket, and do not close it: a close means that the driver drives by eye. */
+  #drop() {
     clearTimeout(this.#timer);
-    if (this.#socket) {
-      this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
-      this.#socket.close();
-    }
+    if (this.#socket) this.#socket.onopen = this.#socket.onmessage = this.#socket.onclose = null;
     this.#socket = this.#next = null;
     this.#seq = this.#camera.fps = 0;
   }
 
+  /** Connect again; the car then drops the old socket. A refused handshake has no code: ask once for room. */
   #retry(code) {
-    this.#close();
-    Object.assign(this.#camera, { state: code === FULL ? "full" : "lost", code: "" });
+    const { fps, state } = this.#camera;
+    const full = code === FULL || (!fps && state === "full");
+    this.#drop();
+    Object.assign(this.#camera, { state: full ? "full" : "lost", code: "" });
     if (code === REVOKED) return;
-    this.#timer = setTimeout(() => this.#connect(), this.#retry_s * 1000);
+    this.#timer = setTimeout(() => this.#connect(), (full ? RETRY_S.full : this.#retry_s) * 1000);
     this.#retry_s = Math.min(this.#retry_s * RETRY_S.growth, RETRY_S.last);
+    if (fps || full) return;
+    fetch(STREAM, { method: "HEAD" }).then(({ status }) => {
+      if (status === 503 && this.#camera.state === "lost") this.#retry(FULL);
+    }, () => {});
   }
 
   #send(type, fields) {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ type, ...fields }));
+  }
+
+  /** The page is hidden or shown. The clock stands while a phone sleeps: a picture from before is old. */
+  #turn() {
+    if (document.hidden) {
+      if (this.#next) this.#next.fresh -= OLD_S;
+      if (this.#freshAt !== null) this.#freshAt -= OLD_S;
+    }
+    this.#want();
+    this.#show();
   }
 
   /** Tell the car how many pictures are wanted, and whether the picture fills the screen. */
@@ -157,7 +172,6 @@ export default class Video {
     const { fps } = this.#camera;
     this.#camera = message;
     if (message.fps !== fps) this.#want();
-    if (message.code) this.#faults ??= surely(() => import("./faults.js")).then((it) => (this.#sentenceOf = it.sentenceOf));
     this.#show();
   }
 
@@ -196,14 +210,13 @@ export default class Video {
     this.#show();
   }
 
-  /** The views on the screen, the large one first; "" before the first picture. A real car has no map: "map" shows nothing. */
+  /** The views on the screen, the large one first; "" before the first picture. Without a map, "map" shows nothing. */
   get #scene() {
     const scene = this.#tools.preferences.get("scene");
     if (this.#freshAt === null) return "";
     return byId("sim").hidden && scene !== "map" ? "camera" : scene;
   }
 
-  /** Put the views into their places. */
   #arrange(scene) {
     document.body.dataset.scene = scene; // the style sheet hides the map without a place
     this.#canvas.hidden = byId("photo").hidden = !scene.includes("camera");
@@ -219,7 +232,6 @@ export default class Video {
     this.#show();
   }
 
-  /** Show age and faults. */
   #show() {
     const { words, link, preferences } = this.#tools;
     const scene = this.#scene;
@@ -227,11 +239,11 @@ export default class Video {
     const place = scene === "map" ? (byId("sim").hidden ? "none" : preferences.get("view")) : scene;
     attribute(byId("look"), "aria-label", words.say(scene ? `look.${place}` : "look"));
     const now = clock();
-    const shown = scene.includes("camera") && !document.hidden;
+    const shown = scene.includes("camera");
     const age_s = shown ? now - /** @type {number} */ (this.#freshAt) : 0;
     const grade = age_s >= OLD_S ? "old" : age_s >= LATE_S ? "late" : "";
     document.body.dataset.picture = grade;
-    const age = grade ? `${age_s.toFixed(1)} s` : `${Math.ceil(age_s * 100) * 10} ms`;
+    const age = words.say(grade ? "video.s" : "video.ms", { age: grade ? age_s.toFixed(1) : Math.ceil(age_s * 100) * 10 });
     write(byId("seen"), shown ? words.say("video.age", { age }) : "");
     const frozen = grade === "old" && now - this.#expectedAt >= OLD_S && link.hello !== null;
     if (frozen && !this.#frozen) buzz("frozen", preferences);
@@ -241,7 +253,7 @@ export default class Video {
     const why = scene === "map" ? "" : this.#why(); // a picture that is not wanted has no faults
     write(status, [why, slow].filter(Boolean).join(words.say("gap")));
     write(alert, frozen ? words.say("video.frozen") : "");
-    write(seconds, frozen ? `${age_s.toFixed(1)} s` : "");
+    write(seconds, frozen ? age : "");
     eye.hidden = !frozen || !link.drives || !scene.startsWith("camera");
     byId("lens").hidden = !status.textContent && !frozen;
   }
@@ -250,7 +262,9 @@ export default class Video {
   #why() {
     const { state, code, message } = this.#camera;
     if (!code) return this.#tools.words.say(`video.${state}`); // "" for a live camera
-    return this.#sentenceOf(code, message, document.documentElement.lang);
+    if (document.documentElement.lang === "en") return message;
+    this.#faults ??= surely(() => import("./faults.js")).then((it) => (this.#faults = it));
+    return this.#faults.sentenceOf?.(code, message) ?? "";
   }
 
   /** Save the picture on this phone. */
@@ -258,8 +272,8 @@ export default class Video {
     this.#canvas.toBlob((photo) => {
       if (!photo) return;
       const href = URL.createObjectURL(photo);
-      const time = new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString(); // of this place
-      const download = `picar-${time.slice(0, 19).replaceAll(":", "").replace("T", "-")}.jpg`;
+      const time = new Date().toLocaleString("sv"); // 2026-11-26 18:15:00
+      const download = `picar-${time.replace(" ", "-").replaceAll(":", "")}.jpg`;
       Object.assign(document.createElement("a"), { href, download }).click();
       setTimeout(() => URL.revokeObjectURL(href), 10000);
       this.#tools.note("video.saved");

@@ -24,7 +24,7 @@ USB_CAMERA = {
 
 class Picamera2:
     cameras: ClassVar[list[dict[str, Any]]] = []
-    busy = False
+    busy = broken = False
     opened: Picamera2 | None = None
 
     @staticmethod
@@ -34,8 +34,11 @@ class Picamera2:
     def __init__(
         self, camera_num: int = 0, verbose_console: Any = None, tuning: Any = None, allocator: Any = None
     ) -> None:
-        if self.busy:
-            raise RuntimeError("Failed to acquire camera: Device or resource busy")
+        if self.busy or self.broken:
+            error = RuntimeError("Camera __init__ sequence did not complete.")
+            why = "Device or resource busy" if self.busy else "Input/output error"
+            error.__context__ = RuntimeError(f"Failed to acquire camera: {why}")
+            raise error
         self.number = camera_num
         self.configuration: dict[str, Any] = {}
         self.encoders: list[Encoder] = []
