@@ -13,6 +13,8 @@ from picar.layouts import LAYOUTS, Layout
 from picar.motor.boards import Board
 from picar.motor.boards.bridge import Motors
 from picar.motor.pins.mock import MockPins
+from picar.wires import calibrated_section, layout_of, wires_of
+from picar.wiring.presets import PRESETS, Preset
 from tests.motor import chips
 from tests.motor.boards import WIRINGS
 
@@ -168,6 +170,23 @@ def l298n(name: str, wiring: L298NConfig) -> Car:
     return Car(f"[l298n] {name}", config, tuple(motors), LAYOUTS["sides"])
 
 
+def preset(found: Preset) -> Car:
+    """Return the car of a preset, as wired: its calibration belongs to its motors."""
+    config = found.config.having("motors", min_duty=MIN_DUTY)
+    for name in layout_of(config).motors:
+        config = config.having(calibrated_section(config, name), invert=False)
+    config = config.having("board" if config.board else "l298n", swap=False)
+    wires = wires_of(config)
+    standby = wires.standby.bcm if wires.standby else None
+    motors = []
+    for motor in wires.motors:
+        pins = {role: terminal.bcm for role, terminal in motor.terminals.items()}
+        jumper = wires.kind in WITH_PWM and "pwm" not in pins
+        form = Form(wires.kind, jumper, standby is not None)
+        motors.append(Motor(motor.name, form, pins, standby))
+    return Car(f"preset {found.name}", config, tuple(motors), wires.layout)
+
+
 CARS = [
     *(car(form, layout) for form in FORMS for layout in LAYOUTS),
     *(car(Form(kind), "sides", jumpered=("right",)) for kind in WITH_PWM),
@@ -176,6 +195,7 @@ CARS = [
         for form in (Form("l298n"), Form("tb6612", standby=True), Form("drv8833"))
     ),
     *(l298n(name, wiring) for name, wiring in WIRINGS.items()),
+    *(preset(found) for found in PRESETS.values()),
 ]
 
 
