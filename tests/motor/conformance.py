@@ -35,13 +35,6 @@ def rows_have_the_right_characters(car: Car) -> None:
         for row in (kind.coast, kind.brake):
             assert len(row) == len(kind.terminals)
             assert set(row) <= set("01")
-        pulled = {
-            "l298n": ("pwm",),
-            "l293d": ("pwm",),
-            "l9110s": ("in1", "in2"),
-            "bts7960": ("standby", "in1", "in2"),
-        }
-        assert kind.pull_down == pulled.get(motor.form.kind, ())
 
 
 def the_table_is_the_data_sheet_s(car: Car) -> None:

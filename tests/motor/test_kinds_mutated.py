@@ -38,8 +38,6 @@ def mutants(kind: Kind) -> Iterator[tuple[str, Kind]]:
         terminals = list(kind.terminals)
         terminals[place - 1 : place + 1] = reversed(terminals[place - 1 : place + 1])
         yield f"terminals {terminals}", kind._replace(terminals=tuple(terminals))
-    if kind.pull_down:
-        yield "no pull-down", kind._replace(pull_down=())
 
 
 def _with(kind: Kind, **fields: Any) -> Kind:

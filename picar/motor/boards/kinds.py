@@ -27,8 +27,7 @@ FORWARD, REVERSE, COAST, BRAKE = "forward", "reverse", "coast", "brake"
 class Kind(NamedTuple):
     """One kind of board; see above.
 
-    `terminals` are the roles of the columns. `pull_down` are the roles that need a resistor of 10 kOhm to ground, because
-    the board itself does not hold them low while the Pi boots; `standby` where that wire exists.
+    `terminals` are the roles of the columns.
     """
 
     terminals: tuple[str, ...]
@@ -37,7 +36,6 @@ class Kind(NamedTuple):
     reverse: str
     coast: str
     brake: str
-    pull_down: tuple[str, ...] = ()
 
     def action(self, levels: str) -> str:
         """Return what a motor does at these levels, for example at "110"."""
@@ -55,22 +53,20 @@ class Kind(NamedTuple):
     @property
     def jumpered(self) -> Kind:
         """The same board with a jumper on EN or PWM: the speed goes to the inputs."""
-        return _two_inputs(self.action("100"), pull_down=self.pull_down and ("in1", "in2"))
+        return _two_inputs(self.action("100"))
 
 
-def _two_inputs(both_low: str, pull_down: tuple[str, ...] = ()) -> Kind:
+def _two_inputs(both_low: str) -> Kind:
     """Return a kind with two inputs for each motor, of which both high is a brake."""
     truth = {"00": both_low, "10": FORWARD, "01": REVERSE, "11": BRAKE}
     brake = "00" if both_low == BRAKE else "11"
-    return Kind(
-        ("in1", "in2"), truth, forward="D0", reverse="0D", coast="00", brake=brake, pull_down=pull_down
-    )
+    return Kind(("in1", "in2"), truth, forward="D0", reverse="0D", coast="00", brake=brake)
 
 
 _L298N = Kind(
     ("pwm", "in1", "in2"),
     {"0--": COAST, "110": FORWARD, "101": REVERSE, "100": BRAKE, "111": BRAKE},
-    forward="D10", reverse="D01", coast="000", brake="100", pull_down=("pwm",),
+    forward="D10", reverse="D01", coast="000", brake="100",
 )  # fmt: skip
 KINDS = {
     "l298n": _L298N,
@@ -81,8 +77,8 @@ KINDS = {
         forward="D10", reverse="D01", coast="100", brake="011",
     ),
     "drv8833": _two_inputs(COAST),
-    "l9110s": _two_inputs(BRAKE, pull_down=("in1", "in2")),
-    "bts7960": _two_inputs(BRAKE, pull_down=("standby", "in1", "in2")),
+    "l9110s": _two_inputs(BRAKE),
+    "bts7960": _two_inputs(BRAKE),
     "phase-enable": Kind(
         ("pwm", "in1"),
         {"0-": BRAKE, "11": FORWARD, "10": REVERSE},
