@@ -169,7 +169,7 @@ class MotorConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Motors:
+class MotorSections:
     """The sections `[motor.*]`; a layout uses its own motors only."""
 
     left: MotorConfig = field(default_factory=MotorConfig)
@@ -244,7 +244,7 @@ class Config:
     right: SideConfig = field(default_factory=SideConfig)
     board: BoardConfig | None = None
     layout: LayoutConfig = field(default_factory=LayoutConfig)
-    motor: Motors = field(default_factory=Motors)
+    motor: MotorSections = field(default_factory=MotorSections)
     camera: CameraConfig = field(default_factory=CameraConfig)
     source: str = "defaults"
     warnings: tuple[str, ...] = ()
@@ -265,6 +265,6 @@ class Config:
 SECTIONS: dict[str, type] = {}
 for _name, _kind in get_type_hints(Config).items():
     if _name == "motor":
-        SECTIONS |= {f"motor.{motor}": MotorConfig for motor in get_type_hints(Motors)}
+        SECTIONS |= {f"motor.{motor}": MotorConfig for motor in get_type_hints(MotorSections)}
     elif dataclasses.is_dataclass(_kind := BoardConfig if _name == "board" else _kind):
         SECTIONS[_name] = _kind

@@ -35,7 +35,7 @@ from picar.core.link import Link
 from picar.core.protocol import CarState, ProtocolError
 from picar.core.shaping import NEUTRAL, Sticks
 from picar.journal.notes import Notebook
-from picar.motor.boards import board_of
+from picar.motor.boards import Board
 from picar.motor.channel import Channel
 from picar.motor.pipe import Status
 from picar.sensors.facts import Facts
@@ -86,7 +86,7 @@ class Hub:
         draw_tick: Callable[[], int] = lambda: secrets.randbits(protocol.TICK_BITS),
     ) -> None:
         self.config, self._backend, self.channel = config, backend, channel
-        self.board = board_of(config)
+        self.board = Board(config)
         self._draw_tick = draw_tick
         self.now, self.notes, self.calibration = clock, Notebook(note), calibration
         self._timeout_s = config.session.command_timeout_s

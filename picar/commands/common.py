@@ -11,7 +11,7 @@ from typing import get_args
 from picar import configfile
 from picar.config import BackendName, Config
 from picar.motor import pins
-from picar.motor.boards import board_of
+from picar.motor.boards import Board
 from picar.motor.emergency import pins_low
 from picar.motor.pins.trace import Note, TracedPins
 from picar.raspberrypi import raspberry_pi_model
@@ -62,7 +62,7 @@ def emergency(settings: Config, backend: str, notes: Sequence[Note]) -> Callable
 
     All modules are imported beforehand: in an emergency nothing may wait for a disk.
     """
-    board, open_backend = board_of(settings), pins.backend(backend)
+    board, open_backend = Board(settings), pins.backend(backend)
 
     def open_pins() -> pins.Pins:
         opened = open_backend(board)

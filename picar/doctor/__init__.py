@@ -19,7 +19,7 @@ from picar.config import Config
 from picar.doctor import camera, network, pins, system
 from picar.doctor.machine import Finding, Machine
 from picar.errors import ConfigError
-from picar.motor.boards import board_of
+from picar.motor.boards import Board
 from picar.program import command
 from picar.raspberrypi import MODEL_FILE, raspberry_pi_model
 
@@ -36,7 +36,7 @@ def examine(
     """
     model = raspberry_pi_model(machine.root / MODEL_FILE)
     settings, faults = _load(config_flag, env)
-    board = board_of(settings)
+    board = Board(settings)
     hazards = [] if faults else list(pins.hazards(machine, model, board))
     ill = any(finding.status == "problem" for finding in (*faults, *hazards))
     yield Finding("picar", "ok", f"{__version__} on Python {machine.python}")

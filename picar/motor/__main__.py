@@ -13,7 +13,7 @@ from picar.errors import PicarError
 from picar.journal.flight import FlightRecorder
 from picar.linewriter import say
 from picar.motor import pins, pipe
-from picar.motor.boards import Bridge, board_of
+from picar.motor.boards import Board, Bridge
 from picar.motor.loop import MotorLoop
 from picar.motor.pins.trace import PinTrace, TracedPins
 from picar.motor.pipe import Order
@@ -58,7 +58,7 @@ def main() -> int:
 def _build(
     order: Order, flight: FlightRecorder, trace: PinTrace | None, commands: int, status: int
 ) -> tuple[MotorLoop, Bridge]:
-    backend = pins.backend(order.backend)(board_of(order.config))
+    backend = pins.backend(order.backend)(Board(order.config))
     world = getattr(backend, "car", None)
     traced: pins.Pins = TracedPins(backend, flight.pin)
     if trace:
@@ -70,7 +70,7 @@ def _build(
 def assemble(order: Order, opened: pins.Pins) -> tuple[Drive, Bridge]:
     """Return the state machine and the motor board of an order."""
     config, configured = order.config, order.configured
-    board = board_of(config)
+    board = Board(config)
     bridge = board.claim(opened, configured)
     brake_hold_s, rearm_s = config.motors.brake_hold_s, config.session.rearm_s
     drive = Drive(config.drive, rearm_s, brake_hold_s, order.speed_cap, configured.min_duty, board.layout)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from picar import wires
-from picar.config import BoardConfig, Config, DriveConfig, MotorConfig, Motors
+from picar.config import BoardConfig, Config, DriveConfig, MotorConfig, MotorSections
 from picar.motor.boards.kinds import BRAKE, COAST, FORWARD, KINDS, REVERSE, Kind
 
 NAME = "dir-brake"
@@ -19,7 +19,7 @@ KIND = Kind(
 )
 CONFIG = Config(
     board=BoardConfig(kind=NAME, standby=STANDBY),  # type: ignore[arg-type]
-    motor=Motors(left=MotorConfig(*LEFT), right=MotorConfig(*RIGHT)),
+    motor=MotorSections(left=MotorConfig(*LEFT), right=MotorConfig(*RIGHT)),
     drive=DriveConfig(accel=20.0),
 )
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from picar.calibration.values import Calibration
-from picar.config import BoardConfig, Config, DriveConfig, MotorConfig, Motors, SideConfig
+from picar.config import BoardConfig, Config, DriveConfig, MotorConfig, MotorSections, SideConfig
 from picar.core.drive import BRAKE, COAST, TICK_S, Drive, Output, State
 from picar.core.shaping import NEUTRAL, Jog, Sticks, Tank, Wanted
 from picar.motor.boards import Board
@@ -215,7 +215,7 @@ def test_the_section_l298n_means_the_same_as_a_board_of_that_kind(name: str, swa
     )
     new = Config(
         board=BoardConfig("l298n", standby=wiring.ena if shared else "none", swap=swap),  # type: ignore[arg-type]
-        motor=Motors(
+        motor=MotorSections(
             left=MotorConfig(enables[0], wiring.in1, wiring.in2, trim=0.8),
             right=MotorConfig(enables[1], wiring.in3, wiring.in4, invert=True),
         ),

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from picar.config import Config
-from picar.motor import pins
-from picar.motor.boards import board_of
+from picar.motor import boards, pins
 from picar.motor.pins import Pins
 from picar.motor.pins.mock import MockPins
 from tests.fakes.board import VARIABLE, Board
@@ -56,7 +55,7 @@ class RememberedHeader:
 
     def open(self) -> Pins:
         """Open the backend."""
-        opened = pins.backend(self.name)(board_of(Config()))
+        opened = pins.backend(self.name)(boards.Board(Config()))
         assert isinstance(opened, MockPins)
         self.pins = opened
         return opened
@@ -93,7 +92,7 @@ class FakeHeader:
 
     def open(self) -> Pins:
         """Open the backend."""
-        return pins.backend(self.name)(board_of(Config()))
+        return pins.backend(self.name)(boards.Board(Config()))
 
     def level(self, bcm: int) -> int:
         """Return whether the line is high."""
@@ -106,8 +105,8 @@ class FakeHeader:
     def python(self, code: str) -> subprocess.Popen[str]:
         """Start another process that has `pins`, this backend opened."""
         head = (
-            "from picar.config import Config; from picar.motor.boards import board_of; from picar.motor.pins import backend\n"
-            f"pins = backend({self.name!r})(board_of(Config()))\n"
+            "from picar.config import Config; from picar.motor.boards import Board; from picar.motor.pins import backend\n"
+            f"pins = backend({self.name!r})(Board(Config()))\n"
         )
         return subprocess.Popen(
             [sys.executable, "-c", head + code],
@@ -128,7 +127,7 @@ class PiHeader:
 
     def open(self) -> Pins:
         """Open the backend."""
-        return pins.backend(self.name)(board_of(Config()))
+        return pins.backend(self.name)(boards.Board(Config()))
 
     def level(self, bcm: int) -> int:
         """Return whether the pin is high in any of some looks."""

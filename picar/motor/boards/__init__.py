@@ -117,11 +117,6 @@ class Board:
         return enabled * power, enabled * braked
 
 
-def board_of(config: Config) -> Board:
-    """Return the board of a configuration."""
-    return Board(config)
-
-
 def _moments(values: Sequence[float]) -> list[tuple[float, float]]:
     """Return the parts of a period in which no level changes: a PWM pin is high until its share of the period is over."""
     edges = sorted({0.0, 1.0, *values})
