@@ -50,7 +50,10 @@ def problems(
     else:
         yield from _misplaced(config, entries)
         if checked:
-            yield from (f"{config.source}: {problem}" for problem in _problems_of_board(config))
+            origins = ", ".join(
+                dict.fromkeys(e.origin for e in entries if e.section.split(".")[0] in OF_BOARDS)
+            )
+            yield from (f"{origins}: {problem}" for problem in _problems_of_board(config, entries))
 
 
 def warnings(config: Config, entries: Iterable[Given]) -> Iterator[str]:
@@ -94,11 +97,12 @@ def _misplaced(config: Config, entries: Iterable[Given]) -> Iterator[str]:
             )
 
 
-def _problems_of_board(config: Config) -> Iterator[str]:
+def _problems_of_board(config: Config, entries: Sequence[Given]) -> Iterator[str]:
     board = config.board
     assert board is not None
     for motor in layout_of(config).motors:
-        yield from _problems_of_motor(board.kind, motor, getattr(config.motor, motor))
+        hint = _hint_for_the_l298n(motor, entries)
+        yield from (f"{p}{hint}" for p in _problems_of_motor(board.kind, motor, getattr(config.motor, motor)))
     if board.standby != "none" and board.kind not in WITH_STANDBY:
         yield f"[board] standby = {board.standby}: the kind {board.kind} has no standby line. Delete the option."
     elif (
@@ -111,6 +115,15 @@ def _problems_of_board(config: Config) -> Iterator[str]:
             'line. Delete the option; or, if this pin goes to all enables, set pwm = "jumper" for each motor.'
         )
     yield from _pins_used_twice(config)
+
+
+def _hint_for_the_l298n(motor: str, entries: Sequence[Given]) -> str:
+    """Return a hint if a side of a car with `[l298n]` was taken for a motor of a `[board]`, else an empty text."""
+    given = [entry.key for entry in entries if entry.section == f"motor.{motor}"]
+    is_board = any(entry.section in ("board", "layout") for entry in entries)
+    if is_board or not {"invert", "trim"}.issuperset(given):
+        return ""
+    return "".join(f" With [l298n], write {key} under [{motor}]." for key in dict.fromkeys(given))
 
 
 def _problems_of_motor(kind: str, motor: str, section: Any) -> Iterator[str]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from picar.calibration.values import Calibration
 from picar.config import SECTIONS, Config
 from picar.configfile import as_toml, load, sections_of
+from picar.errors import ConfigError
 from picar.layouts import LAYOUTS
 from picar.options import options_of
 from picar.wires import KEYS, wires_of
@@ -131,6 +132,39 @@ def test_a_motor_without_its_section_is_told_by_the_name_of_the_board_s_terminal
         "Add the pin of each wire."
         for motor in LAYOUTS["four"].motors
     ]
+
+
+@pytest.mark.parametrize("server", ["", "[server]\nport = 1\n"])
+def test_a_problem_of_a_board_from_the_environment_names_the_variable(tmp_path: Path, server: str) -> None:
+    variable = "PICAR_MOTOR_LEFT__IN1"
+    for problem in problems(tmp_path, server, {variable: "3"}):
+        assert problem.startswith(f"environment {variable}: [motor.")
+    with pytest.raises(ConfigError) as caught:
+        load(None, {variable: "3"})
+    assert caught.value.problems[0].startswith(f"environment {variable}: [motor.left] lacks pwm, in2: ")
+
+
+def test_a_problem_of_a_board_names_the_file_and_the_variable(tmp_path: Path) -> None:
+    problem = the_problem(tmp_path, LEFT + RIGHT, {"PICAR_MOTOR_LEFT__IN1": "27"})
+    assert problem.startswith(
+        f"{tmp_path / 'picar.toml'}, environment PICAR_MOTOR_LEFT__IN1: [motor.left] in1 and "
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "hints"),
+    [
+        ("[motor.left]\ninvert = true\n", [" With [l298n], write invert under [left].", ""]),
+        ("[l298n]\nena = 12\n[motor.right]\ntrim = 0.9\n", ["", " With [l298n], write trim under [right]."]),
+        ("[motor.left]\ninvert = true\nin1 = 23\n", ["", ""]),
+        ("[board]\nswap = true\n[motor.left]\ninvert = true\n", ["", ""]),
+    ],
+)
+def test_a_side_of_the_l298n_under_the_name_of_a_motor_gets_a_hint(
+    tmp_path: Path, text: str, hints: list[str]
+) -> None:
+    lacks = [problem for problem in problems(tmp_path, text) if " lacks " in problem]
+    assert [problem.partition("Add the pin of each wire.")[2] for problem in lacks] == hints
 
 
 @pytest.mark.parametrize("kind", KEYS)
