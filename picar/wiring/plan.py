@@ -19,7 +19,7 @@ class Kind(NamedTuple):
         terminals: all with a wire to the Pi, from the left.
         channels: for each motor of one board, its terminals in the order of `KEYS`.
         outputs: for each motor of one board, where its wires go.
-        supply: the terminal of the battery's +, and the lowest and the highest volts.
+        supply: the terminal of the battery's +, and the lowest and the highest volts of the chip `name`.
         standby: the terminal of the standby line; empty if the enables are this line.
         logic: the terminal of the logic supply, and its pins of the header for the first and the second board.
         tie: where a terminal without a wire is connected; empty if the board has a jumper for it.

@@ -46,6 +46,15 @@ def test_the_notes_have_words_for_each_board(name: str, language: str) -> None:
     assert drawn.boards[0].kind.supply[0] in said
 
 
+@pytest.mark.parametrize("language", WORDS)
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_notes_are_true_for_a_car_that_is_already_inverted_or_swapped(name: str, language: str) -> None:
+    said = "".join(notes(plan(PRESETS[name].config), WORDS[language]))
+    assert "invert" in said
+    assert "swap" in said
+    assert "= true" not in said
+
+
 def test_colours_are_for_terminals_that_have_them() -> None:
     assert "\x1b" not in drawing(plan(Config()), EN)
     coloured = drawing(plan(Config()), EN, colour=True)
