@@ -105,7 +105,11 @@ class MotorsConfig:
     pwm_hz: int = option(200, "PWM frequency of the motors.", unit="Hz", lo=20, hi=2000)
     min_duty: float = option(0.25, "Duty cycle at which the motors just begin to turn.", lo=0.0, hi=0.8)
     brake_hold_s: float = option(
-        0.3, "Time for which STOP brakes before the wheels roll freely.", unit="s", lo=0.0, hi=0.3
+        0.3,
+        "Time for which STOP brakes; then the car rolls or brakes, as its board does at rest.",
+        unit="s",
+        lo=0.0,
+        hi=0.3,
     )
 
 
@@ -164,7 +168,10 @@ class MotorConfig:
     in2: SignalPin = pin("none", "High for reverse: IN2, LPWM.")
     invert: bool = option(False, "Set it if the motor turns the wrong way.")
     trim: float = option(
-        1.0, "Share of its speed that this motor keeps; of a steering motor, its most power.", lo=0.5, hi=1.0
+        1.0,
+        "Share of its speed that this motor keeps; of a steering motor, its share of the range above min_duty.",
+        lo=0.5,
+        hi=1.0,
     )
 
 

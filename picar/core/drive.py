@@ -4,7 +4,8 @@ Commands and the passing of time go in, an `Output` comes out. Pins, pipes and c
 
 Laws:
 - Only `command` with a deadline still ahead makes a wheel turn, and only until that deadline.
-- Wheels turn in `armed` alone; `stopped` brakes for `brake_hold_s`, then coasts like all other states.
+- Wheels turn in `armed` alone; `stopped` brakes for `brake_hold_s`, then rests like all other states: the wheels roll or
+  brake, as the board does at rest.
 - Leaving `armed` puts both wheels to zero in the same call; what follows ramps up from zero.
 - A wheel or a steering motor rests at zero for `reverse_pause_s` before it turns the other way, in every case.
 - A refused call changes nothing.
@@ -77,6 +78,7 @@ class Refusal(StrEnum):
 class Output(NamedTuple):
     """The instruction to the board: turn the wheels at these speeds, or hold them by braking.
 
+    On a car with steering, `left` is the throttle and `right` the steering.
     `jog`: the motor of a jog, whose speed is then a duty cycle; empty otherwise. `cap`: while a cap is in force, the
     highest speed of a motor, measured by the configured calibration; 1 without a cap.
     """
@@ -102,7 +104,7 @@ class _Ramp(NamedTuple):
 
 
 class _Wheel:
-    """The slew limiter of one side."""
+    """The slew limiter of one side, or of the steering motor."""
 
     __slots__ = ("direction", "rested_at", "speed")
 

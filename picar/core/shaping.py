@@ -131,7 +131,7 @@ def duty_cycle(speed: float, trim: float, min_duty: float) -> float:
 
     Args:
         speed: in [-1, 1]; only its size counts.
-        trim: share of speed this side keeps, in (0, 1].
+        trim: share of its speed that this motor keeps, in (0, 1].
         min_duty: duty at which the motor just begins to turn, in [0, 1).
 
     Returns:
