@@ -25,8 +25,10 @@ from picar.calibration.values import Calibration, option_of, places_of
 from picar.config import Config
 from picar.errors import ConfigError, FileError
 from picar.files import SMALL_BYTES, check_depth, read_small, replace, set_aside
+from picar.layouts import MOTORS
 from picar.options import toml
 from picar.raspberrypi import raspberry_pi_model
+from picar.wirecheck import OF_THE_L298N
 from picar.wires import layout_of
 
 log = logging.getLogger(__name__)
@@ -57,18 +59,35 @@ class Overlay:
         return cls(folder, "sim" if backend == "auto" and raspberry_pi_model() is None else backend, config)
 
     def read(self) -> Calibration | None:
-        """Return the calibration, if there is a file.
+        """Return the calibration, if there is a file of this car.
 
         Raises:
             ConfigError: the file cannot be read, or holds no calibration.
         """
         try:
-            return self._read()
+            return None if self.of_another_car() else self._read()
         except ConfigError:
             raise
         except ValueError as error:
             rest = "When picar starts, it renames this file and follows picar.toml."
             raise ConfigError([f"{self._no_calibration(error)} {rest}"]) from None
+
+    def of_another_car(self) -> str:
+        """Return a warning if the file is the calibration of a car with another board or layout, else an empty text."""
+        try:
+            tables = self._tables()
+        except ValueError:  # also a ConfigError
+            return ""
+        ours = {section for section, _key in places_of(self._config).values()} - {"motors"}
+        motors = tables.get("motor")
+        found = {name for name in tables if name in (*OF_THE_L298N, "board")}
+        found |= {f"motor.{name}" for name in MOTORS if isinstance(motors, dict) and name in motors}
+        if not ours - found or not found - ours:
+            return ""
+        return (
+            f"{self.path} is the calibration of a car with another board or layout: it does not count. "
+            "When picar starts, it renames this file."
+        )
 
     def start(self) -> Calibration | None:
         """Return the calibration at the start of a server; rename and log a file that cannot be understood.

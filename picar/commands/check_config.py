@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from picar import configfile
 from picar.commands.common import print_warnings
@@ -30,4 +31,6 @@ def run(options: argparse.Namespace) -> int:
         remarks = dict.fromkeys(places_of(settings).values(), f"calibrated on the page: {overlay.path}")
     print(configfile.as_toml(settings, remarks), end="")
     print_warnings(settings)
+    if warning := overlay.of_another_car():
+        print(f"picar: warning: {warning}", file=sys.stderr)
     return 0

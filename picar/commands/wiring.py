@@ -83,7 +83,10 @@ def _preset(name: str | None) -> Preset | None:
 
 def _configured(flag: str | None) -> Plan:
     settings = configfile.load(configfile.find_file(flag))
-    calibrated = Overlay.configured(resting(), settings).read()
+    overlay = Overlay.configured(resting(), settings)
+    calibrated = overlay.read()
+    if warning := overlay.of_another_car():
+        print(f"picar: warning: {warning}", file=sys.stderr)
     settings = calibrated.applied_to(settings) if calibrated else settings
     return plan(settings)
 

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from picar.configfile import reference
+from picar.calibration.store import Overlay
+from picar.calibration.values import Calibration
+from picar.config import Config
+from picar.configfile import as_toml, reference
+from picar.wiring.presets import PRESETS
 from tests.support.product import ALL_PINS, Product
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +32,19 @@ def picar(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Comp
     )
     assert "Traceback" not in done.stderr
     return done
+
+
+@pytest.mark.parametrize("command", ["check-config", "wiring"])
+def test_a_calibration_of_another_layout_is_a_warning(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "picar.toml"
+    file.write_text(as_toml(PRESETS["camjam-edukit-3"].config))
+    overlay = Overlay(tmp_path, "sim")
+    overlay.keep(Calibration.of(Config())._replace(swap=True))
+    arguments = [str(file)] if command == "check-config" else ["--config", str(file)]
+    done = picar(command, *arguments, env={"STATE_DIRECTORY": str(tmp_path), "PICAR_MOTORS__BACKEND": "sim"})
+    assert done.returncode == 0
+    assert f"warning: {overlay.path} is the calibration of a car with another board" in done.stderr
+    assert "calibrated on the page" not in done.stdout
 
 
 async def test_a_busy_port_is_one_sentence_with_the_fix(car: Product) -> None:
