@@ -15,7 +15,7 @@ from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY, Motor, layout_of, wires_
 UNNAMED = "[l298n] does not name all terminals"
 OF_THE_L298N = ("l298n", "left", "right")
 OF_BOARDS = ("board", "layout", "motor")
-_SPEED_IS_ENABLE = ("l298n", "l293d")  # their terminal for the speed is the enable
+SPEED_IS_ENABLE = ("l298n", "l293d")  # their terminal for the speed is the enable
 
 
 class Given(Protocol):
@@ -107,7 +107,7 @@ def _problems_of_board(config: Config, entries: Sequence[Given]) -> Iterator[str
         yield f"[board] standby = {board.standby}: the kind {board.kind} has no standby line. Delete the option."
     elif (
         board.standby != "none"
-        and board.kind in _SPEED_IS_ENABLE
+        and board.kind in SPEED_IS_ENABLE
         and any("pwm" in motor.terminals for motor in wires_of(config).motors)
     ):
         yield (
@@ -160,7 +160,7 @@ def _pins_used_twice(config: Config) -> Iterator[str]:
         if len(terminals) > 1:
             hint = (
                 f' If it goes to all enables, set standby = {number} under [board] and pwm = "jumper" for each motor.'
-                if terminals == enables and wires.kind in _SPEED_IS_ENABLE
+                if terminals == enables and wires.kind in SPEED_IS_ENABLE
                 else ""
             )
             yield f"{' and '.join(terminals)} = {number}: one pin used twice. Give each wire its own.{hint}"

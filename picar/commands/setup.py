@@ -9,6 +9,8 @@ Laws:
 from __future__ import annotations
 
 import argparse
+import copy
+import errno
 import os
 import shlex
 import signal
@@ -22,7 +24,7 @@ from picar.access.locations import resting
 from picar.calibration.store import Overlay
 from picar.commands import common
 from picar.config import SECTIONS, BackendName, BoardConfig, Config, L298NConfig, MotorConfig, ServerConfig
-from picar.errors import FileError, UsageError
+from picar.errors import ConfigError, FileError, UsageError
 from picar.files import UNIT_FILE, check_writable, keep_old, replace
 from picar.layouts import LAYOUTS, MOTORS
 from picar.options import Option, options_of, toml
@@ -69,8 +71,8 @@ def run(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     try:
-        setup.ask()
-        setup.test()
+        if setup.ask():
+            setup.test()
     except (KeyboardInterrupt, EOFError):
         print()
         code = 130
@@ -130,6 +132,7 @@ def own_wiring() -> dict[str, dict[str, Any]]:
     used: dict[int, str] = {}
     board, motors, pins = (options_of(section) for section in (BoardConfig, MotorConfig, L298NConfig))
     sections: dict[str, dict[str, Any]] = {"board": {"kind": kind}, "layout": {"kind": layout}}
+    enables: list[dict[str, Any]] = []  # the sections with an enable, where one pin may go to all of them
     if KINDS[kind].standby:
         option = board["standby"]
         sections["board"]["standby"] = _pin(KINDS[kind].standby, option, option.sentence, used, "none")
@@ -137,13 +140,39 @@ def own_wiring() -> dict[str, dict[str, Any]]:
         section = sections[f"motor.{motor}"] = {}
         terminals = KINDS[kind].channels[number % len(KINDS[kind].channels)]
         for role, terminal in zip(KEYS[kind], terminals, strict=True):
-            option = pins["ena" if role == "pwm" and kind in MAY_JUMPER else "in1"]  # a jumper or no
-            section[role] = _pin(f"{_words(motor)} motor, {terminal}", option, motors[role].sentence, used)
+            if role == "pwm" and sections["board"].get("standby") and kind in wirecheck.SPEED_IS_ENABLE:
+                section[role] = "jumper"  # the enables have one pin
+                continue
+            may_jumper = role == "pwm" and kind in MAY_JUMPER
+            option = pins["ena" if may_jumper else "in1"]
+            why = motors[role].sentence
+            if motor == "steer":
+                why = why.replace("forward", "a turn to the right").replace("reverse", "a turn to the left")
+            shared = enables[0]["pwm"] if role == "pwm" and len(enables) == 1 else None
+            hint = " (or jumper)" if may_jumper else ""
+            name = f"{_words(motor)} motor, {terminal}"
+            section[role] = _pin(name, option, why, used, hint=hint, shared=shared)
+            if role == "pwm" and kind in wirecheck.SPEED_IS_ENABLE:
+                enables.append(section)
+                if section[role] == shared != "jumper":
+                    print(f"  GPIO {shared} goes to the enables of all motors: it is the standby line.")
+                    sections["board"]["standby"] = shared
+                    for one in enables:
+                        one["pwm"] = "jumper"
     return sections
 
 
-def _pin(terminal: str, option: Option, why: str, used: dict[int, str], default: str = "") -> int | str:
-    """Ask for the pin of a terminal, and note it in `used`."""
+def _pin(
+    terminal: str,
+    option: Option,
+    why: str,
+    used: dict[int, str],
+    default: str = "",
+    *,
+    hint: str = "",
+    shared: int | str | None = None,
+) -> int | str:
+    """Ask for the pin of a terminal, and note it in `used`; `shared` is a used pin that is an answer too."""
     free, warned = next(pin for pin in _POOL if pin not in used), list[int]()
 
     def check(answer: str) -> int | str:
@@ -152,6 +181,8 @@ def _pin(terminal: str, option: Option, why: str, used: dict[int, str], default:
         except ValueError as rule:
             raise ValueError(f"{answer} is not {rule}.") from None
         if isinstance(pin, str):
+            return pin
+        if pin == shared:
             return pin
         if pin in used:
             raise ValueError(
@@ -164,7 +195,7 @@ def _pin(terminal: str, option: Option, why: str, used: dict[int, str], default:
         used[pin] = terminal
         return pin
 
-    return ask(f"{terminal}:", default or f"GPIO{free}", check, why)  # type: ignore[no-any-return]
+    return ask(f"{terminal}{hint}:", default or f"GPIO{free}", check, why)  # type: ignore[no-any-return]
 
 
 class Setup:
@@ -183,14 +214,17 @@ class Setup:
         self._path = configfile.find_file(options.config) or default
         self._options, self.is_written = options, False
         self._sections: dict[str, dict[str, Any]] = {}
+        self._right, self._left_alone = set[str](), set[str]()  # the motors by the last answers
         options.config = str(self._path)
         try:
+            if self._path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             check_writable(self._path.parent)
         except OSError as error:
             raise self._cannot_write(error) from None
 
-    def ask(self) -> None:
-        """Ask about the car, show its wiring, and write its file."""
+    def ask(self) -> bool:
+        """Ask about the car, show its wiring, and write its file. Returns whether the file was written."""
         from picar.commands.wiring import in_the_terminal
         from picar.wiring.plan import plan
 
@@ -209,38 +243,63 @@ class Setup:
         print(f"\n{in_the_terminal(plan(settings), 'en')}", flush=True)
         common.print_warnings(settings)
         if not confirm(f"Write {self._path}?", True, "A file of this name is kept beside it."):
-            raise EOFError
+            return False
         self._write()
+        return True
 
     def test(self) -> None:
         """Turn each motor, ask for the effect, and correct the configuration."""
         from picar import log
 
         log.to_stderr()
-        wires = wires_of(settings := common.load(self._options))
+        settings = common.load(self._options)
         backend = common.choose_backend(settings)
+        if backend == "sim":
+            print(
+                "\nThe motors were not tested: the simulated car shows nothing here. It drives on the page."
+            )
+            return
         print("\nThe first test: each motor turns alone, slowly, for a second.")
         print(f"  pins   {common.BACKENDS[backend]}")
         why = "A motor may turn the wrong way. Put the car on a box, and keep a hand at the battery switch."
         if ask("Are all wheels off the ground? Only yes goes on:", "no", str.lower, why) != "yes":
             print(f"No motor was turned. To test them later: {command('setup')}")
             return
-        for motor in wires.motors:
-            if wires.twin_of(motor) is motor:
-                self._test(motor.name, backend)
+        self._set_calibration_aside()
+        done = self._right | self._left_alone
+        while left := [motor for motor in _firsts(common.load(self._options)) if motor not in done]:
+            self._test(left[0], backend)
+            done = self._right | self._left_alone
 
     def how_to_start(self) -> str:
         """Return the last lines."""
         start = command(f"serve --config {shlex.quote(str(self._path))}")
         if self._path == configfile.SYSTEM_FILE:
             start = "sudo systemctl restart picar" if self._serves else command("serve")
-        overlay = Overlay.configured(resting(), configfile.load(self._path)).path
-        if not os.path.exists(overlay):  # noqa: PTH110 - this never raises
+        overlay = Overlay.configured(resting(), configfile.load(self._path))
+        if not os.path.exists(overlay.path) or overlay.of_another_car():  # noqa: PTH110 - this never raises
             return f"The car is set up. Start it: {start}"
         calibrated = (
-            f"A calibration made on the page is stronger than this file. To forget it, delete {overlay}"
+            f"A calibration made on the page is stronger than this file. To forget it, delete {overlay.path}"
         )
         return f"{calibrated}\nThe car is set up. Start it: {start}"
+
+    def _set_calibration_aside(self) -> None:
+        """Offer to rename the page's calibration, which the test does not use and which would undo its corrections."""
+        overlay = Overlay.configured(resting(), configfile.load(self._path))
+        try:
+            if overlay.read() is None:
+                return
+            print(
+                f"\nThe page's calibration is stronger than this file: {overlay.path}. The test does not use it."
+            )
+            why = "It would undo a correction of this test. With yes, a copy of it is kept beside it."
+            if confirm("Set it aside?", True, why):
+                other = keep_old(overlay.path)
+                overlay.forget()
+                print(f"It is now {other}.")
+        except (OSError, ConfigError) as error:
+            print(f"{error}\nThe page's calibration stays as it is.")
 
     def _before(self) -> dict[str, dict[str, Any]]:
         """Return the sections of an existing file; {} after printing the faults of an unusable file."""
@@ -250,7 +309,10 @@ class Setup:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, RecursionError) as error:
-            print(f"{error}\nThe new file begins without the values of this one.\n")
+            named = isinstance(error, ConfigError)
+            reason = getattr(error, "strerror", None) or error
+            print(error if named else f"{self._path} cannot be read: {reason}.")
+            print("The new file begins without the values of this one.\n")
             return {}
         return {name: dict(section) for name, section in sections.items()}
 
@@ -292,6 +354,10 @@ class Setup:
 
     def _cannot_write(self, error: OSError) -> FileError:
         fix = f"Use sudo ({command('setup', sudo=True)}), or name another file: --config FILE"
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            fix = f"Create the folder {self._path.parent}, or name another file: --config FILE"
+        elif error.errno == errno.EISDIR:
+            fix = "Name a file: --config FILE"
         return FileError(f"{self._path} cannot be written ({error.strerror}). {fix}.")
 
     def _test(self, motor: str, backend: str) -> None:
@@ -311,42 +377,85 @@ class Setup:
             jog.turn(settings, backend, pins_low, motor, strong=strong)
             seen = choose("What turned?", choices, "again", "Forward is where the car shall drive.")
             if seen == "ahead":
+                self._right.add(motor)
                 return
             if seen == "nothing":
                 strong = True
                 terminals = next(one for one in wires_of(settings).motors if one.name == motor).terminals
                 print(_CAUSES.format(", ".join(f"{t.key} at GPIO {t.bcm}" for t in terminals.values())))
             elif seen == "back":
-                self._invert(settings, motor)
-                self._write(f"The direction of the {wheels} has changed.")
+                sections = self._inverted(settings, motor)
+                self._correct(sections, f"The direction of the {wheels} has changed.")
             elif seen == "other":
-                self._exchange(settings, motor)
-                self._write("Both motors have exchanged their pins.")
+                which = self._turned_instead(settings, motor)
+                if not which:
+                    print(
+                        "One of the answers is wrong: that motor turned as it should before. Test them again."
+                    )
+                    self._right.clear()
+                    return
+                self._exchange(settings, motor, which)
+        self._left_alone.add(motor)
 
-    def _invert(self, settings: Config, motor: str) -> None:
+    def _correct(self, sections: dict[str, dict[str, Any]], sentence: str) -> None:
+        """Write these sections, unless they are no valid configuration."""
+        try:
+            configfile.of_tables(sections, str(self._path))
+        except ConfigError as error:
+            print(f"{error}\nThis correction is not possible: {self._path} stays as it is.")
+            return
+        self._sections = sections
+        self._write(sentence)
+
+    def _inverted(self, settings: Config, motor: str) -> dict[str, dict[str, Any]]:
+        sections = copy.deepcopy(self._sections)
         for name in _twins(settings, motor):
             section = calibrated_section(settings, name)
-            self._sections.setdefault(section, {})["invert"] = not settings.section(section).invert
+            sections.setdefault(section, {})["invert"] = not settings.section(section).invert
+        return sections
 
-    def _exchange(self, settings: Config, motor: str) -> None:
+    def _turned_instead(self, settings: Config, motor: str) -> str:
+        """Return the motor that turned instead of this one; empty for a motor with a confirmed answer."""
+        others = [one for one in _firsts(settings) if one not in _twins(settings, motor)]
+        choices = {one: f"the {_wheels(one)}" for one in others if one not in self._right}
+        if not choices or len(others) == 1:
+            return next(iter(choices), "")
+        default = next(iter(choices))
+        if len(choices) < len(others):
+            choices["before"] = "one that turned as it should before"
+        which = choose("Which one?", choices, default, "Both motors exchange their pins.")
+        return "" if which == "before" else which
+
+    def _exchange(self, settings: Config, motor: str, which: str) -> None:
         """Exchange the pins of a motor and of the one that turned instead."""
-        group = _twins(settings, motor)
-        others = {one: f"the {_wheels(one)}" for one in wires_of(settings).layout.motors if one not in group}
-        which = next(iter(others))
-        if len(others) > 1:
-            which = choose("Which one?", others, which, "Both motors exchange their pins.")
+        group, others = _twins(settings, motor), _twins(settings, which)
+        if len(group) != len(others):
+            print(
+                f"The {_wheels(motor)} and the {_wheels(which)} cannot exchange their pins, because only one of them shares "
+                "its pins with another motor. Exchange the wires of the motors, or name the pins again."
+            )
+            return
+        sections = copy.deepcopy(self._sections)
         if settings.board is None:
-            self._sections.setdefault("l298n", {})["swap"] = not settings.l298n.swap
-        elif self._sections["board"].pop("swap", False):
+            sections.setdefault("l298n", {})["swap"] = not settings.l298n.swap
+        elif sections.get("board", {}).pop("swap", False):
             layout = wires_of(settings).layout
-            mine = {motor: self._sections[f"motor.{motor}"].copy() for motor in layout.motors}
-            for motor in layout.motors:  # the pins of a motor are in its partner's section
-                self._sections[f"motor.{motor}"] |= {
-                    role: mine[layout.partner_of(motor)][role] for role in KEYS[settings.board.kind]
+            mine = {name: sections[f"motor.{name}"].copy() for name in layout.motors}
+            for name in layout.motors:  # the pins of a motor are in its partner's section
+                sections[f"motor.{name}"] |= {
+                    role: mine[layout.partner_of(name)][role] for role in KEYS[settings.board.kind]
                 }
-        for one, other in zip(group, _twins(settings, which), strict=False):
+        for one, other in zip(group, others, strict=True):
             a, b = (calibrated_section(settings, name) for name in (one, other))
-            self._sections[a], self._sections[b] = self._sections.get(b, {}), self._sections.get(a, {})
+            sections[a], sections[b] = sections.get(b, {}), sections.get(a, {})
+        self._left_alone -= {which}
+        self._correct(sections, "Both motors have exchanged their pins.")
+
+
+def _firsts(settings: Config) -> list[str]:
+    """Return the first motor of each group that shares its pins."""
+    wires = wires_of(settings)
+    return [motor.name for motor in wires.motors if wires.twin_of(motor) is motor]
 
 
 def _twins(settings: Config, motor: str) -> list[str]:

@@ -15,6 +15,9 @@ from typing import Any
 import pytest
 
 from picar import configfile
+from picar.calibration.store import Overlay
+from picar.calibration.values import Calibration
+from picar.config import Config
 from picar.core.shaping import JOG_DUTY
 from picar.motor import jog
 from tests.faults.campaign import ATTEMPTS
@@ -188,11 +191,82 @@ def test_a_motor_that_does_not_turn_gets_causes_and_more_power_and_may_be_left(t
         assert terminal.ended() == 0
 
 
+def test_a_file_without_the_section_board_is_corrected(tmp_path: Path) -> None:
+    config = "[motor.left]\npwm = 12\nin1 = 23\nin2 = 24\n[motor.right]\npwm = 13\nin1 = 27\nin2 = 22\n"
+    with under_test(tmp_path, config, turn_s=SHORT_S) as terminal:
+        turn(terminal, "left side forward", "other")
+        assert turn(terminal, "left side forward", "ahead") == {13, 27}
+        assert turn(terminal, "right side forward", "ahead") == {12, 23}
+        assert terminal.ended() == 0
+    assert saved(tmp_path).motor.left.in1 == 27
+
+
+def test_motors_of_which_one_shares_its_pins_are_not_exchanged(tmp_path: Path) -> None:
+    with under_test(tmp_path, TWINS, turn_s=SHORT_S) as terminal:
+        turn(terminal, "front left wheel forward", "other")
+        terminal.answer("Which one?", "front_right")
+        terminal.until("cannot exchange their pins")
+        turn(terminal, "front left wheel forward", "ahead")
+        turn(terminal, "front right wheel forward", "other")
+        terminal.answer("Which one?", "rear_right")
+        assert turn(terminal, "front right wheel forward", "ahead") == {20}
+        assert turn(terminal, "rear right wheel forward", "other") == {18}
+        terminal.until("One of the answers is wrong")
+        for motor in ("front left", "front right", "rear right"):
+            turn(terminal, f"{motor} wheel forward", "ahead")
+        assert terminal.ended() == 0
+    motors = saved(tmp_path).motor
+    assert (motors.rear_left.in1, motors.front_right.in1, motors.rear_right.in1) == (12, 20, 18)
+
+
+def test_a_right_car_is_not_changed_by_one_wrong_answer(tmp_path: Path) -> None:
+    with under_test(tmp_path, turn_s=SHORT_S) as terminal:
+        turn(terminal, "left side forward", "ahead")
+        turn(terminal, "right side forward", "other")
+        terminal.until("One of the answers is wrong")
+        assert turn(terminal, "left side forward", "ahead") == {12, 23}
+        assert turn(terminal, "right side forward", "ahead") == {13, 27}
+        assert terminal.ended() == 0
+    assert not saved(tmp_path).l298n.swap
+
+
+@pytest.mark.parametrize("aside", ["yes", "no"])
+def test_the_calibration_of_the_page_is_set_aside_after_a_question(aside: str, tmp_path: Path) -> None:
+    overlay = Overlay(tmp_path / "state" / "picar", "mock")
+    overlay.path.parent.mkdir(parents=True)
+    overlay.keep(Calibration.of(Config())._replace(swap=True))
+    config = L298N + "[motors]\nbackend = 'mock'\n"
+    with under_test(tmp_path, config, turn_s=SHORT_S) as terminal:
+        terminal.answer("Set it aside?", aside)
+        turn(terminal, "left side forward", "ahead")
+        turn(terminal, "right side forward", "ahead")
+        assert terminal.ended() == 0
+    assert (
+        overlay.path.exists() == (aside == "no") == ("is stronger than this file. To forget" in terminal.text)
+    )
+    assert overlay.path.with_name(f"{overlay.path.name}.old-1").exists() == (aside == "yes")
+
+
+def test_the_calibration_of_another_car_needs_no_answer(tmp_path: Path) -> None:
+    overlay = Overlay(tmp_path / "state" / "picar", "mock")
+    overlay.path.parent.mkdir(parents=True)
+    overlay.keep(Calibration.of(Config())._replace(swap=True))
+    with under_test(tmp_path, STEERED + "[motors]\nbackend = 'mock'\n", turn_s=SHORT_S) as terminal:
+        terminal.answer("Turn the driving wheels", "no")
+        terminal.answer("Turn the front wheels", "no")
+        assert terminal.ended() == 0
+        assert "stronger than" not in terminal.text
+    assert overlay.path.exists()
+
+
 def test_on_a_laptop_the_simulated_car_is_used(tmp_path: Path) -> None:
-    with under_test(tmp_path, pins="sim") as terminal:
-        terminal.answer("Turn the left side")
-        assert "sim, a simulated car: no real pin is touched" in terminal.text
-        terminal.until("What turned?")
+    (tmp_path / "picar.toml").write_text(L298N)
+    with Terminal(tmp_path, "--pins", "sim") as terminal:
+        for question in ("Name of the car:", "Number:", "A camera", "Write "):
+            terminal.answer(question)
+        assert terminal.ended() == 0
+        assert "The motors were not tested: the simulated car shows nothing here." in terminal.text
+        assert "off the ground" not in terminal.text
 
 
 def test_without_a_yes_no_process_has_the_pins(tmp_path: Path) -> None:

@@ -94,19 +94,24 @@ def test_each_answer_is_checked_at_once(tmp_path: Path) -> None:
         terminal.answer("STBY:", "jumper")
         terminal.until('or "none".')
         terminal.answer("STBY:", "17")
-        terminal.answer("drive motor, PWMA:", "GPIO17")
+        terminal.answer("drive motor, PWMA (or jumper):", "GPIO17")
         terminal.until("GPIO 17 is the pin of STBY. Each wire has its own; GPIO 12 is free.")
-        terminal.answer("drive motor, PWMA:", "32")
+        terminal.answer("drive motor, PWMA (or jumper):", "32")
         terminal.until("32 is not a BCM pin number of the 40-pin header, 0 to 27")
         terminal.until('write each like "BOARD32"')
-        terminal.answer("drive motor, PWMA:", "2")
+        terminal.answer("drive motor, PWMA (or jumper):", "2")
         terminal.until("pulled up at power-on")
         terminal.until("Better: GPIO 12")
-        terminal.answer("drive motor, PWMA:", "BOARD32")
+        terminal.answer("drive motor, PWMA (or jumper):", "BOARD32")
         terminal.answer("drive motor, AIN1:", "3")
         terminal.until("pulled up at power-on")
         terminal.answer("drive motor, AIN1:", "3")
-        for name in ("drive motor, AIN2:", "steer motor, PWMB:", "steer motor, BIN1:", "steer motor, BIN2:"):
+        for name in (
+            "drive motor, AIN2:",
+            "steer motor, PWMB (or jumper):",
+            "steer motor, BIN1:",
+            "steer motor, BIN2:",
+        ):
             terminal.answer(name)
         terminal.answer("A camera", "maybe", "no")
         terminal.until("steering motor: right")
@@ -142,7 +147,8 @@ def test_a_refused_file_is_not_written(tmp_path: Path) -> None:
         for question in QUESTIONS[:3]:
             terminal.answer(question)
         terminal.answer(QUESTIONS[3], "no")
-        assert terminal.ended() == 130
+        assert terminal.ended() == 0
+        assert terminal.text.endswith("\nNothing was written.\n")
     assert not list(tmp_path.iterdir())
 
 
@@ -194,7 +200,31 @@ def test_a_folder_that_is_not_there_is_said_before_the_questions(tmp_path: Path)
     with Terminal(tmp_path, "--config", "nowhere/picar.toml") as terminal:
         assert terminal.ended() == 1
         assert "nowhere/picar.toml cannot be written (No such file or directory)" in terminal.text
+        assert "Create the folder nowhere" in terminal.text
+        assert "sudo" not in terminal.text
         assert "[picar]" not in terminal.text
+
+
+def test_a_folder_instead_of_a_file_is_said_before_the_questions(tmp_path: Path) -> None:
+    with Terminal(tmp_path, "--config", str(tmp_path)) as terminal:
+        assert terminal.ended() == 1
+        assert f"{tmp_path} cannot be written (Is a directory). Name a file" in terminal.text
+        assert "[picar]" not in terminal.text
+
+
+@pytest.mark.parametrize("text", ["[server\n", b"\xff"])
+def test_a_file_that_is_no_toml_is_named(
+    text: str | bytes,
+    tmp_path: Path,
+    answer: Answer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("picar.toml").write_bytes(text.encode() if isinstance(text, str) else text)
+    answer()
+    Setup(argparse.Namespace(config="picar.toml", pins="mock")).ask()
+    assert "\npicar.toml cannot be read: " in capsys.readouterr().out
 
 
 def test_every_kind_of_board_can_be_named() -> None:
@@ -222,6 +252,37 @@ def test_a_jumper_is_an_answer_where_the_board_may_have_one(
     printed = capsys.readouterr().out
     assert "jumper is not a BCM pin number" in printed
     assert "none is not a BCM pin number" in printed
+
+
+@pytest.mark.parametrize("layout", get_args(LayoutName))
+@pytest.mark.parametrize("kind", ["l298n", "l293d"])
+def test_one_pin_for_all_enables_is_the_standby_line(kind: str, layout: str, answer: Answer) -> None:
+    asked = answer(kind, layout, "17", "", "", "17")
+    config = configfile.of_tables(own_wiring(), "the answers")
+    wires = wires_of(config)
+    assert wires.standby == ("board", "standby", 17)
+    assert all("pwm" not in motor.terminals for motor in wires.motors)
+    assert len(asked) == 2 + 2 + 2 * len(wires.motors)
+
+
+def test_only_the_second_enable_may_have_the_pin_of_the_first(
+    answer: Answer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer("tb6612", "sides", "", "17", "", "", "17")
+    assert own_wiring()["motor.right"]["pwm"] != 17
+    answer("l298n", "sides", "17", "17")
+    assert own_wiring()["motor.left"]["in1"] != 17
+    assert capsys.readouterr().out.count("GPIO 17 is the pin of") == 2
+
+
+def test_an_input_of_a_steering_motor_is_explained_by_its_side(
+    answer: Answer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer("drv8833", "steer-motor", "", "", "", "?", "", "?")
+    own_wiring()
+    printed = capsys.readouterr().out
+    assert "High for a turn to the right" in printed
+    assert "High for a turn to the left" in printed
 
 
 @pytest.mark.parametrize("name", PRESETS)
