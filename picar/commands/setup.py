@@ -132,15 +132,16 @@ def own_wiring() -> dict[str, dict[str, Any]]:
     used: dict[int, str] = {}
     board, motors, pins = (options_of(section) for section in (BoardConfig, MotorConfig, L298NConfig))
     sections: dict[str, dict[str, Any]] = {"board": {"kind": kind}, "layout": {"kind": layout}}
-    enables: list[dict[str, Any]] = []  # the sections with an enable, where one pin may go to all of them
     if KINDS[kind].standby:
         option = board["standby"]
         sections["board"]["standby"] = _pin(KINDS[kind].standby, option, option.sentence, used, "none")
     for number, motor in enumerate(LAYOUTS[layout].motors):
         section = sections[f"motor.{motor}"] = {}
+        first = sections[f"motor.{LAYOUTS[layout].motors[0]}"]
         terminals = KINDS[kind].channels[number % len(KINDS[kind].channels)]
         for role, terminal in zip(KEYS[kind], terminals, strict=True):
-            if role == "pwm" and sections["board"].get("standby") and kind in wirecheck.SPEED_IS_ENABLE:
+            is_enable = role == "pwm" and kind in wirecheck.SPEED_IS_ENABLE
+            if is_enable and "standby" in sections["board"]:
                 section[role] = "jumper"  # the enables have one pin
                 continue
             may_jumper = role == "pwm" and kind in MAY_JUMPER
@@ -148,17 +149,14 @@ def own_wiring() -> dict[str, dict[str, Any]]:
             why = motors[role].sentence
             if motor == "steer":
                 why = why.replace("forward", "a turn to the right").replace("reverse", "a turn to the left")
-            shared = enables[0]["pwm"] if role == "pwm" and len(enables) == 1 else None
+            shared = first["pwm"] if is_enable and number == 1 else None
             hint = " (or jumper)" if may_jumper else ""
             name = f"{_words(motor)} motor, {terminal}"
             section[role] = _pin(name, option, why, used, hint=hint, shared=shared)
-            if role == "pwm" and kind in wirecheck.SPEED_IS_ENABLE:
-                enables.append(section)
-                if section[role] == shared != "jumper":
-                    print(f"  GPIO {shared} goes to the enables of all motors: it is the standby line.")
-                    sections["board"]["standby"] = shared
-                    for one in enables:
-                        one["pwm"] = "jumper"
+            if section[role] == shared != "jumper":
+                print(f"  GPIO {shared} goes to the enables of all motors: it is the standby line.")
+                sections["board"]["standby"] = shared
+                first["pwm"] = section["pwm"] = "jumper"
     return sections
 
 
@@ -180,9 +178,7 @@ def _pin(
             pin: int | str = option.check(int(answer) if answer.isdecimal() else answer)
         except ValueError as rule:
             raise ValueError(f"{answer} is not {rule}.") from None
-        if isinstance(pin, str):
-            return pin
-        if pin == shared:
+        if isinstance(pin, str) or pin == shared:
             return pin
         if pin in used:
             raise ValueError(
