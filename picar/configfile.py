@@ -174,7 +174,7 @@ def _entries(path: str, tables: Mapping[str, Any], problems: list[str]) -> list[
         else:
             found += [_Entry(path, name, key, value) for key, value in table.items()]
     boards = [name for name in tables if name in wirecheck.OF_BOARDS]
-    if boards and not any(tables[name] for name in boards):
+    if boards and not wirecheck.has_board(found):
         problems.append(
             f"{path}: [{boards[0]}] is empty. Name the board and its pins, or delete the section."
         )

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from picar.config import TERMINALS, Config, L298NConfig
 from picar.options import toml
-from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY, Motor, layout_of, wires_of
+from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY, layout_of, wires_of
 
 UNNAMED = "[l298n] does not name all terminals"
 OF_THE_L298N = ("l298n", "left", "right")
@@ -146,15 +146,12 @@ def _pins_used_twice(config: Config) -> Iterator[str]:
     for terminal in [wires.standby] if wires.standby else []:
         users.setdefault(terminal.bcm, []).append("[board] standby")
     for motor in wires.motors:
-        twin = wires.twin_of(motor)
-        if twin is motor:
+        if wires.twin_of(motor) is motor:
             for role, terminal in motor.terminals.items():
                 users.setdefault(terminal.bcm, []).append(f"[motor.{motor.name}] {role}")
-        elif _calibration(config, motor) != _calibration(config, twin):
-            yield (
-                f"[motor.{twin.name}] and [motor.{motor.name}] share their pins and turn together. Give both the same invert "
-                "and trim."
-            )
+    for one, other in wires.twins(wires.swap):
+        if _calibration(config, one) != _calibration(config, other):
+            yield f"[motor.{one}] and [motor.{other}] share their pins and turn together. Give both the same invert and trim."
     enables = [f"[motor.{motor.name}] pwm" for motor in wires.motors]
     for number, terminals in users.items():
         if len(terminals) > 1:
@@ -166,8 +163,8 @@ def _pins_used_twice(config: Config) -> Iterator[str]:
             yield f"{' and '.join(terminals)} = {number}: one pin used twice. Give each wire its own.{hint}"
 
 
-def _calibration(config: Config, motor: Motor) -> tuple[bool, float]:
-    section = getattr(config.motor, motor.name)
+def _calibration(config: Config, motor: str) -> tuple[bool, float]:
+    section = getattr(config.motor, motor)
     return section.invert, section.trim
 
 

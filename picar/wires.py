@@ -68,6 +68,12 @@ class Wires(NamedTuple):
         """
         return next(one for one in self.motors if self._signals(one) == self._signals(motor))
 
+    def twins(self, swap: bool) -> list[tuple[str, str]]:
+        """Return the names of each two motors that get the same signals, where `swap` exchanges the motors."""
+        pairs = [(self.twin_of(motor).name, motor.name) for motor in self.motors]
+        named = [(self.layout.partner_of(a), self.layout.partner_of(b)) if swap else (a, b) for a, b in pairs]
+        return [pair for pair in named if pair[0] != pair[1]]
+
     def _signals(self, motor: Motor) -> tuple[int, dict[str, int]]:
         return self.layout.speed_of(motor.name), {role: t.bcm for role, t in motor.terminals.items()}
 

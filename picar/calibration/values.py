@@ -54,6 +54,11 @@ class Calibration(NamedTuple):
         trims = {f"{motor}_trim": value for motor, value in zip(self.motors, self.trims, strict=True)}
         return {"swap": self.swap, **inverts, **trims, "min_duty": self.min_duty}
 
+    def of_motor(self, motor: str) -> tuple[bool, float]:
+        """Return whether a motor is inverted, and its trim."""
+        place = self.motors.index(motor)
+        return self.inverts[place], self.trims[place]
+
     def applied_to(self, config: Config) -> Config:
         """Return the configuration with these values in it."""
         values = self.values

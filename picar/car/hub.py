@@ -47,6 +47,7 @@ LISTED = 5  # each state lists the first clients that ask for the wheel, with th
 ALONE_PULSE_S = 0.5
 DRIVING_PULSE_S = 0.06  # at most; normally a beat of the motor process causes a pulse every 0.05 s
 _CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
+_TWINS = "motors that share their pins need the same invert and trim"
 _NOT_ASKED = "this client does not ask for the wheel"
 _NOT_DENIED = f"{_NOT_ASKED}, or turns are set: then it waits for the end of one"
 _AWAITED = "a client waits for the end of this turn"
@@ -278,6 +279,11 @@ class Hub:
         """Send a calibration, None for the configured one, to the motor process."""
         values = wanted or self.calibration.configured
         check_motors(values.motors, self.board)
+        if any(
+            values.of_motor(one) != values.of_motor(other)
+            for one, other in self.board.wires.twins(values.swap)
+        ):
+            raise ProtocolError("bad_value", _TWINS)
         if self.speed_cap < 1.0 and values.is_faster_than(self.calibration.current):
             raise ProtocolError("bad_value", _CAPPED)
         self.channel.calibrate(values, deadline, functools.partial(self._calibrated, seat, wanted))

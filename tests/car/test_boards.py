@@ -218,3 +218,21 @@ async def test_one_motor_of_four_is_jogged_alone_and_another_only_after_it_rests
         await rig.until_doing(COAST, COAST, REVERSE, COAST)
         await rig.phone.let_go()
         await until(rig.is_low, "every pin low")
+
+
+async def test_motors_that_share_pins_are_calibrated_together() -> None:
+    text = '[board]\nkind = "drv8833"\n[layout]\nkind = "four"\n' + "".join(
+        f"[motor.{motor}]\nin1 = {in1}\nin2 = {in2}\n"
+        for motor, in1, in2 in (
+            ("front_left", 12, 13), ("rear_left", 12, 13), ("front_right", 16, 17), ("rear_right", 22, 23),
+        )
+    )  # fmt: skip
+    async with Product(config=text) as car, Client(car.url) as phone:
+        await phone.take()
+        motors = tuple(phone.hello["car"]["board"]["motors"])
+        values = Calibration(motors, False, (False,) * 4, (1.0,) * 4, 0.25).values
+        await phone.ask("calibrate", **{**values, "rear_left_invert": True})
+        await phone.until_error("bad_value")
+        assert "share their pins" in phone.errors[-1].message
+        await phone.ask("calibrate", **{**values, "rear_right_invert": True})
+        await until(lambda: "rear_right_invert=True" in car.log(), "the calibration")

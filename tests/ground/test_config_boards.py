@@ -332,10 +332,31 @@ def test_a_car_has_the_sections_that_describe_it(tmp_path: Path) -> None:
         assert {*options_of(SECTIONS[name])} == {f.name for f in dataclasses.fields(new.section(name))}
 
 
-@pytest.mark.parametrize("section", ["board", "layout", "motor"])
-def test_an_empty_section_does_not_mean_the_default_pins(tmp_path: Path, section: str) -> None:
-    problem = the_problem(tmp_path, f"[{section}]\n[drive]\naccel = 3.0\n")
-    assert f"[{section}] is empty. Name the board and its pins, or delete the section." in problem
+@pytest.mark.parametrize(
+    "sections", ["[board]", "[layout]", "[motor]", "[board]\n[layout]\n[motor.left]\n[motor.right]"]
+)
+def test_an_empty_section_does_not_mean_the_default_pins(tmp_path: Path, sections: str) -> None:
+    problem = the_problem(tmp_path, f"{sections}\n[drive]\naccel = 3.0\n")
+    assert " is empty. Name the board and its pins, or delete the section." in problem
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_motors_that_turn_together_are_those_that_share_pins_after_a_swap(
+    tmp_path: Path, swap: bool, side: str
+) -> None:
+    twins = f'[board]\nkind = "drv8833"\nswap = {str(swap).lower()}\n[layout]\nkind = "four"\n'
+    pins = {"front_left": (12, 13), "rear_left": (12, 13), "front_right": (16, 17), "rear_right": (22, 23)}
+    for motor, (in1, in2) in pins.items():
+        twins += f"[motor.{motor}]\nin1 = {in1}\nin2 = {in2}\n" + (
+            "invert = true\n" if motor == f"rear_{side}" else ""
+        )
+    if (side == "left") != swap:
+        assert f"[motor.front_{side}] and [motor.rear_{side}] share their pins" in the_problem(
+            tmp_path, twins
+        )
+    else:
+        assert from_text(tmp_path, twins).motor.rear_left.invert == (side == "left")
 
 
 def test_a_value_of_a_motor_changes_nothing_else(tmp_path: Path) -> None:

@@ -204,6 +204,19 @@ def test_no_cap_is_in_the_way_of_a_steering_motor() -> None:
     assert (drive, steer) == pytest.approx((0.325, 1.0))
 
 
+@pytest.mark.parametrize("configured", [False, True])
+@pytest.mark.parametrize(("cap", "max_speed", "most"), [(0.1, 1.0, 0.325), (1.0, 0.2, 0.4), (1.0, 1.0, 1.0)])
+def test_a_calibration_that_exchanges_drive_and_steering_lifts_no_cap(
+    configured: bool, cap: float, max_speed: float, most: float
+) -> None:
+    toy = car(Form("drv8833"), "steer-motor")
+    config = toy.config.having("board", swap=configured).having("drive", max_speed=max_speed)
+    bench = Bench(toy, config)
+    bench.motors.calibrate(Calibration.of(config)._replace(swap=not configured))
+    bench.apply(Output(0.0, 1.0, cap=cap))
+    assert max(bench.pins.levels.values()) == pytest.approx(most)
+
+
 @pytest.mark.parametrize("name", WIRINGS)
 @pytest.mark.parametrize("swap", [False, True])
 def test_the_section_l298n_means_the_same_as_a_board_of_that_kind(name: str, swap: bool) -> None:

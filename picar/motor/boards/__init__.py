@@ -69,12 +69,12 @@ class Board:
             configured: the calibration that limits a speed cap; by default the one in force.
         """
         wires, channels = self.wires, dict[str, Channel]()
+        standby = [Line(pins.output(wires.standby.bcm))] if wires.standby else []
         for motor in wires.motors:
             twin = channels.get(wires.twin_of(motor).name)
             channels[motor.name] = twin or self._claim(pins, motor)
-        standby = [Line(pins.output(wires.standby.bcm))] if wires.standby else []
-        calibration = Calibration.of(self.config)
-        return Motors(pins, wires.layout, [*channels.values()], calibration, configured, standby)
+        calibration, max_speed = Calibration.of(self.config), self.config.drive.max_speed
+        return Motors(pins, wires.layout, [*channels.values()], calibration, configured, standby, max_speed)
 
     def supplies(self, levels: Mapping[int, float]) -> tuple[Supply, ...]:
         """Return the supply of each motor, in the order of the layout, at these levels by BCM number; a missing one is low."""

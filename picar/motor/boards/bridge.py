@@ -12,7 +12,8 @@ Laws:
 - At rest every pin is low. While a motor turns, a motor at rest has the levels of its `coast` row.
 - A pin is written only when its value changes, except by `low`, which ignores the remembered values.
 - While a speed cap is in force, no motor gets a higher duty cycle than the configured calibration gives at that
-  speed, whichever calibration is in force. A steering motor has no speed cap.
+  speed, whichever calibration is in force. A steering motor has no speed cap, unless the
+  page has exchanged the motors: then it may be the motor that the configuration calls `drive`, and `max_speed` limits it too.
 """
 
 from __future__ import annotations
@@ -124,6 +125,7 @@ class Motors:
         calibration: the one in force.
         configured: the one that limits a speed cap.
         standby: lines for the whole board, high while a motor turns or brakes.
+        max_speed: of the section `[drive]`.
     """
 
     def __init__(
@@ -134,8 +136,10 @@ class Motors:
         calibration: Calibration,
         configured: Calibration | None = None,
         standby: Sequence[Line] = (),
+        max_speed: float = 1.0,
     ) -> None:
         self._pins, self._layout, self._channels, self._standby = pins, layout, channels, standby
+        self._max_speed = max_speed
         self._configured = configured or calibration
         self.calibrate(calibration)
 
@@ -174,6 +178,7 @@ class Motors:
                 index = self._layout.speed_of(name)
                 motors[channel] = _Motor([name], index, channel, inverted, trim, cap_trim)
         self._motors, self._min_duty = tuple(motors.values()), calibration.min_duty
+        self._is_as_wired = calibration.swap == self._configured.swap
 
     def low(self) -> None:
         """Write every pin low: standby lines, speeds, inputs; trust no remembered value.
@@ -199,6 +204,8 @@ class Motors:
 
     def _most(self, motor: _Motor, cap: float) -> float:
         """Return the highest duty cycle of a motor: the configuration's at the speed of the cap."""
-        if cap >= 1.0 or (self._layout.steers and motor.speed_index == 1):
+        if self._layout.steers and motor.speed_index == 1:
+            cap = 1.0 if self._is_as_wired else min(cap, self._max_speed)
+        if cap >= 1.0:
             return math.inf  # the pins refuse a duty cycle above 1
         return duty_cycle(cap, motor.cap_trim, self._configured.min_duty)
