@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from picar.calibration.values import Calibration
 from tests.motor import chips
 from tests.motor.conformance import DRIVES
 from tests.motor.kinds_rig import Car, ChipPins, Form, car
