@@ -50,12 +50,16 @@ async def follow(port: int, car: str, token: str = "") -> None:
     request = HTTPRequest(f"ws://{car}/ws", headers={"Authorization": f"Bearer {token}"} if token else {})
     socket = await websocket_connect(request, subprotocols=["picar.v1"])
     late = asyncio.get_running_loop().call_later(OLD_S, send, port)
-    while message := await socket.read_message():
-        state = json.loads(message)
-        if state["type"] == "state":
-            late.cancel()
-            send(port, *state["applied"].values())
-            late = asyncio.get_running_loop().call_later(OLD_S, send, port)
+    try:
+        while message := await socket.read_message():
+            state = json.loads(message)
+            if state["type"] == "state":
+                late.cancel()
+                send(port, *state["applied"].values())
+                late = asyncio.get_running_loop().call_later(OLD_S, send, port)
+    finally:
+        send(port)  # before anything else ends
+        socket.close()
     raise ConnectionError("picar has closed the connection")
 
 
