@@ -279,10 +279,8 @@ class Hub:
         """Send a calibration, None for the configured one, to the motor process."""
         values = wanted or self.calibration.configured
         check_motors(values.motors, self.board)
-        if any(
-            values.of_motor(one) != values.of_motor(other)
-            for one, other in self.board.wires.twins(values.swap)
-        ):
+        twins = self.board.wires.twins(values.swap)
+        if any(values.of_motor(one) != values.of_motor(other) for one, other in twins):
             raise ProtocolError("bad_value", _TWINS)
         if self.speed_cap < 1.0 and values.is_faster_than(self.calibration.current):
             raise ProtocolError("bad_value", _CAPPED)
@@ -354,9 +352,8 @@ class Hub:
         video = None
         if self.camera:
             age_s = driver.sight.age_s(now) if driver else None
-            cap = (
-                self.late.speed if self.late.speed <= status.speed_limit else 1.0
-            )  # a lower limit makes it void
+            binds = self.late.speed <= status.speed_limit
+            cap = self.late.speed if binds else 1.0
             video = {**self.camera.state, "age_s": age_s and round(age_s, 3), "cap": cap}
         return CarState(
             tick=tick,

@@ -29,7 +29,7 @@ class Sight:
 
     def __init__(self) -> None:
         self.by_camera: bool | None = None
-        self._since: float | None = None  # None while no pictures are wanted
+        self._since: float | None = None  # None if the client wants no pictures
         self._least_s = 0.0
 
     def expect(self, now: float) -> None:
@@ -46,7 +46,7 @@ class Sight:
         self._since = None
 
     def age_s(self, now: float) -> float | None:
-        """Return the age of the picture, None while none is wanted."""
+        """Return the age of the picture, or None if the client wants no pictures."""
         return None if self._since is None else max(self._least_s, now - self._since)
 
 

@@ -39,6 +39,7 @@ def main(folder: Path) -> None:
     found["busy"] = listed()
     found["second"] = picar("camera", "--snapshot", "/tmp/second.jpg")  # noqa: S108
     assert source.next(), "the first one goes on"
+    held = os.open(DEVICE, os.O_RDWR)  # vivid connects the device again when its last user closes it
     disconnect()
     try:
         for _ in range(10):  # the pictures that are in the queue
@@ -46,7 +47,8 @@ def main(folder: Path) -> None:
     except Trouble as trouble:
         found["unplugged"] = trouble.code
     found["gone"] = listed()
-    source.close()  # the last user: now vivid connects it again
+    source.close()
+    os.close(held)
     found["again"] = listed()
     (folder / "findings.json").write_text(json.dumps(found))
 
