@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import settings
 
 from picar.raspberrypi import raspberry_pi_model
+from tests.support.descriptors import open_descriptors
 from tests.support.product import Product
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more about the machine
 settings.load_profile("patient")
+SPARE_DESCRIPTORS = 10  # of a module: caches, and what the session keeps, such as a browser
 _ON_REQUEST = ("gpio_sim", "pi", "systemd", "vivid")  # markers of tests that boot a machine
 collect_ignore = [] if find_spec("playwright") else ["browser"]  # it has no wheel for 32-bit ARM
 
@@ -42,6 +45,17 @@ def _no_state_of_the_developers_own() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="picar-test-state-") as folder:
         os.environ["XDG_STATE_HOME"] = folder
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_descriptor_is_closed() -> Iterator[None]:
+    """Fail a module that leaves descriptors open: with 1,024 of them the process can open no more on most machines."""
+    before = open_descriptors()
+    yield
+    if open_descriptors() > before + SPARE_DESCRIPTORS:
+        gc.collect()
+        left = open_descriptors() - before
+        assert left <= SPARE_DESCRIPTORS, f"{left} descriptors are still open"
 
 
 @pytest.fixture

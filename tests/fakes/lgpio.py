@@ -82,7 +82,7 @@ def gpiochip_close(handle: int) -> int:
     Board.here().note("gpiochip_close")
     time.sleep(CLOSING_S)
     for fd in _chip(handle).held.values():
-        os.close(fd)
+        Board.release(fd)
     _handles[handle] = None
     return 0
 
