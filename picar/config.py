@@ -76,6 +76,14 @@ class SessionConfig:
     idle_s: float = option(
         5.0, "Time at neutral after which the oldest request gets the wheel.", unit="s", lo=0.2, hi=600.0
     )
+    slow_from_s: float = option(
+        0.2,
+        "Age of commands above which a late link makes the car slow: 60 % of its speed, and 30 % above 1.5 times this age. It "
+        "counts if a tenth of the commands of 2 s is older; 0 for never.",
+        unit="s",
+        lo=0.0,
+        hi=1.0,
+    )
     grace_s: float = option(
         2.0, "Time for which the wheel is kept for a driver who reloads the page.", unit="s", lo=0.0, hi=30.0
     )

@@ -30,7 +30,7 @@ from picar.config import Config
 from picar.core import protocol
 from picar.core.arbiter import Arbiter
 from picar.core.drive import Reason
-from picar.core.late import LatePicture
+from picar.core.late import LateLink, LatePicture
 from picar.core.link import Link
 from picar.core.protocol import CarState, ProtocolError
 from picar.core.shaping import NEUTRAL, Sticks
@@ -107,6 +107,7 @@ class Hub:
         self._pulsed_at = float("-inf")
         self.camera: Camera | None = None  # set before the first client
         self.late = LatePicture(config.camera.late == "stop")  # the driver's
+        self._link = LateLink(config.session.slow_from_s)  # the driver's
         self._judged = ""  # the driver's session: a driver who comes back keeps the judgement
         self.judging = True  # set it when a client drives by the picture in another way than before
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
@@ -202,6 +203,15 @@ class Hub:
             self._arbiter.active(now)
         if woken:
             self.wake()
+
+    def on_command(self, age_s: float, now: float) -> None:
+        """Take the age of a command of the driver; a late link makes the car slow."""
+        if not self._link.take(age_s, now):
+            return
+        log.info("speed cap for a late link: %g", self._link.speed)
+        self.notes.event("link_cap", self._link.speed)
+        self._limits.put("link", self._link.speed, self._link.speed)
+        self._tell_everyone(now)
 
     def cap(self, speed: float, kept: bool = False) -> None:
         """Set the owner's speed cap, a share of `max_speed` in [0.05, 1]; `kept`: whether it is on the disk."""
@@ -309,6 +319,8 @@ class Hub:
             if seat and seat.visitor.session != self._judged:
                 self.late, self._judged = LatePicture(self.config.camera.late == "stop"), seat.visitor.session
                 self._limits.put("picture", 1.0, 1.0)
+                self._link = LateLink(self.config.session.slow_from_s)
+                self._limits.put("link", 1.0, 1.0)
             self._commanded_at = float("-inf")
             self._tell_everyone(now)
 
@@ -366,6 +378,7 @@ class Hub:
             speed_limit=status.speed_limit,
             speed_cap=self._limits.owner,
             age_s=now - self._acted_on if commanded else None,
+            link_cap=self._link.speed if self._link.speed <= status.speed_limit else 1.0,
             stale=driver.link.stale if driver else 0,
             reason=status.reason,
             turn=self._arbiter.turn(now),

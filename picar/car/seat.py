@@ -14,6 +14,7 @@ Laws:
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -99,6 +100,9 @@ class Car(Protocol):
     def followed(self, client: str, neutral: bool, sent_at: float) -> None:
         """Record that the motor process follows sticks, an answer to the state that was sent at `sent_at`."""
 
+    def on_command(self, age_s: float, now: float) -> None:
+        """Take the age of a command of the driver, infinite for an unknown one."""
+
     def leave(self, seat: Seat) -> None:
         """Forget a client."""
 
@@ -179,6 +183,7 @@ class Seat:
         if not self.link.in_order(message.seq):
             return "out_of_order"
         sent_at = self.link.sent_at(message.tick, now)
+        self.car.on_command(math.inf if sent_at is None else now - sent_at, now)
         if sent_at is None:
             return Refusal.STALE
         neutral = is_neutral(message.wanted, self.car.config.drive.deadband)

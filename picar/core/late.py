@@ -1,11 +1,16 @@
-"""An old picture makes the car slow: the picture shows a place that the car has left.
+"""An old picture, and a late link, make the car slow: the driver sees, and reacts to, a place that the car has left.
+
+The age of a command is the age of the state that it answers (`link.py`). The link is late while more than a tenth of the
+driver's commands of the last `WINDOW_S` are older than a limit: then their 90th percentile is above it.
 
 The server computes the age from the time of capture of the newest picture on the driver's screen, before the first picture
 from the time at which pictures were wanted. The rule holds only while the picture fills the screen; otherwise the driver
 drives by eye.
 
 Laws:
-- An old picture lowers the cap and never raises it; it rises only after `GOOD_FOR_S` of fresh pictures without a break.
+- A late link, and an old picture, lower the cap and never raise it.
+- The cap of a late link falls at once. It rises after `GOOD_FOR_S` without a late link, or when the wheel changes hands.
+- The cap of an old picture rises only after `GOOD_FOR_S` of fresh pictures without a break.
 - With `stops`, commands are refused after a stop until the pictures are fresh again and the driver has let go.
 - A driver who wants no pictures for a time, or has just come back, changes neither: only the report to drive by eye does.
 - A neutral command is never refused.
@@ -14,6 +19,12 @@ Laws:
 
 from __future__ import annotations
 
+from collections import deque
+
+WINDOW_S = 2.0
+LATE_SPEEDS = (1.0, 0.6, 0.3)  # shares of max_speed: in time, above the limit, above `VERY_LATE` times the limit
+VERY_LATE = 1.5
+_LEAST_COMMANDS = 10  # fewer say nothing about the link
 OLD_S = 0.4
 STOP_S = 0.8  # with `late = "stop"`
 FRESH_S, GOOD_FOR_S = 0.25, 1.0
@@ -101,3 +112,49 @@ class LatePicture:
 
     def _is_good(self, now: float) -> bool:
         return self._good_since is not None and now - self._good_since >= GOOD_FOR_S
+
+
+class LateLink:
+    """The judgement on the driver's link: `speed` is the cap.
+
+    Args:
+        slow_from_s: age of commands above which the link is late (`[session] slow_from_s`); 0 for never.
+    """
+
+    def __init__(self, slow_from_s: float) -> None:
+        self._limits = (slow_from_s, slow_from_s * VERY_LATE)
+        self._commands = deque[tuple[float, int]]()  # when it came, and how many limits it exceeds
+        self._late = [0, 0]  # commands above each limit
+        self._level = 0
+        self._good_since = 0.0
+
+    @property
+    def speed(self) -> float:
+        """The cap, a share of `max_speed`."""
+        return LATE_SPEEDS[self._level]
+
+    def take(self, age_s: float, now: float) -> bool:
+        """Take a command of this age. Returns whether the cap has changed."""
+        if not self._limits[0]:
+            return False
+        exceeded = sum(age_s > limit for limit in self._limits)
+        self._commands.append((now, exceeded))
+        self._count(exceeded, 1)
+        while now - self._commands[0][0] > WINDOW_S:
+            self._count(self._commands.popleft()[1], -1)
+        return self._judge(now)
+
+    def _judge(self, now: float) -> bool:
+        before, most = self._level, len(self._commands) / 10
+        level = sum(count > most for count in self._late)
+        if len(self._commands) < _LEAST_COMMANDS:
+            level = before
+        if level >= before:
+            self._good_since = now
+        if level > before or now - self._good_since >= GOOD_FOR_S:
+            self._level, self._good_since = level, now
+        return self._level != before
+
+    def _count(self, exceeded: int, step: int) -> None:
+        for index in range(exceeded):
+            self._late[index] += step

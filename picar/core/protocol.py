@@ -144,6 +144,7 @@ class CarState(NamedTuple):
     speed_limit: float
     speed_cap: float
     age_s: float | None
+    link_cap: float
     stale: int
     reason: str | None
     turn: Turn | None
@@ -219,7 +220,11 @@ def state_fields(state: CarState, you: str, waiting: bool = False) -> dict[str, 
         "target": {first: round(state.target[0], 3), second: round(state.target[1], 3)},
         "speed_limit": state.speed_limit,
         "speed_cap": state.speed_cap,
-        "link": {"age_s": None if state.age_s is None else round(state.age_s, 3), "stale": state.stale},
+        "link": {
+            "age_s": None if state.age_s is None else round(state.age_s, 3),
+            "stale": state.stale,
+            "cap": state.link_cap,
+        },
         "reason": state.reason,
         "turn": state.turn and {"for_s": state.turn.for_s, "left_s": math.ceil(state.turn.left_s * 10) / 10},
         "requests": state.requests,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from picar.core.late import FRESH_S, OLD_S, SLOW_SPEED, LatePicture, Sight
+from picar.core.late import FRESH_S, LATE_SPEEDS, OLD_S, SLOW_SPEED, WINDOW_S, LateLink, LatePicture, Sight
 
 PULSE_S = 0.05
 FRESH, OLD, VERY_OLD = 0.1, 0.5, 0.9
@@ -143,3 +146,66 @@ def test_a_neutral_command_always_passes_and_an_old_picture_never_makes_the_car_
         if stops and age_s is not None and age_s > 0.8:
             assert late.refuses
         assert late.takes(neutral) or (stops and not neutral)
+
+
+LIMIT_S = 0.2
+
+
+def drive(link: LateLink, ages: Callable[[int], float], seconds: float, start: float = 0.0) -> float:
+    """Send 25 commands a second with these ages, by number. Returns when it ended."""
+    count = round(seconds * 25)
+    for number in range(count):
+        link.take(ages(number), start + number / 25)
+    return start + count / 25
+
+
+def test_a_link_in_time_never_makes_the_car_slow() -> None:
+    link = LateLink(LIMIT_S)
+    drive(link, lambda number: 0.49 if number % 11 == 10 else LIMIT_S, 60.0)
+    assert link.speed == 1.0
+
+
+@pytest.mark.parametrize(("age_s", "speed"), [(0.21, 0.6), (0.29, 0.6), (0.31, 0.3), (math.inf, 0.3)])
+def test_a_late_link_makes_the_car_slow_and_a_later_one_slower(age_s: float, speed: float) -> None:
+    link = LateLink(LIMIT_S)
+    drive(link, lambda _number: age_s, 1.0)
+    assert link.speed == speed
+
+
+def test_the_cap_falls_at_once_and_rises_after_a_second_without_a_late_link() -> None:
+    link = LateLink(LIMIT_S)
+    end = drive(link, lambda _number: 0.4, 3.0)
+    good = next(
+        s for s in range(1, 200) if drive(link, lambda _n: 0.05, 0.04, end + s / 25) and link.speed == 1.0
+    )
+    assert (
+        WINDOW_S * 0.9 <= good / 25 - 0.8 <= WINDOW_S + 0.3
+    )  # the late ones leave the window, then one second
+
+
+def test_two_late_commands_at_the_start_say_nothing_and_zero_switches_it_off() -> None:
+    link = LateLink(LIMIT_S)
+    drive(link, lambda _number: 0.4, 0.2)
+    assert link.speed == 1.0
+    off = LateLink(0.0)
+    drive(off, lambda _number: 0.49, 5.0)
+    assert off.speed == 1.0
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 0.6), st.floats(0.01, 1.0)), max_size=120))
+def test_the_cap_follows_the_ninetieth_percentile(commands: list[tuple[float, float]]) -> None:
+    link, now, window, good_since = LateLink(LIMIT_S), 0.0, list[tuple[float, float]](), 0.0
+    speed = 1.0
+    for age_s, pause_s in commands:
+        now += pause_s
+        window = [(at, age) for at, age in [*window, (now, age_s)] if now - at <= WINDOW_S]
+        link.take(age_s, now)
+        share = [
+            sum(age > limit for _, age in window) > len(window) / 10 for limit in (LIMIT_S, LIMIT_S * 1.5)
+        ]
+        wanted = LATE_SPEEDS[sum(share)] if len(window) >= 10 else speed
+        if wanted <= speed:
+            good_since = now
+        if wanted < speed or now - good_since >= 1.0:
+            speed = wanted
+        assert link.speed == speed

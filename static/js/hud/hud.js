@@ -273,10 +273,11 @@ export class Hud {
   #showLimit() {
     const may = this.#mayTake;
     text("speed", `${percent(this.limit)}%`);
-    const slow = this.#link.state?.video?.cap ?? 1; // for an old picture; the gears keep their speeds
-    const cap = Math.min(this.cap, slow);
+    const { video, link } = this.#link.state ?? {};
+    const [picture, late] = [video?.cap ?? 1, link?.cap ?? 1]; // the gears keep their speeds
+    const cap = Math.min(this.cap, picture, late);
     const owner = this.ownersCap < 1 ? this.#say("limit.owner", { cap: percent(this.ownersCap) }) : "";
-    text("cap", slow < 1 ? this.#say("camera.slow") : owner);
+    text("cap", late < 1 ? this.#say("link.late") : picture < 1 ? this.#say("camera.slow") : owner);
     byId("hud").dataset.capped = String(cap < 1);
     property(byId("hud"), "--cap", String(cap * (this.#link.hello?.limits.max_speed ?? 1)));
     byId("slower").disabled = !may || this.limit <= LEAST_LIMIT;
