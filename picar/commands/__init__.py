@@ -28,6 +28,8 @@ COMMANDS = (
     "doctor",
     "wiring",
     "camera",
+    "backup",
+    "restore",
 )
 
 

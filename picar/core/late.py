@@ -22,7 +22,11 @@ from __future__ import annotations
 from collections import deque
 
 WINDOW_S = 2.0
-LATE_SPEEDS = (1.0, 0.6, 0.3)  # shares of max_speed: in time, above the limit, above `VERY_LATE` times the limit
+LATE_SPEEDS = (
+    1.0,
+    0.6,
+    0.3,
+)  # shares of max_speed: in time, above the limit, above `VERY_LATE` times the limit
 VERY_LATE = 1.5
 _LEAST_COMMANDS = 10  # fewer say nothing about the link
 OLD_S = 0.4

@@ -60,6 +60,11 @@ def examine(
     yield system.clock(machine)
 
 
+def settings_of(flag: str | None, env: Mapping[str, str] = os.environ) -> Config:
+    """Return the configuration, or the defaults if it has problems."""
+    return _load(flag, env)[0]
+
+
 def _load(flag: str | None, env: Mapping[str, str]) -> tuple[Config, list[Finding]]:
     """Return the configuration and no finding, or the defaults and the problems of the configuration."""
     try:

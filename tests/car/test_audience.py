@@ -82,7 +82,7 @@ class Stage:
         self.built += 1
         return CarState(
             tick=tick, state="armed", driver="c1", wanted=Sticks(0.0, 0.0), speeds=("left", "right"), applied=(0.0, 0.0), target=(0.0, 0.0), speed_limit=1.0,
-            speed_cap=1.0, age_s=None, stale=0, reason=None, turn=None, requests=[], requests_total=0, names={}, clients=len(self.audience), pose=None, host={},
+            speed_cap=1.0, age_s=None, link_cap=1.0, stale=0, reason=None, turn=None, requests=[], requests_total=0, names={}, clients=len(self.audience), pose=None, host={},
         )  # fmt: skip
 
     def clear(self) -> None:

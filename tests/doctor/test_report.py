@@ -1,0 +1,44 @@
+"""`picar doctor --report`: everything that a helper needs, and no secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from picar.config import Config
+from picar.doctor.machine import Answer, Finding, Machine
+from picar.doctor.report import full_report
+
+SECRETS = "493-021", "hunter2", "dc:a6:32:01:02:03", "HomeNet", "a" * 40, "code=12345"
+LOG = """picar: PIN 493-021
+PIN: 493-021
+open http://car.local:8000/?code=12345
+psk=hunter2
+link dc:a6:32:01:02:03
+	ssid HomeNet
+token aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+disarmed -> armed (driver)
+"""
+
+
+def machine(tmp_path: Path, text: str | None) -> Machine:
+    return Machine(tmp_path, lambda *_: None if text is None else Answer(0, text), lambda _config: [])
+
+
+def test_it_has_the_findings_the_configuration_and_the_log_without_secrets(tmp_path: Path) -> None:
+    text = full_report(machine(tmp_path, LOG), Config(), [Finding("wifi", "warning", "weak", "move closer")])
+    assert "fix: move closer" in text
+    assert "[l298n]" in text
+    assert "disarmed -> armed (driver)" in text
+    for secret in SECRETS:
+        assert secret not in text, secret
+
+
+def test_programs_that_are_missing_are_named(tmp_path: Path) -> None:
+    assert full_report(machine(tmp_path, None), Config(), []).count("(not here)") > 5
+
+
+@pytest.mark.parametrize("text", ["2026-11-26T10:00:00 host picar[12]: ready", "GPIO 12 is low"])
+def test_plain_lines_stay(tmp_path: Path, text: str) -> None:
+    assert text in full_report(machine(tmp_path, text), Config(), [])
