@@ -20,6 +20,7 @@ KindName = Literal["l298n", "l293d", "tb6612", "drv8833", "l9110s", "bts7960", "
 LayoutName = Literal["sides", "four", "steer-motor"]
 PairingName = Literal["auto", "on", "local", "off"]
 SourceName = Literal["auto", "picamera2", "usb", "sim", "test", "off"]
+WhenName = Literal["never", "fallback", "always"]
 SizeName = Literal["320x240", "480x360", "640x480", "800x600", "1280x720"]
 
 
@@ -242,6 +243,31 @@ class CameraConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HotspotConfig:
+    """The car's own WiFi. `sudo picar hotspot setup` makes it, and sets `when`; its password is in NetworkManager's profile only."""
+
+    when: WhenName = option(
+        "never",
+        "When the car makes its own WiFi: only on request, when there is no other network (fallback), or always.",
+    )
+    name: str = option(
+        "", "Name of the WiFi; empty for picar- and the first four characters of the car's id."
+    )
+    channel: Literal[0, 1, 6, 11] = option(0, "Channel; 0 for the emptiest at the time of the setup.")
+    fallback_s: float = option(45.0, "Time without a network before fallback.", unit="s", lo=5.0, hi=3600.0)
+    empty_s: float = option(
+        60.0, "Time without a phone before the car looks for other WiFi.", unit="s", lo=5.0, hi=3600.0
+    )
+    look_s: float = option(
+        120.0, "Time to the first look for other WiFi; it doubles up to 900 s.", unit="s", lo=10.0, hi=900.0
+    )
+    address: str = option(
+        "10.42.0.1/24", "The car's address in its own WiFi, with the length of its network."
+    )
+    interface: str = option("", "The WiFi interface; empty for the first one.")
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """All sections. `source` is the file; `warnings` are about legal but unwise values.
 
@@ -261,6 +287,7 @@ class Config:
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     motor: MotorSections = field(default_factory=MotorSections)
     camera: CameraConfig = field(default_factory=CameraConfig)
+    hotspot: HotspotConfig = field(default_factory=HotspotConfig)
     source: str = "defaults"
     warnings: tuple[str, ...] = ()
 

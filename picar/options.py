@@ -57,7 +57,7 @@ class Option:
             wanted = (int,) if self.type is int else (int, float)
             return type(value) in wanted and self.lo <= value <= self.hi  # which NaN is not
         if self.type in (bool, str):
-            return type(value) is self.type and value != ""
+            return type(value) is self.type and (value != "" or self.default == "")
         if get_origin(self.type) is Literal:
             return any(type(value) is type(word) and value == word for word in get_args(self.type))
         return isinstance(value, list) and all(isinstance(v, str) and _HOST_NAME.fullmatch(v) for v in value)
@@ -96,7 +96,7 @@ class Option:
         if self.type is bool:
             return "true or false"
         if self.type is str:
-            return "a text in quotes, not empty"
+            return "a text in quotes" if self.default == "" else "a text in quotes, not empty"
         if get_origin(self.type) is Literal:
             return "one of " + ", ".join(toml(word) for word in get_args(self.type))
         return 'a list of host names without port, like ["car.example"]'
