@@ -57,6 +57,25 @@ class AccessConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """https on a second port, beside http. `picar tls` writes this section; docs/https.md."""
+
+    mode: Literal["off", "own", "files"] = option(
+        "off", "The certificate: none (off), one of the car's own CA (own), or that of cert and key (files)."
+    )
+    port: int = option(8443, "TCP port of https; 0 takes any free one.", lo=0, hi=65535)
+    cert: str = option("", "File with the certificate and those above it, PEM.")
+    key: str = option("", "File with its key, PEM without a password.")
+    hosts: tuple[str, ...] = option(
+        (), "Further names in the car's own certificate, in a local zone like .lan."
+    )
+    http_drives: bool = option(
+        True,
+        "Whether http drives too. With false, http serves the help page and STOP alone: only then does https protect the car.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class SessionConfig:
     """Timeouts of the driver's commands, and of the wheel."""
 
@@ -277,6 +296,7 @@ class Config:
 
     server: ServerConfig = field(default_factory=ServerConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
+    tls: TlsConfig = field(default_factory=TlsConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     drive: DriveConfig = field(default_factory=DriveConfig)
     motors: MotorsConfig = field(default_factory=MotorsConfig)

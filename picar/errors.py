@@ -57,3 +57,11 @@ class TooManyPaired(AccessError):
 
 class PowerError(PicarError, RuntimeError):
     """This machine cannot be switched off or started again from here."""
+
+
+class TlsError(PicarError, RuntimeError):
+    """https is not possible; `code` is a stable word."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(f"{sentence} ({code})")
+        self.code = code

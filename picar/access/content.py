@@ -31,7 +31,8 @@ class Paired:
     """One phone or script. `id` is a secret and serves as the session; `name` is for people and unique.
 
     `by` is the `id` of the inviting phone, or one of the words above; "" in files of older versions. `invitation` is
-    the tag of its invitation.
+    the tag of its invitation. `secure` is its secret for https, "" before it was paired there: who overhears `id` on http
+    does not know it.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Paired:
     kind: Kind
     by: str = ""
     invitation: str = ""
+    secure: str = ""
     more: Mapping[str, Any] = field(default_factory=dict, compare=False)  # of another version
 
     @classmethod
@@ -47,14 +49,14 @@ class Paired:
         if not isinstance(entry, dict):
             return None
         more = dict(entry)
-        texts = {name: more.pop(name, "") for name in ("id", "name", "kind", "by", "invitation")}
+        texts = {name: more.pop(name, "") for name in ("id", "name", "kind", "by", "invitation", "secure")}
         if not all(isinstance(text, str) and is_printable(text) for text in texts.values()):
             return None
         return cls(**texts, more=more) if _is_word(texts["id"]) and texts["kind"] in get_args(Kind) else None
 
     def entry(self) -> dict[str, Any]:
         """Return the entry in the form that `parse` accepts."""
-        origin = {"by": self.by, "invitation": self.invitation}
+        origin = {"by": self.by, "invitation": self.invitation, "secure": self.secure}
         given = {name: value for name, value in origin.items() if value}
         return {"id": self.id, "name": self.name, "kind": self.kind, **given, **self.more}
 

@@ -30,13 +30,14 @@ _MOST_PIDS = 1 << 22  # proc(5)
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A running server: its process, address and port, state directory, and pairing mode."""
+    """A running server: its process, address and port, state directory, pairing mode, and port of https if that alone drives."""
 
     pid: int
     host: str
     port: int
     state: str
     pairing: Pairing
+    https: int = 0
 
 
 def state_directory(env: Mapping[str, str] = os.environ) -> Path:
@@ -183,6 +184,8 @@ def _is_sound(serving: Serving) -> bool:
     texts = (serving.host, serving.state, serving.pairing)
     return (
         all(type(number) is int and 0 < number < most for number, most in numbers)
+        and type(serving.https) is int
+        and 0 <= serving.https < 1 << 16
         and all(isinstance(text, str) and text.isprintable() for text in texts)
         and Path(serving.state).is_absolute()
         and serving.pairing in get_args(Pairing)

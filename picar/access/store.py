@@ -127,19 +127,27 @@ class AccessStore:
         self.refresh()
         return list(filter(None, map(name_of, self._content.strange)))
 
-    def who(self, credential: str) -> Paired | None:
-        """Return the phone or script of this credential, or `None` if no entry matches."""
+    def who(self, credential: str, secure: bool = False) -> Paired | None:
+        """Return the phone or script of this credential, or `None` if no entry matches.
+
+        Args:
+            credential: from `credential`.
+            secure: whether it is one for https.
+        """
         self.refresh()
-        session = tokens.session_of(self._content.secret, credential)
-        return next((one for one in (*self._content.paired, *self._waiting()) if one.id == session), None)
+        session = tokens.session_of(self._content.secret, credential, secure)
+        present = (*self._content.paired, *self._waiting())
+        return next(
+            (one for one in present if session and (one.secure if secure else one.id) == session), None
+        )
 
     def has_issued(self, credential: str) -> bool:
         """Return whether this car has made this credential, also if it was revoked: then it is not a guess."""
         return tokens.session_of(self._content.secret, credential) is not None
 
-    def credential(self, paired: Paired) -> str:
-        """Return the credential of this phone or script."""
-        return tokens.credential(self._content.secret, paired.id)
+    def credential(self, paired: Paired, secure: bool = False) -> str:
+        """Return the credential of this phone or script, for http or https."""
+        return tokens.credential(self._content.secret, paired.secure if secure else paired.id, secure)
 
     def is_pin(self, text: str) -> bool:
         """Return whether this is the PIN, in a time independent of its correct digits."""
@@ -163,13 +171,17 @@ class AccessStore:
         used = sum(one.invitation == found.tag for one in phones) if found else 0
         return found if used < INVITED_BY_ONE else None
 
-    def let_in(self, name: str, by: str, invitation: str = "") -> Paired:
+    def let_in(
+        self, name: str, by: str, invitation: str = "", secure: bool = False, known: Paired | None = None
+    ) -> Paired:
         """Add a phone as a newcomer, and return it; `keep` writes it to the file. A second phone of a name gets a number.
 
         Args:
             name: a tidy name.
             by: `id` of the inviting phone, or one of the words in `content.py`.
             invitation: the tag of the invitation.
+            secure: whether it paired over https.
+            known: the entry of this phone from http, which gets the session over https too.
 
         Raises:
             AccessError: too many are paired, or the file could not be written.
@@ -177,11 +189,16 @@ class AccessStore:
         self.refresh()
         with self._explaining("written"):
             check_writable(self.path.parent)
+        session = tokens.new_id() if secure else ""
+        if known:
+            one = dataclasses.replace(known, secure=session)
+            self._newcomers.add(one, self._content.round, self._clock())
+            return one
         _check_room(self._content)
         waiting = self._waiting()
         if len(waiting) + len(self._content.paired) >= MOST_PAIRED:
             self._newcomers.remove(waiting.pop(0).id)
-        new = Paired(tokens.new_id(), name, "phone", by, invitation)
+        new = Paired(tokens.new_id(), name, "phone", by, invitation, session)
         one = _named((*self._content.paired, *waiting), new)
         self._newcomers.add(one, self._content.round, self._clock())
         return one
@@ -350,6 +367,10 @@ def _checked(content: Content) -> str:
 
 
 def _with(content: Content, new: Paired) -> Content:
+    if any(one.id == new.id for one in content.paired):
+        return dataclasses.replace(
+            content, paired=tuple(new if one.id == new.id else one for one in content.paired)
+        )
     _check_room(content)
     return dataclasses.replace(content, paired=(*content.paired, _named(content.paired, new)))
 

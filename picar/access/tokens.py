@@ -19,6 +19,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4); Linux only
 PIN_DIGITS = 6
 TRIES, PAUSE_S = 10, 60.0  # wrong PINs until no PIN is checked, and for how long
 _PIN_CHARACTERS = 200  # longer texts are refused unread
+_PURPOSES = ("session", "secure session")
 _MAC_BYTES = 16  # 128 bits: short enough for a QR code that a phone reads at once
 
 
@@ -87,15 +88,15 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
-def credential(secret: str, session: str) -> str:
-    """Return the credential of a paired phone or script: `SESSION.SIGNATURE`."""
-    return f"{session}.{_mac(secret, 'session', session)}"
+def credential(secret: str, session: str, secure: bool = False) -> str:
+    """Return the credential of a paired phone or script, over https (`secure`) or http: `SESSION.SIGNATURE`."""
+    return f"{session}.{_mac(secret, _PURPOSES[secure], session)}"
 
 
-def session_of(secret: str, text: str) -> str | None:
+def session_of(secret: str, text: str, secure: bool = False) -> str | None:
     """Return the session of a credential, or `None` if the signature is wrong."""
     session, _, mac = text.partition(".")
-    return session if _same(mac, _mac(secret, "session", session)) else None
+    return session if _same(mac, _mac(secret, _PURPOSES[secure], session)) else None
 
 
 def invitation(secret: str, round_id: str, by: str, expires_at: float) -> str:

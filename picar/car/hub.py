@@ -110,6 +110,8 @@ class Hub:
         self._link = LateLink(config.session.slow_from_s)  # the driver's
         self._judged = ""  # the driver's session: a driver who comes back keeps the judgement
         self.judging = True  # set it when a client drives by the picture in another way than before
+        self.hear_clock: Callable[[float], None] = lambda _unix_s: None  # for certificates, of paired clients
+        self.wants_clock: Callable[[], bool] = lambda: False
         self.wake: Callable[[], None] = lambda: None  # asks for a `pulse` soon; set by the event loop's owner
 
     @property
@@ -132,6 +134,11 @@ class Hub:
         """Whether a client is connected."""
         return len(self._audience) > 0
 
+    @property
+    def is_driving(self) -> bool:
+        """Whether a client drives, or anything moves."""
+        return self._driving(self.now())
+
     def seat(self, visitor: Visitor, peer: Peer) -> Seat:
         """Welcome a client: a hello, then a state."""
         now = self.now()
@@ -140,7 +147,10 @@ class Hub:
         self._audience.add(seat)
         self._arbiter.joined(seat.id, visitor.session, now)
         camera = self.camera.source if self.camera else None
-        peer.hello(hello(seat.id, self.config, self._backend, self.board, camera))
+        greeting = hello(seat.id, self.config, self._backend, self.board, camera)
+        if visitor.name is not None and self.wants_clock():
+            greeting.car["wants_clock"] = True
+        peer.hello(greeting)
         self._audience.welcome(seat, self._arbiter.driver, now)
         self._note_driver(now)
         self.wake()

@@ -26,7 +26,18 @@ from picar.core import protocol
 from picar.core.drive import Refusal
 from picar.core.late import LatePicture, Sight
 from picar.core.link import RATE_PER_S, Link, RateCap
-from picar.core.protocol import CarState, Deny, Drive, Hello, Message, ProtocolError, Release, Stop, Take
+from picar.core.protocol import (
+    CarState,
+    Clock,
+    Deny,
+    Drive,
+    Hello,
+    Message,
+    ProtocolError,
+    Release,
+    Stop,
+    Take,
+)
 from picar.core.shaping import JOG_DUTY, Jog, is_neutral
 from picar.journal.notes import Notebook
 from picar.motor.boards import Board
@@ -103,6 +114,9 @@ class Car(Protocol):
     def on_command(self, age_s: float, now: float) -> None:
         """Take the age of a command of the driver, infinite for an unknown one."""
 
+    def hear_clock(self, unix_s: float) -> None:
+        """Take the date of a paired client."""
+
     def leave(self, seat: Seat) -> None:
         """Forget a client."""
 
@@ -168,6 +182,10 @@ class Seat:
         now = self.car.now()
         if not self.rate.allows(now):
             return "too_fast"
+        if isinstance(message, Clock):
+            if self.visitor.name is not None:
+                self.car.hear_clock(message.unix_s)
+            return None
         if not isinstance(message, (Release, Take)) and not self.car.may_drive(self.id):
             return "not_driver"
         if isinstance(message, Drive):

@@ -25,6 +25,7 @@ COMMANDS = (
     "check-config",
     "config-reference",
     "pair",
+    "tls",
     "doctor",
     "wiring",
     "camera",

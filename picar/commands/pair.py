@@ -62,7 +62,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def greeting(
-    store: AccessStore, pairing: Pairing, host: str, port: int, *, in_journal: bool = False
+    store: AccessStore,
+    pairing: Pairing,
+    host: str,
+    port: int,
+    secure: int = 0,
+    only: int = 0,
+    *,
+    in_journal: bool = False,
 ) -> Iterator[str]:
     """Yield the lines for new drivers: each address, the PIN, a QR code for a phone.
 
@@ -71,11 +78,15 @@ def greeting(
         pairing: the pairing mode.
         host: the server's configured address.
         port: its TCP port.
+        secure: its port of https, 0 without it.
+        only: the same if http does not drive; the QR code then leads there.
         in_journal: leave out PIN and QR code: a journal is kept, and sent with reports of faults.
     """
     present = addresses.interfaces()
     for address in addresses.reachable(host, present):
         yield f"  open   {addresses.url(address, port)}"
+        if secure and addresses.is_local(address):
+            yield f"  open   {addresses.url(address, secure, 'https')}"
     phone = addresses.for_a_phone(host, present)
     if pairing == "off":
         yield f"\n{_OFF}"
@@ -86,16 +97,17 @@ def greeting(
     if phone is None:
         yield f"\n{_no_phone(host, present)}\n"
     elif not in_journal:
-        yield from _for_a_phone(store, pairing, addresses.url(phone, port), port)
+        url = addresses.url(phone, only, "https") if only else addresses.url(phone, port)
+        yield from _for_a_phone(store, pairing, url, port)
 
 
 def _for_a_phone(store: AccessStore, pairing: Pairing, url: str, port: int) -> Iterator[str]:
     asks = pairing != "off"
-    drawing = _drawing(addresses.pairing_link(url, store.invitation(time.monotonic())) if asks else url)
-    scan = "scan this, or " if drawing else ""
+    drawn = drawing(addresses.pairing_link(url, store.invitation(time.monotonic())) if asks else url)
+    scan = "scan this, or " if drawn else ""
     yield f"\nOn a phone on the same network, {scan}type {url}{' and then the PIN' if asks else ''}\n"
-    yield from drawing
-    if drawing and asks:
+    yield from drawn
+    if drawn and asks:
         again = "pair" if folder_in_memory() else f"pair --port {port}"  # else it finds no running picar
         yield f"The QR code is good for 10 minutes; a new one: {command(again)}\n"
 
@@ -116,7 +128,7 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
     serving = running(folder_in_memory())
     changes = options.list or options.new_pin or options.revoke is not None or options.token is not None
     # Before `become_owner`: the owner may not be able to read root's files, nor even the program's own.
-    from picar.network import qr  # noqa: F401 - `_drawing` needs it after that
+    from picar.network import qr  # noqa: F401 - `drawing` needs it after that
 
     settings = None if serving or changes else configfile.load(configfile.find_file(options.config))
     program()
@@ -125,7 +137,8 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
     reads = options.list or options.revoke is not None
     store = _open(folder, create=not (serving or reads))
     if serving and not changes:
-        yield from greeting(store, serving.pairing, serving.host, serving.port)
+        https = serving.https
+        yield from greeting(store, serving.pairing, serving.host, serving.port, https, https)
     elif settings:
         yield from _resting(store, settings, options.port)
     elif options.list:
@@ -212,7 +225,7 @@ def _token(store: AccessStore, name: str, kind: Kind) -> str:
     return store.credential(store.pair(name, kind))
 
 
-def _drawing(text: str) -> list[str]:
+def drawing(text: str) -> list[str]:
     """Return the lines of a QR code for this terminal; empty if it can show none."""
     from picar.network import qr
 

@@ -7,16 +7,18 @@ import contextlib
 import functools
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from picar import __version__
 from picar.commands import common
 from picar.config import Config
-from picar.errors import PicarError
+from picar.errors import PicarError, TlsError
 from picar.motor.pins.trace import TraceFile
 
 if TYPE_CHECKING:
     from picar.web.auth import Gate
+    from picar.web.tls import Https
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
     if tracing:
         tracing.open()  # before an emergency, which must depend on the pins alone
     sockets = listen(settings.server)
+    https = _open_https(settings, store.path.parent)
     notes = [flight.pin, tracing.trace.line] if tracing else [flight.pin]
     pins_low = common.emergency(settings, backend, notes)
     order = Order.of(settings, backend, trace, flight.fd, speed_cap, calibrated)
@@ -109,15 +112,16 @@ def run(options: argparse.Namespace) -> int:
         if camera
         else None
     )
-    server = Server(hub, channel, sockets, settings.server, flight, gate, watch, pictures)
+    server = Server(hub, channel, sockets, settings.server, flight, gate, watch, pictures, https)
     channel.attach(hub.on_status, server.fail)
     if told_to_end:
         server.end()
     port = sockets[0].getsockname()[1]
-    serving = Serving(os.getpid(), settings.server.host, port, str(store.path.parent), gate.pairing)
+    secure = https.only_port if https else 0
+    serving = Serving(os.getpid(), settings.server.host, port, str(store.path.parent), gate.pairing, secure)
     announced = announce(serving, folder_in_memory())
     with contextlib.suppress(OSError):  # the car drives also with a full disk or a closed output
-        _greet(settings, backend, gate, port)
+        _greet(settings, backend, gate, port, https)
     try:
         return asyncio.run(server.run())
     finally:
@@ -127,7 +131,22 @@ def run(options: argparse.Namespace) -> int:
             tracing.close()
 
 
-def _greet(settings: Config, backend: str, gate: Gate, port: int) -> None:
+def _open_https(settings: Config, state: Path) -> Https | None:
+    """Return the second port, None without one; if it cannot be opened, print the reason: http goes on without it."""
+    if settings.tls.mode == "off":
+        return None
+    from picar.web.server import listen
+    from picar.web.tls import Https
+
+    https = Https(settings.tls, state)
+    try:
+        https.open(settings.server, listen)
+    except TlsError as error:
+        print(f"picar: https is not available. {error}", file=sys.stderr)
+    return https
+
+
+def _greet(settings: Config, backend: str, gate: Gate, port: int, https: Https | None) -> None:
     """Print the backend, the URL of each address, and for a phone the PIN and a QR code."""
     from picar.commands import pair
     from picar.system.systemd import writes_to_journal
@@ -135,7 +154,9 @@ def _greet(settings: Config, backend: str, gate: Gate, port: int) -> None:
     in_journal = writes_to_journal(sys.stdout.fileno())
     print(f"picar {__version__}")
     print(f"  pins   {common.BACKENDS[backend]}")
-    for line in pair.greeting(gate.store, gate.pairing, settings.server.host, port, in_journal=in_journal):
+    secure = (https.port, https.only_port) if https else (0, 0)
+    host = settings.server.host
+    for line in pair.greeting(gate.store, gate.pairing, host, port, *secure, in_journal=in_journal):
         print(line)
     if not in_journal:
         print("Ctrl-C stops the car and picar.")

@@ -125,7 +125,14 @@ class Calibrate:
     tick: int
 
 
-Message = Drive | Take | Release | Grant | Deny | SetTurns | Stop | Reset | Limit | Calibrate
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The date of a client, in Unix seconds."""
+
+    unix_s: float
+
+
+Message = Drive | Take | Release | Grant | Deny | SetTurns | Stop | Reset | Limit | Calibrate | Clock
 
 
 class CarState(NamedTuple):
@@ -348,4 +355,5 @@ _READERS: dict[str, tuple[set[str], Callable[[dict[str, Any]], Message]]] = {
     "stop": (set(), lambda _: Stop()),
     "reset": ({"tick"}, lambda f: Reset(_integer(f, "tick"))),
     "limit": ({"speed", "tick"}, _limit),
+    "clock": ({"unix_s"}, lambda f: Clock(_number(f, "unix_s", 0, MAX_INTEGER))),
 }

@@ -11,6 +11,25 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+LOCAL_ZONES = ("local", "lan", "internal", "home.arpa", "fritz.box")
+LOCAL_NETWORKS = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            *(
+                "10.0.0.0/8",
+                "172.16.0.0/12",
+                "192.168.0.0/16",
+                "169.254.0.0/16",
+                "100.64.0.0/10",
+                "127.0.0.0/8",
+            ),
+            *("fc00::/7", "fe80::/10"),
+        ),
+    )
+)
+_LOCAL_NAME = re.compile(rf"([a-z0-9-]+\.)+({'|'.join(map(re.escape, LOCAL_ZONES))})", re.ASCII)
+DEFAULT_PORTS = {"http": 80, "https": 443}
 EVERYWHERE = "all"  # as `host`: every address of this machine, IPv4 and IPv6
 _SIOCGIFADDR = 0xC0206921 if sys.platform == "darwin" else 0x8915
 _IPV6 = Path("/proc/net/if_inet6")  # Linux only
@@ -20,6 +39,7 @@ _WIFI = re.compile(r"wl|ap\d|uap")
 _NOT_FOR_PHONES = re.compile(r"lo|docker|br-|veth|virbr|vmnet|tun|tap|utun|wg|zt|tailscale|lxc|clat")
 
 Present = Sequence[tuple[str, str]]
+Door = tuple[int, str]  # the port and the scheme of an address for phones
 
 
 def interfaces() -> Present:
@@ -75,15 +95,24 @@ def for_a_phone(host: str, present: Present) -> str | None:
     return next(good, None)
 
 
-def url(address: str, port: int) -> str:
-    """Return the page's URL at an address, without the default port 80."""
+def url(address: str, port: int, scheme: str = "http") -> str:
+    """Return the page's URL at an address, without the default port of its scheme."""
     name = f"[{address}]" if ":" in address else address
-    return f"http://{name}" if port == 80 else f"http://{name}:{port}"
+    return f"{scheme}://{name}" if port == DEFAULT_PORTS[scheme] else f"{scheme}://{name}:{port}"
 
 
 def pairing_link(url: str, token: str) -> str:
     """Return the text of a pairing QR code. The token is in the fragment, which no server, log or link preview receives."""
     return f"{url}/#pair={token}"
+
+
+def is_local(name: str) -> bool:
+    """Return whether a name is in a local zone, or an address is a private one: the car's own CA can sign for these alone."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return bool(_LOCAL_NAME.fullmatch(name))
+    return any(address in network for network in LOCAL_NETWORKS)
 
 
 def _versions(host: str) -> set[int]:

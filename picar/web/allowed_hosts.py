@@ -13,9 +13,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
-LOCAL_ZONES = ("local", "lan", "home.arpa", "internal", "fritz.box")
+from picar.network.addresses import DEFAULT_PORTS
+from picar.network.addresses import LOCAL_ZONES as LOCAL_ZONES
+
 _HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?", re.ASCII)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _SHOWN_CHARACTERS = 100  # of an Origin or a Host, in a sentence
 
 
@@ -74,11 +75,14 @@ def split_host(host: str, default_port: int = 80) -> tuple[str, int] | None:
     return (name, port) if name and port < 65536 else None
 
 
-def same_origin(origin: str, host: str) -> bool:
-    """Return whether an Origin header is the page served under this Host header."""
+def same_origin(origin: str, host: str, secure: bool = False) -> bool:
+    """Return whether an Origin header is the page served under this Host header.
+
+    A request over https is from a page over https; a request over http may be from either, behind a proxy with https.
+    """
     scheme, separator, netloc = origin.partition("://")
-    default_port = _DEFAULT_PORTS.get(scheme.lower())
-    if not separator or default_port is None:
+    default_port = DEFAULT_PORTS.get(scheme.lower())
+    if not separator or default_port is None or (secure and scheme.lower() != "https"):
         return False
     ours = split_host(host, default_port)
     return ours is not None and split_host(netloc, default_port) == ours

@@ -56,10 +56,12 @@ class Gate:
         self.store = store
         self.pairing = pairing
 
-    @property
-    def cookie(self) -> str:
-        """The name of a paired phone's cookie, this car's own: cookies ignore ports, and addresses change."""
-        return f"picar_{self.store.car}"
+    def cookie(self, secure: bool) -> str:
+        """Return the name of a paired phone's cookie, this car's own: cookies ignore ports, and addresses change.
+
+        Over https it is one that no page over http can set (RFC 6265bis §4.1.3.2).
+        """
+        return f"{'__Host-' * secure}picar_{self.store.car}"
 
     def admit(self, request: HTTPServerRequest) -> Visitor | None:
         """Return the visitor, or None if the request must be refused."""
@@ -98,25 +100,32 @@ class Gate:
     def paired(self, request: HTTPServerRequest) -> Paired | None:
         """Return the phone or script whose credential is in this request, or None."""
         headers = request.headers
-        return self._find(headers.get("Authorization", ""), headers.get_list("Cookie"))
+        secure = request.protocol == "https"
+        return self._find(headers.get("Authorization", ""), headers.get_list("Cookie"), secure)
 
-    def has_priority(self, head: bytes, ip: str) -> bool:
-        """Return whether a head that is not parsed yet goes before those of strangers.
+    def known(self, request: HTTPServerRequest) -> Paired | None:
+        """Return the phone whose cookie for http is in this request. It gives no access to https: it may be overheard."""
+        return self._find("", request.headers.get_list("Cookie"), False)
+
+    def has_priority(self, head: bytes, ip: str, secure: bool = False) -> bool:
+        """Return whether a head that is not parsed yet, and came over https or http, goes before those of strangers.
 
         If pairing is `local`, all heads from loopback do; the parsed request decides about admission.
         """
         if self.pairing == "off" or (self.pairing == "local" and is_loopback(ip)):
             return True
         authorization, cookies = field_values(head, "Authorization"), field_values(head, "Cookie")
-        return self._find("".join(authorization[:1]), cookies) is not None
+        return self._find("".join(authorization[:1]), cookies, secure) is not None
 
-    def _find(self, authorization: str, cookies: Iterable[str]) -> Paired | None:
+    def _find(self, authorization: str, cookies: Iterable[str], secure: bool) -> Paired | None:
+        refused = ["view"]
         if authorization.lower().startswith(_BEARER):
-            credential = authorization[len(_BEARER) :].strip()
+            one = self.store.who(authorization[len(_BEARER) :].strip())
+            refused += ["phone"] * secure  # it is the content of its cookie for http
         else:
-            credential = find_cookie(cookies, self.cookie)
-        one = self.store.who(credential) if credential else None
-        return one if one and one.kind != "view" else None
+            credential = find_cookie(cookies, self.cookie(secure))
+            one = self.store.who(credential, secure) if credential else None
+        return one if one and one.kind not in refused else None
 
 
 def password(request: HTTPServerRequest) -> str:

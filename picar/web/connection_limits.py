@@ -7,6 +7,7 @@ Laws:
 - At a limit, a new connection replaces the oldest one there that is not a WebSocket. The newest 64 that have
   sent a whole head are replaced last; of the others, an address with more than half of them loses one first.
   Only admitted visitors have WebSockets, so strangers cannot keep visitors out either.
+- Of one address, one TLS handshake is unfinished, and `HANDSHAKES` in all; others wait as pending connections.
 - An IPv6 /64 network counts as one address: a home has one. Behind a router, a home may be one IPv4 address.
 - In an emergency there are free descriptors for the pins.
 """
@@ -15,23 +16,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import logging
 import resource
 import socket
+import ssl
 import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
+from weakref import WeakValueDictionary
 
 from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, StreamClosedError
 
 from picar.web.fairness import FairQueues, RateLimitedLog
-from picar.web.request_heads import HEAD_BYTES, HeadStream, has_end, refusal
+from picar.web.request_heads import HEAD_BYTES, HeadStream, SecureStream, has_end, has_hello, refusal
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +44,10 @@ OWN_DESCRIPTORS = 64  # of the process itself; a generous estimate
 REFUSAL_S = 1.0  # for a refused connection to send its head and receive the answer
 MAX_REFUSALS = 16  # at a time; further connections are closed without an answer
 MAX_PENDING = 1024  # two seconds of connections every 2 ms; a slow phone sends its request in less
+HANDSHAKES, HANDSHAKE_S = (
+    4,
+    1.0,
+)  # unfinished at a time, and for how long: a link that needs longer cannot drive
 PROTECTED = 64  # connections with a whole head that are replaced last
 
 
@@ -127,6 +135,7 @@ class _Pending:
     ip: str
     timer: asyncio.TimerHandle
     on_head: Callable[[bytes], Coroutine[Any, Any, None]]
+    is_whole: Callable[[bytes, int], bool]
     seen: int = 0  # bytes that were searched for the end of the head
 
 
@@ -144,11 +153,17 @@ class PendingConnections:
         self._queues = FairQueues()
         self._tasks: set[asyncio.Task[None]] = set()  # the event loop holds weak references
 
-    def add(self, stream: IOStream, ip: str, on_head: Callable[[bytes], Coroutine[Any, Any, None]]) -> None:
+    def add(
+        self,
+        stream: IOStream,
+        ip: str,
+        on_head: Callable[[bytes], Coroutine[Any, Any, None]],
+        is_whole: Callable[[bytes, int], bool] = has_end,
+    ) -> None:
         """Add a connection of which nothing was read; at a limit, close an older one.
 
-        `on_head` is started once as a task, with a whole head, or with all bytes if no whole one can arrive. The
-        connection stays pending until `remove`.
+        `on_head` is started once as a task, with a whole head as `is_whole` defines it, or with all bytes if no whole one can
+        arrive. The connection stays pending until `remove`.
         """
         network = network_of(ip)
         same = self._addresses.get(ip, {})
@@ -157,7 +172,8 @@ class PendingConnections:
         elif len(self._all) >= self._total:
             self.close_oldest()
         loop = asyncio.get_running_loop()
-        self._all[stream] = _Pending(network, ip, loop.call_later(self._idle_s, self._close, stream), on_head)
+        timer = loop.call_later(self._idle_s, self._close, stream)
+        self._all[stream] = _Pending(network, ip, timer, on_head, is_whole)
         for groups, name in ((self._networks, network), (self._addresses, ip)):
             groups.setdefault(name, {})[stream] = None
         loop.add_reader(stream.socket, self._search, stream)
@@ -193,7 +209,7 @@ class PendingConnections:
             head = b""
         if not head:
             self._close(stream)
-        elif len(head) in (pending.seen, HEAD_BYTES + 1) or has_end(head, pending.seen):
+        elif len(head) in (pending.seen, HEAD_BYTES + 1) or pending.is_whole(head, pending.seen):
             _set_low_water_mark(stream, 1)
             self._start(pending.on_head(head))
         else:
@@ -222,13 +238,57 @@ def _set_low_water_mark(stream: IOStream, size: int) -> None:
         stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
 
 
+class Handshakes:
+    """The places for unfinished TLS handshakes; first come, first served."""
+
+    def __init__(self) -> None:
+        self._all = asyncio.Semaphore(HANDSHAKES)
+        self._networks = WeakValueDictionary[str, asyncio.Lock]()
+
+    @contextlib.asynccontextmanager
+    async def place(self, ip: str) -> AsyncIterator[None]:
+        """Wait for a place, and hold it."""
+        lock = self._networks.setdefault(network_of(ip) or ip, asyncio.Lock())
+        async with lock, self._all:
+            yield
+
+
+async def shake_hands(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket | None:
+    """Do the server's part of a TLS handshake. Return None after a failure; the connection is closed then."""
+    readable = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    secure: ssl.SSLSocket | None = None
+    try:
+        secure = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        loop.add_reader(secure, readable.set)
+        async with asyncio.timeout(HANDSHAKE_S):
+            while True:
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    secure.do_handshake()
+                    loop.remove_reader(secure)
+                    return secure
+                readable.clear()
+                await readable.wait()
+    except OSError:  # also of TLS, and a timeout
+        if secure:
+            loop.remove_reader(secure)
+            secure.close()
+        return None
+
+
 class LimitedServer(HTTPServer):
     """An HTTP server with connection limits."""
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
-        """Take the `limits` and the function `has_priority` (of head and address); the rest is Tornado's."""
+        """Take the `limits`, the function `has_priority` (of head and address, and True over TLS), and `tls`.
+
+        `tls` is None, or the context and the port of TLS; the rest is Tornado's.
+        """
         self._limits: ConnectionLimits = kwargs.pop("limits")
-        self._has_priority: Callable[[bytes, str], bool] = kwargs.pop("has_priority")
+        self._has_priority: Callable[..., bool] = kwargs.pop("has_priority")
+        self._tls: tuple[ssl.SSLContext, int] | None = kwargs.pop("tls", None)
+        self._handshakes = Handshakes()
+        self._buffer_bytes: int = kwargs["max_buffer_size"]
         idle_s = kwargs["idle_connection_timeout"]
         super().initialize(*args, **kwargs)
         self._pending = PendingConnections(MAX_PENDING, self._limits.per_address, idle_s)
@@ -248,7 +308,12 @@ class LimitedServer(HTTPServer):
                 stream.close()
                 return
             stream = _on_lowest_descriptor(stream)  # its present one is a spare one
-        self._pending.add(stream, address[0], lambda head: self._accept(stream, address, head))
+        if self._tls and stream.socket.getsockname()[1] == self._tls[1]:
+            context = self._tls[0]
+            shake = functools.partial(self._secure, stream, address, context)
+            self._pending.add(stream, address[0], lambda _hello: shake(), has_hello)
+        else:
+            self._pending.add(stream, address[0], lambda head: self._accept(stream, address, head))
 
     def on_close(self, server_conn: object) -> None:
         """Remove a connection from the limits; Tornado calls this also when it becomes a WebSocket."""
@@ -258,13 +323,23 @@ class LimitedServer(HTTPServer):
 
     async def _accept(self, pending: IOStream, address: tuple[Any, ...], head: bytes) -> None:
         """Pass a pending connection to Tornado in its turn, or refuse it."""
+        await self._queues.wait(self._has_priority(head, address[0]))
+        if self._pending.remove(pending):
+            await self._serve(HeadStream, pending.socket, address, head)
+
+    async def _secure(self, pending: IOStream, address: tuple[Any, ...], context: ssl.SSLContext) -> None:
+        """Shake hands with a pending connection, then pass it to Tornado, or refuse it."""
+        async with self._handshakes.place(address[0]):
+            await self._queues.wait(False)
+            secure = await shake_hands(pending.socket, context) if self._pending.remove(pending) else None
+        if secure:
+            await self._serve(SecureStream, secure, address)
+
+    async def _serve(
+        self, kind: type[HeadStream], connection: socket.socket, address: tuple[Any, ...], head: bytes = b""
+    ) -> None:
         ip = address[0]
-        await self._queues.wait(self._has_priority(head, ip))
-        if not self._pending.remove(pending):
-            return
-        stream = HeadStream(
-            pending.socket, lambda head: self._wait_for_turn(stream, head, ip), pending.max_buffer_size
-        )
+        stream = kind(connection, lambda head: self._wait_for_turn(stream, head, ip), self._buffer_bytes)
         if reason := self._limits.refusal(ip):
             await self._refuse(stream, reason)
             return
@@ -276,7 +351,8 @@ class LimitedServer(HTTPServer):
     async def _wait_for_turn(self, stream: HeadStream, head: bytes, ip: str) -> None:
         if head:
             self._limits.protect(stream)
-        await self._queues.wait(bool(head) and self._has_priority(head, ip))
+        secure = [True] if isinstance(stream, SecureStream) else []
+        await self._queues.wait(bool(head) and self._has_priority(head, ip, *secure))
 
     async def _refuse(self, stream: HeadStream, reason: str) -> None:
         """Read a request head and refuse it; the client may lose an answer to an unread request."""

@@ -58,8 +58,15 @@ class FairListener(socket.socket):
         listeners = [cls(fileno=plain.detach()) for plain in sockets]
         for listener in listeners:
             listener.setblocking(False)
-            listener._listeners = listeners
+        cls.share_turns(listeners)
         return listeners
+
+    @staticmethod
+    def share_turns(sockets: Iterable[socket.socket]) -> None:
+        """Make these the listeners of one server."""
+        listeners = [one for one in sockets if isinstance(one, FairListener)]
+        for listener in listeners:
+            listener._listeners = listeners
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Return a connection.

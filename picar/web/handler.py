@@ -39,6 +39,9 @@ _NOT_PAIRED = (
     "the command picar pair shows the PIN on the car's machine."
 )
 
+_HTTPS_ONLY = (
+    "This car drives over https only. The page /help/https has the address, and the steps for each phone."
+)
 _NOT_DRAWN = "The car could not draw this now; its log has the reason. Try again."
 
 # pattern of the path, handler, arguments of its `initialize`
@@ -60,6 +63,7 @@ class Handler(RequestHandler):
     public = False  # True: strangers are admitted too
     any_origin = False  # True: any page may send GET or HEAD; the content is public, the page cannot read it
     immediate = False  # True: a request of an admitted visitor does not wait for its turn
+    always_on_http = False  # True: served over http even if http does not drive
     authentication = "Bearer"  # the scheme for programs
     visitor: Visitor | None = None
     _is_refused = False
@@ -67,6 +71,11 @@ class Handler(RequestHandler):
     def initialize(self, **parts: Any) -> None:
         """Keep the parts that the route names; a handler declares them as its attributes."""
         vars(self).update(parts)
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the request came over the car's own https."""
+        return self.request.protocol == "https"
 
     async def prepare(self) -> None:
         """Refuse a foreign Host (421), a foreign page (403) or a stranger (401) before the handler runs.
@@ -119,6 +128,8 @@ class Handler(RequestHandler):
             sentence = foreign_origin(self.request.headers.get("Origin"), host)
             self.log_refusal(sentence)
             raise Refused(HTTPStatus.FORBIDDEN, "foreign_origin", sentence)
+        if self.settings["https_only"] and not (self.is_secure or self.always_on_http):
+            raise Refused(HTTPStatus.FORBIDDEN, "https_only", _HTTPS_ONLY)
         if self.visitor is None and not self.public:
             self.refuse_stranger()
 
@@ -127,7 +138,8 @@ class Handler(RequestHandler):
         headers = self.request.headers
         reads = self.request.method in ("GET", "HEAD")
         origin = headers.get("Origin")  # a module script has one too, and a proxy may have changed the Host
-        if origin is not None and not same_origin(origin, host) and not (self.any_origin and reads):
+        ours = origin is None or same_origin(origin, host, self.is_secure)
+        if not ours and not (self.any_origin and reads):
             return True
         # Sent over https and to localhost only. Used only to refuse: a client can forge this header.
         site = headers.get("Sec-Fetch-Site", "none")
@@ -155,7 +167,7 @@ class Handler(RequestHandler):
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
         self.clear_header("Server")
         # Older Safari does not count the WebSocket under 'self'. Requests with a wrong Host are refused anyway.
-        sockets = f" ws://{host} wss://{host}" if split_host(host) else ""
+        sockets = f"{'' if self.is_secure else f' ws://{host}'} wss://{host}" if split_host(host) else ""
         self.set_header(
             "Content-Security-Policy",
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

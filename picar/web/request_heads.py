@@ -16,11 +16,12 @@ import asyncio
 import contextlib
 import re
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 
 from picar.web.errorpage import error_body
 
@@ -38,6 +39,8 @@ NOT_HTTP = (
 
 _BARE_400 = b"HTTP/1.1 400 Bad Request\r\n\r\n"  # Tornado's answer to a request that it cannot parse
 _END = re.compile(rb"\n\r?\n")
+_HANDSHAKE, _RECORD_BYTES = b"\x16", 5  # the first byte of a connection, and the size of a record's head
+_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _OVERLAP_BYTES = 2  # at the end of a packet: they may begin the end of a head
 
 
@@ -52,11 +55,12 @@ class HeadStream(IOStream):
         connection: socket.socket,
         wait_for_turn: Callable[[bytes], Awaitable[None]],
         max_buffer_size: int,
+        **more: Any,
     ) -> None:
         self._wait_for_turn = wait_for_turn
         self._unread = bytearray()  # bytes received behind a head: its body, or the next head
         self._take: Callable[[bytes | None], None] | None = None  # of `pass_packet`
-        super().__init__(connection, max_buffer_size=max_buffer_size, read_chunk_size=READ_BYTES)
+        super().__init__(connection, max_buffer_size=max_buffer_size, read_chunk_size=READ_BYTES, **more)
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> asyncio.Future[bytes]:  # noqa: ARG002
         """Read a request head; Tornado's server uses this method for nothing else.
@@ -117,7 +121,7 @@ class HeadStream(IOStream):
         if self.closed():
             self.io_loop.add_callback(take, None)
             return
-        if self._unread or self._read_buffer_size:
+        if self._unread or self._read_buffer_size or self._decrypted():
             reading: asyncio.Future[bytes] = asyncio.ensure_future(self.read_bytes(READ_BYTES, partial=True))
         else:
             reading = self._start_read()
@@ -131,7 +135,7 @@ class HeadStream(IOStream):
             return
         try:
             packet = self.socket.recv(READ_BYTES)
-        except BlockingIOError:
+        except _LATER:
             return
         except OSError as error:
             self.close(exc_info=error)
@@ -148,11 +152,24 @@ class HeadStream(IOStream):
             self._unread += self.socket.recv(READ_BYTES)
         super().close_fd()
 
+    def _decrypted(self) -> int:
+        """Return how many bytes have arrived that the event loop cannot see."""
+        return 0
+
+    def has_left(self) -> bool:
+        """Return whether the client has closed its end, also while no read is pending."""
+        try:
+            return self.closed() or not self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def send(self, data: bytes) -> None:
         """Write to an open connection that is not writing, without a future: a failed connection closes."""
         try:
             sent = self.socket.send(data)
-        except BlockingIOError:
+        except _LATER:
             sent = 0
         except OSError as error:
             self.close(exc_info=error)
@@ -192,9 +209,37 @@ class HeadStream(IOStream):
         return size
 
 
+class SecureStream(HeadStream, SSLIOStream):
+    """The same over TLS. Its socket has finished the handshake."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args, ssl_options={})
+        self._ssl_accepting = False
+
+    def _decrypted(self) -> int:
+        return self.socket.pending()
+
+    def has_left(self) -> bool:
+        """Return whether the client has closed its end. TLS cannot look at bytes without reading them."""
+        try:
+            more = self.socket.recv(1)
+        except _LATER:
+            return False
+        except (OSError, ValueError):
+            return True
+        self._unread += more
+        return not more
+
+
 def has_end(head: bytes, searched: int = 0) -> bool:
     """Return whether these first bytes of a connection hold a whole head; the first `searched` do not."""
     return _END.search(head, max(0, searched - _OVERLAP_BYTES)) is not None
+
+
+def has_hello(head: bytes, searched: int = 0) -> bool:  # noqa: ARG001 - in the place of `has_end`
+    """Return whether these first bytes hold a whole record of TLS (RFC 8446 §5.1), or cannot become one."""
+    size = _RECORD_BYTES + int.from_bytes(head[3:_RECORD_BYTES])
+    return head[:1] != _HANDSHAKE or len(head) >= max(size, _RECORD_BYTES)
 
 
 def field_values(head: bytes, name: str) -> list[str]:

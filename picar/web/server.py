@@ -30,6 +30,7 @@ from picar.web.auth import Gate
 from picar.web.connection_limits import ConnectionLimits, LimitedServer
 from picar.web.fairness import FairListener, FairQueues, RateLimitedLog
 from picar.web.pictures import Pictures
+from picar.web.tls import LOOK_S, Https
 
 log = logging.getLogger(__name__)
 
@@ -127,18 +128,20 @@ def application(
     limits: ConnectionLimits,
     pictures: Pictures | None,
     port: int,
+    https: Https | None = None,
 ) -> CarApplication:
-    """Return the application: the page, the WebSockets, and the routes of `api`."""
+    """Return the application of both ports: the page, the WebSockets, and the routes of `api`."""
     return CarApplication(
         [
             *site.routes(),
             (r"/ws", websocket.DriveSocket, {"hub": hub, "limits": limits}),
             (r"/ws/video", video.VideoSocket, {"hub": hub, "pictures": pictures, "limits": limits}),
-            *api.routes(hub, channel, config, flight, gate, pictures, port),
+            *api.routes(hub, channel, config, flight, gate, pictures, port, https),
         ],
         default_handler_class=site.NotFound,
         allowed_hosts=AllowedHosts(socket.gethostname, config.allowed_hosts),
         gate=gate,
+        https_only=https is not None and not https.config.http_drives,
         queues=FairQueues(),
         refusals=RateLimitedLog(handler.log),
         websocket_max_message_size=SOCKET_BYTES,
@@ -163,15 +166,21 @@ class Server:
         gate: Gate,
         watch: HostWatch,
         pictures: Pictures | None,
+        https: Https | None = None,
     ) -> None:
-        self._hub, self._channel, self._sockets = hub, channel, sockets
+        self._hub, self._channel, self._https = hub, channel, https
+        self._sockets = [*sockets, *(https.sockets if https else [])]
+        FairListener.share_turns(self._sockets)
+        if https:
+            hub.hear_clock, hub.wants_clock = https.hear, https.wants_clock
         self._flight, self._gate, self._watch = flight, gate, watch
         self._pictures = pictures
         self._port = sockets[0].getsockname()[1]
         limits = ConnectionLimits(config.max_clients, config.max_clients_per_address)
         self._http = LimitedServer(
-            application(hub, channel, config, flight, gate, limits, pictures, self._port),
+            application(hub, channel, config, flight, gate, limits, pictures, self._port, https),
             limits=limits,
+            tls=(https.context, https.port) if https and https.sockets else None,
             has_priority=gate.has_priority,
             max_buffer_size=2 * SOCKET_BYTES,
             max_body_size=BODY_BYTES,
@@ -184,7 +193,7 @@ class Server:
             self._guarded, (self._read, self._pulse, self._time_out, self._serve)
         )
         self._pulse_is_next = self._serve_is_next = False
-        self._store_checked_at = 0.0
+        self._store_checked_at = self._certificate_checked_at = 0.0
         self._watchdog = Watchdog()
         self._ended = asyncio.Event()
         self._exit_code = 0
@@ -263,6 +272,9 @@ class Server:
         if now - self._store_checked_at >= STORE_CHECK_S:
             self._store_checked_at = now
             self._check_store()
+        if self._https and now - self._certificate_checked_at >= LOOK_S and not self._hub.is_driving:
+            self._certificate_checked_at = now
+            self._https.look(now)
         if not self._serve_is_next:
             self._serve()
         self._hub.on_host(self._watch.look(wanted=self._hub.is_watched))  # last: it wakes a thread

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Self
@@ -25,12 +26,15 @@ class WebSocket:
     Args:
         url: of the WebSocket.
         headers: more headers for the handshake.
+        secure: the context for wss.
     """
 
     subprotocols: Sequence[str] = ()
 
-    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
-        self._request = HTTPRequest(url, headers=dict(headers or {}))
+    def __init__(
+        self, url: str, headers: Mapping[str, str] | None = None, secure: ssl.SSLContext | None = None
+    ) -> None:
+        self._request = HTTPRequest(url, headers=dict(headers or {}), ssl_options=secure)
         self._news = News()
         self.socket: WebSocketClientConnection
         self.closed = False
@@ -97,13 +101,21 @@ class Client(WebSocket):
         url: of the page.
         cookie: the browser's session, to come back as the same one.
         headers: more headers for the handshake.
+        secure: the context for wss.
     """
 
     subprotocols = (SUBPROTOCOL,)
 
-    def __init__(self, url: str, cookie: str = "", headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        cookie: str = "",
+        headers: Mapping[str, str] | None = None,
+        secure: ssl.SSLContext | None = None,
+    ) -> None:
         cookies = {"Cookie": f"picar_session={cookie}"} if cookie else {}
-        super().__init__(url.rstrip("/").replace("http", "ws", 1) + "/ws", {**(headers or {}), **cookies})
+        address = url.rstrip("/").replace("http", "ws", 1) + "/ws"
+        super().__init__(address, {**(headers or {}), **cookies}, secure)
         self.session = Session()
         self.states: list[dict[str, Any]] = []
         self.errors: list[Refusal] = []

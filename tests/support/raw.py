@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,7 @@ async def ask(
     path: str,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
+    secure: ssl.SSLContext | None = None,
 ) -> Answer:
     """Send one request on a connection of its own, and return the answer.
 
@@ -58,6 +60,7 @@ async def ask(
         headers: sent as they are; `Host` is the address unless it is among them, and left out where it is empty.
             A line break in a value makes two headers of a name.
         body: sent with its length.
+        secure: the client's context of TLS; None for plain http.
     """
     host, port = address
     given = {"Host": f"[{host}]:{port}" if ":" in host else f"{host}:{port}", "Connection": "close"}
@@ -71,7 +74,7 @@ async def ask(
         if name != "Host" or one
     ]
     head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""])
-    reader, writer = await asyncio.open_connection(host, port)
+    reader, writer = await asyncio.open_connection(host, port, ssl=secure)
     try:
         async with asyncio.timeout(DEADLINE_S):
             writer.write(head.encode("utf-8") + (body or b""))

@@ -9,10 +9,11 @@ from picar.car.hub import Hub
 from picar.config import ServerConfig
 from picar.journal.flight import FlightRecorder
 from picar.motor.channel import Channel
-from picar.web.api import access, calibration, camera, car, journal, power, wiring
+from picar.web.api import access, calibration, camera, car, journal, power, tls, wiring
 from picar.web.auth import Gate
 from picar.web.handler import Handler, Route
 from picar.web.pictures import Pictures
+from picar.web.tls import Https
 
 _DESCRIPTION = Path(__file__).with_name("openapi.json")
 
@@ -38,16 +39,20 @@ def routes(
     gate: Gate,
     pictures: Pictures | None,
     port: int,
+    https: Https | None,
 ) -> list[Route]:
-    """Return the routes of all features; `port` is the TCP port on which the server listens."""
+    """Return the routes of all features; `port` is the TCP port of http."""
     guard = PinGuard()
+    only = https.only_port if https else 0
+    door = (only, "https") if only else (port, "http")
     return [
         (r"/api/v1/openapi.json", Description, {}),
-        *access.routes(gate, guard, config, port),
+        *access.routes(gate, guard, config, door),
         *calibration.routes(hub.calibration),
         *camera.routes(pictures, guard),
         *car.routes(hub, channel, gate, guard),
         *journal.routes(flight),
         *power.routes(hub, channel),
+        *tls.routes(https),
         *wiring.routes(hub),
     ]

@@ -18,6 +18,7 @@ from picar.access.tokens import PinGuard, as_pin
 from picar.config import ServerConfig
 from picar.errors import AccessError, TooManyPaired
 from picar.network import addresses
+from picar.network.addresses import Door
 from picar.web.auth import Gate
 from picar.web.handler import Handler, JsonHandler, Refused, Route, bad_request, drawn
 
@@ -73,16 +74,17 @@ class Pair(JsonHandler):
         if paired is None:
             by, invitation = self._check(body)
             name = tidy_name(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
+            known = self.gate.known(self.request) if self.is_secure else None
             with saving():
-                paired = self.gate.store.let_in(name, by, invitation)
+                paired = self.gate.store.let_in(name, by, invitation, self.is_secure, known)
             log.info("paired: %s, at %s", paired.name, self.request.remote_ip)
         self.set_cookie(
-            self.gate.cookie,
-            self.gate.store.credential(paired),
+            self.gate.cookie(self.is_secure),
+            self.gate.store.credential(paired, self.is_secure),
             max_age=COOKIE_S,  # not a date: a Raspberry Pi may start with a wrong one
             httponly=True,
             samesite="Strict",
-            secure=self.request.protocol == "https",
+            secure=self.is_secure,
         )
         self.write({"name": paired.name})
 
@@ -134,7 +136,7 @@ class Invite(JsonHandler):
     gate: Gate
     codes: QrCodes
     host: str
-    port: int
+    door: Door
 
     async def post(self) -> None:
         """Send the car's URL and the QR code."""
@@ -142,7 +144,7 @@ class Invite(JsonHandler):
         assert self.visitor is not None
         by = self.visitor.session if self.visitor.name is not None else BY_UNPAIRED
         phone = addresses.for_a_phone(self.host, addresses.interfaces())
-        url = addresses.url(phone, self.port) if phone else None
+        url = addresses.url(phone, *self.door) if phone else None
         self.write({"url": url, **await self.codes.get(self.gate.store, url, by, time.monotonic())})
 
 
@@ -200,9 +202,9 @@ def _kind_of(user_agent: str) -> str:
     return next((kind for kind in _KINDS if kind in user_agent), "phone")
 
 
-def routes(gate: Gate, guard: PinGuard, config: ServerConfig, port: int) -> list[Route]:
+def routes(gate: Gate, guard: PinGuard, config: ServerConfig, door: Door) -> list[Route]:
     """Return the routes of access."""
-    invite = {"gate": gate, "codes": QrCodes(), "host": config.host, "port": port}
+    invite = {"gate": gate, "codes": QrCodes(), "host": config.host, "door": door}
     return [
         (r"/api/v1/session", Session, {"gate": gate, "car": config.name}),
         (r"/api/v1/pair", Pair, {"gate": gate, "guard": guard}),

@@ -174,7 +174,7 @@ class Stream(PictureHandler):
         waiting = self._next = asyncio.get_running_loop().create_future()
         pictures.seen(viewer, viewer.pacing.newest)  # it has left this process, so the next one may follow
         while not (await asyncio.wait([waiting], timeout=LOOK_S))[0]:
-            if _has_left(self._stream):
+            if self._stream.has_left():
                 return None
         return waiting.result()
 
@@ -204,16 +204,6 @@ class Stream(PictureHandler):
         self._wake(None)
         if stream is not None:
             stream.close()
-
-
-def _has_left(stream: HeadStream) -> bool:
-    """Return whether the client has closed its end. `HeadStream` itself finds out at the next write only."""
-    try:
-        return stream.closed() or not stream.socket.recv(1, socket.MSG_PEEK)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
 
 
 def routes(pictures: Pictures | None, guard: PinGuard) -> list[Route]:

@@ -54,7 +54,7 @@ class State(Handler):
 class Stop(Handler):
     """`POST /api/v1/stop`: the latched stop, carried out when the request's head has arrived, with any body."""
 
-    immediate = True
+    immediate = always_on_http = True
     hub: Hub
     channel: Channel
 

@@ -1,0 +1,300 @@
+"""The car's certificates: a CA of its own, limited to local names and addresses, and the server's certificate.
+
+The command `openssl` makes them, which takes a second on a small Pi. So the server makes them before it listens, and later in
+a child process: `python -m picar.network.tls`, with the arguments of `ensure` as a JSON array.
+
+Laws:
+- The CA can sign only for `LOCAL_ZONES` and `LOCAL_NETWORKS`; no other name or address gets into a certificate.
+- A private key is readable by its owner alone, from its first byte, and is replaced in one step with its certificate.
+- The dates of the CA are fixed: a machine without a clock must not make a CA of the future.
+- An untrusted clock can make today later, never earlier than something that is known to be past.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import ipaddress
+import json
+import re
+import secrets
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from picar import __released__
+from picar.errors import TlsError
+from picar.files import read_small, replace
+from picar.network.addresses import LOCAL_NETWORKS, LOCAL_ZONES, is_local
+
+DAY_S = 24 * 3600.0
+LIFE_S, PAST_S = 792 * DAY_S, 30 * DAY_S  # Apple accepts at most 825 days
+HEARD_S, UNKNOWN_S = 400 * DAY_S, 700 * DAY_S
+PHONE_S = 15 * 60.0  # a man in the middle could exchange the CA, so it is not served for ever
+HOTSPOT = "10.42.0.1"
+RELEASED = datetime.fromisoformat(__released__).replace(tzinfo=UTC).timestamp()
+CA, LEAF, _PHONE = "ca.pem", "leaf.pem", "phone"
+_SYNCHRONIZED, _RTC = Path("/run/systemd/timesync/synchronized"), Path("/dev/rtc0")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_ZONES = "\n".join(f"permitted;DNS.{n}={zone}" for n, zone in enumerate(LOCAL_ZONES, 1))
+_NETWORKS = "\n".join(
+    f"permitted;IP.{n}={net.network_address}/{net.netmask}" for n, net in enumerate(LOCAL_NETWORKS, 1)
+)
+# `openssl ca` takes dates; `openssl x509 -req` takes them from OpenSSL 3.4 on.
+_CONFIG = f"""[ca]
+default_ca=d
+[d]
+database=index.txt
+new_certs_dir=.
+rand_serial=yes
+default_md=sha256
+policy=p
+email_in_dn=no
+[p]
+commonName=supplied
+[req]
+distinguished_name=dn
+prompt=no
+[dn]
+commonName=picar
+[ca.pem]
+basicConstraints=critical,CA:TRUE,pathlen:0
+keyUsage=critical,keyCertSign,cRLSign
+subjectKeyIdentifier=hash
+nameConstraints=critical,@nc
+[nc]
+{_ZONES}
+{_NETWORKS}
+[leaf.pem]
+basicConstraints=critical,CA:FALSE
+keyUsage=critical,digitalSignature
+extendedKeyUsage=serverAuth
+subjectKeyIdentifier=hash
+authorityKeyIdentifier=keyid
+subjectAltName="""
+_OUTSIDE = (
+    "{} cannot be in the car's certificate: its CA is limited to names in {} and to private addresses, so that nobody can "
+    "misuse it for other sites. Choose another name, or use a certificate from elsewhere: picar tls use CERT KEY"
+)
+
+
+class Leaf(NamedTuple):
+    """The contents of the server's certificate; times in Unix seconds."""
+
+    names: list[str]
+    start: float
+    end: float
+
+    def is_due(self, names: Iterable[str], today: float) -> bool:
+        """Return whether another certificate is needed: for a new name, or at another date, or in the last third of its life."""
+        return not set(names) <= set(self.names) or not self.start <= today < self.end - LIFE_S / 3
+
+
+def names_of(machine: str, present: Iterable[str], hosts: Iterable[str]) -> list[str]:
+    """Return the names and addresses for the certificate.
+
+    Args:
+        machine: the host name of this machine.
+        present: its addresses; those outside `LOCAL_NETWORKS` are left out.
+        hosts: more names.
+
+    Raises:
+        TlsError: `name_not_allowed`, one of the hosts is outside.
+    """
+    hosts = [host.lower() for host in hosts]
+    if outside := [host for host in hosts if not is_local(host)]:
+        raise TlsError(
+            "name_not_allowed", _OUTSIDE.format(outside[0], ", ".join(f".{zone}" for zone in LOCAL_ZONES))
+        )
+    label = re.sub(r"[^a-z0-9-]", "", machine.split(".")[0].lower())[:40] or "picar"
+    return list(dict.fromkeys([f"{label}.local", *filter(is_local, present), HOTSPOT, *hosts]))
+
+
+def clock_is_trusted() -> bool:
+    """Return whether the network or a clock of its own has set this machine's clock."""
+    return _SYNCHRONIZED.exists() or _RTC.exists()
+
+
+def today(state: Path, heard: float = 0.0, system: float | None = None, trusted: bool | None = None) -> float:
+    """Return the date in Unix seconds.
+
+    Args:
+        state: the state directory; its newest file is a bound.
+        heard: the newest date of a paired phone.
+        system: the machine's clock; read by default.
+        trusted: whether it is right; looked up by default.
+
+    Raises:
+        TlsError: `clock_unknown`, the clock is not trusted, and far later than everything that is known.
+    """
+    system = time.time() if system is None else system
+    if clock_is_trusted() if trusted is None else trusted:
+        return max(system, RELEASED)
+    known = max(RELEASED, heard, *(file.stat().st_mtime for file in state.glob("*.json")))
+    if system - known > UNKNOWN_S:
+        sentence = "This machine's clock shows {}, and nothing confirms that. Connect it to the Internet once, or set it: sudo date -s YYYY-MM-DD"
+        raise TlsError("clock_unknown", sentence.format(date_of(system)))
+    return max(system, known)
+
+
+def ensure(folder: Path, names: list[str], date: float, renew: bool = False) -> None:
+    """Make the CA and the certificate, if they are missing or due.
+
+    Args:
+        folder: for the files.
+        names: from `names_of`.
+        date: from `today`.
+        renew: make another certificate in any case.
+
+    Raises:
+        TlsError: `no_openssl`, or openssl failed.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    label, ca = names[0].removesuffix(".local"), folder / CA
+    if not ca.exists():
+        _make(ca, f"picar {label} {secrets.token_hex(4)}", "", "20240101000000Z", "20440101000000Z")
+    found = leaf(folder)
+    if renew or found is None or found.is_due(names, date):
+        new = Leaf(names, date - PAST_S, date - PAST_S + LIFE_S)
+        alternative = ",".join(f"{'IP' if _is_address(name) else 'DNS'}:{name}" for name in names)
+        start, end = (f"{date_of(t).replace('-', '')}000000Z" for t in new[1:])
+        _make(folder / LEAF, f"picar {label}", alternative, start, end, ca, json.dumps(new._asdict()))
+
+
+def leaf(folder: Path) -> Leaf | None:
+    """Return the server's certificate; its first line describes it. None without one."""
+    try:
+        return Leaf(**json.loads(read_small(folder / LEAF).split("\n", 1)[0]))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def ca_certificate(folder: Path) -> bytes | None:
+    """Return the CA in DER (X.690), as phones install it, or None without one."""
+    try:
+        found = _CERTIFICATE.search(read_small(folder / CA))
+    except (OSError, ValueError):
+        return None
+    return ssl.PEM_cert_to_DER_cert(found[0]) if found else None
+
+
+def fingerprint(certificate: bytes) -> str:
+    """Return the SHA-256 of a certificate in groups of four digits, to compare by eye."""
+    digits = hashlib.sha256(certificate).hexdigest().upper()
+    return " ".join(digits[at : at + 4] for at in range(0, 64, 4))
+
+
+def open_for_phones(folder: Path, now: float) -> None:
+    """Have the running server hand out the CA for `PHONE_S`; `now` in seconds, monotonic."""
+    replace(folder / _PHONE, f"{now + PHONE_S} {_boot()}", 0o600)
+
+
+def is_open_for_phones(folder: Path, now: float) -> bool:
+    """Return whether the CA may be handed out."""
+    try:
+        until, boot = read_small(folder / _PHONE).split()
+        return now < float(until) and boot == _boot()
+    except (OSError, ValueError):
+        return False
+
+
+def context_of(cert: Path, key: Path | None) -> ssl.SSLContext:
+    """Return a server's context with this certificate.
+
+    Raises:
+        TlsError: `cert_unreadable` or `key_mismatch`.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(cert, key, password="")  # else openssl asks on the terminal
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror
+        if reason == "KEY_VALUES_MISMATCH":
+            sentence = f"The key {key} does not belong to the certificate {cert}. Name the two that were made together."
+            raise TlsError("key_mismatch", sentence) from None
+        files = f"The certificate {cert}{f' or its key {key}' if key else ''}"
+        fix = "It must be PEM without a password, and readable for the user of picar."
+        raise TlsError("cert_unreadable", f"{files} cannot be read ({reason}). {fix}") from None
+    return context
+
+
+def _make(
+    file: Path, subject: str, names: str, start: str, end: str, ca: Path | None = None, line: str = ""
+) -> None:
+    """Write a new key with its certificate, signed by the CA or by itself, below a line that describes them."""
+    import tempfile  # here, because a car at rest does not need it
+
+    with tempfile.TemporaryDirectory(dir=file.parent) as name:
+        folder = Path(name)
+        (folder / "config").write_text(f"{_CONFIG}{names or 'DNS:localhost'}\n", encoding="ascii")
+        (folder / "index.txt").touch()
+        signer = ["-keyfile", str(ca), "-cert", str(ca)] if ca else ["-selfsign", "-keyfile", "key"]
+        curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        dates = ["-startdate", start, "-enddate", end, "-extensions", file.name]
+        _openssl(folder, "genpkey", *curve, "-out", "key")
+        _openssl(
+            folder,
+            "req",
+            "-new",
+            "-config",
+            "config",
+            "-key",
+            "key",
+            "-subj",
+            f"/CN={subject}",
+            "-out",
+            "request",
+        )
+        _openssl(
+            folder, "ca", "-batch", "-notext", "-config", "config", *signer, *dates, "-in", "request", "-out", "cert"
+        )  # fmt: skip
+        parts = [line, *((folder / part).read_text(encoding="ascii").strip() for part in ("key", "cert"))]
+        replace(file, "\n".join(filter(None, parts)) + "\n", 0o600)
+
+
+def _openssl(folder: Path, *arguments: str) -> None:
+    try:
+        done = subprocess.run(
+            ["openssl", *arguments], cwd=folder, umask=0o077, capture_output=True, check=False, timeout=60
+        )
+    except FileNotFoundError:
+        raise TlsError(
+            "no_openssl", "The command openssl is missing. Install it: sudo apt install openssl"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise TlsError("openssl_failed", f"openssl {arguments[0]} takes too long. Try again.") from None
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise TlsError("openssl_failed", f"openssl {arguments[0]} failed: {last}")
+
+
+def _is_address(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return False
+
+
+def date_of(unix_s: float) -> str:
+    """Return a day, like 2026-11-26."""
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d")
+
+
+def _boot() -> str:
+    with contextlib.suppress(OSError):
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    return "-"
+
+
+if __name__ == "__main__":
+    place, wanted, at = json.load(sys.stdin)
+    try:
+        ensure(Path(place), wanted, at)
+    except (TlsError, OSError) as error:
+        sys.exit(str(error))

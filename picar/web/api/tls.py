@@ -1,0 +1,78 @@
+"""`GET /help/https`: the way to https for each kind of phone, and the car's CA. Over http, without a login and a script.
+
+The page shows an image from the car's https: a browser that does not trust the certificate shows the text *not yet* instead.
+"""
+
+from __future__ import annotations
+
+import time
+from html import escape
+from http import HTTPStatus
+from pathlib import Path
+
+from picar.network import addresses, tls
+from picar.web.allowed_hosts import split_host
+from picar.web.handler import Handler, Refused, Route
+from picar.web.site import folder
+from picar.web.tls import Https
+
+_TRUSTED = """<svg xmlns="http://www.w3.org/2000/svg" width="180" height="32" viewBox="0 0 180 32"><rect width="180" height="32" rx="16" fill="#0f766e"/><text x="90" y="22" font-family="sans-serif" font-size="16" fill="#fff" text-anchor="middle">✓ trusted · 已信任</text></svg>"""
+_CLOSED = "The car does not hand out its CA now. Run sudo picar tls phone on the car's machine; it then does so for 15 minutes."
+
+
+class Help(Handler):
+    """The page and its files."""
+
+    public = any_origin = always_on_http = True
+    https: Https | None
+    files: dict[str, Path]
+
+    def get(self, name: str) -> None:
+        """Send one of them."""
+        if name == "ca.crt":
+            self._send_ca()
+        elif name == "trusted.svg":
+            self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+            self.set_header("Cache-Control", "no-store")
+            self._send("image/svg+xml", _TRUSTED)
+        elif name == "https.css":
+            self._send("text/css", self.files[name].read_text(encoding="utf-8"))
+        else:
+            self._send_page()
+
+    head = get
+
+    def _send(self, kind: str, text: str) -> None:
+        self.set_header("Content-Type", f"{kind}; charset=utf-8")
+        self.write(text)
+
+    def _send_page(self) -> None:
+        host = split_host(self.request.host)
+        port = self.https.port if self.https else 0
+        origin = addresses.url(host[0], port, "https") if host and port else ""
+        policy = self._headers["Content-Security-Policy"].replace(
+            "img-src 'self'", f"img-src 'self' {origin}"
+        )
+        self.set_header("Content-Security-Policy", policy)
+        ca = tls.ca_certificate(self.https.folder) if self.https and port else None
+        state = ("open" if self._is_open() else "closed") if ca else "foreign" if port else "off"
+        text = self.files["https"].read_text(encoding="utf-8").replace("{state}", state)
+        text = text.replace("{fingerprint}", tls.fingerprint(ca) if ca else "")
+        self._send("text/html", text.replace("{origin}", escape(origin)))
+
+    def _send_ca(self) -> None:
+        ca = tls.ca_certificate(self.https.folder) if self.https else None
+        if ca is None or not self._is_open():
+            raise Refused(HTTPStatus.FORBIDDEN, "closed", _CLOSED)
+        self.set_header("Content-Type", "application/x-x509-ca-cert")
+        self.set_header("Content-Disposition", 'attachment; filename="picar-ca.crt"')
+        self.write(ca)
+
+    def _is_open(self) -> bool:
+        return self.https is not None and tls.is_open_for_phones(self.https.folder, time.monotonic())
+
+
+def routes(https: Https | None) -> list[Route]:
+    """Return the routes of the help page; `https` is None for a car without it."""
+    files = {"https": folder("templates") / "https.html", "https.css": folder("static") / "help.css"}
+    return [(r"/help/(https|https\.css|ca\.crt|trusted\.svg)", Help, {"https": https, "files": files})]
