@@ -296,7 +296,6 @@ class Config:
 
     server: ServerConfig = field(default_factory=ServerConfig)
     access: AccessConfig = field(default_factory=AccessConfig)
-    tls: TlsConfig = field(default_factory=TlsConfig)
     session: SessionConfig = field(default_factory=SessionConfig)
     drive: DriveConfig = field(default_factory=DriveConfig)
     motors: MotorsConfig = field(default_factory=MotorsConfig)
@@ -308,6 +307,7 @@ class Config:
     motor: MotorSections = field(default_factory=MotorSections)
     camera: CameraConfig = field(default_factory=CameraConfig)
     hotspot: HotspotConfig = field(default_factory=HotspotConfig)
+    tls: TlsConfig = field(default_factory=TlsConfig)
     source: str = "defaults"
     warnings: tuple[str, ...] = ()
 

@@ -57,6 +57,7 @@ def examine(
         yield network.port(machine, settings.server)
         if model is not None:
             yield network.name(machine, settings.server)
+        yield from network.certificate(machine, settings.tls)
     yield system.clock(machine)
 
 

@@ -8,7 +8,8 @@ import socket
 import time
 from collections.abc import Iterator
 
-from picar.config import ServerConfig
+from picar.access.locations import resting
+from picar.config import ServerConfig, TlsConfig
 from picar.doctor.machine import Finding, Machine
 from picar.errors import ServeError
 from picar.files import UNIT_FILE
@@ -19,6 +20,7 @@ from picar.sensors.host import wifi_dbm
 _PATIENCE_S = 2.0
 _MOST_BYTES = 16 * 1024
 _LOOPBACK = {addresses.EVERYWHERE: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
+_MONTH_S = 30 * 24 * 3600
 _WEAK_DBM, _TOO_WEAK_DBM = -70, -80
 _CLOSER = (
     "bring car and router closer, use 2.4 GHz, or let the car be its own hotspot (docs/troubleshooting.md)"
@@ -83,6 +85,23 @@ def name(machine: Machine, server: ServerConfig) -> Finding:
         return Finding("name", "ok", addresses.url(f"{host}.local", server.port))
     fix = "sudo apt install avahi-daemon && sudo systemctl enable --now avahi-daemon"
     return Finding("name", "warning", "phones find the car by its IP address only", fix)
+
+
+def certificate(machine: Machine, tls: TlsConfig) -> Iterator[Finding]:
+    """Examine whether the certificate of https is there, and lasts."""
+    if tls.mode == "off":
+        return
+    file = tls.cert if tls.mode == "files" else str(resting() / "tls" / "leaf.pem")
+    answer = machine.ask("openssl", "x509", "-noout", "-enddate", "-checkend", str(_MONTH_S), "-in", file)
+    fix = "renew it where it came from" if tls.mode == "files" else command("tls renew", sudo=True)
+    if answer is None:
+        yield Finding("https", "problem", "the command openssl is missing", "sudo apt install openssl")
+    elif "notAfter=" not in answer.out:
+        yield Finding("https", "warning", f"{file} cannot be read here", command("tls status", sudo=True))
+    else:
+        until = answer.out.partition("notAfter=")[2].splitlines()[0]
+        good = answer.code == 0
+        yield Finding("https", "ok" if good else "problem", f"valid until {until}", "" if good else fix)
 
 
 def wifi(machine: Machine, model: str | None) -> Iterator[Finding]:

@@ -188,14 +188,14 @@ def _installed(state: dict[str, str]) -> Finding:
 
 
 def clock(machine: Machine) -> Finding:
-    """Examine whether the clock is set. It matters for the times in the log only; driving does not use it."""
+    """Examine whether the clock is set. It matters for the times in the log, and for certificates; driving does not use it."""
     answer = machine.ask("timedatectl", "show", "--property=NTPSynchronized", "--value")
     told = answer.out if answer and answer.code == 0 else ""
     if told == "yes" or machine.has("run/systemd/timesync/synchronized"):
         return Finding("clock", "ok", "set by the network")
     if told == "no":
-        message = "not set by the network: the times in the log may be wrong (the car does not mind)"
+        message = "not set by the network: the times in the log may be wrong (the car does not mind), and https goes by the phones' clocks"
         return Finding(
             "clock", "warning", message, "connect to the Internet once, then: sudo timedatectl set-ntp true"
         )
-    return Finding("clock", "ok", "its setting cannot be seen here; only the log uses it, for times")
+    return Finding("clock", "ok", "its setting cannot be seen here; only the log and https use it")

@@ -18,6 +18,8 @@ _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)  # RFC 9110 §12.4
 _CHINESE = {
     "wrong_host": "小车不接受这个主机名。请用 IP 地址打开，或把主机名写进 picar.toml 中 [server] 下的 allowed_hosts，再重新启动 picar。",
     "foreign_origin": "请求来自另一个网页。请直接打开小车自己的页面。",
+    "https_only": "小车只通过 https 驾驶。地址和步骤见 /help/https。",
+    "closed": "小车现在不提供 CA。请先在小车的主机上运行 sudo picar tls phone。",
     "not_found": "这个地址不存在。小车的页面在首页（/）。",
     "forbidden": "不允许读取这个地址的内容。",
     "method_not_allowed": "这个地址不支持这种请求方法。",

@@ -180,6 +180,7 @@ export class Link {
     if (message.type === "hello") {
       this.hello = message;
       this.#retry_s = RETRY_S.first;
+      if (message.car.wants_clock) this.say("clock", { unix_s: Date.now() / 1000 }); // for the car's certificate
       this.onhello(message);
     } else if (message.type === "state") {
       this.#tickAt = clock();

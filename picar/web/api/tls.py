@@ -5,10 +5,12 @@ The page shows an image from the car's https: a browser that does not trust the 
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 import time
 from html import escape
 from http import HTTPStatus
-from pathlib import Path
 
 from picar.network import addresses, tls
 from picar.web.allowed_hosts import split_host
@@ -23,9 +25,9 @@ _CLOSED = "The car does not hand out its CA now. Run sudo picar tls phone on the
 class Help(Handler):
     """The page and its files."""
 
-    public = any_origin = always_on_http = True
+    public = always_on_http = True
     https: Https | None
-    files: dict[str, Path]
+    page: str
 
     def get(self, name: str) -> None:
         """Send one of them."""
@@ -34,31 +36,27 @@ class Help(Handler):
         elif name == "trusted.svg":
             self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
             self.set_header("Cache-Control", "no-store")
-            self._send("image/svg+xml", _TRUSTED)
-        elif name == "https.css":
-            self._send("text/css", self.files[name].read_text(encoding="utf-8"))
+            self.set_header("Content-Type", "image/svg+xml")
+            self.write(_TRUSTED)
         else:
             self._send_page()
 
     head = get
 
-    def _send(self, kind: str, text: str) -> None:
-        self.set_header("Content-Type", f"{kind}; charset=utf-8")
-        self.write(text)
-
     def _send_page(self) -> None:
-        host = split_host(self.request.host)
-        port = self.https.port if self.https else 0
+        host, port = split_host(self.request.host), self.https.port if self.https else 0
         origin = addresses.url(host[0], port, "https") if host and port else ""
-        policy = self._headers["Content-Security-Policy"].replace(
-            "img-src 'self'", f"img-src 'self' {origin}"
-        )
-        self.set_header("Content-Security-Policy", policy)
         ca = tls.ca_certificate(self.https.folder) if self.https and port else None
         state = ("open" if self._is_open() else "closed") if ca else "foreign" if port else "off"
-        text = self.files["https"].read_text(encoding="utf-8").replace("{state}", state)
-        text = text.replace("{fingerprint}", tls.fingerprint(ca) if ca else "")
-        self._send("text/html", text.replace("{origin}", escape(origin)))
+        style = self.page.partition("<style>")[2].partition("</style>")[0]
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        policy = (
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src data: {origin}; frame-ancestors 'none'"
+        )
+        self.set_header("Content-Security-Policy", policy)
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        values = {"state": state, "origin": escape(origin), "fingerprint": tls.fingerprint(ca) if ca else ""}
+        self.write(re.sub(r"\{(state|origin|fingerprint)\}", lambda found: values[found[1]], self.page))
 
     def _send_ca(self) -> None:
         ca = tls.ca_certificate(self.https.folder) if self.https else None
@@ -74,5 +72,5 @@ class Help(Handler):
 
 def routes(https: Https | None) -> list[Route]:
     """Return the routes of the help page; `https` is None for a car without it."""
-    files = {"https": folder("templates") / "https.html", "https.css": folder("static") / "help.css"}
-    return [(r"/help/(https|https\.css|ca\.crt|trusted\.svg)", Help, {"https": https, "files": files})]
+    page = (folder("templates") / "https.html").read_text(encoding="utf-8")
+    return [(r"/help/(https|ca\.crt|trusted\.svg)", Help, {"https": https, "page": page})]

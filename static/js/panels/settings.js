@@ -25,7 +25,8 @@ const LAYOUTS = [
   '<path d="M24 3v7m-3-4 3-3 3 3M24 25v-7m-3 4 3 3 3-3M12 14h7m-4-3-3 3 3 3M36 14h-7m4-3 3 3-3 3"/>',
   '<rect x="11" y="7" width="26" height="14" rx="3" transform="rotate(-16 24 14)"/><path d="M39 6q5 8 0 16m-3-3 3 3 4-2"/>',
 ].map((shape) => drawing(shape, "48 28"));
-LAYOUTS[3] += '<small data-i18n="tilt.https"></small>'; // the style sheet shows it where the tile is disabled
+const HTTPS = (word) => `<a href="/help/https" target="_blank" data-i18n="${word}"></a>`;
+LAYOUTS[3] += `<small>${HTTPS("tilt.https")}</small>`; // the style sheet shows it where the tile is disabled
 const BACK = `<button id="settings-back" class="round" type="button" data-i18n-label="back">
   ${drawing('<path d="M15 5l-7 7 7 7"/>', "24 24")}</button>`;
 const SECTIONS = {
@@ -93,6 +94,7 @@ const fields = () => `<div class="fields" tabindex="-1">
     ><span data-i18n="secure.${name}"></span><span data-i18n="colon"></span
     ><span data-i18n="secure.${works() ? "yes" : "no"}"></span></span></li>`).join("")}</ul>
   <p id="secure-how" class="note" data-i18n="secure.${isSecureContext ? "here" : "how"}"></p>
+  ${isSecureContext ? "" : `<p class="note">${HTTPS("secure.help")}</p>`}
 </section>
 <section data-page="car" hidden>
   <div class="list">${OFFERED}${WIRING}</div>
