@@ -1,6 +1,6 @@
 """The watcher of the car's own WiFi as a pure state machine: facts in, actions out, time is an argument.
 
-`networkmanager.py` reads the facts and carries out the actions; `wifi.py` connects both with the requests.
+`networkmanager.py` reads the facts and carries out the actions; `watch.py` connects both with the requests.
 
 Laws:
 - It changes and deletes no profile but its own: the hotspot, and a profile that it made for a request to join.
@@ -102,17 +102,17 @@ class Watcher:
             self._plan = None
             return None
 
-    def on(self, for_s: float = 0.0, rehearsal: bool = False) -> Refusal:
+    def on(self, now: float, for_s: float = 0.0, rehearsal: bool = False) -> Refusal:
         """Request the hotspot; a rehearsal ends after `REHEARSAL_S`, also under a station."""
-        return self._ask(lambda: self._switch_on(for_s, rehearsal), False)
+        return self._ask(now, lambda: self._switch_on(for_s, rehearsal), False)
 
-    def off(self, driving: bool) -> Refusal:
+    def off(self, now: float, driving: bool) -> Refusal:
         """Request the end of the hotspot, if a known network can be joined."""
-        return self._ask(self._switch_off, True, driving)
+        return self._ask(now, self._switch_off, True, driving)
 
-    def join(self, ssid: str, password: str, driving: bool) -> Refusal:
+    def join(self, now: float, ssid: str, password: str, driving: bool) -> Refusal:
         """Request another network, tried for `JOIN_S`."""
-        return self._ask(lambda: self._join(ssid, password), True, driving)
+        return self._ask(now, lambda: self._join(ssid, password), True, driving)
 
     @property
     def is_watching(self) -> bool:
@@ -135,12 +135,12 @@ class Watcher:
             "restarts": self.restarts,
         }
 
-    def _ask(self, plan: Callable[[], Plan], leaves: bool, driving: bool = False) -> Refusal:
+    def _ask(self, now: float, plan: Callable[[], Plan], leaves: bool, driving: bool = False) -> Refusal:
         if self._plan or self._request:
             return "busy"
         if driving:
             return "driving"
-        self._request = self._now + ANNOUNCED_S, plan, leaves
+        self._request = now + ANNOUNCED_S, plan, leaves
         return ""
 
     def _note(self, facts: Facts, now: float) -> None:
@@ -207,10 +207,10 @@ class Watcher:
             yield from self._raise()
 
     def _raise(self) -> Plan:
-        self._owes, self._again_at = True, self._now + UP_S + AGAIN_S
+        self._owes = True
         if self._facts.mode != "hotspot":
             yield Action("up", OWN, UP_S)
-        self._lone_since = self._now
+        self._lone_since, self._again_at = self._now, self._now + AGAIN_S
 
     def _restart(self) -> Plan:
         yield Action("down", OWN)

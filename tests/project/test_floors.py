@@ -34,7 +34,13 @@ FLOORS = (
 )
 ROOF = len(FLOORS) - 1
 PURE = {"core", "wiring"}
-WITH_EVENT_LOOP = {"system", "motor", "web", "commands"}  # the motor process itself loads none: see below
+WITH_EVENT_LOOP = {
+    "system",
+    "network",
+    "motor",
+    "web",
+    "commands",
+}  # the motor process itself loads none: see below
 # A folder here may not import from these, although they are below it or beside it.
 NEVER = {
     "wiring": {"calibration", "network", "system"},

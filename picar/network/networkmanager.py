@@ -1,0 +1,209 @@
+"""The radio, through the programs `nmcli` (NetworkManager) and `iw`: its facts, the actions of the watcher, the hotspot's profile.
+
+Law: a password is never an argument of a program; `nmcli` reads it from its standard input (`passwd-file`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from pathlib import Path
+
+from picar.network import addresses
+from picar.network.hotspot import OWN, Action, Code, Facts, Outcome
+from picar.system import child
+
+_WIFI, _CABLE = "802-11-wireless", "802-3-ethernet"
+_ENV = {"LC_ALL": "C.UTF-8", "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
+# Parts of the sentences of nmcli (libnmc-base/nm-client-utils.c); the last one is Bookworm's for no DHCP server.
+_CODES: dict[str, Code] = {
+    "ecrets were": "wrong_password",
+    "supplicant": "wrong_password",
+    "could not be found": "not_seen",
+    "IP configuration": "no_address",
+    "DHCP": "no_address",
+}
+_TEXTS: dict[Code, str] = {
+    "wrong_password": "The password is wrong.",
+    "not_seen": "The network is not in sight.",
+    "no_address": "The network gave the car no address.",
+}
+
+
+def interface(configured: str = "", root: Path = Path("/")) -> str:
+    """Return the WiFi interface to use; empty if there is none."""
+    found = sorted(path.parent.name for path in root.glob("sys/class/net/*/phy80211"))
+    return configured or next(iter(found), "")
+
+
+def fields(line: str) -> list[str]:
+    r"""Return the fields of a line of `nmcli --terse`, in which a backslash escapes `:` and itself."""
+    return [re.sub(r"\\(.)", r"\1", field[:-1]) for field in re.findall(r"(?:\\.|[^:\\])*:", f"{line}:")]
+
+
+def password_line(password: str) -> str:
+    """Return a line for nmcli's `passwd-file`, whose reader strips spaces and undoes backslashes."""
+    escaped = re.sub(r"([\\ ])", r"\\\1", password)
+    return f"{_WIFI}-security.psk:{escaped}\n"
+
+
+def emptiest(networks: list[tuple[str, str]]) -> int:
+    """Return 1, 6 or 11: the channel with the least signal around it, by channel and signal (percent) of each network."""
+    known = [(int(channel), int(signal)) for channel, signal in networks]
+    return min((1, 6, 11), key=lambda c: sum(signal for channel, signal in known if abs(channel - c) < 5))
+
+
+def profile(ssid: str, password: str, channel: int, address: str, device: str, identity: str) -> str:
+    """Return the hotspot's profile as a keyfile (nm-settings-keyfile(5)).
+
+    PMF is off, and CCMP the only cipher: brcmfmac has no IGTK in AP mode, and WPA3's hotspots fail on it.
+    """
+    octets = "".join(f"{octet};" for octet in ssid.encode())
+    name = ssid if re.fullmatch(r"[A-Za-z][\w.-]*", ssid, re.ASCII) else octets
+    return f"""[connection]
+id={OWN}
+uuid={identity}
+type=wifi
+interface-name={device}
+autoconnect=false
+
+[wifi]
+mode=ap
+ssid={name}
+band=bg
+channel={channel}
+powersave=2
+
+[wifi-security]
+key-mgmt=wpa-psk
+psk={password}
+proto=rsn;
+pairwise=ccmp;
+group=ccmp;
+pmf=1
+
+[ipv4]
+method=shared
+address1={address}
+
+[ipv6]
+method=disabled
+"""
+
+
+async def run(program: str, *words: str, timeout_s: float = 10.0, question: str = "") -> child.Ended:
+    """Run a program to its end; a program that is missing or too slow has failed, with the reason as its error."""
+    try:
+        return await child.run([program, *words], timeout_s, question, os.environ | _ENV)
+    except OSError as error:
+        why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
+        return child.Ended(1, b"", f"{program}: {why}".encode())
+
+
+async def lines(*words: str, timeout_s: float = 10.0) -> list[str]:
+    """Return the output of nmcli; no line after a failure."""
+    ended = await run("nmcli", "--terse", *words, timeout_s=timeout_s)
+    return [] if ended.code else ended.out.decode(errors="replace").splitlines()
+
+
+async def of_profile(option: str) -> str:
+    """Return an option of the hotspot's profile, empty if there is none, or this user may not read it."""
+    found = await lines("--show-secrets", "--get-values", f"{_WIFI}{option}", "connection", "show", OWN)
+    return fields(found[0])[0] if found else ""
+
+
+class Radio:
+    """One WiFi interface."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    async def facts(self, driving: bool = False) -> Facts:
+        """Return the facts of this moment."""
+        active, wired = "", False
+        for line in await lines("-f", "NAME,UUID,TYPE,DEVICE,STATE", "connection", "show", "--active"):
+            name, identity, kind, device, state = fields(line)
+            if state == "activated" and kind == _WIFI and device == self.device:
+                active = OWN if name == OWN else identity
+            wired |= state == "activated" and kind == _CABLE
+        info = (await run("iw", "dev", self.device, "info")).out.decode(errors="replace")
+        ssid, is_ap = re.search(r"^\s*ssid (.*)$", info, re.MULTILINE), "type AP" in info
+        heard = (await run("iw", "dev", self.device, "station", "dump")).out if is_ap else b""
+        here = [a for name, a in addresses.interfaces() if name == self.device or (not active and wired)]
+        return Facts(
+            active,
+            ssid[1] if ssid and active else "",
+            next((a for a in here if not addresses.is_loopback(a)), ""),
+            wired,
+            is_ap,
+            heard.count(b"Station "),
+            driving,
+        )
+
+    async def known(self) -> dict[str, str]:
+        """Return the profiles of networks that may be joined by themselves: the SSID by UUID."""
+        found = {}
+        for line in await lines("-f", "UUID,TYPE,AUTOCONNECT", "connection", "show"):
+            identity, kind, auto = fields(line)
+            if (kind, auto) == (_WIFI, "yes"):
+                wanted = f"{_WIFI}.ssid,{_WIFI}.mode"
+                ssid, mode, *_ = (
+                    *(await lines("--get-values", wanted, "connection", "show", identity)),
+                    "",
+                    "?",
+                )
+                if mode in ("", "infrastructure"):
+                    found[identity] = fields(ssid)[0]
+        return found
+
+    async def visible(self, column: str, *, rescan: bool = True) -> list[tuple[str, str]]:
+        """Return a column of each network in sight and a second one: the strongest first."""
+        scan = ("device", "wifi", "list", "ifname", self.device, "--rescan", "yes" if rescan else "no")
+        rows = [fields(line) for line in await lines("-f", f"SIGNAL,{column}", *scan, timeout_s=30.0)]
+        rows.sort(key=lambda row: -int(row[0] or 0))
+        return [(row[1], row[-1]) for row in rows]
+
+    async def do(self, action: Action) -> Outcome:
+        """Carry out an action of the watcher."""
+        if action.kind == "scan":
+            known, seen = await self.known(), [ssid for ssid, _ in await self.visible("SSID")]
+            here = [identity for identity, ssid in known.items() if ssid in seen]
+            return Outcome(tuple(sorted(here, key=lambda identity: seen.index(known[identity]))))
+        if action.kind == "add":
+            return await self._add(action.ssid, action.password)
+        which = ("id" if action.profile == OWN else "uuid", action.profile)
+        words: tuple[str, ...] = ("connection", str(action.kind), *which)
+        question = ""
+        if action.kind == "keep":
+            words = ("connection", "modify", *which, "connection.autoconnect", "yes")
+        elif action.password:
+            words, question = (*words, "passwd-file", "/dev/stdin"), password_line(action.password)
+        wait = ("--wait", f"{action.timeout_s:.0f}")
+        return _outcome(await run("nmcli", *wait, *words, timeout_s=action.timeout_s + 5, question=question))
+
+    async def _add(self, ssid: str, password: str) -> Outcome:
+        """Make a profile for a network in sight, without its password."""
+        seen = dict(reversed(await self.visible("SSID,SECURITY")))
+        if ssid not in seen:
+            return Outcome((), "not_seen", _TEXTS["not_seen"])
+        security = {
+            "wifi-sec.key-mgmt": "sae" if seen[ssid] == "WPA3" else "wpa-psk",
+            "wifi-sec.psk-flags": "0",
+        }
+        if seen[ssid] and not password:
+            return Outcome((), "wrong_password", _TEXTS["wrong_password"])
+        identity = str(uuid.uuid4())
+        options = {"connection.uuid": identity, "con-name": f"picar-wifi {ssid}", "ifname": self.device}
+        options |= {"ssid": ssid, "connection.autoconnect": "no"} | (security if seen[ssid] else {})
+        words = [word for option in options.items() for word in option]
+        ended = await run("nmcli", "connection", "add", "type", "wifi", *words)
+        return _outcome(ended) if ended.code else Outcome((identity,))
+
+
+def _outcome(ended: child.Ended) -> Outcome:
+    if ended.code == 0:
+        return Outcome()
+    said = (ended.err or ended.out).decode(errors="replace").strip()
+    code: Code = next((code for part, code in _CODES.items() if part in said), "other")
+    return Outcome((), code, _TEXTS.get(code, said.partition("\n")[0]))

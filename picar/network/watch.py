@@ -1,0 +1,131 @@
+"""The watcher's process: it connects the state machine with the radio, and answers at a socket. `wifi.py` has the other end.
+
+Law: only root, the watcher's own user and processes of its group (the server's) are answered (SO_PEERCRED, unix(7)).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import struct
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from picar.config import HotspotConfig
+from picar.network import wifi
+from picar.network.hotspot import ANNOUNCED_S, FIRST_S, JOIN_S, REHEARSAL_S, Action, Outcome, Watcher
+from picar.network.networkmanager import Radio, of_profile
+
+log = logging.getLogger(__name__)
+
+POLL_S = 3.0
+_CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
+_REFUSALS = {
+    "driving": "A client drives. Let the car come to a standstill first.",
+    "busy": "The network is changing already. Try again in a minute.",
+    "known": "The car knows this network. Send replace to use another password for it.",
+    "bad_request": "The verbs are status, on, off and join; ssid and password are texts, for_s is a number.",
+}
+
+
+async def is_driven(host: str, port: int) -> bool:
+    """Return whether a client of the server drives; a server that does not answer may be driving."""
+    try:
+        async with asyncio.timeout(2.0):
+            reader, writer = await asyncio.open_connection(host, port)
+            with contextlib.closing(writer):
+                writer.write(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                return b'"driving": true' in await reader.read()
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+
+
+class Control:
+    """The watcher's end of the socket, and its loop.
+
+    Args:
+        config: when to switch.
+        radio: the WiFi interface.
+        driving: returns whether a client drives.
+    """
+
+    def __init__(self, config: HotspotConfig, radio: Radio, driving: Callable[[], Awaitable[bool]]) -> None:
+        self._watcher = Watcher(config, time.monotonic())
+        self._radio, self._driving, self._wake = radio, driving, asyncio.Event()
+
+    async def run(self) -> None:
+        """Watch without end."""
+        server = await asyncio.start_unix_server(self._answer, wifi.CTL, limit=wifi.LINE_BYTES)
+        wifi.CTL.chmod(0o660)
+        outcome, mode = None, ""
+        async with server:
+            while True:
+                driving = self._watcher.is_watching and await self._driving()
+                facts = await self._radio.facts(driving)
+                if facts.mode != mode:
+                    mode = facts.mode
+                    log.info("network: %s %s %s", mode, facts.ssid, facts.address)
+                action = self._watcher.step(facts, time.monotonic(), outcome)
+                outcome = await self._do(action) if action else None
+                if action is None:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), POLL_S)
+                    self._wake.clear()
+
+    async def _do(self, action: Action) -> Outcome:
+        log.info("%s %s", action.kind, action.ssid or action.profile)
+        outcome = await self._radio.do(action)
+        if outcome.code:
+            log.warning("%s failed: %s", action.kind, outcome.text)
+        return outcome
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError, ValueError):
+            if not _may_ask(writer.get_extra_info("socket")):
+                return
+            async with asyncio.timeout(wifi.ANSWER_S):
+                asked = json.loads(await reader.readline())
+                answer = await self._obey(asked if isinstance(asked, dict) else {})
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
+
+    async def _obey(self, asked: dict[str, Any]) -> dict[str, Any]:
+        verb, watcher, now = asked.get("verb"), self._watcher, time.monotonic()
+        if verb == "status":
+            return watcher.status()
+        refusal, text = "bad_request", ""
+        ssid, password, for_s = asked.get("ssid"), asked.get("password", ""), asked.get("for_s", 0)
+        if verb == "on" and type(for_s) in (int, float) and for_s >= 0:
+            rehearses = asked.get("rehearsal") is True
+            refusal = watcher.on(now, for_s, rehearses)
+            end = (
+                f"after {REHEARSAL_S:g} s"
+                if rehearses
+                else f"if nobody comes within {FIRST_S / 60:g} minutes"
+            )
+            text = f"join {await of_profile('.ssid')}; {end} it goes back."
+        elif verb == "off":
+            refusal = watcher.off(now, await self._driving())
+            text = "the car joins a known WiFi; if there is none, its own WiFi comes back."
+        elif verb == "join" and isinstance(ssid, str) and isinstance(password, str):
+            is_new = asked.get("replace") is True or ssid not in (await self._radio.known()).values()
+            refusal = watcher.join(now, ssid, password, await self._driving()) if is_new else "known"
+            text = f"the car tries {ssid} for {JOIN_S:g} s. If that fails, its present WiFi comes back: join it again."
+        if refusal:
+            return {"error": refusal, "text": _REFUSALS[refusal]}
+        self._wake.set()
+        return {"text": f"The network goes in {ANNOUNCED_S:g} s; {text}"}
+
+
+def _may_ask(connection: socket.socket) -> bool:
+    """Return whether the process at the other end may ask."""
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, user, group = _CREDENTIALS.unpack(found)
+    return user in (0, os.getuid()) or group == os.getgid()

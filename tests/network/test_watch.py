@@ -1,0 +1,167 @@
+"""The watcher as a process, with programs that stand for NetworkManager and the radio."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from picar.network import watch, wifi
+from tests.network.machine import AT_HOME, Network, Watching
+from tests.support.household import Household
+from tests.support.waiting import until
+
+HOME, CAFE = r"Home: \Net", "Café; 5"
+
+
+@pytest.fixture
+def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Network:
+    monkeypatch.setattr(wifi, "CTL", tmp_path / "ctl")
+    return Network(tmp_path / "bin")
+
+
+@pytest.fixture
+async def watching(network: Network) -> AsyncIterator[Watching]:
+    """A watcher that acts on request only."""
+    network.change(active="u-own")
+    async with Watching(network, "") as watcher:
+        await watcher.becomes(mode="hotspot")
+        yield watcher
+
+
+async def test_without_a_network_the_hotspot_comes_and_the_page_can_be_told(network: Network) -> None:
+    network.appears(HOME, "another password")
+    async with Watching(network, 'when = "fallback"\nfallback_s = 5\n') as watcher:
+        await watcher.becomes(mode="none")
+        status = await watcher.becomes(mode="hotspot", ssid="picar-3f2a")
+        assert (status["stations"], status["last"]) == (0, None)
+        assert 100 < status["next_look_s"] <= 180
+        network.change(stations=2)
+        await watcher.becomes(stations=2)
+    ups = [call for call in network.calls() if " connection up " in call]
+    assert ups == [
+        "nmcli --wait 30 connection up uuid u-home",
+        "nmcli --wait 40 connection up id picar-hotspot",
+    ]
+    assert "network: hotspot picar-3f2a" in watcher.log()
+    assert "up failed: The password is wrong." in watcher.log()
+
+
+async def test_a_join_with_a_password_of_any_kind_keeps_the_network(
+    network: Network, watching: Watching
+) -> None:
+    network.appears(CAFE, AT_HOME)
+    answer = await wifi.ask("join", ssid=CAFE, password=AT_HOME)
+    assert answer["text"].startswith(f"The network goes in 5 s; the car tries {CAFE} for 60 s.")
+    await watching.becomes(mode="wifi", ssid=CAFE, last=None)
+    await until(lambda: network.state()["profiles"][network.active]["auto"], "the profile to be kept")
+    assert network.state()["profiles"][network.active]["psk"] == AT_HOME
+    assert AT_HOME not in "\n".join(network.calls())
+    assert AT_HOME not in watching.log()
+
+
+@pytest.mark.parametrize(
+    ("password", "more", "code", "text"),
+    [
+        ("wrong password", {}, "wrong_password", "The password is wrong."),
+        ("", {}, "wrong_password", "The password is wrong."),
+        ("right password", {"deaf": True}, "no_address", "The network gave the car no address."),
+        ("right password", None, "not_seen", "The network is not in sight."),
+    ],
+)
+async def test_a_join_that_fails_is_told_and_undone(
+    network: Network, watching: Watching, password: str, more: dict[str, Any] | None, code: str, text: str
+) -> None:
+    if more is not None:
+        network.appears(CAFE, "right password", **more)
+    profiles = network.state()["profiles"]
+    await wifi.ask("join", ssid=CAFE, password=password)
+    await watching.becomes(last={"ssid": CAFE, "code": code, "text": text}, mode="hotspot")
+    assert network.state()["profiles"] == profiles
+
+
+async def test_a_known_network_needs_replace_and_its_profile_stays(
+    network: Network, watching: Watching
+) -> None:
+    network.appears(HOME, "new password")
+    wanted = {"ssid": HOME, "password": "new password"}
+    assert (await wifi.ask("join", **wanted))["error"] == "known"
+    assert "error" not in await wifi.ask("join", **wanted, replace=True)
+    assert (await wifi.ask("on"))["error"] == "busy"
+    await watching.becomes(mode="wifi", ssid=HOME)
+    assert network.state()["profiles"]["u-home"]["psk"] == AT_HOME
+
+
+async def test_off_joins_a_known_network_and_on_comes_back(network: Network, watching: Watching) -> None:
+    network.appears(HOME, AT_HOME)
+    await wifi.ask("off")
+    await watching.becomes(mode="wifi", ssid=HOME)
+    text = (await wifi.ask("on", for_s=60))["text"]
+    assert text == "The network goes in 5 s; join picar-3f2a; if nobody comes within 3 minutes it goes back."
+    await watching.becomes(mode="hotspot")
+
+
+async def test_while_a_client_drives_nobody_takes_the_network(network: Network, tmp_path: Path) -> None:
+    network.change(active="u-own")
+    async with Household("off") as car, car.client({}) as phone:
+        async with Watching(network, "", {"XDG_RUNTIME_DIR": str(car.folder)}) as watcher:
+            await watcher.becomes(mode="hotspot")
+            await phone.take()
+            phone.hold(0.5)
+            await phone.until(lambda s: s["applied"]["left"] > 0)
+            assert (await wifi.ask("off"))["error"] == "driving"
+            assert (await wifi.ask("join", ssid=CAFE, password=""))["error"] == "driving"
+            await phone.let_go()
+            await phone.until(lambda s: s["applied"]["left"] == 0)
+            await asyncio.sleep(1.5)  # for so long its sender counts as driving
+            assert "error" not in await wifi.ask("off")
+        await car.terminate()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"x\n", b"[]\n", b'{"verb":"reboot"}\n', b'{"verb":"join","ssid":5}\n', b'{"verb":"on","for_s":"1"}\n'],
+)
+async def test_nonsense_is_refused_and_does_no_harm(watching: Watching, line: bytes) -> None:
+    reader, writer = await asyncio.open_unix_connection(wifi.CTL)
+    writer.write(line)
+    answer = await reader.read()
+    writer.close()
+    assert answer == b"" or json.loads(answer)["error"] == "bad_request"
+    assert (await wifi.ask("status"))["mode"] == "hotspot"
+
+
+async def test_the_socket_is_for_its_group_alone(watching: Watching) -> None:
+    assert wifi.CTL.stat().st_mode & 0o777 == 0o660
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "may"),
+    [(0, 12345, True), (None, 12345, True), (12345, None, True), (12345, 12345, False)],
+)
+def test_only_root_its_own_user_and_its_group_are_answered(
+    monkeypatch: pytest.MonkeyPatch, user: int | None, group: int | None, may: bool
+) -> None:
+    monkeypatch.setattr("os.getuid", lambda: 990)
+    monkeypatch.setattr("os.getgid", lambda: 991)
+
+    class Peer:
+        def getsockopt(self, level: int, option: int, size: int) -> bytes:
+            assert (level, option) == (socket.SOL_SOCKET, socket.SO_PEERCRED)
+            return struct.pack("3i", 1, 990 if user is None else user, 991 if group is None else group)
+
+    assert watch._may_ask(cast(Any, Peer())) == may
+
+
+async def test_without_networkmanager_it_keeps_trying(network: Network) -> None:
+    network.change(fails=True)
+    async with Watching(network, 'when = "always"\n') as watcher:
+        await until(lambda: watcher.log().count("up failed") > 0, "a failure")
+        network.change(fails=False)
+        await watcher.becomes(mode="hotspot")
