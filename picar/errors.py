@@ -65,3 +65,7 @@ class TlsError(PicarError, RuntimeError):
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(f"{sentence} ({code})")
         self.code = code
+
+
+class NetworkError(PicarError, OSError):
+    """The car's own WiFi cannot be set up, or its watcher does not answer."""

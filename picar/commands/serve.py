@@ -75,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     raise_file_limit(settings.server.max_clients)
     if tracing:
         tracing.open()  # before an emergency, which must depend on the pins alone
-    sockets = listen(settings.server)
+    sockets = listen(settings.server, settings.hotspot)
     https = _open_https(settings, store.path.parent)
     notes = [flight.pin, tracing.trace.line] if tracing else [flight.pin]
     pins_low = common.emergency(settings, backend, notes)

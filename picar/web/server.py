@@ -16,7 +16,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from picar.car.hub import Hub
-from picar.config import ServerConfig
+from picar.config import HotspotConfig, ServerConfig
 from picar.errors import ServeError
 from picar.files import folder_in_memory
 from picar.journal.flight import FlightRecorder
@@ -24,7 +24,7 @@ from picar.motor.channel import Channel
 from picar.network.addresses import EVERYWHERE
 from picar.sensors.watch import HostWatch
 from picar.system.systemd import Watchdog, notify
-from picar.web import api, handler, site, video, websocket
+from picar.web import api, captive, handler, site, video, websocket
 from picar.web.allowed_hosts import AllowedHosts
 from picar.web.auth import Gate
 from picar.web.connection_limits import ConnectionLimits, LimitedServer
@@ -45,20 +45,22 @@ NOT_SAVED = "the last minute is not saved: neither XDG_RUNTIME_DIR nor RUNTIME_D
 _ABSOLUTE_FORM = re.compile(r"https?://(?P<authority>[^/?#]*)(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
 
-def listen(config: ServerConfig) -> list[socket.socket]:
-    """Open the listening sockets.
+def listen(config: ServerConfig, hotspot: HotspotConfig | None = None) -> list[socket.socket]:
+    """Open the listening sockets; the first one has the configured port.
 
     Raises:
         ServeError: the port is in use or not allowed, or the address is not one of this machine.
     """
     try:
-        return [*FairListener.take_over(_bound(config))]
+        sockets = _bound(config)
     except (socket.gaierror, ValueError):  # an invalid name raises UnicodeError, which is a ValueError
         raise ServeError(
             f"Host {config.host}: no such address. Use {EVERYWHERE} for every address, or one of this machine's."
         ) from None
     except OSError as error:
         raise ServeError(_cannot_listen(error, config)) from None
+    sockets += captive.listen(hotspot, config.host, config.port) if hotspot else []
+    return [*FairListener.take_over(sockets)]
 
 
 def _bound(config: ServerConfig) -> list[socket.socket]:
@@ -101,6 +103,7 @@ class CarApplication(Application):
     - No body is parsed as a form: Tornado would parse the forms of many strangers in one turn.
     - A method unknown to Tornado is handled as OPTIONS, which no handler accepts. So its 405 comes after the
       same checks, in the same turn.
+    - In the car's own WiFi, GET and HEAD under a foreign name go to `captive`.
     """
 
     def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
@@ -116,6 +119,10 @@ class CarApplication(Application):
             rest = target["rest"]
             request.uri = rest if rest.startswith("/") else f"/{rest}"
             request.path = request.uri.partition("?")[0]
+        hotspot: str = self.settings["hotspot"]
+        allowed: AllowedHosts = self.settings["allowed_hosts"]
+        if hotspot and captive.applies(request, hotspot) and not allowed.allows(request.host):
+            return self.get_handler_delegate(request, captive.Probe, {"address": hotspot})
         return super().find_handler(request, **kwargs)
 
 
@@ -140,6 +147,7 @@ def application(
         ],
         default_handler_class=site.NotFound,
         allowed_hosts=AllowedHosts(socket.gethostname, config.allowed_hosts),
+        hotspot=captive.address_of(hub.config.hotspot),
         gate=gate,
         https_only=https is not None and not https.config.http_drives,
         queues=FairQueues(),

@@ -19,7 +19,7 @@ _PACKAGE = Path(picar.__file__).parent
 
 
 def folder(name: str) -> Path:
-    """Return the folder `static` or `templates`: inside the wheel, or beside the package in a checkout."""
+    """Return the folder `static`, `templates` or `systemd`: inside the wheel, or beside the package in a checkout."""
     packed = _PACKAGE / "_web" / name
     return packed if packed.is_dir() else _PACKAGE.parent / name
 

@@ -66,6 +66,7 @@ DOORS = {
     "/api/v1/invite": Door("POST", "/api/v1/invite", 200, public=False, body={}),
     "/api/v1/speed-cap": Door("POST", "/api/v1/speed-cap", 400, public=False, body={"speed": 2}),
     "/api/v1/power": Door("POST", "/api/v1/power", 400, public=False, body={"action": "halt"}),
+    "/api/v1/wifi": Door("POST", "/api/v1/wifi", 400, public=False, body={"ssid": ""}),
     "/api/v1/calibration": Door("GET", "/api/v1/calibration", 200, public=False),
     "/api/v1/pair": Door("POST", "/api/v1/pair", 400, public=True, body={"pin": 1}),
     "/api/v1/session": Door("GET", "/api/v1/session", 200, public=True),

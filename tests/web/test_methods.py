@@ -29,6 +29,7 @@ TAKEN = {
     "/api/v1/calibration": READ,
     "/api/v1/openapi.json": READ,
     "/api/v1/power": "GET, HEAD, POST",
+    "/api/v1/wifi": "GET, HEAD, POST",
     "/api/v1/stop": "POST",
     "/api/v1/pair": "POST",
     "/api/v1/invite": "POST",

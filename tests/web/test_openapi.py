@@ -34,9 +34,9 @@ ELSEWHERE = {(503, "too_many"), (503, "not_saved"), (503, "motor_silent"), (500,
 ELSEWHERE |= {(503, "no_picture"), (202, ""), (409, "moving"), (503, "not_available"), (503, "not_drawn")}
 ELSEWHERE |= {(403, "https_only")}  # test_tls
 OVER_HTTPS = {("/help/ca.crt", "GET", 200, ""), ("/help/ca.crt", "GET", 304, "")}  # test_tls_help
-ENDLESS = {
-    ("/stream.mjpg", "GET", 200, "")
-}  # an answer of which only the beginning can be read (test_camera)
+ELSEWHERE |= {(409, "busy"), (409, "known")}  # with the watcher of the WiFi (test_wifi)
+# An answer of which only the beginning can be read (test_camera), and one that needs that watcher.
+ENDLESS = {("/stream.mjpg", "GET", 200, ""), ("/api/v1/wifi", "GET", 200, "")}
 WEBSOCKETS = ("/ws", "/ws/video")
 SAME_FOR_ALL = ("/", "/static/{path}")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -144,6 +144,12 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
     *(("GET", f"/help/{file}", {}, None, 200, "") for file in ("https", "trusted.svg")),
     *(("GET", f"/help/{file}", {"If-None-Match": "*"}, None, 304, "") for file in ("https", "trusted.svg")),
     ("GET", "/help/ca.crt", {}, None, 403, "closed"),
+    ("GET", "/api/v1/wifi", {}, None, 503, "not_available"),
+    ("POST", "/api/v1/wifi", {}, {"ssid": "Home"}, 403, "pin_needed"),
+    ("POST", "/api/v1/wifi", {}, {"ssid": "Home", "pin": "<wrong>"}, 403, "wrong_pin"),
+    ("POST", "/api/v1/wifi", {}, {"ssid": "Home", "pin": "<pin>"}, 503, "not_available"),
+    ("POST", "/api/v1/wifi", {}, {"ssid": "", "pin": "<pin>"}, 400, "bad_request"),
+    ("POST", "/api/v1/wifi", {"Content-Type": "text/plain"}, {"ssid": "Home"}, 415, "not_json"),
     ("GET", "/api/v1/state", {}, None, 200, ""),
     ("POST", "/api/v1/stop", {}, {}, 200, ""),
     ("POST", "/api/v1/stop", {"Content-Type": "text/plain"}, "x", 200, ""),
@@ -175,7 +181,7 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
 GUESS = {"Authorization": "Basic bWlhOm5vIHRva2VuIG9mIHRoaXMgY2Fy"}
 LAST = [("GET", path, 429, "too_many_tries") for path in ("/snapshot.jpg", "/stream.mjpg")]
 LAST += [("POST", "/api/v1/pair", 409, "too_many_paired")] + [
-    ("POST", path, 429, "too_many_tries") for path in ("/api/v1/pair", "/api/v1/speed-cap")
+    ("POST", path, 429, "too_many_tries") for path in ("/api/v1/pair", "/api/v1/speed-cap", "/api/v1/wifi")
 ]
 
 
@@ -259,6 +265,8 @@ async def provoke_the_last_ones(house: Household, mia: dict[str, str]) -> set[tu
     await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.5}, mia)
     raised = await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.6, "pin": house.pin}, mia)
     answers["POST", "/api/v1/speed-cap"] = [raised]
+    wanted = {"ssid": "Home", "pin": house.pin}
+    answers["POST", "/api/v1/wifi"] = [await house.ask("POST", "/api/v1/wifi", wanted, mia)]
     for path in ("/snapshot.jpg", "/stream.mjpg"):
         answers["GET", path] = [await ask(house.address, "GET", path, GUESS)]
     given = set()

@@ -9,7 +9,7 @@ from picar.car.hub import Hub
 from picar.config import ServerConfig
 from picar.journal.flight import FlightRecorder
 from picar.motor.channel import Channel
-from picar.web.api import access, calibration, camera, car, journal, power, tls, wiring
+from picar.web.api import access, calibration, camera, car, journal, power, tls, wifi, wiring
 from picar.web.auth import Gate
 from picar.web.handler import Handler, Route
 from picar.web.pictures import Pictures
@@ -54,5 +54,6 @@ def routes(
         *journal.routes(flight),
         *power.routes(hub, channel),
         *tls.routes(https),
+        *wifi.routes(hub, gate, guard),
         *wiring.routes(hub),
     ]

@@ -21,19 +21,19 @@ class Health(Handler):
     """`GET /healthz`: 200 only while both processes are fresh."""
 
     public = True
+    hub: Hub
     channel: Channel
 
     def get(self) -> None:
-        """Send the age of the motor process's newest status."""
+        """Send the age of the motor process's newest status, and whether a client drives."""
         if not self.channel.fresh():
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "motor_silent",
                 f"The motor process was last heard of {self.channel.silence_s:.1f} s ago.",
             )
-        self.write(
-            {"status": "ok", "motor": {"pid": self.channel.pid, "age_s": round(self.channel.silence_s, 3)}}
-        )
+        motor = {"pid": self.channel.pid, "age_s": round(self.channel.silence_s, 3)}
+        self.write({"status": "ok", "motor": motor, "driving": self.hub.is_driven})
 
     head = get
 
@@ -116,7 +116,7 @@ async def wait_for_answer(channel: Channel, number: int) -> None:
 def routes(hub: Hub, channel: Channel, gate: Gate, guard: PinGuard) -> list[Route]:
     """Return the addresses of the car."""
     return [
-        (r"/healthz", Health, {"channel": channel}),
+        (r"/healthz", Health, {"hub": hub, "channel": channel}),
         (r"/api/v1/state", State, {"hub": hub}),
         (r"/api/v1/stop", Stop, {"hub": hub, "channel": channel}),
         (r"/api/v1/speed-cap", SpeedCap, {"gate": gate, "guard": guard, "hub": hub}),
