@@ -31,6 +31,7 @@ COMMANDS = (
     "camera",
     "backup",
     "restore",
+    "hotspot",
 )
 
 

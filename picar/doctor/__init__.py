@@ -53,6 +53,8 @@ def examine(
     yield system.service(machine)
     yield from _kernel(machine, model, settings)
     yield from network.wifi(machine, model)
+    if settings.hotspot.when != "never":
+        yield from network.hotspot(machine)
     if not faults:
         yield network.port(machine, settings.server)
         if model is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 import socket
 import time
@@ -104,9 +105,57 @@ def certificate(machine: Machine, tls: TlsConfig) -> Iterator[Finding]:
         yield Finding("https", "ok" if good else "problem", f"valid until {until}", "" if good else fix)
 
 
+def hotspot(machine: Machine) -> Iterator[Finding]:
+    """Examine the needs of the car's own WiFi, and what its watcher has counted."""
+    answer, radio = machine.ask("nmcli", "-t", "general"), machine.ask("iw", "list")
+    rules = machine.ask("iw", "reg", "get")
+    country = re.search(r"^country (\w\w):", rules.out if rules else "", re.MULTILINE)
+    if answer is None or answer.code:
+        fix = "sudo apt install network-manager, or sudo raspi-config, Advanced Options, Network Config"
+        yield Finding(
+            "hotspot", "problem", "NetworkManager does not run, and the car's own WiFi needs it", fix
+        )
+    elif radio is None or rules is None:
+        yield Finding("hotspot", "problem", "the program iw is missing", "sudo apt install iw")
+    elif not re.search(r"^\s+\* AP$", radio.out, re.MULTILINE):
+        fix = "use the WiFi of a Pi, or a USB stick whose driver can be an access point"
+        yield Finding(
+            "hotspot", "problem", "this machine's WiFi cannot be an access point, or has no driver", fix
+        )
+    elif not country or country[1] == "00" or _is_blocked(machine):
+        fix = "sudo raspi-config nonint do_wifi_country DE (your own country)"
+        yield Finding("hotspot", "problem", "no country is set, so the WiFi must not send", fix)
+    else:
+        yield _own_wifi(machine)
+
+
+def _own_wifi(machine: Machine) -> Finding:
+    """Examine the profile, with which the Pi's own radio (brcmfmac) is strict, and the watcher's counts."""
+    again = command("hotspot setup", sudo=True)
+    pmf = _nmcli(machine, "802-11-wireless-security.pmf", "connection", "show", "picar-hotspot")
+    if pmf[:1] not in ("", "1", "d"):
+        return Finding(
+            "hotspot", "warning", "its profile asks for PMF, and phones cannot join on a Pi's radio", again
+        )
+    asked = machine.ask(machine.interpreter, "-m", "picar", "hotspot", "--json")
+    if asked is None or asked.code:
+        why = asked.err.removeprefix("picar: ") if asked else "its service does not answer"
+        return Finding("hotspot", "ok" if "sudo" in why and not machine.is_root else "warning", why)
+    state = json.loads(asked.out)
+    counts = f"{state['mode']}; WiFi lost {state['lost']} times, hotspot died {state['restarts']} times since the start"
+    if state["restarts"]:
+        return Finding(
+            "hotspot",
+            "warning",
+            counts,
+            "see journalctl -u NetworkManager -u wpa_supplicant; sudo apt full-upgrade",
+        )
+    return Finding("hotspot", "ok", counts)
+
+
 def wifi(machine: Machine, model: str | None) -> Iterator[Finding]:
     """Examine each WiFi interface: blocked, asleep, weak."""
-    if any(_blocked(machine, path) for path in machine.find("sys/class/rfkill/rfkill*/type")):
+    if _is_blocked(machine):
         fix = "sudo raspi-config nonint do_wifi_country GB (your own country), then: sudo rfkill unblock wifi"
         yield Finding("wifi", "problem", "switched off: no country was chosen, or somebody blocked it", fix)
         return
@@ -120,8 +169,12 @@ def wifi(machine: Machine, model: str | None) -> Iterator[Finding]:
         yield _signal(machine, name)
 
 
-def _blocked(machine: Machine, path: str) -> bool:
-    return machine.text(path) == "wlan" and machine.text(path.replace("/type", "/soft")) == "1"
+def _is_blocked(machine: Machine) -> bool:
+    """Return whether the kernel keeps a WiFi switched off (rfkill)."""
+    return any(
+        machine.text(path) == "wlan" and machine.text(path.replace("/type", "/soft")) == "1"
+        for path in machine.find("sys/class/rfkill/rfkill*/type")
+    )
 
 
 def _power_save(machine: Machine, name: str) -> Finding:
