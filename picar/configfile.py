@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 
 from picar import wirecheck
 from picar.config import SECTIONS, BoardConfig, Config, LayoutConfig
-from picar.errors import ConfigError
+from picar.errors import ConfigError, FileError
+from picar.files import read_small, replace
 from picar.layouts import MOTORS
 from picar.options import options_of, toml
 from picar.wires import layout_of
@@ -73,6 +75,37 @@ def of_tables(tables: Mapping[str, Any], source: str) -> Config:
     """Return the configuration of these sections alone; raises ConfigError as `load` does."""
     problems: list[str] = []
     return _checked(_entries(source, tables, problems), problems, source)
+
+
+def with_options(text: str, section: str, values: Mapping[str, Any]) -> str:
+    """Return a TOML text with other values in one section; everything else stays as it is."""
+    lines = "".join(f"{key} = {toml(value)}\n" for key, value in values.items())
+    text = re.sub(r"(?<=[^\n])\Z", "\n", text)
+    found = re.search(rf"^\[{section}\].*\n((?:(?!\s*\[).*\n)*)", text, re.MULTILINE)
+    if not found:
+        return f"{text}\n[{section}]\n{lines}".lstrip()
+    ours = rf"^\s*({'|'.join(values) or '(?!)'})\s*=.*\n"
+    return (
+        text[: found.start(1)] + lines + re.sub(ours, "", found[1], flags=re.MULTILINE) + text[found.end(1) :]
+    )
+
+
+def write_options(path: Path, section: str, values: Mapping[str, Any]) -> Config:
+    """Write options of one section of a file, leave all other lines as they are, and return the configuration.
+
+    Raises:
+        FileError: the file cannot be written, or only by hand.
+    """
+    try:
+        text = with_options(read_small(path) if path.exists() else "", section, values)
+        config = of_tables(tables_of(text), str(path))
+        replace(path, text, 0o644)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        lines = "; ".join(f"{name} = {toml(value)}" for name, value in values.items())
+        fix = f"Use sudo, or write these lines under [{section}] by hand: {lines}"
+        raise FileError(f"{path} cannot be changed ({why}). {fix}") from None
+    return config
 
 
 def _checked(entries: list[_Entry], problems: list[str], source: str) -> Config:

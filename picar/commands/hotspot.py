@@ -24,7 +24,6 @@ from picar.files import folder_in_memory, replace
 from picar.network import addresses, watch, wifi
 from picar.network.hotspot import OWN
 from picar.network.networkmanager import Radio, emptiest, interface, of_profile, profile
-from picar.options import toml
 from picar.program import command
 
 KEYFILE = Path(f"/etc/NetworkManager/system-connections/{OWN}.nmconnection")
@@ -54,7 +53,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--for", dest="for_", metavar="30m", help="with on: keep it so long once a phone came"
     )
     parser.add_argument(
-        "--when", choices=get_args(WhenName), help="with setup: when to switch; default fallback"
+        "--when",
+        default="fallback",
+        choices=get_args(WhenName),
+        help="with setup: when to switch; default fallback",
     )
     parser.add_argument("--name", help="with setup: the name of the WiFi")
     parser.add_argument("--new-password", action="store_true", help="with setup: make a new password")
@@ -219,12 +221,8 @@ def _setup(settings: Config, options: argparse.Namespace) -> None:
             raise NetworkError(f"{finding.message[0].upper()}{finding.message[1:]}. Fix: {finding.fix}")
     path = configfile.find_file(options.config) or configfile.SYSTEM_FILE
     name, channel = asyncio.run(_write_profile(settings, options))
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    given = {"name": options.name, "channel": options.channel}
-    values = {key: value for key, value in given.items() if value}
-    if options.when or "when" not in configfile.tables_of(text).get("hotspot", {}):
-        values["when"] = options.when or "fallback"
-    _put(path, with_options(text, "hotspot", values), 0o644)
+    given = {"when": options.when, "name": options.name, "channel": options.channel}
+    configfile.write_options(path, "hotspot", {key: value for key, value in given.items() if value})
     _write_surroundings(settings)
     print(
         f"The car's own WiFi is {name}, on channel {channel}. Rehearse it: {command('hotspot try', sudo=True)}"
@@ -270,18 +268,6 @@ def _write_surroundings(settings: Config) -> None:
     _call("sh", "-c", f"getent passwd {USER} || useradd -r -U -M -s /usr/sbin/nologin {USER}")
     for words in ("daemon-reload", f"enable {UNIT.name}", f"restart {UNIT.name}"):
         _call("systemctl", *words.split())
-
-
-def with_options(text: str, section: str, values: dict[str, Any]) -> str:
-    """Return a TOML text with other values in one section; everything else stays as it is."""
-    lines = "".join(f"{key} = {toml(value)}\n" for key, value in values.items())
-    found = re.search(rf"^\[{section}\].*\n((?:(?!\s*\[).*\n)*)", f"{text}\n", re.MULTILINE)
-    if not found:
-        return f"{text.rstrip()}\n\n[{section}]\n{lines}".lstrip()
-    ours = rf"^\s*({'|'.join(values) or '(?!)'})\s*=.*\n"
-    return (
-        text[: found.start(1)] + lines + re.sub(ours, "", found[1], flags=re.MULTILINE) + text[found.end(1) :]
-    )
 
 
 def _put(path: Path, text: str, mode: int) -> None:

@@ -16,10 +16,9 @@ from typing import Any
 from picar import configfile
 from picar.access.locations import Serving, become_owner, resting, running
 from picar.config import TlsConfig
-from picar.errors import FileError, TlsError
-from picar.files import folder_in_memory, read_small, replace
+from picar.errors import TlsError
+from picar.files import folder_in_memory
 from picar.network import addresses, tls
-from picar.options import toml
 from picar.program import command
 
 _CHANGED = "It takes effect at the next start: sudo systemctl restart picar (or start picar again by hand)."
@@ -69,25 +68,8 @@ class _Car:
             raise TlsError("no_ca", f"The car has no CA of its own. First: {command('tls init', sudo=True)}")
 
     def configure(self, **values: Any) -> None:
-        """Write options of the section [tls], and leave all other lines as they are.
-
-        Raises:
-            FileError: the file cannot be written, or only by hand.
-        """
-        lines = [f"{name} = {toml(value)}" for name, value in values.items()]
-        try:
-            text = read_small(self.path) if self.path.exists() else ""
-            before, _, rest = f"\n{text}".partition("\n[tls]\n")
-            section, gap, after = rest.partition("\n[")
-            kept = [line for line in section.split("\n") if line.split("=")[0].strip() not in values]
-            section = "\n".join(["[tls]", *lines, *kept]).rstrip("\n")
-            text = f"{before[1:].rstrip()}\n\n{section}\n{gap}{after}".lstrip("\n")
-            self.settings = configfile.of_tables(configfile.tables_of(text), str(self.path))
-            replace(self.path, text, 0o644)
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            fix = f"Use sudo, or write these lines under [tls] by hand: {'; '.join(lines)}"
-            raise FileError(f"{self.path} cannot be changed ({why}). {fix}") from None
+        """Write options of the section [tls]; raises FileError."""
+        self.settings = configfile.write_options(self.path, "tls", values)
 
     def renew(self) -> Iterator[str]:
         """Make another certificate, and describe it."""

@@ -15,7 +15,6 @@ from picar.network.hotspot import OWN, Action, Code, Facts, Outcome
 from picar.system import child
 
 _WIFI, _CABLE = "802-11-wireless", "802-3-ethernet"
-_ENV = {"LC_ALL": "C.UTF-8", "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
 # Parts of the sentences of nmcli (libnmc-base/nm-client-utils.c); the last one is Bookworm's for no DHCP server.
 _CODES: dict[str, Code] = {
     "ecrets were": "wrong_password",
@@ -94,8 +93,9 @@ method=disabled
 
 async def run(program: str, *words: str, timeout_s: float = 10.0, question: str = "") -> child.Ended:
     """Run a program to its end; a program that is missing or too slow has failed, with the reason as its error."""
+    env = os.environ | {"LC_ALL": "C.UTF-8", "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
     try:
-        return await child.run([program, *words], timeout_s, question, os.environ | _ENV)
+        return await child.run([program, *words], timeout_s, question, env)
     except OSError as error:
         why = "no answer in time" if isinstance(error, TimeoutError) else error.strerror
         return child.Ended(1, b"", f"{program}: {why}".encode())
@@ -157,9 +157,9 @@ class Radio:
                     found[identity] = fields(ssid)[0]
         return found
 
-    async def visible(self, column: str, *, rescan: bool = True) -> list[tuple[str, str]]:
+    async def visible(self, column: str) -> list[tuple[str, str]]:
         """Return a column of each network in sight and a second one: the strongest first."""
-        scan = ("device", "wifi", "list", "ifname", self.device, "--rescan", "yes" if rescan else "no")
+        scan = ("device", "wifi", "list", "ifname", self.device, "--rescan", "yes")
         rows = [fields(line) for line in await lines("-f", f"SIGNAL,{column}", *scan, timeout_s=30.0)]
         rows.sort(key=lambda row: -int(row[0] or 0))
         return [(row[1], row[-1]) for row in rows]

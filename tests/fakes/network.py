@@ -7,6 +7,7 @@ among the arguments with code 99.
 
 from __future__ import annotations
 
+import configparser
 import fcntl
 import json
 import os
@@ -49,6 +50,15 @@ def iw(state: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
     if words == ["dev", "wlan0", "station", "dump"]:
         one = "Station 02:00:00:00:02:00 (on wlan0)\n\tauthorized:\tyes\n"
         return 0, one * state["stations"] if is_ap else "", ""
+    if words == ["list"]:
+        modes = "\t\t * managed\n" + "\t\t * AP\n" * state["can_be_ap"]
+        return 0, f"Wiphy phy0\n\tSupported interface modes:\n{modes}\tBand 1:\n", ""
+    if words == ["reg", "get"]:
+        return (
+            0,
+            f"global\ncountry {state['country']}: DFS-ETSI\n\t(2400 - 2483 @ 40), (N/A, 20), (N/A)\n",
+            "",
+        )
     return 2, "", f"iw: {words}\n"
 
 
@@ -56,31 +66,57 @@ def nmcli(state: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
     if state["fails"]:
         return 8, "", "Error: NetworkManager is not running.\n"
     line = " ".join(words)
-    profiles, active = state["profiles"], state["active"]
-    if line == "--terse -f NAME,UUID,TYPE,DEVICE,STATE connection show --active":
-        rows = [(profiles[active]["name"], active, "802-11-wireless", "wlan0", "activated")] if active else []
-        rows += [("Wired: 1", "u-eth", "802-3-ethernet", "eth0", "activated")] if state["wired"] else []
-        rows += [("lo", "u-lo", "loopback", "lo", "activated")]
-        return 0, "".join(map(terse, rows)), ""
-    if line == "--terse -f UUID,TYPE,AUTOCONNECT connection show":
-        known = [(uuid, "802-11-wireless", "yes" if one["auto"] else "no") for uuid, one in profiles.items()]
-        return 0, "".join(map(terse, [*known, ("u-eth", "802-3-ethernet", "yes")])), ""
-    if found := re.fullmatch(r"--terse --get-values (\S+) connection show (\S+)", line):
-        return values(profiles, found[1], found[2])
-    if found := re.fullmatch(
-        r"--terse -f SIGNAL,(\S+) device wifi list ifname wlan0 --rescan (?:yes|no)", line
-    ):
-        networks = state["networks"].items()
-        return 0, "".join(terse(seen(found[1], ssid, one)) for ssid, one in networks), ""
+    fixed = {
+        "-t general": "connected:full:enabled:enabled:enabled:enabled\n",
+        "-g 802-11-wireless-security.pmf connection show picar-hotspot": "1 (disable)\n",
+        "--terse -f NAME,UUID,TYPE,DEVICE,STATE connection show --active": "".join(
+            map(terse, running(state))
+        ),
+        "--terse -f UUID,TYPE,AUTOCONNECT connection show": "".join(map(terse, known(state))),
+    }
+    if line in fixed:
+        return 0, fixed[line], ""
+    if words[:2] == ["connection", "load"]:
+        return load(state["profiles"], Path(words[2]))
     if line.startswith("connection add type wifi "):
-        return add(profiles, words[4:])
-    if found := re.fullmatch(
-        r"--terse --show-secrets --get-values (\S+) connection show picar-hotspot", line
-    ):
-        return values(profiles, found[1], "picar-hotspot")
+        return add(state["profiles"], words[4:])
+    if found := re.fullmatch(r"--terse (?:--show-secrets )?--get-values (\S+) connection show (\S+)", line):
+        return values(state["profiles"], found[1], found[2])
+    if found := re.fullmatch(r"--terse -f SIGNAL,(\S+) device wifi list ifname wlan0 --rescan yes", line):
+        return 0, "".join(terse(seen(found[1], *one)) for one in state["networks"].items()), ""
     if found := re.fullmatch(r"--wait \d+ connection (\w+) (?:id|uuid) (\S+)(.*)", line):
         return change(state, found[1], found[2], found[3].strip())
     return 2, "", f"Error: {line}\n"
+
+
+def running(state: dict[str, Any]) -> list[tuple[str, ...]]:
+    active = state["active"]
+    rows = [("lo", "u-lo", "loopback", "lo", "activated")]
+    rows += [("Wired: 1", "u-eth", "802-3-ethernet", "eth0", "activated")] if state["wired"] else []
+    wifi = "802-11-wireless", "wlan0", "activated"
+    return [*rows, (state["profiles"][active]["name"], active, *wifi)] if active else [*rows]
+
+
+def known(state: dict[str, Any]) -> list[tuple[str, ...]]:
+    auto = {True: "yes", False: "no"}
+    rows = [(uuid, "802-11-wireless", auto[one["auto"]]) for uuid, one in state["profiles"].items()]
+    return [*rows, ("u-eth", "802-3-ethernet", "yes")]
+
+
+def load(profiles: dict[str, Any], file: Path) -> tuple[int, str, str]:
+    """Read a keyfile, which must belong to its owner alone."""
+    if file.stat().st_mode & 0o777 != 0o600:
+        return 2, "", f"Could not load file '{file}'\n"
+    keys = configparser.ConfigParser(interpolation=None)
+    keys.read(file)
+    profiles[keys["connection"]["uuid"]] = {
+        "name": keys["connection"]["id"],
+        "ssid": keys["wifi"]["ssid"],
+        "mode": keys["wifi"]["mode"],
+        "auto": keys["connection"]["autoconnect"] == "true",
+        "psk": keys["wifi-security"]["psk"],
+    }
+    return 0, "", ""
 
 
 def terse(row: tuple[str, ...]) -> str:

@@ -46,6 +46,8 @@ START: dict[str, Any] = {
     "stations": 0,
     "dead": False,
     "fails": False,
+    "can_be_ap": True,
+    "country": "DE",
 }
 
 
