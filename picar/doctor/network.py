@@ -115,8 +115,9 @@ def hotspot(machine: Machine) -> Iterator[Finding]:
         yield Finding(
             "hotspot", "problem", "NetworkManager does not run, and the car's own WiFi needs it", fix
         )
-    elif radio is None or rules is None:
-        yield Finding("hotspot", "problem", "the program iw is missing", "sudo apt install iw")
+    elif radio is None or rules is None or machine.ask("dnsmasq", "--version") is None:
+        fix = "sudo apt install iw dnsmasq-base"
+        yield Finding("hotspot", "problem", "the program iw or dnsmasq is missing", fix)
     elif not re.search(r"^\s+\* AP$", radio.out, re.MULTILINE):
         fix = "use the WiFi of a Pi, or a USB stick whose driver can be an access point"
         yield Finding(

@@ -45,7 +45,7 @@ class Machine:
         self.config, self.ctl = self.tree / "picar.toml", folder / "ctl"
         self.tree.mkdir()
         self.config.write_text('[server]\nport = 8000\n\n[hotspot]\ninterface = "wlan0"  # the stick\n')
-        for name in ("systemctl", "useradd", "raspi-config"):
+        for name in ("systemctl", "useradd", "raspi-config", "dnsmasq"):
             program = self.network.folder / name
             program.write_text(f'#!/bin/sh\necho "{name} $*" >>"{self.network.folder}/calls"\n')
             program.chmod(0o755)

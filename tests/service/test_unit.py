@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-UNIT = ROOT / "systemd" / "picar.service"
+UNIT, HOTSPOT = (ROOT / "systemd" / name for name in ("picar.service", "picar-hotspot.service"))
 SCRIPTS = ("install", "uninstall")
 PLACES = (Path("/opt/picar"), Path("/etc/picar"), Path("/etc/systemd/system/picar.service"))
 EXPOSURE = 18  # tenths; most of it are the network and the devices that a car needs
@@ -42,17 +42,19 @@ def script(name: str, *arguments: str, path: str = "") -> subprocess.CompletedPr
     )
 
 
-def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", [UNIT, HOTSPOT], ids=lambda unit: str(unit.name))
+def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path, unit: Path) -> None:
     program = shutil.which("true")
     assert program
-    here = tmp_path / UNIT.name
-    here.write_text(UNIT.read_text(encoding="utf-8").replace("/opt/picar/venv/bin/picar", program))
+    here = tmp_path / unit.name
+    here.write_text(unit.read_text(encoding="utf-8").replace("/opt/picar/venv/bin/picar", program))
     done = analyze("verify", "--recursive-errors=no", here)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_sandbox_is_tight() -> None:
-    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", UNIT)
+@pytest.mark.parametrize("unit", [UNIT, HOTSPOT], ids=lambda unit: str(unit.name))
+def test_the_sandbox_is_tight(unit: Path) -> None:
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", unit)
     assert done.returncode == 0, done.stdout
 
 
@@ -64,6 +66,12 @@ def test_the_pins_are_made_low_with_the_configuration_that_drove_them() -> None:
     assert after.endswith(f"/picar pins-low --config {target} && rm {target}'")
     assert left.startswith("-"), "pins that cannot be made low must not keep the car from its next start"
     assert not put_aside.startswith("-"), "nobody may drive with a configuration that was not put aside"
+
+
+def test_the_hotspot_has_a_user_of_its_own_and_the_group_of_the_server_may_ask_it() -> None:
+    lines = HOTSPOT.read_text(encoding="utf-8").splitlines()
+    assert {"User=picar-net", "Group=picar", "RuntimeDirectory=picar-hotspot"} <= set(lines)
+    assert {"RuntimeDirectoryMode=0750", "CapabilityBoundingSet="} <= set(lines)
 
 
 def test_whom_the_sandbox_must_not_shut_out() -> None:
@@ -92,7 +100,8 @@ def test_an_installing_script_is_executable_and_plain_sh(name: str) -> None:
     ("command", "words"),
     [
         (("install", "--dry-run"), ["/opt/picar/venv", "/etc/picar/picar.toml", "user picar", "start"]),
-        (("uninstall", "--dry-run"), ["stop", "/opt/picar", "leave /etc/picar"]),
+        (("install", "--dry-run", "--hotspot"), ["the car's own WiFi", "picar-hotspot.service"]),
+        (("uninstall", "--dry-run"), ["the car's own WiFi", "stop", "/opt/picar", "leave /etc/picar"]),
         (
             ("uninstall", "--dry-run", "--purge"),
             ["stop", "/opt/picar", "remove /etc/picar", "remove the user"],
