@@ -47,7 +47,13 @@ def password_line(password: str) -> str:
     return f"{_WIFI}-security.psk:{escaped}\n"
 
 
-def emptiest(networks: list[tuple[str, str]]) -> int:
+def _unescaped(ssid: bytes) -> str:
+    """Return a name in the form of iw, which escapes other bytes than printable ASCII."""
+    octets = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), ssid)
+    return octets.decode(errors="replace")
+
+
+def emptiest(networks: list[list[str]]) -> int:
     """Return 1, 6 or 11: the channel with the least signal around it, by channel and signal (percent) of each network."""
     known = [(int(channel), int(signal)) for channel, signal in networks]
     return min((1, 6, 11), key=lambda c: sum(signal for channel, signal in known if abs(channel - c) < 5))
@@ -101,16 +107,17 @@ async def run(program: str, *words: str, timeout_s: float = 10.0, question: str 
         return child.Ended(1, b"", f"{program}: {why}".encode())
 
 
-async def lines(*words: str, timeout_s: float = 10.0) -> list[str]:
-    """Return the output of nmcli; no line after a failure."""
+async def rows(*words: str, count: int = 1, timeout_s: float = 10.0) -> list[list[str]]:
+    """Return the lines of nmcli with so many fields: the name of a network may contain line breaks. None after a failure."""
     ended = await run("nmcli", "--terse", *words, timeout_s=timeout_s)
-    return [] if ended.code else ended.out.decode(errors="replace").splitlines()
+    lines = [] if ended.code else ended.out.decode(errors="replace").split("\n")[:-1]
+    return [row for row in map(fields, lines) if len(row) == count]
 
 
-async def of_profile(option: str) -> str:
-    """Return an option of the hotspot's profile, empty if there is none, or this user may not read it."""
-    found = await lines("--show-secrets", "--get-values", f"{_WIFI}{option}", "connection", "show", OWN)
-    return fields(found[0])[0] if found else ""
+async def of_profile(option: str, which: str = OWN) -> str:
+    """Return an option of a profile, empty if it is not set, or there is none, or this user may not read it."""
+    found = await rows("--show-secrets", "--get-values", f"{_WIFI}{option}", "connection", "show", which)
+    return found[0][0] if found else ""
 
 
 class Radio:
@@ -122,18 +129,18 @@ class Radio:
     async def facts(self, driving: bool = False) -> Facts:
         """Return the facts of this moment."""
         active, wired = "", False
-        for line in await lines("-f", "NAME,UUID,TYPE,DEVICE,STATE", "connection", "show", "--active"):
-            name, identity, kind, device, state = fields(line)
-            if state == "activated" and kind == _WIFI and device == self.device:
+        show = ("-f", "NAME,UUID,TYPE,DEVICE,STATE", "connection", "show", "--active")
+        for name, identity, kind, device, state in await rows(*show, count=5):
+            if (kind, device, state) == (_WIFI, self.device, "activated"):
                 active = OWN if name == OWN else identity
-            wired |= state == "activated" and kind == _CABLE
-        info = (await run("iw", "dev", self.device, "info")).out.decode(errors="replace")
-        ssid, is_ap = re.search(r"^\s*ssid (.*)$", info, re.MULTILINE), "type AP" in info
+            wired |= (kind, state) == (_CABLE, "activated")
+        info = (await run("iw", "dev", self.device, "info")).out
+        is_ap, ssid = b"type AP" in info, re.search(rb"^\s*ssid (.*)$", info, re.MULTILINE)
         heard = (await run("iw", "dev", self.device, "station", "dump")).out if is_ap else b""
-        here = [a for name, a in addresses.interfaces() if name == self.device or (not active and wired)]
+        here = [a for name, a in addresses.interfaces() if name == self.device or (wired and not active)]
         return Facts(
             active,
-            ssid[1] if ssid and active else "",
+            _unescaped(ssid[1]) if ssid and active else "",
             next((a for a in here if not addresses.is_loopback(a)), ""),
             wired,
             is_ap,
@@ -142,32 +149,24 @@ class Radio:
         )
 
     async def known(self) -> dict[str, str]:
-        """Return the profiles of networks that may be joined by themselves: the SSID by UUID."""
-        found = {}
-        for line in await lines("-f", "UUID,TYPE,AUTOCONNECT", "connection", "show"):
-            identity, kind, auto = fields(line)
-            if (kind, auto) == (_WIFI, "yes"):
-                wanted = f"{_WIFI}.ssid,{_WIFI}.mode"
-                ssid, mode, *_ = (
-                    *(await lines("--get-values", wanted, "connection", "show", identity)),
-                    "",
-                    "?",
-                )
-                if mode in ("", "infrastructure"):
-                    found[identity] = fields(ssid)[0]
-        return found
+        """Return the profiles of networks that NetworkManager joins by itself: the SSID by UUID."""
+        found = await rows("-f", "UUID,TYPE,AUTOCONNECT", "connection", "show", count=3)
+        auto = [identity for identity, *kind in found if kind == [_WIFI, "yes"]]
+        ours = [one for one in auto if await of_profile(".mode", one) in ("", "infrastructure")]
+        return {one: await of_profile(".ssid", one) for one in ours}
 
-    async def visible(self, column: str) -> list[tuple[str, str]]:
-        """Return a column of each network in sight and a second one: the strongest first."""
+    async def visible(self, columns: str) -> list[list[str]]:
+        """Return these columns of each network in sight, the strongest first."""
         scan = ("device", "wifi", "list", "ifname", self.device, "--rescan", "yes")
-        rows = [fields(line) for line in await lines("-f", f"SIGNAL,{column}", *scan, timeout_s=30.0)]
-        rows.sort(key=lambda row: -int(row[0] or 0))
-        return [(row[1], row[-1]) for row in rows]
+        count = columns.count(",") + 2
+        found = await rows("-f", f"SIGNAL,{columns}", *scan, count=count, timeout_s=30.0)
+        heard = [(int(signal), more) for signal, *more in found if signal.isdecimal()]
+        return [more for _, more in sorted(heard, key=lambda one: -one[0])]
 
     async def do(self, action: Action) -> Outcome:
         """Carry out an action of the watcher."""
         if action.kind == "scan":
-            known, seen = await self.known(), [ssid for ssid, _ in await self.visible("SSID")]
+            known, seen = await self.known(), [ssid for (ssid,) in await self.visible("SSID")]
             here = [identity for identity, ssid in known.items() if ssid in seen]
             return Outcome(tuple(sorted(here, key=lambda identity: seen.index(known[identity]))))
         if action.kind == "add":

@@ -297,9 +297,9 @@ def test_a_password_survives_nmcli_s_reader() -> None:
 
 @pytest.mark.parametrize(
     ("seen", "channel"),
-    [([], 1), ([("1", "90")], 6), ([("3", "50"), ("11", "40")], 11), ([("36", "99"), ("6", "10")], 1)],
+    [([], 1), ([["1", "90"]], 6), ([["3", "50"], ["11", "40"]], 11), ([["36", "99"], ["6", "10"]], 1)],
 )
-def test_the_emptiest_channel(seen: list[tuple[str, str]], channel: int) -> None:
+def test_the_emptiest_channel(seen: list[list[str]], channel: int) -> None:
     assert emptiest(seen) == channel
 
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 import tests.fakes.network as fake
 from picar.network import wifi
 from picar.network.hotspot import OWN
-from tests.support.waiting import DEADLINE_S, until
+from tests.support.waiting import DEADLINE_S
 from tests.support.watcher import AT_THIS_SOCKET
 
 IN_A_HURRY = """
@@ -130,8 +130,16 @@ class Watching:
             self._process = await asyncio.create_subprocess_exec(
                 *command, stderr=log, env=os.environ | self._env
             )
-        await until(wifi.CTL.exists, "the socket")
+        give_up_at = time.monotonic() + DEADLINE_S
+        while not await self._answers():
+            assert time.monotonic() < give_up_at, self.log()
+            await asyncio.sleep(0.05)
         return self
+
+    async def _answers(self) -> bool:
+        with contextlib.suppress(OSError):
+            return bool(await wifi.ask("status"))
+        return False
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -37,6 +37,7 @@ async def watching(network: Network) -> AsyncIterator[Watching]:
 
 async def test_without_a_network_the_hotspot_comes_and_the_page_can_be_told(network: Network) -> None:
     network.appears(HOME, "another password")
+    network.appears("x\n99:y\nz", "a name that forges lines")
     async with Watching(network, 'when = "fallback"\nfallback_s = 5\n') as watcher:
         await watcher.becomes(mode="none")
         status = await watcher.becomes(mode="hotspot", ssid="picar-3f2a")
