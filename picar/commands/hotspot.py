@@ -32,7 +32,6 @@ RULE = Path("/etc/polkit-1/rules.d/60-picar-hotspot.rules")
 UNIT = Path("/etc/systemd/system/picar-hotspot.service")
 USER = "picar-net"
 ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"  # without 0 1 i l o u
-_UNITS = {"s": 1, "m": 60, "h": 3600}
 _RIGHTS = ("network-control", "wifi.scan", "wifi.share.protected", "settings.modify.system")
 _RULE = """// Lets picar's hotspot service switch the WiFi, and nothing else. Made by picar hotspot setup.
 polkit.addRule(function (action, subject) {{
@@ -44,24 +43,18 @@ _STAY = "Stay connected? Yes. If the page does not open: mobile data off."
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    tasks = ("show", "on", "off", "try", "label", "watch", "setup")
+    tasks, setup = ("show", "on", "off", "try", "label", "watch", "setup"), "with setup: "
     parser.add_argument("task", nargs="?", default="show", choices=tasks, help="default: show")
     parser.add_argument("file", nargs="?", metavar="FILE.svg", help="with label: the file to write")
     parser.add_argument("--config", metavar="FILE", help="the car's configuration; default as for serve")
     parser.add_argument("--json", action="store_true", help="with show: the state alone, as JSON")
-    parser.add_argument(
-        "--for", dest="for_", metavar="30m", help="with on: keep it so long once a phone came"
-    )
-    parser.add_argument(
-        "--when",
-        default="fallback",
-        choices=get_args(WhenName),
-        help="with setup: when to switch; default fallback",
-    )
-    parser.add_argument("--name", help="with setup: the name of the WiFi")
-    parser.add_argument("--new-password", action="store_true", help="with setup: make a new password")
-    parser.add_argument("--country", metavar="DE", help="with setup: the country whose radio rules apply")
-    parser.add_argument("--channel", type=int, choices=(1, 6, 11), help="with setup: default the emptiest")
+    parser.add_argument("--for", dest="for_", default="0s", metavar="30m", help="with on: time to stay up")
+    when = setup + "when to switch; default fallback"
+    parser.add_argument("--when", default="fallback", choices=get_args(WhenName), help=when)
+    parser.add_argument("--name", help=setup + "the name of the WiFi")
+    parser.add_argument("--new-password", action="store_true", help=setup + "make a new password")
+    parser.add_argument("--country", metavar="DE", help=setup + "the country whose radio rules apply")
+    parser.add_argument("--channel", type=int, choices=(1, 6, 11), help=setup + "default the emptiest")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,48 +63,37 @@ def run(options: argparse.Namespace) -> int:
         options.parser.error("label needs the name of a file, and no other task has one")
     if options.task in ("on", "off", "try"):
         verb = "off" if options.task == "off" else "on"
-        print(_ask(verb, for_s=_seconds(options.for_), rehearsal=options.task == "try")["text"])
-        return 0
-    if options.task == "show" and options.json:
+        print(_ask(verb, for_s=seconds(options.for_), rehearsal=options.task == "try")["text"])
+    elif options.task == "show" and options.json:
         print(json.dumps(_ask("status")))
-        return 0
-    settings = configfile.load(configfile.find_file(options.config))
-    tasks = {"watch": _watch, "setup": _setup, "label": _label, "show": _show}
-    tasks[options.task](settings, options)
+    else:
+        tasks = {"watch": _watch, "setup": _setup, "label": _label, "show": _show}
+        tasks[options.task](configfile.load(configfile.find_file(options.config)), options)
     return 0
 
 
 def wifi_text(name: str, password: str) -> str:
     """Return the text of a QR code by which a phone joins a WiFi."""
-    fields = {"T": "WPA", "S": name, "P": password}
-    return f"WIFI:{''.join(f'{key}:{_escaped(value)};' for key, value in fields.items())};"
+    name, password = (re.sub(r'([\\;,:"])', r"\\\1", text) for text in (name, password))
+    return f"WIFI:T:WPA;S:{name};P:{password};;"
 
 
-def _escaped(value: str) -> str:
-    return re.sub(r'([\\;,:"])', r"\\\1", value)
-
-
-def _seconds(text: str | None) -> int:
-    found = re.fullmatch(r"(\d{1,6})([smh])", text or "0s", re.ASCII)
+def seconds(text: str) -> int:
+    """Return a time like 90s, 30m or 2h in seconds; raises UsageError."""
+    found = re.fullmatch(r"(\d{1,6})([smh])", text, re.ASCII)
     if not found:
         raise UsageError(f"--for {text}: write a time like 90s, 30m or 2h.")
-    return int(found[1]) * _UNITS[found[2]]
+    return int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def _ask(verb: str, **more: Any) -> dict[str, Any]:
-    """Return the watcher's answer.
-
-    Raises:
-        NetworkError: it refuses, or does not answer.
-    """
+    """Return the watcher's answer; raises NetworkError if it refuses, or does not answer."""
     try:
         answer = asyncio.run(wifi.ask(verb, **more))
-    except (OSError, ValueError) as error:
-        fix = (
-            f"Use sudo: {command(f'hotspot {verb}', sudo=True)}"
-            if isinstance(error, PermissionError)
-            else f"Set it up: {command('hotspot setup', sudo=True)}"
-        )
+    except PermissionError:
+        raise NetworkError(f"Only root may ask for it: {command('hotspot', sudo=True)}") from None
+    except (OSError, ValueError):
+        fix = f"Set it up: {command('hotspot setup', sudo=True)}"
         raise NetworkError(f"The hotspot's service picar-hotspot does not answer. {fix}") from None
     if "error" in answer:
         raise NetworkError(answer["text"])
@@ -125,28 +107,21 @@ def _watch(settings: Config, _options: argparse.Namespace) -> None:
     device = interface(settings.hotspot.interface)
     if not device:
         raise NetworkError(
-            "This machine has no WiFi, or its driver is missing. Use a Pi with WiFi, or a USB stick."
+            "This machine has no WiFi, or no driver for it. Use a Pi with WiFi, or a USB stick."
         )
     asyncio.run(watch.Control(settings.hotspot, Radio(device), _is_driven).run())
 
 
 async def _is_driven() -> bool:
     serving = running(folder_in_memory())
-    if serving is None:
-        return False
-    host = {addresses.EVERYWHERE: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(
-        serving.host, serving.host
-    )
-    return await watch.is_driven(host, serving.port)
+    return serving is not None and await watch.is_driven(addresses.loopback_of(serving.host), serving.port)
 
 
 def _secrets() -> tuple[str, str]:
-    """Return name and password of the hotspot."""
+    """Return name and password of the hotspot; raises NetworkError."""
     name, password = (asyncio.run(of_profile(option)) for option in (".ssid", "-security.psk"))
     if not name:
-        raise NetworkError(
-            f"This car has no WiFi of its own yet. Make it: {command('hotspot setup', sudo=True)}"
-        )
+        raise NetworkError(f"This car has no WiFi of its own. Make it: {command('hotspot setup', sudo=True)}")
     if not password:
         raise NetworkError(f"Only root may read its password: {command('hotspot', sudo=True)}")
     return name, password
@@ -159,25 +134,27 @@ def _store() -> AccessStore:
     return AccessStore(folder, create=False)
 
 
+def _url(settings: Config) -> str:
+    here, tls = settings.hotspot.address.partition("/")[0], settings.tls
+    only_https = tls.mode != "off" and not tls.http_drives
+    return addresses.url(here, tls.port, "https") if only_https else addresses.url(here, 80)
+
+
 def _show(settings: Config, _options: argparse.Namespace) -> None:
     from picar.commands.pair import drawing
 
-    name, password = _secrets()
-    state = _ask("status")
+    (name, password), state, url = _secrets(), _ask("status"), _url(settings)
     left = state["next_look_s"]
     look = "" if left is None else f", looks for other WiFi in {left} s"
-    print(
-        f"  state     {state['mode']} {state['ssid']} for {state['since_s']} s, {state['stations']} phones{look}"
-    )
-    print(f"  name      {name}\n  password  {password}\n")
-    print("\n".join(drawing(wifi_text(name, password))))
-    url = addresses.pairing_link(_url(settings), _store().invitation(time.monotonic()))
-    print(f"\nThen open {_url(settings)}/ or scan this within 10 minutes. {_STAY}\n")
-    print("\n".join(drawing(url)))
-
-
-def _url(settings: Config) -> str:
-    return f"http://{settings.hotspot.address.partition('/')[0]}"
+    since = f"{state['mode']} {state['ssid']} for {state['since_s']} s, {state['stations']} phones"
+    lines = [f"  state     {since}{look}", f"  name      {name}", f"  password  {password}", ""]
+    lines += [
+        *drawing(wifi_text(name, password)),
+        f"Then open {url}/ or scan this within 10 minutes. {_STAY}",
+        "",
+    ]
+    lines += drawing(addresses.pairing_link(url, _store().invitation(time.monotonic())))
+    print("\n".join(lines))
 
 
 def _label(settings: Config, options: argparse.Namespace) -> None:
@@ -185,24 +162,20 @@ def _label(settings: Config, options: argparse.Namespace) -> None:
 
     from picar.network.qr import qr_image
 
-    (name, password), path = _secrets(), Path(options.file).absolute()
+    (name, password), path, url = _secrets(), Path(options.file).absolute(), _url(settings)
+    codes = zip((2, 36), (wifi_text(name, password), f"{url}/"), strict=True)
     try:
         with path.open("w", encoding="utf-8") as file:  # before root becomes the owner of the state
-            store, url = _store(), _url(settings)
-            codes = "".join(
-                f'<image x="{x}" y="12" width="30" height="30" href="{qr_image(text)}"/>'
-                for x, text in ((2, wifi_text(name, password)), (36, f"{url}/"))
-            )
+            store = _store()
             words = (f"WiFi: {name}", f"Password: {password}", f"Page: {url}", f"PIN: {store.pin}")
-            lines = "".join(
-                f'<text x="70" y="{18 + 6 * i}">{escape(text)}</text>' for i, text in enumerate(words)
-            )
-            hue = zlib.crc32(store.car.encode()) % 360
-            file.write(
-                '<svg xmlns="http://www.w3.org/2000/svg" width="130mm" height="50mm" viewBox="0 0 130 50" '
-                f'font-family="sans-serif" font-size="4"><rect width="130" height="8" fill="hsl({hue},70%,45%)"/>'
-                f'{codes}{lines}<text x="2" y="47">{_STAY}</text></svg>\n'
-            )
+            colour = f"hsl({zlib.crc32(store.car.encode()) % 360},70%,45%)"
+            parts = [f'<rect width="130" height="8" fill="{colour}"/><text x="2" y="47">{_STAY}</text>']
+            parts += [f'<text x="70" y="{18 + 6 * i}">{escape(text)}</text>' for i, text in enumerate(words)]
+            parts += [
+                f'<image x="{x}" y="12" width="30" height="30" href="{qr_image(text)}"/>' for x, text in codes
+            ]
+            size = 'width="130mm" height="50mm" viewBox="0 0 130 50" font-family="sans-serif" font-size="4"'
+            file.write(f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>\n')
     except OSError as error:
         raise NetworkError(f"{path} cannot be written ({error.strerror}). Name another file.") from None
     print(f"{path} is written. Print it, and stick it to the car.")
@@ -224,9 +197,8 @@ def _setup(settings: Config, options: argparse.Namespace) -> None:
     given = {"when": options.when, "name": options.name, "channel": options.channel}
     configfile.write_options(path, "hotspot", {key: value for key, value in given.items() if value})
     _write_surroundings(settings)
-    print(
-        f"The car's own WiFi is {name}, on channel {channel}. Rehearse it: {command('hotspot try', sudo=True)}"
-    )
+    rehearse = command("hotspot try", sudo=True)
+    print(f"The car's own WiFi is {name}, on channel {channel}. Rehearse it: {rehearse}")
     print("The page answers in it after: sudo systemctl restart picar")
 
 
@@ -275,9 +247,8 @@ def _put(path: Path, text: str, mode: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, text, mode)
     except OSError as error:
-        raise NetworkError(
-            f"{path} cannot be written ({error.strerror}). Mend that, and run this again."
-        ) from None
+        why = f"{path} cannot be written ({error.strerror})"
+        raise NetworkError(f"{why}. Mend that, and run this again.") from None
 
 
 def _call(*words: str) -> None:

@@ -20,7 +20,6 @@ from picar.sensors.host import wifi_dbm
 
 _PATIENCE_S = 2.0
 _MOST_BYTES = 16 * 1024
-_LOOPBACK = {addresses.EVERYWHERE: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 _MONTH_S = 30 * 24 * 3600
 _WEAK_DBM, _TOO_WEAK_DBM = -70, -80
 _CLOSER = (
@@ -62,7 +61,7 @@ def _refused(machine: Machine, server: ServerConfig, error: ServeError) -> Findi
 
 def _picar_answers(server: ServerConfig) -> bool:
     """Request `/healthz` from the server on that port; only picar's answer names a motor process."""
-    host = _LOOPBACK.get(server.host, server.host)
+    host = addresses.loopback_of(server.host)
     give_up_at = time.monotonic() + _PATIENCE_S
     told = b""
     try:
@@ -112,17 +111,13 @@ def hotspot(machine: Machine) -> Iterator[Finding]:
     country = re.search(r"^country (\w\w):", rules.out if rules else "", re.MULTILINE)
     if answer is None or answer.code:
         fix = "sudo apt install network-manager, or sudo raspi-config, Advanced Options, Network Config"
-        yield Finding(
-            "hotspot", "problem", "NetworkManager does not run, and the car's own WiFi needs it", fix
-        )
+        yield Finding("hotspot", "problem", "NetworkManager does not run; the car's own WiFi needs it", fix)
     elif radio is None or rules is None or machine.ask("dnsmasq", "--version") is None:
         fix = "sudo apt install iw dnsmasq-base"
         yield Finding("hotspot", "problem", "the program iw or dnsmasq is missing", fix)
     elif not re.search(r"^\s+\* AP$", radio.out, re.MULTILINE):
         fix = "use the WiFi of a Pi, or a USB stick whose driver can be an access point"
-        yield Finding(
-            "hotspot", "problem", "this machine's WiFi cannot be an access point, or has no driver", fix
-        )
+        yield Finding("hotspot", "problem", "this machine's WiFi cannot be an access point", fix)
     elif not country or country[1] == "00" or _is_blocked(machine):
         fix = "sudo raspi-config nonint do_wifi_country DE (your own country)"
         yield Finding("hotspot", "problem", "no country is set, so the WiFi must not send", fix)
@@ -136,21 +131,17 @@ def _own_wifi(machine: Machine) -> Finding:
     pmf = _nmcli(machine, "802-11-wireless-security.pmf", "connection", "show", "picar-hotspot")
     if pmf[:1] not in ("", "1", "d"):
         return Finding(
-            "hotspot", "warning", "its profile asks for PMF, and phones cannot join on a Pi's radio", again
+            "hotspot", "warning", "its profile has PMF, and a Pi's radio then lets no phone in", again
         )
     asked = machine.ask(machine.interpreter, "-m", "picar", "hotspot", "--json")
     if asked is None or asked.code:
         why = asked.err.removeprefix("picar: ") if asked else "its service does not answer"
-        return Finding("hotspot", "ok" if "sudo" in why and not machine.is_root else "warning", why)
+        return Finding("hotspot", "ok" if why.startswith("Only root") else "warning", why)
     state = json.loads(asked.out)
     counts = f"{state['mode']}; WiFi lost {state['lost']} times, hotspot died {state['restarts']} times since the start"
     if state["restarts"]:
-        return Finding(
-            "hotspot",
-            "warning",
-            counts,
-            "see journalctl -u NetworkManager -u wpa_supplicant; sudo apt full-upgrade",
-        )
+        fix = "see journalctl -u NetworkManager -u wpa_supplicant; sudo apt full-upgrade"
+        return Finding("hotspot", "warning", counts, fix)
     return Finding("hotspot", "ok", counts)
 
 

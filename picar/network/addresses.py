@@ -135,6 +135,11 @@ def _ranked(versions: set[int], present: Present) -> list[tuple[str, str]]:
     return sorted((one for one in present if ipaddress.ip_address(one[1]).version in versions), key=rank)
 
 
+def loopback_of(host: str) -> str:
+    """Return the address at which this machine itself reaches a server bound to `host`."""
+    return {EVERYWHERE: "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
 def is_loopback(address: str) -> bool:
     """Return whether this is a loopback address, also as IPv4 in IPv6; False for a host name."""
     try:

@@ -5,6 +5,7 @@ Law: a password is never an argument of a program; `nmcli` reads it from its sta
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import uuid
@@ -108,16 +109,25 @@ async def run(program: str, *words: str, timeout_s: float = 10.0, question: str 
 
 
 async def rows(*words: str, count: int = 1, timeout_s: float = 10.0) -> list[list[str]]:
-    """Return the lines of nmcli with so many fields: the name of a network may contain line breaks. None after a failure."""
+    """Return the lines of nmcli with so many fields: the name of a network may contain line breaks.
+
+    Raises:
+        OSError: nmcli failed.
+    """
     ended = await run("nmcli", "--terse", *words, timeout_s=timeout_s)
-    lines = [] if ended.code else ended.out.decode(errors="replace").split("\n")[:-1]
-    return [row for row in map(fields, lines) if len(row) == count]
+    if ended.code:
+        raise OSError(_said(ended))
+    return [
+        row for row in map(fields, ended.out.decode(errors="replace").split("\n")[:-1]) if len(row) == count
+    ]
 
 
 async def of_profile(option: str, which: str = OWN) -> str:
     """Return an option of a profile, empty if it is not set, or there is none, or this user may not read it."""
-    found = await rows("--show-secrets", "--get-values", f"{_WIFI}{option}", "connection", "show", which)
-    return found[0][0] if found else ""
+    with contextlib.suppress(OSError):
+        for (value,) in await rows("--show-secrets", "-g", f"{_WIFI}{option}", "connection", "show", which):
+            return value
+    return ""
 
 
 class Radio:
@@ -127,24 +137,29 @@ class Radio:
         self.device = device
 
     async def facts(self, driving: bool = False) -> Facts:
-        """Return the facts of this moment."""
+        """Return the facts of this moment; raises OSError if NetworkManager does not answer.
+
+        An answer of iw that fails counts as an access point with a station, so that none is disturbed.
+        """
         active, wired = "", False
         show = ("-f", "NAME,UUID,TYPE,DEVICE,STATE", "connection", "show", "--active")
         for name, identity, kind, device, state in await rows(*show, count=5):
             if (kind, device, state) == (_WIFI, self.device, "activated"):
                 active = OWN if name == OWN else identity
             wired |= (kind, state) == (_CABLE, "activated")
-        info = (await run("iw", "dev", self.device, "info")).out
-        is_ap, ssid = b"type AP" in info, re.search(rb"^\s*ssid (.*)$", info, re.MULTILINE)
-        heard = (await run("iw", "dev", self.device, "station", "dump")).out if is_ap else b""
+        info = await run("iw", "dev", self.device, "info")
+        ssid, stations = re.search(rb"^\s*ssid (.*)$", info.out, re.MULTILINE), 0
+        if active == OWN:
+            heard = await run("iw", "dev", self.device, "station", "dump")
+            stations = 1 if heard.code else heard.out.count(b"Station ")
         here = [a for name, a in addresses.interfaces() if name == self.device or (wired and not active)]
         return Facts(
             active,
             _unescaped(ssid[1]) if ssid and active else "",
             next((a for a in here if not addresses.is_loopback(a)), ""),
             wired,
-            is_ap,
-            heard.count(b"Station "),
+            info.code != 0 or b"type AP" in info.out,
+            stations,
             driving,
         )
 
@@ -165,6 +180,12 @@ class Radio:
 
     async def do(self, action: Action) -> Outcome:
         """Carry out an action of the watcher."""
+        try:
+            return await self._do(action)
+        except OSError as error:
+            return Outcome((), "other", str(error))
+
+    async def _do(self, action: Action) -> Outcome:
         if action.kind == "scan":
             known, seen = await self.known(), [ssid for (ssid,) in await self.visible("SSID")]
             here = [identity for identity, ssid in known.items() if ssid in seen]
@@ -203,6 +224,10 @@ class Radio:
 def _outcome(ended: child.Ended) -> Outcome:
     if ended.code == 0:
         return Outcome()
-    said = (ended.err or ended.out).decode(errors="replace").strip()
+    said = _said(ended)
     code: Code = next((code for part, code in _CODES.items() if part in said), "other")
     return Outcome((), code, _TEXTS.get(code, said.partition("\n")[0]))
+
+
+def _said(ended: child.Ended) -> str:
+    return (ended.err or ended.out).decode(errors="replace").strip()

@@ -67,17 +67,19 @@ class Control:
         outcome, mode = None, ""
         async with server:
             while True:
-                driving = self._watcher.is_watching and await self._driving()
-                facts = await self._radio.facts(driving)
-                if facts.mode != mode:
-                    mode = facts.mode
-                    log.info("network: %s %s %s", mode, facts.ssid, facts.address)
-                action = self._watcher.step(facts, time.monotonic(), outcome)
-                outcome = await self._do(action) if action else None
-                if action is None:
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), POLL_S)
-                    self._wake.clear()
+                with contextlib.suppress(OSError):  # of NetworkManager, which may be starting
+                    driving = self._watcher.is_watching and await self._driving()
+                    facts = await self._radio.facts(driving)
+                    if facts.mode != mode:
+                        mode = facts.mode
+                        log.info("network: %s %s %s", mode, facts.ssid, facts.address)
+                    action = self._watcher.step(facts, time.monotonic(), outcome)
+                    outcome = await self._do(action) if action else None
+                    if action:
+                        continue
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), POLL_S)
+                self._wake.clear()
 
     async def _do(self, action: Action) -> Outcome:
         log.info("%s %s", action.kind, action.ssid or action.profile)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from picar.commands.hotspot import ALPHABET, wifi_text
+from picar.commands.hotspot import ALPHABET, seconds, wifi_text
 from picar.configfile import with_options
 from picar.errors import UsageError
 from picar.network.networkmanager import emptiest, fields, interface, password_line, profile
@@ -317,8 +317,6 @@ def test_a_name_of_any_bytes_is_written_as_numbers() -> None:
 
 
 def test_a_time_needs_a_unit() -> None:
-    from picar.commands.hotspot import _seconds
-
-    assert [_seconds(text) for text in (None, "90s", "30m", "2h")] == [0, 90, 1800, 7200]
+    assert [seconds(text) for text in ("0s", "90s", "30m", "2h")] == [0, 90, 1800, 7200]
     with pytest.raises(UsageError):
-        _seconds("30")
+        seconds("30")

@@ -84,7 +84,7 @@ def nmcli(state: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
         return load(state["profiles"], Path(words[2]))
     if line.startswith("connection add type wifi "):
         return add(state["profiles"], words[4:])
-    if found := re.fullmatch(r"--terse (?:--show-secrets )?--get-values (\S+) connection show (\S+)", line):
+    if found := re.fullmatch(r"--terse --show-secrets -g (\S+) connection show (\S+)", line):
         return values(state["profiles"], found[1], found[2])
     if found := re.fullmatch(r"--terse -f SIGNAL,(\S+) device wifi list ifname wlan0 --rescan yes", line):
         return 0, "".join(terse(seen(found[1], *one)) for one in state["networks"].items()), ""
@@ -188,7 +188,9 @@ def up(state: dict[str, Any], uuid: str, more: str) -> tuple[int, str, str]:
     network = state["networks"].get(profile["ssid"])
     state["active"], state["dead"] = "", False
     problem = ""
-    if profile["mode"] != "ap":
+    if profile["mode"] == "ap":
+        problem = "802.1X supplicant took too long to authenticate" * state["refuses"]
+    else:
         if network is None:
             problem = "The Wi-Fi network could not be found"
         elif network["psk"] != profile["psk"]:

@@ -46,6 +46,7 @@ START: dict[str, Any] = {
     "stations": 0,
     "dead": False,
     "fails": False,
+    "refuses": False,
     "can_be_ap": True,
     "country": "DE",
 }

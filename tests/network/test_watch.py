@@ -160,9 +160,21 @@ def test_only_root_its_own_user_and_its_group_are_answered(
     assert watch._may_ask(cast(Any, Peer())) == may
 
 
-async def test_without_networkmanager_it_keeps_trying(network: Network) -> None:
-    network.change(fails=True)
+async def test_a_hotspot_that_fails_is_tried_again(network: Network) -> None:
+    network.change(refuses=True)
     async with Watching(network, 'when = "always"\n') as watcher:
-        await until(lambda: watcher.log().count("up failed") > 0, "a failure")
-        network.change(fails=False)
+        await until(lambda: watcher.log().count("up failed") > 1, "two failures")
+        network.change(refuses=False)
         await watcher.becomes(mode="hotspot")
+
+
+async def test_without_an_answer_nothing_is_touched(network: Network, watching: Watching) -> None:
+    """An unknown state is no lost network: a second `up` would send the phones away."""
+    before = [call for call in network.calls() if "--wait" in call]
+    network.change(fails=True)
+    (network.folder / "iw").rename(network.folder / "iw.away")
+    await asyncio.sleep(1.0)  # five looks
+    network.change(fails=False)
+    status = await watching.becomes(stations=1)  # nor can it be known that nobody is there
+    assert (status["mode"], status["restarts"]) == ("hotspot", 0)
+    assert [call for call in network.calls() if "--wait" in call] == before
