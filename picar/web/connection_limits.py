@@ -48,6 +48,7 @@ HANDSHAKES, HANDSHAKE_S = (
     4,
     1.0,
 )  # unfinished at a time, and for how long: a link that needs longer cannot drive
+REST = 2.0  # times the work for handshakes is the rest after it, so that they take a third of a processor at most
 PROTECTED = 64  # connections with a whole head that are replaced last
 
 
@@ -239,11 +240,12 @@ def _set_low_water_mark(stream: IOStream, size: int) -> None:
 
 
 class Handshakes:
-    """The places for unfinished TLS handshakes; first come, first served."""
+    """TLS handshakes: few unfinished ones, in the order of arrival, with rests in between."""
 
     def __init__(self) -> None:
         self._all = asyncio.Semaphore(HANDSHAKES)
         self._networks = WeakValueDictionary[str, asyncio.Lock]()
+        self._one_at_a_time = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def place(self, ip: str) -> AsyncIterator[None]:
@@ -252,28 +254,36 @@ class Handshakes:
         async with lock, self._all:
             yield
 
-
-async def shake_hands(connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket | None:
-    """Do the server's part of a TLS handshake. Return None after a failure; the connection is closed then."""
-    readable = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    secure: ssl.SSLSocket | None = None
-    try:
-        secure = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-        loop.add_reader(secure, readable.set)
-        async with asyncio.timeout(HANDSHAKE_S):
-            while True:
-                with contextlib.suppress(ssl.SSLWantReadError):
-                    secure.do_handshake()
-                    loop.remove_reader(secure)
-                    return secure
-                readable.clear()
-                await readable.wait()
-    except OSError:  # also of TLS, and a timeout
-        if secure:
+    async def shake(self, connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket | None:
+        """Do the server's part. Return None after a failure; the connection is closed then."""
+        loop, readable, secure = asyncio.get_running_loop(), asyncio.Event(), None
+        try:
+            secure = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            loop.add_reader(secure, readable.set)
+            async with asyncio.timeout(HANDSHAKE_S):
+                while not await self._step(secure):
+                    readable.clear()
+                    await readable.wait()
             loop.remove_reader(secure)
-            secure.close()
-        return None
+        except OSError:  # also of TLS, and a timeout
+            if secure:
+                loop.remove_reader(secure)
+                secure.close()
+            return None
+        return secure
+
+    async def _step(self, secure: ssl.SSLSocket) -> bool:
+        """Do what can be done now, then rest. Return whether the handshake is finished."""
+        clock = asyncio.get_running_loop().time
+        async with self._one_at_a_time:
+            begun = clock()
+            try:
+                secure.do_handshake()
+            except ssl.SSLWantReadError:
+                return False
+            finally:
+                await asyncio.sleep(REST * (clock() - begun))
+        return True
 
 
 class LimitedServer(HTTPServer):
@@ -330,8 +340,8 @@ class LimitedServer(HTTPServer):
     async def _secure(self, pending: IOStream, address: tuple[Any, ...], context: ssl.SSLContext) -> None:
         """Shake hands with a pending connection, then pass it to Tornado, or refuse it."""
         async with self._handshakes.place(address[0]):
-            await self._queues.wait(False)
-            secure = await shake_hands(pending.socket, context) if self._pending.remove(pending) else None
+            is_here = self._pending.remove(pending)
+            secure = await self._handshakes.shake(pending.socket, context) if is_here else None
         if secure:
             await self._serve(SecureStream, secure, address)
 
