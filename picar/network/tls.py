@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import ipaddress
 import json
 import re
 import secrets
@@ -40,7 +39,7 @@ HOTSPOT = "10.42.0.1"
 RELEASED = datetime.fromisoformat(__released__).replace(tzinfo=UTC).timestamp()
 CA, LEAF, _PHONE = "ca.pem", "leaf.pem", "phone"
 _SYNCHRONIZED, _RTC = Path("/run/systemd/timesync/synchronized"), Path("/dev/rtc0")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _ZONES = "\n".join(f"permitted;DNS.{n}={zone}" for n, zone in enumerate(LOCAL_ZONES, 1))
 _NETWORKS = "\n".join(
@@ -59,10 +58,7 @@ email_in_dn=no
 [p]
 commonName=supplied
 [req]
-distinguished_name=dn
-prompt=no
-[dn]
-commonName=picar
+distinguished_name=req
 [ca.pem]
 basicConstraints=critical,CA:TRUE,pathlen:0
 keyUsage=critical,keyCertSign,cRLSign
@@ -78,10 +74,6 @@ extendedKeyUsage=serverAuth
 subjectKeyIdentifier=hash
 authorityKeyIdentifier=keyid
 subjectAltName="""
-_OUTSIDE = (
-    "{} cannot be in the car's certificate: its CA is limited to names in {} and to private addresses, so that nobody can "
-    "misuse it for other sites. Choose another name, or use a certificate from elsewhere: picar tls use CERT KEY"
-)
 
 
 class Leaf(NamedTuple):
@@ -108,10 +100,11 @@ def names_of(machine: str, present: Iterable[str], hosts: Iterable[str]) -> list
         TlsError: `name_not_allowed`, one of the hosts is outside.
     """
     hosts = [host.lower() for host in hosts]
-    if outside := [host for host in hosts if not is_local(host)]:
-        raise TlsError(
-            "name_not_allowed", _OUTSIDE.format(outside[0], ", ".join(f".{zone}" for zone in LOCAL_ZONES))
-        )
+    for host in hosts:
+        if not is_local(host):
+            why = f"the car's CA can sign only for private addresses and names in .{', .'.join(LOCAL_ZONES)}"
+            fix = "Choose another name, or use a certificate from elsewhere: picar tls use CERT KEY"
+            raise TlsError("name_not_allowed", f"{host} is not possible: {why}. {fix}")
     label = re.sub(r"[^a-z0-9-]", "", machine.split(".")[0].lower())[:40] or "picar"
     return list(dict.fromkeys([f"{label}.local", *filter(is_local, present), HOTSPOT, *hosts]))
 
@@ -121,25 +114,25 @@ def clock_is_trusted() -> bool:
     return _SYNCHRONIZED.exists() or _RTC.exists()
 
 
-def today(state: Path, heard: float = 0.0, system: float | None = None, trusted: bool | None = None) -> float:
+def today(state: Path, heard: float = 0.0) -> float:
     """Return the date in Unix seconds.
 
     Args:
         state: the state directory; its newest file is a bound.
         heard: the newest date of a paired phone.
-        system: the machine's clock; read by default.
-        trusted: whether it is right; looked up by default.
 
     Raises:
         TlsError: `clock_unknown`, the clock is not trusted, and far later than everything that is known.
     """
-    system = time.time() if system is None else system
-    if clock_is_trusted() if trusted is None else trusted:
+    system = time.time()
+    if clock_is_trusted():
         return max(system, RELEASED)
-    known = max(RELEASED, heard, *(file.stat().st_mtime for file in state.glob("*.json")))
+    known = max(RELEASED, heard, *(file.stat().st_mtime for file in state.rglob("*") if file.is_file()))
     if system - known > UNKNOWN_S:
-        sentence = "This machine's clock shows {}, and nothing confirms that. Connect it to the Internet once, or set it: sudo date -s YYYY-MM-DD"
-        raise TlsError("clock_unknown", sentence.format(date_of(system)))
+        fix = "Connect it to the Internet once, or set it: sudo date -s YYYY-MM-DD"
+        raise TlsError(
+            "clock_unknown", f"The clock shows {date_of(system)}, and nothing confirms that. {fix}"
+        )
     return max(system, known)
 
 
@@ -162,7 +155,9 @@ def ensure(folder: Path, names: list[str], date: float, renew: bool = False) -> 
     found = leaf(folder)
     if renew or found is None or found.is_due(names, date):
         new = Leaf(names, date - PAST_S, date - PAST_S + LIFE_S)
-        alternative = ",".join(f"{'IP' if _is_address(name) else 'DNS'}:{name}" for name in names)
+        alternative = ",".join(
+            f"{'IP' if ':' in name or name[-1].isdigit() else 'DNS'}:{name}" for name in names
+        )
         start, end = (f"{date_of(t).replace('-', '')}000000Z" for t in new[1:])
         _make(folder / LEAF, f"picar {label}", alternative, start, end, ca, json.dumps(new._asdict()))
 
@@ -231,54 +226,31 @@ def _make(
     """Write a new key with its certificate, signed by the CA or by itself, below a line that describes them."""
     import tempfile  # here, because a car at rest does not need it
 
+    signer = f"-keyfile ../{ca.name} -cert ../{ca.name}" if ca else "-selfsign -keyfile key"
     with tempfile.TemporaryDirectory(dir=file.parent) as name:
         folder = Path(name)
         (folder / "config").write_text(f"{_CONFIG}{names or 'DNS:localhost'}\n", encoding="ascii")
         (folder / "index.txt").touch()
-        signer = ["-keyfile", str(ca), "-cert", str(ca)] if ca else ["-selfsign", "-keyfile", "key"]
-        curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        dates = ["-startdate", start, "-enddate", end, "-extensions", file.name]
-        _openssl(folder, "genpkey", *curve, "-out", "key")
-        _openssl(
-            folder,
-            "req",
-            "-new",
-            "-config",
-            "config",
-            "-key",
-            "key",
-            "-subj",
-            f"/CN={subject}",
-            "-out",
-            "request",
-        )
-        _openssl(
-            folder, "ca", "-batch", "-notext", "-config", "config", *signer, *dates, "-in", "request", "-out", "cert"
-        )  # fmt: skip
+        _openssl(folder, "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key")
+        _openssl(folder, "req -new -config config -key key -out request -subj", f"/CN={subject}")
+        dates = f"-startdate {start} -enddate {end} -extensions {file.name}"
+        _openssl(folder, f"ca -batch -notext -config config {signer} {dates} -in request -out cert")
         parts = [line, *((folder / part).read_text(encoding="ascii").strip() for part in ("key", "cert"))]
         replace(file, "\n".join(filter(None, parts)) + "\n", 0o600)
 
 
-def _openssl(folder: Path, *arguments: str) -> None:
+def _openssl(folder: Path, arguments: str, *more: str) -> None:
+    command = ["openssl", *arguments.split(), *more]
     try:
-        done = subprocess.run(
-            ["openssl", *arguments], cwd=folder, umask=0o077, capture_output=True, check=False, timeout=60
-        )
+        done = subprocess.run(command, cwd=folder, umask=0o077, capture_output=True, check=False, timeout=60)
     except FileNotFoundError:
-        raise TlsError(
-            "no_openssl", "The command openssl is missing. Install it: sudo apt install openssl"
-        ) from None
+        fix = "Install it: sudo apt install openssl"
+        raise TlsError("no_openssl", f"The command openssl is missing. {fix}") from None
     except subprocess.TimeoutExpired:
-        raise TlsError("openssl_failed", f"openssl {arguments[0]} takes too long. Try again.") from None
+        raise TlsError("openssl_failed", "openssl takes too long. Try again.") from None
     if done.returncode:
         last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise TlsError("openssl_failed", f"openssl {arguments[0]} failed: {last}")
-
-
-def _is_address(name: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return bool(ipaddress.ip_address(name))
-    return False
+        raise TlsError("openssl_failed", f"openssl {command[1]} failed: {last}")
 
 
 def date_of(unix_s: float) -> str:

@@ -136,7 +136,7 @@ async def test_over_https_the_page_drives_and_what_needs_it_works(
     for line in ("Driving by tilting", "Screen kept on by the system", "Installing as an app"):
         await expect(page.locator("#secure")).to_contain_text(f"{line}: works")
     await page.click("#settings-back")
-    await page.check("[name=layout][value=tilt]")
+    await page.click("#settings label:has([value=tilt])")
     await page.keyboard.press("Escape")
     cdp = await context.new_cdp_session(page)
     for beta in range(20):  # a reading that stays the same is left out
