@@ -60,7 +60,7 @@ def _refused(machine: Machine, server: ServerConfig, error: ServeError) -> Findi
 
 
 def _picar_answers(server: ServerConfig) -> bool:
-    """Request `/healthz` from the server on that port; only picar's answer names a motor process."""
+    """Request `/healthz` from the server on that port; only picar's answer names a motor process, or that only https drives."""
     host = addresses.loopback_of(server.host)
     give_up_at = time.monotonic() + _PATIENCE_S
     told = b""
@@ -74,7 +74,7 @@ def _picar_answers(server: ServerConfig) -> bool:
                 told += part
     except OSError:
         return False
-    return b'"motor"' in told or b'"motor_silent"' in told
+    return any(word in told for word in (b'"motor"', b'"motor_silent"', b'"https_only"'))
 
 
 def name(machine: Machine, server: ServerConfig) -> Finding:

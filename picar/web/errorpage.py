@@ -41,6 +41,7 @@ _REFUSED = ("Request refused", "请求被拒绝")
 _FAILED = ("The car cannot answer", "小车无法应答")
 _CAR = """<svg viewBox="0 0 64 64" width="64" height="64" aria-hidden="true"><rect width="64" height="64" rx="14" fill="#0a0e14"/><path fill="#2dd4bf" d="M10 14h10v15H10zm34 0h10v15H44zM10 37h10v15H10zm34 0h10v15H44z"/><rect x="20" y="8" width="24" height="48" rx="9" fill="#e6edf5"/><path d="M25 24q7-6 14 0l-2 8H27z"/></svg>"""
 _MOST_CHARACTERS = 1000  # read from a header; a browser sends about 150
+_HELP = '<nav><a href="/help/https">https</a></nav>\n'
 _LINKS = """<nav><a href="/">Drive · <span lang="zh-CN">驾驶</span></a>
 <a href="/wiring">Wiring · <span lang="zh-CN">接线图</span></a></nav>
 """
@@ -79,7 +80,7 @@ def error_page(status: int, code: str, sentence: str) -> bytes:
     """Return the page as UTF-8. The sentence may contain text from the request, so it is escaped."""
     title, chinese = _FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else _TITLES.get(status, _REFUSED)
     # Under a host name that the car refuses, the links would be refused too.
-    links = "" if status == HTTPStatus.MISDIRECTED_REQUEST else _LINKS
+    links = "" if status == HTTPStatus.MISDIRECTED_REQUEST else _HELP if code == "https_only" else _LINKS
     return f"""<!doctype html>
 <html lang="en">
 <head>

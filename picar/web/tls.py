@@ -25,7 +25,7 @@ from picar.system import child
 log = logging.getLogger(__name__)
 
 LOOK_S = 5.0  # between two looks at files and addresses
-RETRY_S = 600.0  # between two renewals, also after a failure
+RETRY_S = 60.0  # between two renewals, also after a failure
 
 
 class Https:
@@ -46,6 +46,8 @@ class Https:
         self._heard = self._renewed_at = float("-inf")
         self._stamp: list[tuple[int, int]] = []
         self._leaf: tls.Leaf | None = None
+        self.ca: bytes | None = None  # the car's own, for the phones
+        self._fault = ""
         self._renewing: asyncio.Future[bytes | None] | None = None
 
     @property
@@ -69,6 +71,7 @@ class Https:
                 tls.ensure(self.folder, self._names(), self._today())
             self.context = tls.context_of(*self._files)
             self._note_files()
+            self.ca = tls.ca_certificate(self.folder) if self._own else None
             self.sockets = listen(dataclasses.replace(server, port=self.config.port))
         except ServeError:
             busy = f"Port {self.config.port} for https is not free. Set another port under [tls]."
@@ -101,7 +104,9 @@ class Https:
                 self._renewing = asyncio.ensure_future(child.answer_of("picar.network.tls", question))
         except (OSError, TlsError) as error:
             self._renewed_at = now
-            log.warning("https keeps its certificate: %s", error)
+            if self._fault != str(error):
+                self._fault = str(error)
+                log.warning("https keeps its certificate: %s", error)
 
     def _names(self) -> list[str]:
         present = (address for _, address in addresses.interfaces())

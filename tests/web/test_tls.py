@@ -186,6 +186,8 @@ async def test_without_http_drives_http_has_the_help_and_stop_alone() -> None:
         assert (await house.ask("POST", "/api/v1/stop", {}, paired)).code == "not_paired"
         assert (await house.ask("POST", "/api/v1/stop", {}, script)).json["state"] == "stopped"
         assert (await house.ask("GET", "/help/https")).status == 200
+        page = await house.ask("GET", "/", headers={"Accept": "text/html"})
+        assert b'href="/help/https"' in page.body
         secure = await house.secure_phone("Mia")
         invitation = await house.ask_securely("POST", "/api/v1/invite", {}, secure)
         assert invitation.json["url"] is None  # it listens on loopback alone

@@ -28,43 +28,38 @@ class Help(Handler):
     public = always_on_http = True
     https: Https | None
     page: str
+    style: str  # the source of the page's style, for its policy
 
     def get(self, name: str) -> None:
         """Send one of them."""
-        if name == "ca.crt":
-            self._send_ca()
-        elif name == "trusted.svg":
-            self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
-            self.set_header("Cache-Control", "no-store")
-            self.set_header("Content-Type", "image/svg+xml")
-            self.write(_TRUSTED)
-        else:
-            self._send_page()
+        kind, content = {"https": self._page, "ca.crt": self._ca, "trusted.svg": self._trusted}[name]()
+        self.set_header("Content-Type", kind)
+        self.write(content)
 
     head = get
 
-    def _send_page(self) -> None:
+    def _page(self) -> tuple[str, str | bytes]:
         host, port = split_host(self.request.host), self.https.port if self.https else 0
         origin = addresses.url(host[0], port, "https") if host and port else ""
-        ca = tls.ca_certificate(self.https.folder) if self.https and port else None
+        ca = self.https.ca if self.https else None
         state = ("open" if self._is_open() else "closed") if ca else "foreign" if port else "off"
-        style = self.page.partition("<style>")[2].partition("</style>")[0]
-        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        policy = (
-            f"default-src 'none'; style-src 'sha256-{digest}'; img-src data: {origin}; frame-ancestors 'none'"
-        )
+        policy = f"default-src 'none'; style-src {self.style}; img-src data: {origin}; frame-ancestors 'none'"
         self.set_header("Content-Security-Policy", policy)
-        self.set_header("Content-Type", "text/html; charset=utf-8")
         values = {"state": state, "origin": escape(origin), "fingerprint": tls.fingerprint(ca) if ca else ""}
-        self.write(re.sub(r"\{(state|origin|fingerprint)\}", lambda found: values[found[1]], self.page))
+        page = re.sub(r"\{(state|origin|fingerprint)\}", lambda found: values[found[1]], self.page)
+        return "text/html; charset=utf-8", page
 
-    def _send_ca(self) -> None:
-        ca = tls.ca_certificate(self.https.folder) if self.https else None
-        if ca is None or not self._is_open():
+    def _ca(self) -> tuple[str, str | bytes]:
+        ca = self.https.ca if self.https and self._is_open() else None
+        if ca is None:
             raise Refused(HTTPStatus.FORBIDDEN, "closed", _CLOSED)
-        self.set_header("Content-Type", "application/x-x509-ca-cert")
         self.set_header("Content-Disposition", 'attachment; filename="picar-ca.crt"')
-        self.write(ca)
+        return "application/x-x509-ca-cert", ca
+
+    def _trusted(self) -> tuple[str, str | bytes]:
+        self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
+        self.set_header("Cache-Control", "no-store")
+        return "image/svg+xml", _TRUSTED
 
     def _is_open(self) -> bool:
         return self.https is not None and tls.is_open_for_phones(self.https.folder, time.monotonic())
@@ -73,4 +68,7 @@ class Help(Handler):
 def routes(https: Https | None) -> list[Route]:
     """Return the routes of the help page; `https` is None for a car without it."""
     page = (folder("templates") / "https.html").read_text(encoding="utf-8")
-    return [(r"/help/(https|ca\.crt|trusted\.svg)", Help, {"https": https, "page": page})]
+    style = page.partition("<style>")[2].partition("</style>")[0].encode()
+    digest = f"'sha256-{base64.b64encode(hashlib.sha256(style).digest()).decode()}'"
+    parts = {"https": https, "page": page, "style": digest}
+    return [(r"/help/(https|ca\.crt|trusted\.svg)", Help, parts)]
