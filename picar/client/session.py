@@ -123,6 +123,10 @@ class Session:
         """Return the driver's speed limit, a share of `max_speed` from 0.05."""
         return encode("limit", speed=speed, tick=self.tick)
 
+    def clock(self, unix_s: float) -> str:
+        """Return the date, for the car's certificate."""
+        return encode("clock", unix_s=unix_s)
+
     def calibrate(self, **values: float | bool) -> str:
         """Return a calibration, with every value of docs/protocol.md."""
         return encode("calibrate", tick=self.tick, **values)

@@ -49,6 +49,7 @@ def session() -> Session:
         (Session.stop, protocol.Stop()),
         (Session.reset, protocol.Reset(TICK)),
         (lambda s: s.limit(0.6), protocol.Limit(0.6, TICK)),
+        (lambda s: s.clock(1795651200), protocol.Clock(1795651200.0)),
         (lambda s: s.calibrate(**CALIBRATION.values), protocol.Calibrate(CALIBRATION, TICK)),
         (Session.uncalibrate, protocol.Calibrate(None, TICK)),
     ],
