@@ -50,6 +50,10 @@ class _Car:
     """The car that the command is for: its configuration, its state directory, and its server, if it runs."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        import tempfile  # noqa: F401 - the owner of the state may not be able to read Python's files
+
+        from picar.network import qr  # noqa: F401
+
         self.options = options
         self.path = configfile.find_file(options.config) or configfile.SYSTEM_FILE
         self.settings = configfile.load(configfile.find_file(options.config))
