@@ -30,6 +30,7 @@ KEYFILE = Path(f"/etc/NetworkManager/system-connections/{OWN}.nmconnection")
 NAMES = Path("/etc/NetworkManager/dnsmasq-shared.d/picar.conf")
 RULE = Path("/etc/polkit-1/rules.d/60-picar-hotspot.rules")
 UNIT = Path("/etc/systemd/system/picar-hotspot.service")
+SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 USER = "picar-net"
 ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"  # without 0 1 i l o u
 _RIGHTS = ("network-control", "wifi.scan", "wifi.share.protected", "settings.modify.system")
@@ -238,7 +239,7 @@ def _write_surroundings(settings: Config) -> None:
     _put(RULE, _RULE.format(user=USER, rights=rights), 0o644)
     _put(UNIT, (folder("systemd") / UNIT.name).read_text(encoding="utf-8"), 0o644)
     _call("sh", "-c", f"getent passwd {USER} || useradd -r -U -M -s /usr/sbin/nologin {USER}")
-    for words in ("daemon-reload", f"enable {UNIT.name}", f"restart {UNIT.name}"):
+    for words in ("daemon-reload", f"enable {UNIT.name}", f"restart {UNIT.name}") if SYSTEMD.is_dir() else ():
         _call("systemctl", *words.split())
 
 

@@ -55,9 +55,9 @@ def _unescaped(ssid: bytes) -> str:
 
 
 def emptiest(networks: list[list[str]]) -> int:
-    """Return 1, 6 or 11: the channel with the least signal around it, by channel and signal (percent) of each network."""
+    """Return 6, 1 or 11: the channel with the least signal around it, by channel and signal (percent) of each network."""
     known = [(int(channel), int(signal)) for channel, signal in networks]
-    return min((1, 6, 11), key=lambda c: sum(signal for channel, signal in known if abs(channel - c) < 5))
+    return min((6, 1, 11), key=lambda c: sum(signal for channel, signal in known if abs(channel - c) < 5))
 
 
 def profile(ssid: str, password: str, channel: int, address: str, device: str, identity: str) -> str:
@@ -198,7 +198,7 @@ class Radio:
         if action.kind == "keep":
             words = ("connection", "modify", *which, "connection.autoconnect", "yes")
         elif action.password:
-            words, question = (*words, "passwd-file", "/dev/stdin"), password_line(action.password)
+            words, question = (*words, "passwd-file", "/proc/self/fd/0"), password_line(action.password)
         wait = ("--wait", f"{action.timeout_s:.0f}")
         return _outcome(await run("nmcli", *wait, *words, timeout_s=action.timeout_s + 5, question=question))
 

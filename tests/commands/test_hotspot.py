@@ -29,7 +29,7 @@ IN_A_TREE = """
 import os, pathlib
 from picar.commands import hotspot
 tree = pathlib.Path(os.environ["TEST_TREE"])
-for name in ("KEYFILE", "NAMES", "RULE", "UNIT"):
+for name in ("KEYFILE", "NAMES", "RULE", "UNIT", "SYSTEMD"):
     setattr(hotspot, name, tree / getattr(hotspot, name).relative_to("/"))
 if "TEST_UID" in os.environ:
     os.geteuid = lambda: int(os.environ["TEST_UID"])
@@ -43,7 +43,7 @@ class Machine:
         self.tree, self.network = folder / "tree", Network(folder / "bin")
         self.network.change(profiles={})
         self.config, self.ctl = self.tree / "picar.toml", folder / "ctl"
-        self.tree.mkdir()
+        (self.tree / "run/systemd/system").mkdir(parents=True)
         self.config.write_text('[server]\nport = 8000\n\n[hotspot]\ninterface = "wlan0"  # the stick\n')
         for name in ("systemctl", "useradd", "raspi-config", "dnsmasq"):
             program = self.network.folder / name
@@ -297,7 +297,7 @@ def test_a_password_survives_nmcli_s_reader() -> None:
 
 @pytest.mark.parametrize(
     ("seen", "channel"),
-    [([], 1), ([["1", "90"]], 6), ([["3", "50"], ["11", "40"]], 11), ([["36", "99"], ["6", "10"]], 1)],
+    [([], 6), ([["1", "90"]], 6), ([["3", "50"], ["11", "40"]], 11), ([["36", "99"], ["6", "10"]], 1)],
 )
 def test_the_emptiest_channel(seen: list[list[str]], channel: int) -> None:
     assert emptiest(seen) == channel

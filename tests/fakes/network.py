@@ -180,8 +180,8 @@ def change(state: dict[str, Any], verb: str, which: str, more: str) -> tuple[int
 
 def up(state: dict[str, Any], uuid: str, more: str) -> tuple[int, str, str]:
     profile = state["profiles"][uuid]
-    if more == "passwd-file /dev/stdin":
-        line = Path("/dev/stdin").read_text()
+    if more == "passwd-file /proc/self/fd/0":
+        line = Path("/proc/self/fd/0").read_text()
         name, _, escaped = line.rstrip("\n").partition(":")
         assert name == "802-11-wireless-security.psk"
         profile["psk"] = re.sub(r"\\(.)", r"\1", escaped)
