@@ -164,17 +164,19 @@ def _label(settings: Config, options: argparse.Namespace) -> None:
     from picar.network.qr import qr_image
 
     (name, password), path, url = _secrets(), Path(options.file).absolute(), _url(settings)
-    codes = zip((2, 36), (wifi_text(name, password), f"{url}/"), strict=True)
+    parts = []
+    for x, title, text in ((2, "1. WiFi", wifi_text(name, password)), (36, "2. Page", f"{url}/")):
+        parts.append(f'<image x="{x}" y="12" width="30" height="30" href="{qr_image(text)}"/>')
+        parts.append(f'<text x="{x + 3}" y="12" font-size="3.4">{title}</text>')
     try:
         with path.open("w", encoding="utf-8") as file:  # before root becomes the owner of the state
             store = _store()
             words = (f"WiFi: {name}", f"Password: {password}", f"Page: {url}", f"PIN: {store.pin}")
             colour = f"hsl({zlib.crc32(store.car.encode()) % 360},70%,45%)"
-            parts = [f'<rect width="130" height="8" fill="{colour}"/><text x="2" y="47">{_STAY}</text>']
-            parts += [f'<text x="70" y="{18 + 6 * i}">{escape(text)}</text>' for i, text in enumerate(words)]
             parts += [
-                f'<image x="{x}" y="12" width="30" height="30" href="{qr_image(text)}"/>' for x, text in codes
+                f'<rect width="130" height="8" fill="{colour}"/><text x="5" y="47" font-size="3.4">{_STAY}</text>'
             ]
+            parts += [f'<text x="70" y="{18 + 6 * i}">{escape(text)}</text>' for i, text in enumerate(words)]
             size = 'width="130mm" height="50mm" viewBox="0 0 130 50" font-family="sans-serif" font-size="4"'
             file.write(f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>\n')
     except OSError as error:

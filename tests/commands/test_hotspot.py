@@ -213,6 +213,7 @@ async def test_the_label_has_all_that_a_phone_needs(machine: Machine) -> None:
     for word in (
         machine.keyfile()["wifi-security"]["psk"],
         pin,
+        "Tom &amp; Mia",
         "http://10.42.0.1",
         "mobile data off",
         "hsl(",

@@ -113,9 +113,10 @@ def load(profiles: dict[str, Any], file: Path) -> tuple[int, str, str]:
         return 2, "", f"Could not load file '{file}'\n"
     keys = configparser.ConfigParser(interpolation=None)
     keys.read(file)
+    ssid = keys["wifi"]["ssid"]
     profiles[keys["connection"]["uuid"]] = {
         "name": keys["connection"]["id"],
-        "ssid": keys["wifi"]["ssid"],
+        "ssid": bytes(map(int, ssid.split(";")[:-1])).decode() if ssid.endswith(";") else ssid,
         "mode": keys["wifi"]["mode"],
         "auto": keys["connection"]["autoconnect"] == "true",
         "psk": keys["wifi-security"]["psk"],
