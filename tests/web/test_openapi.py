@@ -32,7 +32,7 @@ NOBODY: dict[str, str] = {"Cookie": ""}
 # process and a failure of the server's own (test_faults), the switch of a machine that is the car's (test_power).
 ELSEWHERE = {(503, "too_many"), (503, "not_saved"), (503, "motor_silent"), (500, "error")}
 ELSEWHERE |= {(503, "no_picture"), (202, ""), (409, "moving"), (503, "not_available"), (503, "not_drawn")}
-ELSEWHERE |= {(403, "https_only")}  # test_tls
+ELSEWHERE |= {(403, "https_only"), (403, "closed")}  # test_tls; one answer describes several
 OVER_HTTPS = {("/help/ca.crt", "GET", 200, ""), ("/help/ca.crt", "GET", 304, "")}  # test_tls_help
 ELSEWHERE |= {(409, "busy"), (409, "known")}  # with the watcher of the WiFi (test_wifi)
 # An answer of which only the beginning can be read (test_camera), and one that needs that watcher.

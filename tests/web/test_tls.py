@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -12,8 +13,10 @@ import pytest
 from picar.car.hub import CLOSED_UNPAIRED
 from picar.network import tls
 from tests.support.household import Household, cookie_of
+from tests.support.peer import PING, frame
+from tests.support.raw import UPGRADE
 from tests.support.secure import OWN, SecureHousehold
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_S, until
 
 EVIL = "evil.example"
 
@@ -172,6 +175,41 @@ async def test_a_big_message_and_a_big_answer_pass_whole(house: SecureHousehold)
             await phone.send(type="release")  # a message in between is no strike
     script = await house.ask_securely("GET", "/static/style.css")
     assert len(script.body) == int(script.headers["content-length"])
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_client_that_stalls_receives_whole_frames(house: SecureHousehold, version: ssl.TLSVersion) -> None:
+    script = f"Authorization: Bearer {house.token(f'stalls {version.name}')}"
+    lines = [*(f"{name}: {value}" for name, value in UPGRADE.items()), f"Host: 127.0.0.1:{house.secure_port}"]
+    head = "\r\n".join(["GET /ws HTTP/1.1", *lines, script, "", ""])
+    trust = house.trust
+    trust.maximum_version = version
+    with socket.socket() as plain:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        plain.connect(("127.0.0.1", house.secure_port))
+        with trust.wrap_socket(plain, server_hostname="127.0.0.1") as client:
+            client.settimeout(DEADLINE_S)
+            client.sendall(head.encode())
+            for _ in range(4):  # answers of 40 kB each, more than all buffers hold
+                client.sendall(frame(b'{"type":"release"}') * 400)
+            client.sendall(frame(b"", PING))
+            data = client.recv(65536).partition(b"\r\n\r\n")[2]
+            frames: list[bytes] = []
+            while b"\x8a\x00" not in frames:
+                data += client.recv(65536)
+                while len(data) > 4 and len(data) >= (size := _size_of(data)):
+                    frames.append(data[:size])
+                    data = data[size:]
+            assert {json.loads(one[one.index(b"{") :])["type"] for one in frames if one[:1] == b"\x81"} <= {
+                "hello",
+                "state",
+                "error",
+            }
+
+
+def _size_of(data: bytes) -> int:
+    """Return the size of the server's first frame in these bytes."""
+    return 2 + data[1] if data[1] < 126 else 4 + int.from_bytes(data[2:4])
 
 
 async def test_without_http_drives_http_has_the_help_and_stop_alone() -> None:
