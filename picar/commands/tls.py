@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from picar import configfile
-from picar.access.locations import Serving, become_owner, resting, running
-from picar.config import TlsConfig
+from picar.access.locations import become_owner, resting, running
 from picar.errors import TlsError
 from picar.files import folder_in_memory
 from picar.network import addresses, tls
@@ -47,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 class _Car:
-    """The car that the command is for: its configuration, its state directory, and its server, if it runs."""
+    """The car of the command: its configuration, its state directory, and its server, if it runs."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         import tempfile  # noqa: F401 - the owner of the state may not be able to read Python's files
@@ -55,25 +54,17 @@ class _Car:
         from picar.network import qr  # noqa: F401
 
         self.options = options
-        self.path = configfile.find_file(options.config) or configfile.SYSTEM_FILE
-        self.settings = configfile.load(configfile.find_file(options.config))
-        self.serving: Serving | None = running(folder_in_memory())
+        found = configfile.find_file(options.config)
+        self.path, settings = found or configfile.SYSTEM_FILE, configfile.load(found)
+        self.server, self.tls, self.serving = settings.server, settings.tls, running(folder_in_memory())
         self.state = Path(self.serving.state) if self.serving else resting()
         self.folder = self.state / "tls"
-
-    @property
-    def tls(self) -> TlsConfig:
-        """The section [tls]."""
-        return self.settings.tls
-
-    def needs_own(self) -> None:
-        """Refuse an action that needs a CA of the car's own."""
-        if self.tls.mode != "own":
+        if options.action in ("renew", "phone") and self.tls.mode != "own":
             raise TlsError("no_ca", f"The car has no CA of its own. First: {command('tls init', sudo=True)}")
 
     def configure(self, **values: Any) -> None:
         """Write options of the section [tls]; raises FileError."""
-        self.settings = configfile.write_options(self.path, "tls", values)
+        self.tls = configfile.write_options(self.path, "tls", values).tls
 
     def renew(self) -> Iterator[str]:
         """Make another certificate, and describe it."""
@@ -119,7 +110,6 @@ def _status(car: _Car) -> Iterator[str]:
 
 def _renew(car: _Car) -> Iterator[str]:
     """Make another certificate now; the phones keep their trust."""
-    car.needs_own()
     return car.renew()
 
 
@@ -127,14 +117,13 @@ def _phone(car: _Car) -> Iterator[str]:
     """Hand out the CA for 15 minutes: show the address and the QR code of the page with the steps."""
     from picar.commands.pair import drawing
 
-    car.needs_own()
     become_owner(car.state)
     ca = tls.ca_certificate(car.folder)
     if ca is None:
         raise TlsError("no_ca", f"There is no CA yet. Make it: {command('tls renew', sudo=True)}")
     tls.open_for_phones(car.folder, time.monotonic())
-    port = car.serving.port if car.serving else car.settings.server.port
-    address = addresses.for_a_phone(car.settings.server.host, addresses.interfaces())
+    port = car.serving.port if car.serving else car.server.port
+    address = addresses.for_a_phone(car.server.host, addresses.interfaces())
     url = f"{addresses.url(address or '127.0.0.1', port)}/help/https"
     yield f"For 15 minutes the car hands out its CA. On the phone, scan this or open {url}\n"
     yield from drawing(url)

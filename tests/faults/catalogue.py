@@ -30,7 +30,7 @@ class Fault:
     `bound_s` counts from the last command before the fault, or from the fault itself. None: the car is at rest already
     and must never move. `oddity` is a patch of `odd.py`; `full_disk` puts the trace onto /dev/full,
     `hanging_disk` onto a disk that can be frozen; `browser` needs Chromium;
-    `may_stop_early`: what is done before it counts as struck may stop the car already; `board` is a car of `boards.py`.
+    `secure`: the car has https too; `may_stop_early`: what is done before it counts as struck may stop the car already; `board` is a car of `boards.py`.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Fault:
     hanging_disk: bool = False
     browser: bool = False
     may_stop_early: bool = False
+    secure: bool = False
     board: str = ""
 
 
@@ -82,6 +83,12 @@ FAULTS = (
         "big-heads",
         "32 unpaired clients send the costliest heads, and the link is cut",
         links.big_heads,
+    ),
+    Fault(
+        "handshakes",
+        "32 unpaired clients shake hands with https, whole and half, and the link is cut",
+        links.handshakes,
+        secure=True,
     ),
     Fault("loop-blocked", "server: its event loop is blocked for 2 s", deaths.server_hung, oddity="blocks"),
     Fault("gil-held", "server: a C call holds the GIL for 2 s", deaths.server_hung, oddity="gil"),

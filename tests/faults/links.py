@@ -166,8 +166,17 @@ async def flooded(rig: Rig) -> None:
 
 
 async def big_heads(rig: Rig) -> None:
+    await _among(rig, "tests.faults.strangers", str(rig.car.port))
+
+
+async def handshakes(rig: Rig) -> None:
+    await _among(rig, "tests.support.handshakers", str(rig.secure_port), "32")
+
+
+async def _among(rig: Rig, program: str, *arguments: str) -> None:
+    """Cut the link while strangers are at work, who must not have disturbed the driver."""
     before, since = len(rig.driver.states), time.monotonic()
-    strangers = await rig.helper("-m", "tests.faults.strangers", str(rig.car.port))
+    strangers = await rig.helper("-m", program, *arguments)
     assert strangers.stdout is not None
     await strangers.stdout.readline()  # one round of each kind is over
     await asyncio.sleep(rig.rng.uniform(0.0, 1.0))

@@ -9,6 +9,7 @@ import os
 import random
 import select
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -86,6 +87,7 @@ class Rig:
         self.server, self.motor = os.pidfd_open(self.server_pid), os.pidfd_open(car.motor_pid())
         self.server_descriptors = descriptors
         self.disk: Disk | None = None
+        self.secure_port = 0
         self._run = run
         self._helpers: list[asyncio.subprocess.Process] = []
         self.strangers: list[asyncio.StreamWriter] = []
@@ -188,7 +190,9 @@ async def driving(fault: Fault, jumpers: bool, rng: random.Random, run: str) -> 
     with contextlib.ExitStack() as disks, tempfile.TemporaryDirectory(prefix="picar-faults-") as tmp:
         disk = disks.enter_context(Disk()) if fault.hanging_disk else None
         env = {leaks.MARK: run, "XDG_RUNTIME_DIR": tmp, "TMPDIR": tmp}
-        car = Product(config=CONFIG + wires, program=program, env=env)
+        secure_port = _free_port() if fault.secure else 0
+        https = f'[tls]\nmode = "own"\nport = {secure_port}\n' * fault.secure
+        car = Product(config=CONFIG + https + wires, program=program, env=env)
         if fault.full_disk:
             car.trace_file = FULL
         if disk:
@@ -198,7 +202,7 @@ async def driving(fault: Fault, jumpers: bool, rng: random.Random, run: str) -> 
             async with Proxy(car.port) as link, Driver(link.url, rng.choice(headings)) as driver:
                 await driver.full_throttle()
                 rig = Rig(car, link, driver, toy, watched, rng, run, before)
-                rig.disk = disk
+                rig.disk, rig.secure_port = disk, secure_port
                 try:
                     await asyncio.sleep(
                         rng.uniform(0.05, 0.15)
@@ -211,6 +215,11 @@ async def driving(fault: Fault, jumpers: bool, rng: random.Random, run: str) -> 
             await _let_go(car, rig)
         if left := leaks.files(Path(tmp), ignore="picar"):  # flights are saved there
             raise leaks.Leaked(f"files: {left}")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
 
 
 async def _descriptors_at_rest(car: Product) -> int:

@@ -293,6 +293,18 @@ async def test_without_a_certificate_http_goes_on() -> None:
         assert b'data-ca="off"' in page.body
 
 
+async def test_without_openssl_http_goes_on() -> None:
+    async with Household(config=OWN, env={"PATH": "/nowhere"}) as house:
+        assert "sudo apt install openssl (no_openssl)" in house.log()
+        assert (await house.ask("GET", "/healthz")).status == 200
+
+
+async def test_without_a_certificate_http_still_does_not_drive_if_it_must_not() -> None:
+    async with Household(config=f"{OWN}http_drives = false\n", env={"PATH": "/nowhere"}) as house:
+        assert (await house.ask("GET", "/")).code == "https_only"
+        assert (await house.ask("GET", "/help/https")).status == 200
+
+
 async def test_a_port_in_use_leaves_http_alone() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         config = OWN.replace("port = 0", f"port = {other.getsockname()[1]}")
