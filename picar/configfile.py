@@ -91,6 +91,8 @@ def sections_of(config: Config) -> list[str]:
     if config.board is None:
         return [name for name in SECTIONS if name.split(".")[0] not in wirecheck.OF_BOARDS]
     idle = {*wirecheck.OF_THE_L298N, *(f"motor.{motor}" for motor in MOTORS)}
+    idle |= {"steering"} if not layout_of(config).servo else set()
+    idle |= {"esc"} if config.board.kind != "esc" else set()
     idle -= {f"motor.{motor}" for motor in layout_of(config).motors}
     return [name for name in SECTIONS if name not in idle]
 

@@ -14,7 +14,7 @@ from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY, layout_of, wires_of
 
 UNNAMED = "[l298n] does not name all terminals"
 OF_THE_L298N = ("l298n", "left", "right")
-OF_BOARDS = ("board", "layout", "motor")
+OF_BOARDS = ("board", "layout", "motor", "steering", "esc")
 SPEED_IS_ENABLE = ("l298n", "l293d")  # their terminal for the speed is the enable
 
 
@@ -63,7 +63,7 @@ def warnings(config: Config, entries: Iterable[Given]) -> Iterator[str]:
         yield from _unnamed_terminals(config.l298n, named)
         terminals = [("l298n", *terminal) for terminal in config.l298n.wired().items()]
     else:
-        terminals = [(t.section, t.key, t.bcm) for t in dict.fromkeys(wires_of(config).terminals)]
+        terminals = [(t.section, t.key, t.pin) for t in dict.fromkeys(wires_of(config).terminals)]
     for section, key, number in terminals:
         if warning := high_at_power_on(key, number):
             yield f"[{section}] {warning}. Use one of GPIO 9 to 13 or 16 to 27."
@@ -144,11 +144,11 @@ def _pins_used_twice(config: Config) -> Iterator[str]:
     wires = wires_of(config)
     users: dict[int, list[str]] = {}
     for terminal in [wires.standby] if wires.standby else []:
-        users.setdefault(terminal.bcm, []).append("[board] standby")
+        users.setdefault(terminal.pin, []).append("[board] standby")
     for motor in wires.motors:
         if wires.twin_of(motor) is motor:
             for role, terminal in motor.terminals.items():
-                users.setdefault(terminal.bcm, []).append(f"[motor.{motor.name}] {role}")
+                users.setdefault(terminal.pin, []).append(f"[motor.{motor.name}] {role}")
     for one, other in wires.twins(wires.swap):
         if _calibration(config, one) != _calibration(config, other):
             yield f"[motor.{one}] and [motor.{other}] share their pins and turn together. Give both the same invert and trim."

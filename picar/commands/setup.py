@@ -378,7 +378,7 @@ class Setup:
             if seen == "nothing":
                 strong = True
                 terminals = next(one for one in wires_of(settings).motors if one.name == motor).terminals
-                print(_CAUSES.format(", ".join(f"{t.key} at GPIO {t.bcm}" for t in terminals.values())))
+                print(_CAUSES.format(", ".join(f"{t.key} at GPIO {t.pin}" for t in terminals.values())))
             elif seen == "back":
                 sections = self._inverted(settings, motor)
                 self._correct(sections, f"The direction of the {wheels} has changed.")

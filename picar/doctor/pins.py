@@ -31,7 +31,7 @@ def hazards(machine: Machine, model: str | None, board: Board) -> Iterator[Findi
     users = {use.pin: use for use in bootconfig.uses(active)}
     file = next((f"/{path}" for path in bootconfig.PATHS if machine.has(path)), "config.txt")
     terminals = board.wires.terminals
-    taken = {terminal.bcm for terminal in terminals}
+    taken = {terminal.pin for terminal in terminals}
     free = [pin for pin in _GOOD if pin not in users and pin not in taken]
     for section, key, number in dict.fromkeys(terminals):
         fixes = []
@@ -134,7 +134,7 @@ def _claim(machine: Machine, chosen: str, settings: Config, board: Board) -> Fin
     """Drive the motor pins low; the lock of a running picar prevents it."""
     config = () if settings.source == "defaults" else ("--config", settings.source)
     answer = machine.ask(machine.interpreter, "-m", "picar", "pins-low", "--pins", chosen, *config)
-    numbers = ", ".join(str(pin) for pin in sorted({terminal.bcm for terminal in board.wires.terminals}))
+    numbers = ", ".join(str(pin) for pin in sorted({terminal.pin for terminal in board.wires.terminals}))
     if answer is not None and answer.code == 0:
         return Finding("pins", "ok", f"{chosen} drives GPIO {numbers} (now low)")
     if answer is None or answer.code is None:

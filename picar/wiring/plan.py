@@ -194,11 +194,11 @@ def _board(config: Config, wires: Wires, motors: list[str], places: range) -> Bo
                 pulled = pulled and ("in1", "in2")
                 continue
             purpose = _purpose(config, wires, motor, role) if role in channel else "enable"
-            found[terminal] = Wire(terminal, pin_of(wired.bcm), colours[role], motor, purpose)
+            found[terminal] = Wire(terminal, pin_of(wired.pin), colours[role], motor, purpose)
             if role in pulled:
                 resistors.append(terminal)
     if kind.standby and wires.standby:
-        found[kind.standby] = Wire(kind.standby, pin_of(wires.standby.bcm), "grey", "", "enable")
+        found[kind.standby] = Wire(kind.standby, pin_of(wires.standby.pin), "grey", "", "enable")
         resistors += [kind.standby] if "standby" in kind.pull_down else []
     elif kind.standby:
         tied.append(kind.standby)

@@ -58,10 +58,10 @@ def test_the_wires_are_those_of_the_configuration_standby_first_and_speeds_befor
     wires = wires_of(car.config)
     assert [motor.name for motor in wires.motors] == list(car.layout.motors)
     for motor, wired in zip(car.motors, wires.motors, strict=True):
-        assert {role: terminal.bcm for role, terminal in wired.terminals.items()} == motor.pins
+        assert {role: terminal.pin for role, terminal in wired.terminals.items()} == motor.pins
         for terminal in wired.terminals.values():
-            assert getattr(car.config.section(terminal.section), terminal.key) == terminal.bcm
-    numbers = [terminal.bcm for terminal in wires.terminals]
+            assert getattr(car.config.section(terminal.section), terminal.key) == terminal.pin
+    numbers = [terminal.pin for terminal in wires.terminals]
     standby = car.motors[0].standby
     assert numbers[: standby is not None] == ([standby] if standby else [])
     kinds = [terminal.key in ("pwm", "ena", "enb") for terminal in wires.terminals[standby is not None :]]
@@ -106,7 +106,7 @@ def test_the_environment_alone_describes_a_car() -> None:
     env = {"PICAR_BOARD__KIND": "drv8833", "PICAR_LAYOUT__KIND": "steer-motor"}
     pins = {"DRIVE__IN1": 17, "DRIVE__IN2": 18, "STEER__IN1": 22, "STEER__IN2": 23}
     config = load(None, env | {f"PICAR_MOTOR_{name}": str(pin) for name, pin in pins.items()})
-    assert [t.bcm for t in wires_of(config).terminals] == [17, 18, 22, 23]
+    assert [t.pin for t in wires_of(config).terminals] == [17, 18, 22, 23]
     assert str(wires_of(config).terminals[2]) == "steer.in1"
 
 
@@ -296,7 +296,7 @@ def test_a_bad_pin_is_told_alone(tmp_path: Path) -> None:
 
 def test_motors_of_one_side_may_share_all_their_pins(tmp_path: Path) -> None:
     wires = wires_of(from_text(tmp_path, FOUR))
-    assert len({terminal.bcm for terminal in wires.terminals}) == 6
+    assert len({terminal.pin for terminal in wires.terminals}) == 6
     assert [wires.twin_of(motor).name for motor in wires.motors] == ["front_left"] * 2 + ["front_right"] * 2
 
 

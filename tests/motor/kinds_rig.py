@@ -177,10 +177,10 @@ def preset(found: Preset) -> Car:
         config = config.having(calibrated_section(config, name), invert=False)
     config = config.having("board" if config.board else "l298n", swap=False)
     wires = wires_of(config)
-    standby = wires.standby.bcm if wires.standby else None
+    standby = wires.standby.pin if wires.standby else None
     motors = []
     for motor in wires.motors:
-        pins = {role: terminal.bcm for role, terminal in motor.terminals.items()}
+        pins = {role: terminal.pin for role, terminal in motor.terminals.items()}
         jumper = wires.kind in WITH_PWM and "pwm" not in pins
         form = Form(wires.kind, jumper, standby is not None)
         motors.append(Motor(motor.name, form, pins, standby))

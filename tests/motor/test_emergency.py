@@ -17,7 +17,7 @@ from picar.motor.pins import Pin
 from tests.motor.boards import WIRINGS, wired
 
 BOARD = wired()
-EVERY_PIN = tuple(dict.fromkeys(t.bcm for t in BOARD.wires.terminals))
+EVERY_PIN = tuple(dict.fromkeys(t.pin for t in BOARD.wires.terminals))
 FOREVER = 10**9
 
 

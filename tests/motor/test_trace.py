@@ -307,7 +307,7 @@ def test_an_emergency_reaches_every_pin_though_nothing_can_be_traced_nor_said() 
     with tracing(FULL) as note:
         pins_low(lambda: TracedPins(mock, note), board)
     written = {write.pin for write in mock.writes if write.op == "write"}
-    assert written == {terminal.bcm for terminal in board.wires.terminals}
+    assert written == {terminal.pin for terminal in board.wires.terminals}
 
 
 def test_a_line_that_fits_in_part_is_the_last(tmp_path: Path) -> None:

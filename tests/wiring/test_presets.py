@@ -88,7 +88,7 @@ def test_a_preset_is_a_configuration_that_warns_of_pins_that_are_high_at_power_o
 ) -> None:
     read = loaded(name, tmp_path)
     assert dataclasses.replace(read, source="defaults", warnings=()) == PRESETS[name].config
-    early = {terminal.bcm for terminal in Board(read).wires.terminals} & {*range(9), 14, 15}
+    early = {terminal.pin for terminal in Board(read).wires.terminals} & {*range(9), 14, 15}
     assert len(read.warnings) == len(early)
     assert all("power-on" in warning for warning in read.warnings)
 

@@ -69,7 +69,7 @@ class Board:
             configured: the calibration that limits a speed cap; by default the one in force.
         """
         wires, channels = self.wires, dict[str, Channel]()
-        standby = [Line(pins.output(wires.standby.bcm))] if wires.standby else []
+        standby = [Line(pins.output(wires.standby.pin))] if wires.standby else []
         for motor in wires.motors:
             twin = channels.get(wires.twin_of(motor).name)
             channels[motor.name] = twin or self._claim(pins, motor)
@@ -79,7 +79,7 @@ class Board:
     def supplies(self, levels: Mapping[int, float]) -> tuple[Supply, ...]:
         """Return the supply of each motor, in the order of the layout, at these levels by BCM number; a missing one is low."""
         wires = self.wires
-        enabled = levels.get(wires.standby.bcm, 0.0) if wires.standby else 1.0
+        enabled = levels.get(wires.standby.pin, 0.0) if wires.standby else 1.0
         return tuple(self._supply(motor, levels, enabled) for motor in wires.motors)
 
     def rest(self, pins: Pins) -> Sequence[Callable[[], object]]:
@@ -89,7 +89,7 @@ class Board:
         because a pulse-width thread that was killed may have left its pin high, and a new one would pulse it; an explicit
         write, because claiming does not write on every library.
         """
-        numbers = dict.fromkeys(terminal.bcm for terminal in self.wires.terminals)
+        numbers = dict.fromkeys(terminal.pin for terminal in self.wires.terminals)
         return [functools.partial(_write_low, pins, bcm) for bcm in numbers]
 
     def _kind_of(self, motor: Motor) -> Kind:
@@ -100,7 +100,7 @@ class Board:
         """Claim the pins of a motor: PWM where a row has a duty cycle."""
         kind, lines = self._kind_of(motor), dict[str, Line]()
         for role, *levels in zip(kind.terminals, kind.forward, kind.reverse, strict=True):
-            bcm = motor.terminals[role].bcm
+            bcm = motor.terminals[role].pin
             pin = pins.pwm(bcm, self.config.motors.pwm_hz) if "D" in levels else pins.output(bcm)
             lines[role] = Line(pin)
         return Channel(kind, lines)
@@ -108,7 +108,7 @@ class Board:
     def _supply(self, motor: Motor, levels: Mapping[int, float], enabled: float) -> Supply:
         """Return the mean of what the motor does while the terminals with PWM are high and low in turn."""
         kind = self._kind_of(motor)
-        values = [levels.get(motor.terminals[role].bcm, 0.0) for role in kind.terminals]
+        values = [levels.get(motor.terminals[role].pin, 0.0) for role in kind.terminals]
         power = braked = 0.0
         for low, high in _moments(values):
             action = kind.action("".join("1" if value > low else "0" for value in values))
