@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from picar.layouts import LAYOUTS, Layout
+from picar.raspberrypi import CHANNELS
 
 if TYPE_CHECKING:
     from picar.config import Config
@@ -105,11 +106,6 @@ class Wires(NamedTuple):
 
     def _signals(self, motor: Motor) -> tuple[int, dict[str, int]]:
         return self.layout.speed_of(motor.name), {role: t.pin for role, t in motor.terminals.items()}
-
-
-def pin_name(pin: int) -> str:
-    """Return the name of a pin in a sentence: "GPIO 17", "channel 3"."""
-    return f"channel {pin - CHANNELS[0]}" if pin in CHANNELS else f"GPIO {pin}"
 
 
 def layout_of(config: Config) -> Layout:
