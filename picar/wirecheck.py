@@ -10,17 +10,8 @@ from typing import Any, Protocol
 
 from picar.config import TERMINALS, Config, L298NConfig
 from picar.options import toml
-from picar.wires import (
-    CHANNELS,
-    KEYS,
-    MAY_JUMPER,
-    WITH_STANDBY,
-    Terminal,
-    Wires,
-    layout_of,
-    pin_name,
-    wires_of,
-)
+from picar.raspberrypi import CHANNELS, pin_name
+from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY, Terminal, Wires, layout_of, wires_of
 
 UNNAMED = "[l298n] does not name all terminals"
 OF_THE_L298N = ("l298n", "left", "right")
@@ -206,10 +197,7 @@ def _problems_of_chip(config: Config, wires: Wires) -> Iterator[str]:
 
 def _problems_of_blind_esc(config: Config, wires: Wires) -> Iterator[str]:
     """Yield the problem of an ESC that no wire stops and that may drive fast."""
-    has_esc = wires.kind == "esc" and any(
-        t.pin in CHANNELS for m in wires.motors for t in m.terminals.values()
-    )
-    if has_esc and wires.chip.oe is None and config.esc.max_throttle > BLIND_THROTTLE:
+    if wires.kind == "esc" and wires.keeps_driving and config.esc.max_throttle > BLIND_THROTTLE:
         yield (
             f"[esc] max_throttle = {config.esc.max_throttle:g}: without a wire to OE, nothing stops this ESC when the Pi hangs. "
             f"Wire OE and set oe under [board], or lower max_throttle to {BLIND_THROTTLE:g}."

@@ -25,9 +25,6 @@ KEYS = {  # the terminals of each motor that a board of this kind has
 }
 WITH_STANDBY = ("l298n", "l293d", "tb6612", "drv8833", "bts7960")
 MAY_JUMPER = ("l298n", "l293d", "tb6612")  # `pwm = "jumper"`: the board keeps EN or PWM high
-CHANNELS = range(
-    100, 116
-)  # the pin numbers of the channels of a PCA9685; below are those of the header, as BCM
 PULSE_HZ = 50  # servos and ESCs get a pulse every 20 ms
 _L298N = {"left": ("ena", "in1", "in2"), "right": ("enb", "in3", "in4")}
 
