@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from picar.calibration.values import LEAST_WAY_US, Calibration
 from picar.config import TERMINALS, Config, L298NConfig
 from picar.options import toml
 from picar.raspberrypi import CHANNELS, pin_name
@@ -142,11 +143,11 @@ def _problems_of_pulses(config: Config, wires: Wires) -> Iterator[str]:
     steering, esc = config.steering, config.esc
     if wires.layout.servo and steering.pin == "none":
         yield "[steering] lacks pin: the layout steer-servo has a servo. Add the pin of its signal."
-    if abs(steering.right_us - steering.left_us) < 200 or not (
-        min(steering.left_us, steering.right_us) + 50 <= steering.center_us
-        and steering.center_us <= max(steering.left_us, steering.right_us) - 50
-    ):
-        yield "[steering] center_us must be between left_us and right_us, at least 50 µs from each. Change one of them."
+    if not Calibration.of(config).has_good_ends:
+        yield (
+            f"[steering] center_us = {steering.center_us} must be between left_us = {steering.left_us} and right_us = "
+            f"{steering.right_us}, at least {LEAST_WAY_US} µs from each. Change one of them."
+        )
     if wires.kind == "esc":
         if not wires.layout.servo:
             yield '[board] kind = "esc" drives one motor. Set kind = "steer-servo" under [layout].'

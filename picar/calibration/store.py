@@ -80,7 +80,7 @@ class Overlay:
             return ""
         ours = {section for section, _key in places_of(self._config).values()} - {"motors"}
         motors = tables.get("motor")
-        found = {name for name in tables if name in (*OF_THE_L298N, "board")}
+        found = {name for name in tables if name in (*OF_THE_L298N, "board", "steering", "esc")}
         found |= {f"motor.{name}" for name in MOTORS if isinstance(motors, dict) and name in motors}
         if not ours - found or not found - ours:
             return ""

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from picar.access.names import shortened
 from picar.access.visitor import Visitor
 from picar.calibration.store import CurrentCalibration
-from picar.calibration.values import Calibration
+from picar.calibration.values import LEAST_WAY_US, Calibration
 from picar.car.audience import RESTING_TICK_S, SLACK_S, Audience
 from picar.car.limits import Limits
 from picar.car.seat import TICK_S, Peer, Seat, check_motors, hello
@@ -48,6 +48,7 @@ ALONE_PULSE_S = 0.5
 DRIVING_PULSE_S = 0.06  # at most; normally a beat of the motor process causes a pulse every 0.05 s
 _CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
 _TWINS = "motors that share their pins need the same invert and trim"
+_ENDS = f"steering_center_us must be between the other two, at least {LEAST_WAY_US} µs from each"
 _NOT_ASKED = "this client does not ask for the wheel"
 _NOT_DENIED = f"{_NOT_ASKED}, or turns are set: then it waits for the end of one"
 _AWAITED = "a client waits for the end of this turn"
@@ -279,6 +280,11 @@ class Hub:
         """Send a calibration, None for the configured one, to the motor process."""
         values = wanted or self.calibration.configured
         check_motors(values.motors, self.board)
+        ours = self.calibration.configured.values
+        if values.values.keys() != ours.keys():
+            raise ProtocolError("bad_value", f"this car has the values {', '.join(ours)}")
+        if not values.has_good_ends:
+            raise ProtocolError("bad_value", _ENDS)
         twins = self.board.wires.twins(values.swap)
         if any(values.of_motor(one) != values.of_motor(other) for one, other in twins):
             raise ProtocolError("bad_value", _TWINS)

@@ -235,6 +235,9 @@ def hello(client: str, config: Config, backend: str, board: Board, camera: str |
         "steers": board.layout.steers,
         "motors": board.layout.motors,
         "rolls_at_rest": board.rolls_at_rest,
+        "servo": board.layout.servo,
+        "esc": board.has_esc,
+        "keeps_driving": board.wires.keeps_driving,
     }
     car["camera"] = {"source": camera} if camera else None
     if backend == "sim":
