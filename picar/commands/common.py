@@ -65,7 +65,8 @@ def emergency(
     With `ends_pulses` an ESC gets no more pulses at the end.
     All modules are imported beforehand: in an emergency nothing may wait for a disk.
     """
-    board, open_backend = Board(settings), pins.backend(backend)
+    board = Board(settings)
+    open_backend = pins.backend(backend, board.wires)
 
     def open_pins() -> pins.Pins:
         opened = open_backend(board)

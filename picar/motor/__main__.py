@@ -61,7 +61,8 @@ def main() -> int:
 def _build(
     order: Order, flight: FlightRecorder, trace: PinTrace | None, commands: int, status: int
 ) -> tuple[MotorLoop, Bridge]:
-    backend = pins.backend(order.backend)(Board(order.config))
+    board = Board(order.config)
+    backend = pins.backend(order.backend, board.wires)(board)
     world = getattr(backend, "car", None)
     traced: pins.Pins = TracedPins(backend, flight.pin)
     if trace:

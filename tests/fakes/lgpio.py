@@ -10,6 +10,7 @@ import types
 from picar.motor.pins import library
 from tests.fakes.board import Board
 
+SET_PULL_UP = 32
 SET_PULL_DOWN = 64
 SET_PULL_NONE = 128
 TX_PWM = 0

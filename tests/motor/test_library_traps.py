@@ -63,6 +63,13 @@ def test_lgpio_a_line_that_is_busy_for_a_moment_is_low_before_anything_sleeps(fa
     assert all(fake_lgpio.is_low_output(bcm) for bcm in ENABLED.wired().values())
 
 
+def test_lgpio_a_pin_that_rests_high_is_pulled_up(fake_lgpio: FakeHeader) -> None:
+    pins = fake_lgpio.open()
+    pins.output(IN, rest=1)
+    assert "claim_output 23 1 32" in fake_lgpio.board.calls()
+    pins.close()
+
+
 def test_lgpio_a_driver_without_pulls_will_do(fake_lgpio: FakeHeader) -> None:
     fake_lgpio.board.tell("lgpio", "no-pulls")
     pins = fake_lgpio.open()

@@ -112,6 +112,18 @@ def test_a_refused_use_leaves_no_line() -> None:
     assert noted == [(23, "claim")]
 
 
+def test_pulses_and_levels_of_rest_are_traced_as_they_are() -> None:
+    noted: list[tuple[int, str, float]] = []
+    pins = TracedPins(MockPins(), lambda *line: noted.append(line))
+    pins.prepare()
+    disable, servo = pins.output(5, rest=1), pins.pulse(100)
+    disable.set(0)
+    servo.set(1500)
+    pins.commit()
+    pins.close()
+    assert noted == [(5, "claim", 1), (5, "write", 0), (100, "pulse", 1500), (5, "close", 1)]
+
+
 def test_closing_twice_is_traced_once() -> None:
     noted: list[str] = []
     pins = TracedPins(MockPins(), lambda _pin, op, _value: noted.append(op))
