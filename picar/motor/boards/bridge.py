@@ -198,7 +198,7 @@ class Motors:
 
     def calibrate(self, calibration: Calibration) -> None:
         """Follow another calibration. At rest only: every pin is low, so that no level changes its motor."""
-        motors = dict[Channel | Esc, _Motor]()
+        motors: dict[Channel | Esc, _Motor] = {}
         for name, inverted, trim in zip(
             calibration.motors, calibration.inverts, calibration.trims, strict=True
         ):
@@ -224,10 +224,8 @@ class Motors:
         speeds = [line for channel in channels for line in channel.speed]
         inputs = [line for channel in channels for line in channel.inputs]
         lines = [*self._oe, *self._standby, *speeds, *inputs]
-        try_all(
-            lambda act: act(),
-            [*(functools.partial(line.write, line.rest) for line in lines), self._pins.commit],
-        )
+        steps: list[Callable[[], object]] = [functools.partial(line.write, line.rest) for line in lines]
+        try_all(lambda step: step(), [*steps, self._pins.commit])
 
     def close(self) -> None:
         """Bring the board to rest and close the backend."""

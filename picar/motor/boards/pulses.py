@@ -59,7 +59,8 @@ class Esc:
     """
 
     def __init__(self, line: Line, config: EscConfig, clock: Callable[[], float] = time.monotonic) -> None:
-        self.speed, self.inputs = [line], list[Line]()
+        self.speed = [line]
+        self.inputs: list[Line] = []
         self._line, self._config, self._clock = line, config, clock
         self._full_us = full_us(config)
         self._drives_backwards = config.reverse == "direct"
