@@ -8,11 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from picar.calibration.values import LEAST_WAY_US, Calibration
 from picar.config import TERMINALS, Config, L298NConfig
 from picar.options import toml
 from picar.raspberrypi import CHANNELS, pin_name
-from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY, Terminal, Wires, layout_of, wires_of
+from picar.wires import (
+    KEYS,
+    LEAST_WAY_US,
+    MAY_JUMPER,
+    WITH_STANDBY,
+    Terminal,
+    Wires,
+    are_good_ends,
+    layout_of,
+    wires_of,
+)
 
 UNNAMED = "[l298n] does not name all terminals"
 OF_THE_L298N = ("l298n", "left", "right")
@@ -143,7 +152,7 @@ def _problems_of_pulses(config: Config, wires: Wires) -> Iterator[str]:
     steering, esc = config.steering, config.esc
     if wires.layout.servo and steering.pin == "none":
         yield "[steering] lacks pin: the layout steer-servo has a servo. Add the pin of its signal."
-    if not Calibration.of(config).has_good_ends:
+    if not are_good_ends(steering.left_us, steering.center_us, steering.right_us):
         yield (
             f"[steering] center_us = {steering.center_us} must be between left_us = {steering.left_us} and right_us = "
             f"{steering.right_us}, at least {LEAST_WAY_US} µs from each. Change one of them."

@@ -9,14 +9,13 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from picar.wires import calibrated_section, layout_of
+from picar.wires import are_good_ends, calibrated_section, layout_of
 
 if TYPE_CHECKING:
     from picar.config import Config
     from picar.options import Option
 
 
-LEAST_WAY_US = 50
 PULSES = {  # the values of a servo and of an ESC by name: section and key
     f"{section}_{key}": (section, key)
     for section, key in (
@@ -82,12 +81,8 @@ class Calibration(NamedTuple):
 
     @property
     def has_good_ends(self) -> bool:
-        """Whether the middle of a servo is between its ends, at least `LEAST_WAY_US` from each; also without a servo."""
-        if "steering_center_us" not in self.pulses:
-            return True
-        left_us, center_us, right_us = self.ends
-        ways = (center_us - left_us, right_us - center_us)
-        return min(ways) >= LEAST_WAY_US or max(ways) <= -LEAST_WAY_US
+        """Whether the middle of a servo is between its ends; also without a servo."""
+        return "steering_center_us" not in self.pulses or are_good_ends(*self.ends)
 
     @property
     def neutral_us(self) -> int:

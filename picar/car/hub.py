@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from picar.access.names import shortened
 from picar.access.visitor import Visitor
 from picar.calibration.store import CurrentCalibration
-from picar.calibration.values import LEAST_WAY_US, Calibration
+from picar.calibration.values import Calibration
 from picar.car.audience import RESTING_TICK_S, SLACK_S, Audience
 from picar.car.limits import Limits
 from picar.car.seat import TICK_S, Peer, Seat, check_motors, hello
@@ -39,6 +39,7 @@ from picar.motor.boards import Board
 from picar.motor.channel import Channel
 from picar.motor.pipe import Status
 from picar.sensors.facts import Facts
+from picar.wires import LEAST_WAY_US
 
 log = logging.getLogger(__name__)
 

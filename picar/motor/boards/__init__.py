@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from picar.calibration.values import Calibration
 from picar.layouts import Layout
-from picar.motor.boards.bridge import Channel, Line, Motors
+from picar.motor.boards.bridge import Motors
 from picar.motor.boards.kinds import BRAKE, COAST, FORWARD, KINDS, REVERSE, Kind
+from picar.motor.boards.lines import Channel, Line
 from picar.motor.boards.pulses import Esc, Servo, full_us
 from picar.raspberrypi import CHANNELS
 from picar.wires import Motor, wires_of

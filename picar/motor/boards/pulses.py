@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from picar.calibration.values import Calibration
+from picar.motor.boards.lines import Line
 
 if TYPE_CHECKING:
     from picar.config import EscConfig
-    from picar.motor.boards.bridge import Line
 
 RANGE_US = 500  # between neutral and full throttle of an ESC, or the middle and the end of a servo
 ARMING_S = 2.0  # of neutral pulses, before an ESC obeys
@@ -50,7 +50,7 @@ class Servo:
 
 
 class Esc:
-    """The channel of a motor with an ESC; see `bridge.Channel`.
+    """The channel of a motor with an ESC; see `lines.Channel`.
 
     Args:
         line: its signal.
