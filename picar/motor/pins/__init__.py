@@ -71,7 +71,7 @@ REAL = ("lgpio", "rpigpio", "gpiozero")
 AUTO = REAL[:2]  # on a Pi, the first that works
 
 
-def backend(name: str, wires: Wires | None = None) -> Opener:  # noqa: ARG001 - follows
+def backend(name: str, wires: Wires | None = None) -> Opener:
     """Import a backend's module, and its library with it, and return the function that opens its pins.
 
     Args:
@@ -81,7 +81,12 @@ def backend(name: str, wires: Wires | None = None) -> Opener:  # noqa: ARG001 - 
     Raises:
         BackendError: its library is missing or broken; the sentence names the package to install.
     """
-    return cast("Opener", _module(name).open_pins)
+    opener = cast("Opener", _module(name).open_pins)
+    if name not in REAL or wires is None or not (wires.chip or wires.pulses):
+        return opener
+    from picar.motor.pins.routed import RoutedPins  # here, because other cars do not need it
+
+    return lambda circuit: RoutedPins(opener(circuit), wires)
 
 
 def choose(name: str, model: str | None) -> str:

@@ -155,12 +155,15 @@ class _Pulse:
         self._pins, self._pin = pins, pin
 
     def set(self, value: float) -> None:
-        if value != 0 and not MIN_US <= value <= MAX_US:  # NaN is in no range
-            raise PinError(
-                f"{pin_name(self._pin)}: {value!r} µs is not a pulse from {MIN_US} to {MAX_US}, or 0"
-            )
+        check_pulse(self._pin, value)
         self._pins.expect_open(self._pin)
         self._pins.send_pulses(self._pin, value)
+
+
+def check_pulse(pin: int, us: float) -> None:
+    """Raise `PinError` for a value that is neither 0 nor the length of a servo pulse."""
+    if us != 0 and not MIN_US <= us <= MAX_US:  # NaN is in no range
+        raise PinError(f"{pin_name(pin)}: {us!r} µs is not a pulse from {MIN_US} to {MAX_US}, or 0")
 
 
 def try_all(action: Callable[[T], object], items: Iterable[T]) -> None:
