@@ -27,12 +27,8 @@ UNNAMED = "[l298n] does not name all terminals"
 OF_THE_L298N = ("l298n", "left", "right")
 OF_BOARDS = ("board", "layout", "motor", "steering", "esc")
 SPEED_IS_ENABLE = ("l298n", "l293d")  # their terminal for the speed is the enable
-KERNEL_PWM = {
-    12: 0,
-    13: 1,
-    18: 0,
-    19: 1,
-}  # the pins with the kernel's PWM, and its channel on all models before the Pi 5
+# The pins with the kernel's PWM, and its channel on all models before the Pi 5.
+KERNEL_PWM = {12: 0, 13: 1, 18: 0, 19: 1}
 CHIP_HZ = range(24, 1527)  # PCA9685 data sheet, section 7.3.5: PRE_SCALE from 3 to 255
 ESC_PULSE_US = 500  # between neutral and full throttle
 BLIND_THROTTLE = 0.3  # the most of an ESC on a chip without OE

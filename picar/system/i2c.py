@@ -14,24 +14,15 @@ from fcntl import ioctl
 from picar.errors import BackendError, may_use
 
 DEVICE = "/dev/i2c-{}"
-TIMEOUT_S = (
-    0.05  # of the whole adapter; the kernel's own is 1 s, twice the time after which the car must stop
-)
-_RETRIES, _TIMEOUT, _SLAVE, _SMBUS = (
-    0x0701,
-    0x0702,
-    0x0703,
-    0x0720,
-)  # requests; the time-out is in units of 10 ms
+# Of the whole adapter; the kernel's own is 1 s, twice the time after which the car must stop.
+TIMEOUT_S = 0.05
+_RETRIES, _TIMEOUT, _SLAVE, _SMBUS = 0x0701, 0x0702, 0x0703, 0x0720  # the time-out is in units of 10 ms
 _WRITE, _READ = 0, 1
 _BYTE_DATA, _I2C_BLOCK_DATA = 2, 8
 _BLOCK_BYTES = 32
 _CALL = struct.Struct("BBIP")  # struct i2c_smbus_ioctl_data: direction, register, kind, address of the data
-_SILENT = (
-    errno.ENXIO,
-    errno.EREMOTEIO,
-    errno.ENODEV,
-)  # no device has acknowledged; each driver has its own error
+# No device has acknowledged: each driver has its own error.
+_SILENT = (errno.ENXIO, errno.EREMOTEIO, errno.ENODEV)
 _HELD = (errno.ETIMEDOUT, errno.EAGAIN, errno.EIO)
 
 

@@ -27,11 +27,8 @@ from picar.system.i2c import Bus
 from picar.wires import PULSE_HZ, Chip
 
 MODE1, MODE2, LED0, ALL_LED_OFF_H, PRESCALE = 0x00, 0x01, 0x06, 0xFD, 0xFE
-AWAKE, ASLEEP, RESTART = (
-    0x21,
-    0x31,
-    0x80,
-)  # of MODE1: auto-increment and ALLCALL, with SLEEP; a bit that may be set
+# Of MODE1: auto-increment and ALLCALL, with SLEEP; a bit that may be set.
+AWAKE, ASLEEP, RESTART = 0x21, 0x31, 0x80
 TOTEM_POLE = 0x04  # of MODE2: the outputs drive both levels, and change at the end of a transaction
 FULL = 0x10  # bit 4 of the high bytes of a channel: always on, always off
 STEPS = 4096
