@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from picar import configfile
+from picar.core.drive import Output
 from picar.errors import BackendError, PinError
 from picar.layouts import LAYOUTS
 from picar.motor import pins
+from picar.motor.boards import Board
 from picar.motor.pins import kernelpwm
 from picar.motor.pins.mock import MockPins
 from picar.motor.pins.routed import RoutedPins
@@ -92,6 +95,26 @@ def test_without_a_chip_a_channel_is_no_pin(tree: PwmTree) -> None:
         routed.pulse(104)
     routed.close()
     assert tree.pulse_us(0) == 1500
+
+
+def test_a_motor_beside_a_servo_on_the_chip_has_the_frequency_of_servos(bus: I2cBus) -> None:
+    tables = {
+        "board": {"kind": "tb6612", "chip": "pca9685"},
+        "layout": {"kind": "steer-servo"},
+        "motor.drive": {"pwm": 0, "in1": 1, "in2": 2},
+        "steering": {"pin": 9},
+    }
+    board = Board(configfile.of_tables(tables, "test"))
+    bridge = board.claim(RoutedPins(MockPins(), board.wires))
+    chip = bus.chip()
+    bridge.apply(Output(0.5, 1.0))
+    turned = chip.pulse_us(9)
+    assert chip.hz == pytest.approx(50, abs=0.1)
+    assert turned == pytest.approx(2000, abs=2.5)
+    assert 0 < chip.duty(0) < chip.duty(1) == 1
+    bridge.low()
+    bridge.close()
+    assert (not any(chip.duties[:9]), chip.pulse_us(9)) == (True, turned)
 
 
 def test_a_held_bus_delays_no_pin_of_the_header_at_the_end(bus: I2cBus) -> None:

@@ -152,7 +152,8 @@ class Board:
         kind, lines = self._kind_of(motor), dict[str, Line]()
         for role, *levels in zip(kind.terminals, kind.forward, kind.reverse, strict=True):
             bcm = motor.terminals[role].pin
-            pin = pins.pwm(bcm, self.config.motors.pwm_hz) if "D" in levels else pins.output(bcm)
+            hz = self.wires.chip.hz if self.wires.chip and bcm in CHANNELS else self.config.motors.pwm_hz
+            pin = pins.pwm(bcm, hz) if "D" in levels else pins.output(bcm)
             lines[role] = Line(pin)
         is_split = len({terminal.pin in CHANNELS for terminal in motor.terminals.values()}) > 1
         return Channel(kind, lines, pins.commit if is_split else None)

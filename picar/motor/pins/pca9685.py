@@ -1,50 +1,46 @@
-"""The channels of a PCA9685, the PWM chip of motor HATs, as pins. The chip gets the values that were set at `commit`.
+"""The channels of a PCA9685, the PWM chip of motor HATs, as pins. The values that were set go to the chip at `commit`.
+
+The chip has its own oscillator (NXP data sheet, rev. 4): its outputs stay when this process or the kernel dies.
 
 Laws:
-- At the claim all channels are off before anything else is written.
+- All channels are off before the chip is set up.
 - A stop is ALL_LED_OFF or a full-off channel, never SLEEP: a servo pulse that is cut short makes an ESC jump.
-- A chip that restarted is asleep and drives no motor. `commit` looks once in a second, after its writes.
-- If the values need more than one transaction, the channels that fall are first: between two transactions no motor has
-  an input that rose while another one still has to fall.
+- If the values need more than one transaction, the channels that fall are first.
 - A failed transaction leaves its channels to be written again.
-- A channel that nothing has set, like a servo in an emergency, is not written.
-
-Source: NXP PCA9685 data sheet, rev. 4. It has an oscillator of its own: its outputs stay as they are when this process or the
-kernel dies.
+- In an emergency a channel that nothing has set, like a servo, is not written.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from picar.errors import BackendError, PinError
 from picar.motor.pins import Pin
 from picar.motor.pins.checked import CheckedPins
 from picar.raspberrypi import CHANNELS, pin_name
 from picar.system.i2c import Bus
-from picar.wires import PULSE_HZ, Chip
+from picar.wires import Chip
 
-MODE1, MODE2, LED0, ALL_LED_OFF_H, PRESCALE = 0x00, 0x01, 0x06, 0xFD, 0xFE
-# Of MODE1: auto-increment and ALLCALL, with SLEEP; a bit that may be set.
-AWAKE, ASLEEP, RESTART = 0x21, 0x31, 0x80
-TOTEM_POLE = 0x04  # of MODE2: the outputs drive both levels, and change at the end of a transaction
-FULL = 0x10  # bit 4 of the high bytes of a channel: always on, always off
-STEPS = 4096
-OSCILLATOR_MHZ = 25
-PRESCALES = range(3, 256)
-WAKE_S = 500e-6
 CHECK_S = 1.0
+_MODE1, _MODE2, _LED0, _ALL_LED_OFF_H, _PRESCALE = 0x00, 0x01, 0x06, 0xFD, 0xFE
+_AWAKE, _ASLEEP, _RESTART = 0x21, 0x31, 0x80  # of MODE1, with auto-increment and ALLCALL
+_TOTEM_POLE = 0x04  # of MODE2: outputs drive both levels, and change at the end of a transaction
+_FULL = 0x10  # bit 4 of the high bytes of a channel: always on, always off
+_STEPS = 4096
+_MHZ = 25  # of the oscillator
+_WAKE_S = 500e-6
 _MOST = 8  # channels in a transaction: 32 bytes
 
 
 class Pca9685Pins(CheckedPins):
-    """The channels of one chip. The bus is opened when it is first needed.
+    """The channels of one chip. The bus is opened by the first transaction.
 
     Args:
-        chip: its place and its frequency.
-        pulses: the pins with a servo or an ESC; where the chip has one, its channels are never switched off together.
+        chip: its bus, address and frequency.
+        pulses: the pins with a servo or an ESC; a chip that has one is never switched off as a whole after the start.
         clock: seconds, monotonic.
     """
 
@@ -54,80 +50,64 @@ class Pca9685Pins(CheckedPins):
         self, chip: Chip, pulses: Collection[int] = (), clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__()
-        self._chip, self._clock = chip, clock
+        self._chip, self._clock, self._check_at = chip, clock, math.inf
         self._has_pulses = any(pin in CHANNELS for pin in pulses)
-        self._bus: Bus | None = None
-        self._divisor = round(OSCILLATOR_MHZ * 1e6 / STEPS / chip.hz)
-        self._wanted = [0] * len(CHANNELS)  # steps in which a channel is high
-        self._written: list[int | None] = [None] * len(CHANNELS)  # None: not known
+        self._divisor = round(_MHZ * 1e6 / _STEPS / chip.hz)
+        self._wanted = [0] * len(CHANNELS)  # steps of a period in which a channel is high
+        self._written = [_STEPS] * len(CHANNELS)  # the highest while the value on the chip is not known
+        self._ours: set[int] = set()  # the channels whose values are ours
         self._changed: set[int] = set()
-        self._check_at = math.inf
 
     def pwm(self, pin: int, hz: int) -> Pin:
-        """Claim a channel for a duty cycle."""
+        """Claim a channel for a duty cycle; all channels have one frequency."""
         if hz != self._chip.hz:
             raise PinError(f"{pin_name(pin)}: all channels have {self._chip.hz} Hz, none has {hz!r} Hz")
         return super().pwm(pin, hz)
 
     def prepare(self) -> None:
-        """Switch all channels off, and set the mode and the frequency.
-
-        Raises:
-            BackendError: the device does not answer, or is no PCA9685.
-        """
-        if (prescale := self._divisor - 1) not in PRESCALES:
-            raise BackendError(f"A PCA9685 has a PWM frequency from 24 to 1600 Hz, not {self._chip.hz}.")
-        self._write(ALL_LED_OFF_H, FULL)
-        self._write(MODE1, ASLEEP)  # the frequency changes in sleep only
-        self._write(PRESCALE, prescale)
-        self._write(MODE2, TOTEM_POLE)
-        self._write(MODE1, AWAKE)
-        time.sleep(WAKE_S)
-        if (self._mode(), self._read(PRESCALE)) != (AWAKE, prescale):
-            raise BackendError(
-                f"The device at 0x{self._chip.address:02x} on I2C bus {self._chip.bus} does not keep its settings: "
-                "it is no PCA9685, or its 3.3 V supply fails."
-            )
-        self._written = [0] * len(CHANNELS)
+        """Switch all channels off, set the mode and the frequency, and check that the chip keeps them."""
+        prescale = self._divisor - 1
+        self._write(_ALL_LED_OFF_H, _FULL)
+        self._write(_MODE1, _ASLEEP)  # the frequency changes in sleep only
+        self._write(_PRESCALE, prescale)
+        self._write(_MODE2, _TOTEM_POLE)
+        self._write(_MODE1, _AWAKE)
+        time.sleep(_WAKE_S)
+        if not self._is_awake() or self._bus.read(self._chip.address, _PRESCALE) != prescale:
+            place = f"0x{self._chip.address:02x} on I2C bus {self._chip.bus}"
+            raise BackendError(f"The device at {place} is no PCA9685, or its 3.3 V supply fails.")
+        self._written, self._ours = [0] * len(CHANNELS), {*range(len(CHANNELS))}
         self._check_at = self._clock() + CHECK_S
 
     def commit(self) -> None:
-        """Send what was set since the last commit.
-
-        Raises:
-            BackendError: the bus or the chip does not answer, or the chip has restarted.
-        """
+        """Send what was set since the last commit; once in a second, check that the chip has not restarted."""
         if self._changed:
             self._send()
         if (now := self._clock()) >= self._check_at:
             self._check_at = now + CHECK_S
-            if self._mode() != AWAKE:
-                raise BackendError(
-                    "The PCA9685 of the motor board has restarted: its supply failed for a moment. "
-                    "Check its wires and the battery."
-                )
+            if not self._is_awake():
+                fix = "Check its wires and the battery."
+                raise BackendError(f"The PCA9685 has restarted: its supply failed for a moment. {fix}")
 
     def claim(self, pin: int, rest: int) -> None:
-        """Set a channel to its level of rest."""
+        """Set the level of rest."""
         self.write(pin, rest)
 
     def write(self, pin: int, level: int) -> None:
         """Set a level."""
-        self._set(pin, level * STEPS)
+        self._set(pin, level * _STEPS)
 
     def wave(self, pin: int, hz: int, duty: float) -> None:  # noqa: ARG002 - the chip's
         """Set a duty cycle."""
-        steps = round(duty * STEPS)
-        self._set(pin, min(max(steps, 1), STEPS - 1) if 0.0 < duty < 1.0 else steps)
+        steps = round(duty * _STEPS)
+        self._set(pin, min(max(steps, 1), _STEPS - 1) if 0.0 < duty < 1.0 else steps)
 
     def claim_pulses(self, pin: int) -> None:
-        """Accept a channel if the chip has the frequency for pulses."""
-        if self._chip.hz != PULSE_HZ:
-            raise PinError(f"{pin_name(pin)}: pulses need {PULSE_HZ} Hz, the chip has {self._chip.hz} Hz")
+        """Change nothing; a car with pulses on the chip has the frequency for them."""
 
     def send_pulses(self, pin: int, us: float) -> None:
-        """Set the length of the pulses, in steps of the frequency that the chip really has."""
-        self._set(pin, round(us * OSCILLATOR_MHZ / self._divisor))
+        """Set the length of the pulses."""
+        self._set(pin, round(us * _MHZ / self._divisor))
 
     def finish(self, rests: Mapping[int, int]) -> None:
         """Bring the channels without pulses to rest, and close the bus."""
@@ -137,73 +117,60 @@ class Pca9685Pins(CheckedPins):
         try:
             self.commit()
         finally:
-            if self._bus:
+            if "_bus" in vars(self):
                 self._bus.close()
+
+    @functools.cached_property
+    def _bus(self) -> Bus:
+        return Bus(self._chip.bus)
 
     def _set(self, pin: int, steps: int) -> None:
         channel = pin - CHANNELS[0]
         self._wanted[channel] = steps
+        self._ours.add(channel)
         self._changed.add(channel)
 
     def _send(self) -> None:
         if not self._has_pulses and not any(self._wanted):
-            self._write(ALL_LED_OFF_H, FULL)
+            self._write(_ALL_LED_OFF_H, _FULL)
             self._written, self._changed = [0] * len(CHANNELS), set()
             return
-        falling = {channel for channel in self._changed if self._wanted[channel] <= self._highest(channel)}
-        groups: list[Set[int]] = [falling, self._changed - falling]
-        if len(self._blocks(self._changed)) == 1:
-            groups = [set(self._changed)]
-        for group in groups:
-            for block in self._blocks(group):
-                self._send_block(block, group)
-
-    def _highest(self, channel: int) -> int:
-        """Return the value on the chip, or the highest while it is not known."""
-        written = self._written[channel]
-        return STEPS if written is None else written
+        falling = {channel for channel in self._changed if self._wanted[channel] <= self._written[channel]}
+        parts = [falling, self._changed - falling]
+        for part in parts if len(self._blocks(self._changed)) > 1 else [{*self._changed}]:
+            for block in self._blocks(part):
+                self._send_block(block, part)
 
     def _blocks(self, channels: Iterable[int]) -> list[range]:
-        """Return the fewest transactions for these channels; the values of all channels between them are known."""
+        """Return the fewest transactions for these channels; the values of all channels between them are ours."""
         blocks: list[range] = []
         for channel in sorted(channels):
-            if (
-                blocks
-                and channel < blocks[-1].start + _MOST
-                and None not in self._written[blocks[-1].stop : channel]
-            ):
-                blocks[-1] = range(blocks[-1].start, channel + 1)
+            start, end = (blocks[-1].start, blocks[-1].stop) if blocks else (-_MOST, 0)
+            if channel < start + _MOST and self._ours.issuperset(range(end, channel)):
+                blocks[-1] = range(start, channel + 1)
             else:
                 blocks.append(range(channel, channel + 1))
         return blocks
 
-    def _send_block(self, block: range, group: Set[int]) -> None:
-        """Write the channels of this block; those that are not in the group keep their values."""
-        values = [self._wanted[each] if each in group else self._highest(each) for each in block]
+    def _send_block(self, block: range, part: set[int]) -> None:
+        """Write these channels; those that are not in the part keep their values."""
+        values = [(self._wanted if each in part else self._written)[each] for each in block]
         whole = slice(block.start, block.stop)
-        self._written[whole] = [None] * len(block)
-        self._changed.update(block)
-        self._write(LED0 + 4 * block.start, *(byte for value in values for byte in _registers(value)))
+        self._changed |= {*block}
+        self._written[whole] = [_STEPS] * len(block)
+        self._write(_LED0 + 4 * block.start, *(byte for value in values for byte in _registers(value)))
         self._written[whole] = values
-        self._changed.difference_update(each for each in block if self._written[each] == self._wanted[each])
+        self._changed -= {each for each in block if self._written[each] == self._wanted[each]}
 
-    def _mode(self) -> int:
-        return self._read(MODE1) & ~RESTART
-
-    def _read(self, register: int) -> int:
-        return self._opened().read(self._chip.address, register)
+    def _is_awake(self) -> bool:
+        return self._bus.read(self._chip.address, _MODE1) & ~_RESTART == _AWAKE
 
     def _write(self, register: int, *values: int) -> None:
-        self._opened().write(self._chip.address, register, *values)
-
-    def _opened(self) -> Bus:
-        if self._bus is None:
-            self._bus = Bus(self._chip.bus)
-        return self._bus
+        self._bus.write(self._chip.address, register, *values)
 
 
 def _registers(steps: int) -> tuple[int, int, int, int]:
-    """Return the four bytes of a channel: when it goes high, and when it goes low."""
-    if steps in (0, STEPS):
-        return (0, FULL, 0, 0) if steps else (0, 0, 0, FULL)
+    """Return the registers of a channel: ON low and high, OFF low and high."""
+    if steps in (0, _STEPS):
+        return (0, _FULL, 0, 0) if steps else (0, 0, 0, _FULL)
     return 0, 0, steps & 0xFF, steps >> 8

@@ -15,18 +15,14 @@ if TYPE_CHECKING:
 
 
 class RoutedPins:
-    """The header, the chip and the kernel's PWM as one backend. Creating it opens neither the bus nor the PWM.
-
-    Args:
-        header: the backend of the header, open.
-        wires: of the car.
-    """
+    """The header, which is open, the chip and the kernel's PWM, which are opened when they are first needed."""
 
     def __init__(self, header: Pins, wires: Wires) -> None:
         pulses = [terminal.pin for terminal in wires.pulses]
-        self._header = header
-        self._chip = Pca9685Pins(wires.chip, pulses) if wires.chip else None
         self._kernel = KernelPwm([pin for pin in pulses if pin not in CHANNELS])
+        self._header = header
+        self._chip: Pins = Pca9685Pins(wires.chip, pulses) if wires.chip else header
+        self.prepare, self.commit = self._chip.prepare, self._chip.commit
 
     def output(self, pin: int, rest: int = 0) -> Pin:
         """Claim a pin for levels."""
@@ -38,22 +34,11 @@ class RoutedPins:
 
     def pulse(self, pin: int) -> Pin:
         """Claim a pin for servo pulses."""
-        return self._owner(pin).pulse(pin) if pin in CHANNELS else self._kernel.pulse(pin)
-
-    def prepare(self) -> None:
-        """Bring the chip to a known state."""
-        if self._chip:
-            self._chip.prepare()
-
-    def commit(self) -> None:
-        """Send the values of the channels."""
-        if self._chip:
-            self._chip.commit()
+        return self._chip.pulse(pin) if pin in CHANNELS else self._kernel.pulse(pin)
 
     def close(self) -> None:
-        """Close all backends; the header first, because a bus may be held."""
-        owners: list[Pins | KernelPwm | None] = [self._header, self._chip, self._kernel]
-        try_all(lambda owner: owner and owner.close(), owners)
+        """Close all of them; the header first, because a bus may be held."""
+        try_all(lambda close: close(), [self._header.close, self._chip.close, self._kernel.close])
 
     def _owner(self, pin: int) -> Pins:
-        return self._chip if self._chip and pin in CHANNELS else self._header
+        return self._chip if pin in CHANNELS else self._header
