@@ -19,7 +19,7 @@ _TIMEOUT_10MS = 5  # the kernel's own is 1 s, twice the time after which the car
 _WRITE, _READ, _BYTE_DATA, _I2C_BLOCK_DATA = 0, 1, 2, 8
 _CALL = struct.Struct("BBIP")  # struct i2c_smbus_ioctl_data: direction, register, kind, address of the data
 _DATA_BYTES = 34  # union i2c_smbus_data
-_SILENT = (errno.ENXIO, errno.EREMOTEIO, errno.ENODEV)  # no acknowledgement; each driver has its own error
+_SILENT = (errno.ENXIO, errno.EREMOTEIO, errno.ENODEV)  # no acknowledgement; the error depends on the driver
 
 
 class Bus:

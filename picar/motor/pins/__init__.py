@@ -84,9 +84,8 @@ def backend(name: str, wires: Wires | None = None) -> Opener:
     opener = cast("Opener", _module(name).open_pins)
     if name not in REAL or wires is None or not (wires.chip or wires.pulses):
         return opener
-    from picar.motor.pins.routed import RoutedPins  # here, because other cars do not need it
-
-    return lambda circuit: RoutedPins(opener(circuit), wires)
+    routed = _module("routed")  # other cars do not need it
+    return lambda circuit: cast("Pins", routed.RoutedPins(opener(circuit), wires))
 
 
 def choose(name: str, model: str | None) -> str:
