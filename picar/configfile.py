@@ -104,7 +104,7 @@ def _assembled(values: Mapping[str, dict[str, Any]], entries: list[_Entry], sour
     config = Config(source=source)
     if wirecheck.has_board(entries):
         layout = LayoutConfig(**values["layout"])
-        config = dataclasses.replace(config, board=BoardConfig(), layout=layout)
+        config = dataclasses.replace(config, board=BoardConfig(**values["board"]), layout=layout)
     for name in sections_of(config):
         config = config.having(name, **values[name])
     return config
