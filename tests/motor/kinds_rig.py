@@ -195,7 +195,7 @@ CARS = [
         for form in (Form("l298n"), Form("tb6612", standby=True), Form("drv8833"))
     ),
     *(l298n(name, wiring) for name, wiring in WIRINGS.items()),
-    *(preset(found) for found in PRESETS.values()),
+    *(preset(found) for found in PRESETS.values() if not wires_of(found.config).pulses),
 ]
 
 
