@@ -29,6 +29,7 @@ OF_BOARDS = ("board", "layout", "motor", "steering", "esc")
 SPEED_IS_ENABLE = ("l298n", "l293d")  # their terminal for the speed is the enable
 # The pins with the kernel's PWM, and its channel on all models before the Pi 5.
 KERNEL_PWM = {12: 0, 13: 1, 18: 0, 19: 1}
+PULLED_UP = (5, 6)  # at power-on, and of no common bus: for OE, which is high for off
 CHIP_HZ = range(24, 1527)  # PCA9685 data sheet, section 7.3.5: PRE_SCALE from 3 to 255
 ESC_PULSE_US = 500  # between neutral and full throttle
 BLIND_THROTTLE = 0.3  # the most of an ESC on a chip without OE
@@ -81,18 +82,21 @@ def warnings(config: Config, entries: Iterable[Given]) -> Iterator[str]:
         terminals = [("l298n", *terminal) for terminal in config.l298n.wired().items()]
     else:
         wires = wires_of(config)
-        terminals = [(t.section, t.key, t.pin) for t in dict.fromkeys(wires.terminals) if t.key != "oe"]
+        terminals = [(t.section, t.key, t.pin) for t in dict.fromkeys(wires.terminals)]
         yield from _warnings_of_chip(wires)
     for section, key, number in terminals:
         if warning := high_at_power_on(key, number):
-            yield f"[{section}] {warning}. Use one of GPIO 9 to 13 or 16 to 27."
+            yield f"[{section}] {warning}. Use {'GPIO 5 or 6' if key == 'oe' else 'one of GPIO 9 to 13 or 16 to 27'}."
 
 
 def high_at_power_on(terminal: str, number: int) -> str:
-    """Return a warning without full stop if this pin is not low at power-on, else an empty text.
+    """Return a warning without full stop if this pin is not low at power-on (for OE: not high), else an empty text.
 
     Sources: BCM2835 ARM Peripherals p. 102; GPIO 14 and 15 are the serial port.
     """
+    if terminal == "oe":
+        why = "not pulled up at power-on, so the board may drive before picar does"
+        return "" if number in PULLED_UP else f"oe = {number}: this pin is {why}"
     if number > 8 and number not in (14, 15):  # a channel of a chip too
         return ""
     why = "pulsed by the serial port" if number > 8 else "pulled up"
@@ -213,9 +217,6 @@ def _problems_of_blind_esc(config: Config, wires: Wires) -> Iterator[str]:
 def _warnings_of_chip(wires: Wires) -> Iterator[str]:
     if wires.keeps_driving:
         yield f"{KEEPS_DRIVING} Wire OE of the PCA9685, and set oe under [board]; docs/motor-hats.md shows it."
-    oe = wires.chip.oe if wires.chip else None
-    if oe and oe.pin not in (5, 6):
-        yield f"[board] oe = {oe.pin}: this pin is not pulled up at power-on, so the board may drive before picar does. Use 5 or 6."
 
 
 def _place(terminal: Terminal) -> str:
