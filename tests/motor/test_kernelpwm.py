@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,16 @@ from picar.motor.pins.kernelpwm import KernelPwm, overlay
 from tests.fakes.pwm_tree import OTHERS, PI4, PI5, PwmTree
 
 FAN, SECOND_FAN, AUDIO = OTHERS
+_OPENED: list[KernelPwm] = []
 
 
 @pytest.fixture(autouse=True)
-def root(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put the root back after each test."""
+def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Put the root back after each test, and close the files."""
     monkeypatch.setattr(kernelpwm, "ROOT", kernelpwm.ROOT)
+    yield
+    while _OPENED:
+        _OPENED.pop().close()
 
 
 @pytest.fixture
@@ -31,7 +35,8 @@ def tree(tmp_path: Path) -> PwmTree:
 
 def opened(tree: PwmTree, *pins: int) -> KernelPwm:
     kernelpwm.ROOT = str(tree.root)
-    return KernelPwm(pins or (12, 13))
+    _OPENED.append(KernelPwm(pins or (12, 13)))
+    return _OPENED[-1]
 
 
 @pytest.mark.parametrize(
@@ -100,23 +105,10 @@ def test_pulses_go_on_when_claimed_and_when_closed(tree: PwmTree) -> None:
     assert tree.pulse_us(0) == 1500
 
 
-@pytest.mark.parametrize("longer", [False, True])
-def test_the_period_of_another_program_is_changed(
-    tree: PwmTree, monkeypatch: pytest.MonkeyPatch, longer: bool
-) -> None:
+def test_the_period_of_another_program_is_changed(tree: PwmTree) -> None:
     tree.export(0, period=10_000_000, duty_cycle=1_500_000, enable=1)
-    write = os.pwrite
-
-    def pwrite(fd: int, data: bytes, offset: int) -> int:
-        if data == b"20000000\n" and tree.value(0, "duty_cycle") > 20_000_000:
-            raise OSError(22, "Invalid argument")
-        return write(fd, data, offset)
-
-    monkeypatch.setattr(os, "pwrite", pwrite)
-    if longer:
-        (tree.channel(0) / "duty_cycle").write_text("50000000")
     opened(tree).pulse(12)
-    assert (tree.value(0, "period"), tree.value(0, "duty_cycle")) == (20_000_000, 0 if longer else 1_500_000)
+    assert (tree.value(0, "period"), tree.pulse_us(0)) == (20_000_000, 1500)
 
 
 @pytest.mark.parametrize("us", [math.nan, math.inf, -1, 1, 499, 2501])
@@ -173,6 +165,7 @@ def test_a_chip_that_may_not_be_written_names_the_group(
     tree: PwmTree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tree.channel(0).parent / "export").unlink()
+    (tree.channel(0).parent / "export").mkdir()
     monkeypatch.setattr(kernelpwm, "UDEV_S", 0.03)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(BackendError, match=r"/export cannot be opened\. .* sudo usermod -aG gpio"):
@@ -187,6 +180,6 @@ def test_closed_pins_write_nothing(tree: PwmTree) -> None:
     pins.close()
     uses: list[Callable[[], object]] = [lambda: servo.set(1500), lambda: servo.set(0)]
     for use in uses:
-        with pytest.raises(OSError, match="Bad file descriptor"):
+        with pytest.raises(ValueError, match="closed file"):
             use()
     assert tree.value(0, "duty_cycle") == 0

@@ -13,6 +13,7 @@ import contextlib
 import os
 import time
 from collections.abc import Sequence
+from io import FileIO
 
 from picar.errors import BackendError, may_use
 from picar.motor.pins import Pin
@@ -39,25 +40,20 @@ class KernelPwm:
 
     def __init__(self, pins: Sequence[int]) -> None:
         self._pins = pins
-        self._claimed: list[_PulsePin] = []
+        self._files: list[FileIO] = []
 
     def pulse(self, pin: int) -> Pin:
         """Claim a pin; its pulses go on as they are."""
         chip, channel = self._find(pin)
         folder = f"{chip}/pwm{channel}"
         if not os.path.exists(folder):  # noqa: PTH110
-            export = _open(f"{chip}/export", os.O_WRONLY)
-            try:
-                _put(export, channel)
-            finally:
-                os.close(export)
-        self._claimed.append(_PulsePin(pin, folder))
-        return self._claimed[-1]
+            _put(self._open(f"{chip}/export", "w"), channel)
+        _put(self._open(f"{folder}/period"), _PERIOD_NS)
+        return _PulsePin(pin, self._open(f"{folder}/duty_cycle"), self._open(f"{folder}/enable"))
 
     def close(self) -> None:
         """Close the files; the pulses go on."""
-        pins, self._claimed = self._claimed, []
-        try_all(_PulsePin.close, pins)
+        try_all(FileIO.close, self._files)
 
     def _find(self, pin: int) -> tuple[str, int]:
         """Return the folder of a pin's PWM chip, and the number of its channel."""
@@ -69,35 +65,27 @@ class KernelPwm:
         fix = f"Add this line to config.txt, then reboot: {overlay(self._pins)}"
         raise BackendError(f"The PWM of {pin_name(pin)} is off. {fix}")
 
+    def _open(self, path: str, mode: str = "r+") -> FileIO:
+        """Open a file; wait for udev to permit it."""
+        until = time.monotonic() + UDEV_S
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                self._files.append(FileIO(path, mode))
+                return self._files[-1]
+            time.sleep(0.01)
+        raise BackendError(f"{path} cannot be opened. {may_use('gpio')}")
+
 
 class _PulsePin:
-    """A claimed pin with its open files."""
-
-    def __init__(self, pin: int, folder: str) -> None:
-        self._pin, self._on = pin, False
-        period, self._duty, self._enable = (
-            _open(f"{folder}/{name}") for name in ("period", "duty_cycle", "enable")
-        )
-        try:
-            _put(period, _PERIOD_NS)
-        except OSError:  # the pulses of another program are longer
-            _put(self._duty, 0)
-            _put(period, _PERIOD_NS)
-        finally:
-            os.close(period)
+    def __init__(self, pin: int, duty: FileIO, enable: FileIO) -> None:
+        self._pin, self._duty, self._enable, self._on = pin, duty, enable, False
 
     def set(self, value: float) -> None:
-        """Set the length of the pulses in µs; 0 ends them."""
         check_pulse(self._pin, value)
         _put(self._duty, round(value * 1000))
         if not (value and self._on):
             _put(self._enable, int(value != 0))
             self._on = value != 0
-
-    def close(self) -> None:
-        """Close the files."""
-        files, self._duty, self._enable = (self._duty, self._enable), -1, -1
-        try_all(os.close, files)
 
 
 def overlay(pins: Sequence[int]) -> str:
@@ -106,15 +94,5 @@ def overlay(pins: Sequence[int]) -> str:
     return ",".join((f"dtoverlay={'pwm-2chan' if len(pins) > 1 else 'pwm'}", *words))
 
 
-def _open(path: str, flags: int = os.O_RDWR) -> int:
-    """Open a file; wait for udev to permit it."""
-    until = time.monotonic() + UDEV_S
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            return os.open(path, flags | os.O_CLOEXEC)
-        time.sleep(0.01)
-    raise BackendError(f"{path} cannot be opened. {may_use('gpio')}")
-
-
-def _put(fd: int, number: int) -> None:
-    os.pwrite(fd, f"{number}\n".encode(), 0)
+def _put(file: FileIO, number: int) -> None:
+    os.pwrite(file.fileno(), f"{number}\n".encode(), 0)
