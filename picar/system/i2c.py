@@ -1,6 +1,6 @@
 """An I2C bus, by the SMBus calls of the kernel (<linux/i2c-dev.h>): no package is needed.
 
-Law: no call waits longer than 50 ms for a bus that is held, and none is repeated.
+Law: no call waits longer than 50 ms for a bus that is held, and no call is repeated.
 """
 
 from __future__ import annotations

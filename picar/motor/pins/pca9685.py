@@ -55,7 +55,7 @@ class Pca9685Pins(CheckedPins):
         self._divisor = round(_MHZ * 1e6 / _STEPS / chip.hz)
         self._wanted = [0] * len(CHANNELS)  # steps of a period in which a channel is high
         self._written = [_STEPS] * len(CHANNELS)  # the highest while the value on the chip is not known
-        self._ours: set[int] = set()  # the channels whose values are ours
+        self._ours: set[int] = set()  # the channels that this process has set
         self._changed: set[int] = set()
 
     def pwm(self, pin: int, hz: int) -> Pin:
@@ -142,7 +142,7 @@ class Pca9685Pins(CheckedPins):
                 self._send_block(block, part)
 
     def _blocks(self, channels: Iterable[int]) -> list[range]:
-        """Return the fewest transactions for these channels; the values of all channels between them are ours."""
+        """Return the fewest transactions for these channels; this process has set all channels between them."""
         blocks: list[range] = []
         for channel in sorted(channels):
             start, end = (blocks[-1].start, blocks[-1].stop) if blocks else (-_MOST, 0)
