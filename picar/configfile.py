@@ -258,7 +258,7 @@ def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str]
         return
     value = entry.value
     if has_chip and declared.may_be_channel and type(value) is int:
-        value = f"CH{value}"
+        value = f"CH{value}" if value in range(len(CHANNELS)) else "CH?"
     try:
         values[entry.section][entry.key] = declared.check(value)
     except ValueError as rule:

@@ -39,8 +39,8 @@ class Option:
 
     @property
     def may_be_channel(self) -> bool:
-        """Whether it names a pin that may be a channel of a PCA9685; `oe` is the chip's own switch."""
-        return self.unit == "BCM" and self.name != "oe"
+        """Whether it names a pin that may be a channel of a PCA9685: none of `[l298n]`, nor `oe`, the chip's own switch."""
+        return "none" in self._words and self.name != "oe"
 
     def check(self, value: Any) -> Any:
         """Return the value to use.
@@ -83,7 +83,7 @@ class Option:
             return ". Write it without quotes"
         if self.unit != "BCM":
             return ""
-        if isinstance(value, str) and value.startswith("CH"):
+        if isinstance(value, str) and value.upper().startswith("CH"):
             return '. A PCA9685 has the channels 0 to 15; a pin of the header is a text like "GPIO17"'
         if type(value) is int and 1 <= value <= len(PINS):
             return (

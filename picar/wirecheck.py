@@ -19,6 +19,7 @@ from picar.wires import (
     Terminal,
     Wires,
     are_good_ends,
+    full_us,
     layout_of,
     wires_of,
 )
@@ -31,7 +32,6 @@ SPEED_IS_ENABLE = ("l298n", "l293d")  # their terminal for the speed is the enab
 KERNEL_PWM = {12: 0, 13: 1, 18: 0, 19: 1}
 PULLED_UP = (5, 6)  # at power-on, and of no common bus: for OE, which is high for off
 CHIP_HZ = range(24, 1527)  # PCA9685 data sheet, section 7.3.5: PRE_SCALE from 3 to 255
-ESC_PULSE_US = 500  # between neutral and full throttle
 BLIND_THROTTLE = 0.3  # the most of an ESC on a chip without OE
 KEEPS_DRIVING = "If the Pi hangs, this board keeps driving. Only its switch stops it."
 
@@ -160,8 +160,8 @@ def _problems_of_pulses(config: Config, wires: Wires) -> Iterator[str]:
     if wires.kind == "esc":
         if not wires.layout.servo:
             yield '[board] kind = "esc" drives one motor. Set kind = "steer-servo" under [layout].'
-        if esc.start_us >= esc.max_throttle * ESC_PULSE_US:
-            most = f"{esc.max_throttle * ESC_PULSE_US:g}"
+        if esc.start_us >= full_us(config):
+            most = f"{full_us(config):g}"
             yield f"[esc] start_us = {esc.start_us} reaches the {most} µs of max_throttle. Lower start_us, or raise max_throttle."
     channels = dict[int, Terminal]()
     for terminal in wires.pulses:
@@ -199,7 +199,16 @@ def _problems_of_chip(config: Config, wires: Wires) -> Iterator[str]:
     if board.address == 0x70:
         yield "[board] address = 0x70 is the address to which every PCA9685 answers. Use the board's own."
     if board.bus == 1 and not {2, 3}.isdisjoint(pins):
-        yield "GPIO 2 and 3 are the I2C bus of the PCA9685. Use other pins for the motors."
+        yield "GPIO 2 and 3 are the I2C bus of the PCA9685. Use other pins."
+    for motor in wires.motors:
+        channels = {role for role, terminal in motor.terminals.items() if terminal.pin in CHANNELS}
+        if channels not in (set(), {"pwm"}, {*motor.terminals}) or (
+            channels == {"pwm"} and wires.kind == "phase-enable"
+        ):
+            yield (
+                f"[motor.{motor.name}] mixes channels of the PCA9685 and pins of the header. Possible is pwm at a channel with in1 "
+                "and in2 at pins. Move the wires."
+            )
     if wires.chip.hz not in CHIP_HZ:
         yield f"[motors] pwm_hz = {wires.chip.hz}: a PCA9685 has 24 to 1526 Hz. Change it."
     yield from _problems_of_blind_esc(config, wires)
@@ -260,7 +269,7 @@ def _pins_used_twice(config: Config) -> Iterator[str]:
     enables = [f"[motor.{motor.name}] pwm" for motor in wires.motors]
     for number, terminals in users.items():
         if len(terminals) > 1:
-            shown = pin_name(number) if number in CHANNELS else number
+            shown = pin_name(number) if wires.chip else number
             hint = (
                 f' If it goes to all enables, set standby = {number} under [board] and pwm = "jumper" for each motor.'
                 if terminals == enables and wires.kind in SPEED_IS_ENABLE

@@ -25,6 +25,7 @@ KEYS = {  # the terminals of each motor that a board of this kind has
 }
 WITH_STANDBY = ("l298n", "l293d", "tb6612", "drv8833", "bts7960")
 MAY_JUMPER = ("l298n", "l293d", "tb6612")  # `pwm = "jumper"`: the board keeps EN or PWM high
+ESC_US = 500  # between neutral and full throttle of an ESC
 LEAST_WAY_US = 50  # of a servo, between its middle and each end
 PULSE_HZ = 50  # servos and ESCs get a pulse every 20 ms
 _L298N = {"left": ("ena", "in1", "in2"), "right": ("enb", "in3", "in4")}
@@ -110,6 +111,12 @@ def are_good_ends(left_us: int, center_us: int, right_us: int) -> bool:
     """Return whether the middle of a servo is between its ends, at least `LEAST_WAY_US` from each."""
     ways = center_us - left_us, right_us - center_us
     return min(ways) >= LEAST_WAY_US or max(ways) <= -LEAST_WAY_US
+
+
+def full_us(config: Config) -> float:
+    """Return the distance of an ESC's highest pulse from neutral, 0 without an ESC."""
+    has_esc = config.board is not None and config.board.kind == "esc"
+    return config.esc.max_throttle * ESC_US if has_esc else 0.0
 
 
 def layout_of(config: Config) -> Layout:

@@ -29,7 +29,7 @@ from picar.layouts import MOTORS
 from picar.options import toml
 from picar.raspberrypi import raspberry_pi_model
 from picar.wirecheck import OF_THE_L298N
-from picar.wires import layout_of
+from picar.wires import full_us, layout_of
 
 log = logging.getLogger(__name__)
 
@@ -182,7 +182,10 @@ class Overlay:
                 values[name] = option_of(name).check(table[key])
             except ValueError as error:
                 raise ValueError(f"[{section}] {key} is not {error}") from None
-        return Calibration.named(layout_of(self._config).motors, values)
+        calibration = Calibration.named(layout_of(self._config).motors, values)
+        if problem := calibration.problem(Calibration.of(self._config), full_us(self._config)):
+            raise ValueError(problem)
+        return calibration
 
     def _no_calibration(self, error: ValueError) -> str:
         return f"{self.path} cannot be read as a calibration: {error}."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from picar.wires import are_good_ends, calibrated_section, layout_of
+from picar.wires import LEAST_WAY_US, are_good_ends, calibrated_section, full_us, layout_of
 
 if TYPE_CHECKING:
     from picar.config import Config
@@ -81,8 +81,24 @@ class Calibration(NamedTuple):
 
     @property
     def has_good_ends(self) -> bool:
-        """Whether the middle of a servo is between its ends; also without a servo."""
+        """Whether the middle of a servo is between its ends, at least `LEAST_WAY_US` from each; also without a servo."""
         return "steering_center_us" not in self.pulses or are_good_ends(*self.ends)
+
+    def problem(self, configured: Calibration, most_us: float) -> str:
+        """Return why a car must not follow this calibration, or an empty text.
+
+        The motor of an ESC must stand at the new neutral pulse too, or a stop would drive. `most_us` is 0 without an ESC.
+        """
+        if not self.has_good_ends:
+            return f"steering_center_us must be between the other two, at least {LEAST_WAY_US} µs from each"
+        if not most_us:
+            return ""
+        if self.pulses["esc_start_us"] >= most_us:
+            return f"esc_start_us must be below the {most_us:g} µs of max_throttle"
+        middle_us, start_us = configured.neutral_us, configured.pulses["esc_start_us"]
+        if abs(self.neutral_us - middle_us) > start_us:
+            return f"esc_neutral_us must be within start_us = {start_us} µs of the configured {middle_us}; for more, change picar.toml"
+        return ""
 
     @property
     def neutral_us(self) -> int:
@@ -115,7 +131,8 @@ class Calibration(NamedTuple):
         """Return whether a motor may turn faster than with the other calibration, at the same stick."""
         ours = self.min_duty, self.pulses.get("esc_start_us", 0), *self.wired_trims
         theirs = other.min_duty, other.pulses.get("esc_start_us", 0), *other.wired_trims
-        return any(mine > yours for mine, yours in zip(ours, theirs, strict=True))
+        has_moved = self.pulses.get("esc_neutral_us") != other.pulses.get("esc_neutral_us")
+        return has_moved or any(mine > yours for mine, yours in zip(ours, theirs, strict=True))
 
     def toml(self, config: Config) -> str:
         """Return the lines for picar.toml of a car with this configuration."""
@@ -136,8 +153,7 @@ def names_of(motors: tuple[str, ...]) -> tuple[str, ...]:
 
 def pulse_names(config: Config) -> tuple[str, ...]:
     """Return the names of the values of a car's servo and ESC."""
-    has_esc = config.board is not None and config.board.kind == "esc"
-    sections = ("steering",) * layout_of(config).servo + ("esc",) * has_esc
+    sections = ("steering",) * layout_of(config).servo + ("esc",) * (full_us(config) > 0.0)
     return tuple(name for name in PULSES if name.startswith(sections))
 
 

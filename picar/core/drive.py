@@ -230,7 +230,8 @@ class Drive:
         if now >= deadline or seen_at <= self._stopped_at:
             return Refusal.STALE
         if self.state is State.STOPPED:
-            self._leave_armed(State.DISARMED, Reason.RESET, now)
+            reason = Reason.ARMING if now < self._ready_at else Reason.RESET
+            self._leave_armed(State.DISARMED, reason, now)
         return None
 
     def release(self, reason: Reason, now: float) -> None:

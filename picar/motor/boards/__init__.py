@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,9 +17,9 @@ from picar.layouts import Layout
 from picar.motor.boards.bridge import Motors
 from picar.motor.boards.kinds import BRAKE, COAST, FORWARD, KINDS, REVERSE, Kind
 from picar.motor.boards.lines import Channel, Line
-from picar.motor.boards.pulses import Esc, Servo, full_us
+from picar.motor.boards.pulses import Esc, Servo
 from picar.raspberrypi import CHANNELS
-from picar.wires import Motor, wires_of
+from picar.wires import Motor, full_us, wires_of
 
 if TYPE_CHECKING:
     from picar.config import Config
@@ -74,22 +75,29 @@ class Board:
     @property
     def full_us(self) -> float:
         """The distance of the highest pulse of an ESC from neutral, 0 without one."""
-        return full_us(self.config.esc) if self.has_esc else 0.0
+        return full_us(self.config)
 
-    def claim(self, pins: Pins, configured: Calibration | None = None) -> Motors:
+    def claim(
+        self,
+        pins: Pins,
+        configured: Calibration | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Motors:
         """Claim the pins, at rest; first the one that switches a chip off.
 
         Args:
             pins: the backend.
-            configured: the calibration that limits a speed cap; by default the one in force.
+            configured: the calibration that limits a speed cap and an ESC; by default the one in force.
+            clock: of an ESC, in seconds, monotonic.
         """
         wires, channels = self.wires, dict[str, Channel | Esc]()
+        configured = configured or Calibration.of(self.config)
         oe = [Line(pins.output(wires.chip.oe.pin, rest=1), 1.0, 1.0)] if wires.chip and wires.chip.oe else []
         pins.prepare()
         standby = [Line(pins.output(wires.standby.pin))] if wires.standby else []
         for motor in wires.motors:
             twin = channels.get(wires.twin_of(motor).name)
-            channels[motor.name] = twin or self._claim(pins, motor)
+            channels[motor.name] = twin or self._claim(pins, motor, configured, clock)
         servo = None
         if wires.servo:
             servo = Servo(Line(pins.pulse(wires.servo.pin), value=None), self.config.steering.trim)
@@ -145,16 +153,18 @@ class Board:
         kind = KINDS[self.wires.kind]
         return kind if "pwm" in motor.terminals or "pwm" not in kind.terminals else kind.jumpered
 
-    def _claim(self, pins: Pins, motor: Motor) -> Channel | Esc:
+    def _claim(
+        self, pins: Pins, motor: Motor, configured: Calibration, clock: Callable[[], float]
+    ) -> Channel | Esc:
         """Claim the pins of a motor: PWM where a row has a duty cycle."""
         if self.has_esc:
-            return Esc(Line(pins.pulse(motor.terminals["pwm"].pin), value=None), self.config.esc)
+            line = Line(pins.pulse(motor.terminals["pwm"].pin), value=None)
+            return Esc(line, self.config.esc.reverse, configured.neutral_us, self.full_us, clock)
         kind, lines = self._kind_of(motor), dict[str, Line]()
         for role, *levels in zip(kind.terminals, kind.forward, kind.reverse, strict=True):
-            bcm = motor.terminals[role].pin
-            hz = self.wires.chip.hz if self.wires.chip and bcm in CHANNELS else self.config.motors.pwm_hz
-            pin = pins.pwm(bcm, hz) if "D" in levels else pins.output(bcm)
-            lines[role] = Line(pin)
+            number = motor.terminals[role].pin
+            hz = self.wires.chip.hz if self.wires.chip and number in CHANNELS else self.config.motors.pwm_hz
+            lines[role] = Line(pins.pwm(number, hz) if "D" in levels else pins.output(number))
         is_split = len({terminal.pin in CHANNELS for terminal in motor.terminals.values()}) > 1
         return Channel(kind, lines, pins.commit if is_split else None)
 

@@ -95,7 +95,6 @@ class Motors:
         for line in self._oe:
             line.set(0)
         if self._servo:
-            self._servo.turn(output.right)
             speeds = output.left, 0.0
         rests = not (output.brake or any(speeds))
         if rests:
@@ -114,6 +113,8 @@ class Motors:
                 channel.coast()
         if not rests:
             self._stand_by(1)
+        if self._servo:
+            self._servo.turn(output.right)
         self._pins.commit()
 
     def calibrate(self, calibration: Calibration) -> None:
