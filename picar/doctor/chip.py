@@ -25,57 +25,50 @@ _HAS_OTHER_AUDIO = re.compile("(Pi|Module) [45]")  # a PWM of its own for the he
 
 def examine(machine: Machine, model: str | None, board: Board) -> Iterator[Finding]:
     """Examine all that a motor HAT, a servo and an ESC need; on a machine that is no Pi, only the wires."""
-    wires = board.wires
+    wires, config = board.wires, board.config
     if wires.keeps_driving:
         fix = "wire OE of the PCA9685 to GPIO 5 or 6, with 10 kΩ to 3.3 V, and set oe under [board]"
         yield Finding("motor HAT", "warning", KEEPS_DRIVING, fix)
     if model is not None:
         active = bootconfig.lines(machine.text(*bootconfig.PATHS) or "", model)
-        if wires.chip:
-            yield _chip(machine, wires.chip)
-            yield from _speed(machine, wires.chip, active)
-        if pins := [terminal.pin for terminal in wires.pulses if terminal.pin not in CHANNELS]:
-            yield _kernel_pwm(machine, pins, active)
-            if bootconfig.has_parameter(active, "audio") and not _HAS_OTHER_AUDIO.search(model):
-                fix = f"set dtparam=audio=off in {bootconfig.file_of(machine)}, and reboot"
-                yield Finding("servo pulses", "warning", "the headphone socket uses the same PWM", fix)
-    overlay_file = Overlay.configured(resting(), board.config).path
-    if board.has_esc and board.config.esc == EscConfig() and not os.path.exists(overlay_file):  # noqa: PTH110 - never raises
-        message = (
-            f"not calibrated: its motor may turn at the default neutral of {board.config.esc.neutral_us} µs"
-        )
+        pins = [terminal.pin for terminal in wires.pulses if terminal.pin not in CHANNELS]
+        yield from _chip(machine, wires.chip, active) if wires.chip else ()
+        yield from _kernel_pwm(machine, model, pins, active) if pins else ()
+    calibrated = Overlay.configured(resting(), config).path
+    if board.has_esc and config.esc == EscConfig() and not os.path.exists(calibrated):  # noqa: PTH110 - never raises
+        message = f"not calibrated: its motor may turn at the default neutral of {config.esc.neutral_us} µs"
         fix = "take the wheels off the ground, and calibrate neutral on the page under Settings, Tuning"
         yield Finding("ESC", "warning", message, fix)
 
 
-def _chip(machine: Machine, chip: Chip) -> Finding:
-    """Read the chip in a process of its own."""
-    place = f"0x{chip.address:02x} on I2C bus {chip.bus}"
+def _chip(machine: Machine, chip: Chip, active: list[str]) -> Iterator[Finding]:
+    """Read the chip in a process of its own, and examine the speed of its bus."""
     if why := why_not(machine, "i2c", str(chip.bus), str(chip.address)):
         message, _, fix = why.partition(". ")
-        return Finding("motor HAT", "problem", message.rstrip("."), fix or "sudo reboot")
-    return Finding(
-        "motor HAT", "ok", f"the PCA9685 answers at {place}, and at 0x70, which no other chip may have"
-    )
-
-
-def _speed(machine: Machine, chip: Chip, active: list[str]) -> Iterator[Finding]:
-    hz = [int(found[1]) for line in active if (found := _HZ.match(line))]
-    if chip.bus == 1 and (hz or [0])[-1] < FAST_HZ:
+        yield Finding("motor HAT", "problem", message.rstrip("."), fix or "sudo reboot")
+    else:
+        place = f"0x{chip.address:02x} on I2C bus {chip.bus}"
+        message = f"the PCA9685 answers at {place}, and at 0x70, which no other chip may have"
+        yield Finding("motor HAT", "ok", message)
+    hz = [0, *(int(found[1]) for line in active if (found := _HZ.match(line)))]
+    if chip.bus == 1 and hz[-1] < FAST_HZ:
         fix = f"add dtparam=i2c_arm_baudrate={FAST_HZ} to {bootconfig.file_of(machine)}, and reboot"
-        yield Finding(
-            "motor HAT", "warning", "the I2C bus is slower than 400 kHz: a write takes up to 2.4 ms", fix
-        )
+        message = "the I2C bus is slower than 400 kHz: a write takes up to 2.4 ms"
+        yield Finding("motor HAT", "warning", message, fix)
 
 
-def _kernel_pwm(machine: Machine, pins: list[int], active: list[str]) -> Finding:
-    """Examine the line for the kernel's PWM; of two lines, the last one counts."""
-    file = bootconfig.file_of(machine)
+def _kernel_pwm(machine: Machine, model: str, pins: list[int], active: list[str]) -> Iterator[Finding]:
+    """Examine the line for the kernel's PWM, of which the last one counts, and the sound at the headphone socket."""
+    file, check = bootconfig.file_of(machine), "servo pulses"
     lines = [{use.pin for use in bootconfig.uses([line]) if use.by in bootconfig.PWM} for line in active]
-    if not set(pins).issubset(next((line for line in reversed(lines) if line), set())):
+    if not {*pins} <= [set(), *filter(None, lines)][-1]:
         fix = f"write {overlay(pins)} into {file}, in place of any other dtoverlay=pwm, and reboot"
-        numbers = " and ".join(map(str, pins))
-        return Finding("servo pulses", "problem", f"the PWM of GPIO {numbers} is off in {file}", fix)
-    if not machine.find("sys/class/pwm/pwmchip*"):
-        return Finding("servo pulses", "problem", "set, but not in force until the next start", "sudo reboot")
-    return Finding("servo pulses", "ok", "from the kernel's PWM")
+        message = f"the PWM of GPIO {' and '.join(map(str, pins))} is off in {file}"
+        yield Finding(check, "problem", message, fix)
+    elif not machine.find("sys/class/pwm/pwmchip*"):
+        yield Finding(check, "problem", "set, but not in force until the next start", "sudo reboot")
+    else:
+        yield Finding(check, "ok", "from the kernel's PWM")
+    if bootconfig.has_parameter(active, "audio") and not _HAS_OTHER_AUDIO.search(model):
+        fix = f"set dtparam=audio=off in {file}, and reboot"
+        yield Finding(check, "warning", "the headphone socket uses the same PWM", fix)

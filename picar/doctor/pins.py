@@ -30,11 +30,10 @@ def hazards(machine: Machine, model: str | None, board: Board) -> Iterator[Findi
     """
     active = bootconfig.lines(machine.text(*bootconfig.PATHS) or "", model)
     pulses = {terminal.pin for terminal in board.wires.pulses}
-    users = {
-        use.pin: use
-        for use in bootconfig.uses(active)
-        if not (use.pin in pulses and use.by in bootconfig.PWM)
-    }
+    foreign = (
+        use for use in bootconfig.uses(active) if use.pin not in pulses or use.by not in bootconfig.PWM
+    )
+    users = {use.pin: use for use in foreign}
     terminals = board.wires.terminals
     taken = {terminal.pin for terminal in terminals}
     for section, key, number in dict.fromkeys(terminals):
