@@ -192,7 +192,7 @@ def parse(text: str | bytes) -> Message:
         raise ProtocolError("unknown_type", json.dumps(kind[:40]))
     keys, build = _READERS[kind]
     if kind == "calibrate":
-        keys = {"tick", *names_of(_motors_of(fields))}
+        keys = {"tick", *names_of(_motors_of(fields)), *(PULSES.keys() & fields.keys())}
     if fields.keys() != keys:
         raise ProtocolError(
             "bad_message", f"{kind} has the keys type, {', '.join(sorted(keys))}".rstrip(", ")
@@ -318,7 +318,9 @@ def _calibrate(f: dict[str, Any]) -> Calibrate:
             values[name] = f[name]
         else:
             raise ProtocolError("bad_message", f"{name} must be true or false")
-    for name in PULSES.keys() & f.keys():
+    for name in PULSES:
+        if name not in f:
+            continue
         option = option_of(name)
         values[name] = _integer(f, name)
         if not option.lo <= values[name] <= option.hi:
