@@ -121,10 +121,10 @@ class Board:
         """
         wires = self.wires
         enabled = levels.get(wires.standby.pin, 0.0) if wires.standby else 1.0
-        if wires.chip and wires.chip.oe:
-            enabled *= 1.0 - levels.get(wires.chip.oe.pin, 1.0)
-        found = tuple(self._supply(motor, levels, enabled) for motor in wires.motors)
-        return (*found, self._place(levels.get(wires.servo.pin, 0.0))) if wires.servo else found
+        place = (self._place(levels.get(wires.servo.pin, 0.0)),) if wires.servo else ()
+        if wires.chip and wires.chip.oe and levels.get(wires.chip.oe.pin, 1.0):
+            levels = {pin: level for pin, level in levels.items() if pin not in CHANNELS}
+        return (*(self._supply(motor, levels, enabled) for motor in wires.motors), *place)
 
     def rest(self, pins: Pins) -> Sequence[Callable[[], object]]:
         """Return the steps that bring the board to rest in an emergency, most important first.
