@@ -58,7 +58,7 @@ def _chip(machine: Machine, chip: Chip, active: list[str]) -> Iterator[Finding]:
 
 
 def _kernel_pwm(machine: Machine, model: str, pins: list[int], active: list[str]) -> Iterator[Finding]:
-    """Examine the line for the kernel's PWM, of which the last one counts, and the sound at the headphone socket."""
+    """Examine the line for the kernel's PWM, of which the last one counts, and the sound output."""
     file, check = bootconfig.file_of(machine), "servo pulses"
     lines = [{use.pin for use in bootconfig.uses([line]) if use.by in bootconfig.PWM} for line in active]
     if not {*pins} <= [set(), *filter(None, lines)][-1]:
@@ -71,4 +71,4 @@ def _kernel_pwm(machine: Machine, model: str, pins: list[int], active: list[str]
         yield Finding(check, "ok", "from the kernel's PWM")
     if bootconfig.has_parameter(active, "audio") and not _HAS_OTHER_AUDIO.search(model):
         fix = f"set dtparam=audio=off in {file}, and reboot"
-        yield Finding(check, "warning", "the headphone socket uses the same PWM", fix)
+        yield Finding(check, "warning", "the analogue sound output uses the same PWM", fix)

@@ -81,3 +81,13 @@ def test_the_page_has_the_table_pin_by_pin_and_no_script() -> None:
     assert " style=" not in html
     assert re.findall(r"<tr><td>(\d+)</td>", html) == ["32", "16", "18", "13", "15", "33", "39"]
     assert 'lang="zh-CN"' in page(plan(Config()), "zh")
+
+
+@pytest.mark.parametrize("name", ["loborobot", "donkeycar-bridge", "piracer-pro"])
+def test_the_page_of_a_car_without_a_drawing_has_each_wire_and_the_pins_in_use(name: str) -> None:
+    drawn = plan(PRESETS[name].config)
+    html = page(drawn, "en")
+    pins = [str(wire.pin.number or "") for _, wire in drawn.wires]
+    assert re.findall(r"<tr><td>(\d*)</td>", html) == [*pins, "39"]
+    assert "/wiring.svg" not in html
+    assert ("keeps driving" in html) == drawn.keeps_driving
