@@ -51,7 +51,8 @@ class Option:
         given = value
         if self.unit == "BCM":
             value = _pin_number(value)
-        if not self._fits(value) or (value in CHANNELS and (given == value or not self.may_be_channel)):
+        is_channel = self.unit == "BCM" and value in CHANNELS
+        if not self._fits(value) or (is_channel and (given == value or not self.may_be_channel)):
             raise ValueError(self.rule + self._hint(given))
         if self.type is float:
             return float(value)

@@ -82,7 +82,8 @@ class Overlay:
         motors = tables.get("motor")
         found = {name for name in tables if name in (*OF_THE_L298N, "board", "steering", "esc")}
         found |= {f"motor.{name}" for name in MOTORS if isinstance(motors, dict) and name in motors}
-        if not ours - found or not found - ours:
+        has_other_board = bool(found) and ("esc" in found) != ("esc" in ours)
+        if not has_other_board and (not ours - found or not found - ours):
             return ""
         return (
             f"{self.path} is the calibration of a car with another board or layout: it does not count. "
@@ -171,6 +172,8 @@ class Overlay:
 
     def _parse(self, tables: dict[str, Any]) -> Calibration:
         """Parse the values; raises ValueError with a message that names the key."""
+        if "esc" in tables and not full_us(self._config):
+            raise ValueError("[esc] is of another car")
         values = {}
         for name, (section, key) in places_of(self._config).items():
             table: Any = tables
