@@ -199,7 +199,8 @@ def _pin(
 
     def check(answer: str) -> int | str:
         try:
-            pin: int | str = option.check(int(answer) if answer.isdecimal() else answer)
+            declared = options_of(MotorConfig)["in1"] if answer.upper().startswith("CH") else option
+            pin: int | str = declared.check(int(answer) if answer.isdecimal() else answer)
         except ValueError as rule:
             raise ValueError(f"{answer} is not {rule}.") from None
         if isinstance(pin, str) or pin == shared:

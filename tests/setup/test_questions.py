@@ -253,12 +253,12 @@ def test_the_defaults_of_an_esc_are_good(answer: Answer) -> None:
 
 
 def test_a_channel_as_a_pin_asks_for_the_address_and_suggests_the_next_channel(answer: Answer) -> None:
-    asked = answer("tb6612", "sides", "17", "CH8", "ch10", "CH9", "", "GPIO18", "CH8", "CH11", "0x60")
+    asked = answer("tb6612", "sides", "17", "CH8", "ch10", "CH9", "", "GPIO18", "CH8", "22", "0x60")
     config = configfile.of_tables(own_wiring(), "the answers")
     assert config.board
     assert (config.board.chip, config.board.address, config.board.standby) == ("pca9685", 0x60, 17)
     assert config.motor.left == MotorConfig(pwm=108, in1=110, in2=109)
-    assert config.motor.right == MotorConfig(pwm=100, in1=18, in2=111)
+    assert config.motor.right == MotorConfig(pwm=100, in1=18, in2=22)
     assert "[CH0]" in asked[6]
     assert "[0x40]" in asked[-1]
 
