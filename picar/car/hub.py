@@ -280,7 +280,7 @@ class Hub:
         values = wanted or self.calibration.configured
         check_motors(values.motors, self.board)
         configured = self.calibration.configured
-        if values.pulses.keys() != configured.pulses.keys():
+        if values.values.keys() != configured.values.keys():
             raise ProtocolError("bad_value", f"this car has the values {', '.join(configured.values)}")
         if problem := values.problem(configured, self.board.full_us):
             raise ProtocolError("bad_value", problem)

@@ -110,6 +110,9 @@ async def test_it_drives_turns_and_lets_go(name: str) -> None:
             "steers": steers,
             "motors": [*rig.toy.layout.motors],
             "rolls_at_rest": True,
+            "servo": False,
+            "esc": False,
+            "keeps_driving": False,
         }
         speeds = {"throttle", "steering"} if steers else {"left", "right"}
         assert rig.phone.state["applied"].keys() == rig.phone.state["target"].keys() == speeds
