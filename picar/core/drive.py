@@ -172,7 +172,8 @@ class Drive:
         layout: Layout = LAYOUTS["sides"],
         ready_at: float = -math.inf,
     ) -> None:
-        self._limits, self._layout, self._ready_at = limits, layout, ready_at
+        self._limits, self._layout, self._has_servo = limits, layout, layout.servo
+        self._ready_at, self._is_arming = ready_at, ready_at > -math.inf
         self._ramp = self._second_ramp = _Ramp(limits.accel, limits.decel, limits.reverse_pause_s)
         if layout.steers:
             pause_s = 0.0 if layout.servo else limits.reverse_pause_s
@@ -187,7 +188,7 @@ class Drive:
         self._stopped_at = -math.inf  # the newest stop; a reset must be newer
         self._wanted: Wanted = NEUTRAL
         self.state = State.DISARMED
-        self.reason: Reason | None = Reason.STARTED if ready_at == -math.inf else Reason.ARMING
+        self.reason: Reason | None = Reason.ARMING if self._is_arming else Reason.STARTED
         self._speed_limit = 1.0
         self._jogged = ""  # the motor of a jog: the ramps hold duty cycles
         self._steady = False  # the ramps have arrived: nothing changes before the deadline
@@ -278,7 +279,7 @@ class Drive:
             jog, cap = self._jogged if self._turns else "", self._cap_of(*applied)
             return Output(*applied, jog=jog, cap=cap * self._limits.max_speed if cap < 1.0 else 1.0)
         output = BRAKE if self.state is State.STOPPED and now < self._until else COAST
-        return output._replace(right=self.applied.right) if self._layout.servo else output
+        return output._replace(right=self.applied.right) if self._has_servo else output
 
     @property
     def wanted(self) -> Sticks:
@@ -293,20 +294,20 @@ class Drive:
     @property
     def moving(self) -> bool:
         """Whether a wheel or a servo turns or shall turn; a stick inside the deadband is at rest."""
-        steers = self._layout.servo and self.applied.right != self.target.right
+        steers = self._has_servo and self.applied.right != self.target.right
         return self._turns or steers or not is_neutral(self._wanted, self._limits.deadband)
 
     @property
     def turning(self) -> bool:
         """As `moving`, without the movements of a servo."""
-        if not self._layout.servo or isinstance(self._wanted, Jog):
+        if not self._has_servo or isinstance(self._wanted, Jog):
             return self.moving
         return self._turns or not is_neutral(self.wanted._replace(steering=0.0), self._limits.deadband)
 
     @property
     def _turns(self) -> bool:
         """Whether a motor turns."""
-        return self.applied.left != 0.0 if self._layout.servo else any(self.applied)
+        return self.applied.left != 0.0 if self._has_servo else any(self.applied)
 
     def next_event(self, now: float) -> float:
         """Return when `tick` must be called next, at the latest; infinity when nothing is due."""
@@ -314,7 +315,7 @@ class Drive:
             if not self.moving:
                 return math.inf
             return self._deadline if self._steady else min(self._deadline, now + TICK_S)
-        if self.reason is Reason.ARMING:
+        if self._is_arming and self.reason is Reason.ARMING:
             return self._ready_at
         if self.state is State.FAILSAFE or (self.state is State.STOPPED and now < self._until):
             return self._until
@@ -342,8 +343,10 @@ class Drive:
                 self.target = self.applied
             else:
                 self._leave_armed(State.FAILSAFE, Reason.COMMANDS_STALE, now, lasts_s=self._rearm_s)
-        if self.reason is Reason.ARMING and now >= self._ready_at:
-            self.reason = Reason.STARTED
+        if self._is_arming and now >= self._ready_at:
+            self._is_arming = False
+            if self.reason is Reason.ARMING:
+                self.reason = Reason.STARTED
         if self.state is State.FAILSAFE and now >= self._until:
             self._leave_armed(State.DISARMED, Reason.COMMANDS_STALE, now)
 
@@ -356,7 +359,7 @@ class Drive:
     def _halt(self, now: float) -> None:
         if any(self.applied):
             self._left.halt(now)
-            if not self._layout.servo:
+            if not self._has_servo:
                 self._right.halt(now)
             self.applied, self._updated_at = Wheels(self._left.speed, self._right.speed), now
 
