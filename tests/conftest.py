@@ -6,6 +6,7 @@ import gc
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
 import pytest
@@ -58,14 +59,27 @@ def _every_descriptor_is_closed() -> Iterator[None]:
         assert left <= SPARE_DESCRIPTORS, f"{left} descriptors are still open"
 
 
-@pytest.fixture
-async def car() -> AsyncIterator[Product]:
-    """Start a car with mock pins; afterwards its pins must be low and its log free of tracebacks."""
+@asynccontextmanager
+async def _car() -> AsyncIterator[Product]:
     async with Product() as product:
         yield product
         await product.terminate()
         assert product.is_low()
         assert "Traceback" not in product.log()
+
+
+@pytest.fixture
+async def car() -> AsyncIterator[Product]:
+    """Start a car with mock pins; afterwards its pins must be low and its log free of tracebacks."""
+    async with _car() as product:
+        yield product
+
+
+@pytest.fixture(scope="module")
+async def standing_car() -> AsyncIterator[Product]:
+    """Start a car for all tests of a module that leave it as it was."""
+    async with _car() as product:
+        yield product
 
 
 def pytest_configure(config: pytest.Config) -> None:
