@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 Scene = Callable[[], AbstractAsyncContextManager[tuple[Any, ...]]]
@@ -40,3 +40,13 @@ def on_each(scenes: Mapping[str, Scene]) -> Callable[[Test], Test]:
         return all_
 
     return decorate
+
+
+def at_once(values: Iterable[object]) -> Callable[[Test], Test]:
+    """Decorate a test, which then runs once with each value, all at the same time; a failure names its value."""
+
+    @asynccontextmanager
+    async def with_(value: object) -> AsyncIterator[tuple[object]]:
+        yield (value,)
+
+    return on_each({str(value): functools.partial(with_, value) for value in values})
