@@ -10,6 +10,7 @@ import io
 import os
 import pwd
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,13 +27,21 @@ NIGHT = v4l2.V4L2_CID_EXPOSURE_AUTO_PRIORITY
 
 
 @pytest.fixture
-def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bus:
-    """Replace the kernel."""
-    bus = Bus()
+def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
+    """Replace the kernel, and close all cameras at the end."""
+    bus, opened, open_one = Bus(), list[usb.UsbCamera](), usb.open
+
+    def noted(order: Order) -> usb.UsbCamera:
+        opened.append(open_one(order))
+        return opened[-1]
+
+    monkeypatch.setattr(usb, "open", noted)
     monkeypatch.setattr(usb, "_TREE", tmp_path)
     monkeypatch.setattr(usb, "ioctl", bus.ioctl)
     monkeypatch.setattr(usb, "PATIENCE_S", 0.05)
-    return bus
+    yield bus
+    for camera in opened:
+        camera.close()
 
 
 @pytest.fixture

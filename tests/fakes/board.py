@@ -12,6 +12,7 @@ from pathlib import Path
 
 VARIABLE = "PICAR_FAKE_BOARD"
 NOWHERE = "nowhere"  # lines without a board, for measuring the cost of a backend itself
+_held: set[int] = set()
 
 
 class Board:
@@ -45,14 +46,27 @@ class Board:
         return file.read_text() if file.exists() else "in  0"
 
     def hold(self, bcm: int) -> int:
-        """Take the line for this process; BlockingIOError when another has it. Closing the descriptor lets go."""
+        """Take the line for this process, until `release`; BlockingIOError when another has it."""
         fd = os.open(self.folder / f"line{bcm}.owner", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
             raise
+        _held.add(fd)
         return fd
+
+    @staticmethod
+    def release(fd: int) -> None:
+        """Release a line."""
+        _held.remove(fd)
+        os.close(fd)
+
+    @classmethod
+    def release_all(cls) -> None:
+        """Release the lines of this process, as its end does: picar's backends keep them until then."""
+        for fd in tuple(_held):
+            cls.release(fd)
 
     def note(self, *call: object) -> None:
         """Write down a call of the library."""
@@ -93,7 +107,9 @@ class _NoBoard(Board):
         pass
 
     def hold(self, bcm: int) -> int:
-        return os.open(os.devnull, os.O_RDONLY)
+        fd = os.open(os.devnull, os.O_RDONLY)
+        _held.add(fd)
+        return fd
 
     def words(self, what: str) -> list[str] | None:
         return None

@@ -7,10 +7,11 @@ of the car's loop. It prints a line after the first round of every kind, and goe
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 import sys
 import time
+
+from tests.support.descriptors import readable
 
 COUNT = 32
 BYTES = 16_000  # of a head above the limits
@@ -67,7 +68,7 @@ def attack(port: int, kind: str, strangers: list[socket.socket]) -> None:
     give_up_at = time.monotonic() + ANSWER_S
     deaf = set(strangers)
     while deaf and time.monotonic() < give_up_at:
-        deaf -= set(select.select(list(deaf), [], [], 0.1)[0])
+        deaf -= set(readable(deaf, 0.1))
 
 
 def _tell(strangers: list[socket.socket], data: bytes) -> None:

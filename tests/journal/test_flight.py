@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,21 @@ import pytest
 from picar.files import folder_in_memory
 from picar.journal import flight
 from picar.journal.flight import FlightRecorder
+
+
+@pytest.fixture(autouse=True)
+def _memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the memory of each recorder at the end."""
+    opened, open_one = list[int](), flight._shared_memory
+
+    def noted() -> int:
+        opened.append(open_one())
+        return opened[-1]
+
+    monkeypatch.setattr(flight, "_shared_memory", noted)
+    yield
+    for fd in opened:
+        os.close(fd)
 
 
 def lines(recorder: FlightRecorder) -> list[dict[str, Any]]:

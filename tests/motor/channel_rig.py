@@ -8,7 +8,6 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -101,10 +100,6 @@ def alive(pid: int | None) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def open_descriptors() -> int:
-    return len(list(Path("/dev/fd").iterdir()))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from picar.motor.pins import library
+from tests.fakes.board import Board
 from tests.support.header import FAKES, FakeHeader
 
 _FAKED = (
@@ -37,6 +38,7 @@ def install_fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ca
     _forget()
     yield install
     _forget()
+    Board.release_all()
 
 
 def _forget() -> None:

@@ -15,8 +15,9 @@ import pytest
 from picar.core.drive import Reason
 from picar.core.shaping import NEUTRAL, Sticks
 from picar.errors import BackendError
-from tests.motor.channel_rig import Rig, alive, open_descriptors, rig, trace
+from tests.motor.channel_rig import Rig, alive, rig, trace
 from tests.motor.rig import AHEAD, DEADLINE_S, Trace, wait_until
+from tests.support.descriptors import open_descriptors
 from tests.support.header import FakeHeader
 from tests.support.waiting import until
 

@@ -15,8 +15,9 @@ import pytest
 from picar.core.shaping import NEUTRAL
 from picar.errors import ChannelError
 from picar.motor import channel as channel_module
-from tests.motor.channel_rig import Rig, alive, open_descriptors, rig, trace
+from tests.motor.channel_rig import Rig, alive, rig, trace
 from tests.motor.rig import AHEAD, DEADLINE_S, ROOT, Trace
+from tests.support.descriptors import open_descriptors
 
 __all__ = ["rig", "trace"]
 

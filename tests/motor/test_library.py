@@ -13,6 +13,7 @@ import pytest
 from picar.errors import BackendError
 from picar.motor.pins import library
 from picar.motor.pins.library import PinsLock
+from tests.support.descriptors import open_descriptors
 
 
 def test_a_library_may_be_imported_in_a_folder_that_this_user_may_not_read(tmp_path: Path) -> None:
@@ -107,10 +108,10 @@ def test_a_label_is_read_from_the_kernel_s_structure(monkeypatch: pytest.MonkeyP
         return struct.pack("32s32sI", b"gpiochip0", b"pinctrl-bcm2835", 54)
 
     monkeypatch.setattr("fcntl.ioctl", ioctl)
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = open_descriptors()
     assert library.label(os.devnull) == "pinctrl-bcm2835"
     assert asked == [(2 << 30 | 68 << 16 | 0xB4 << 8 | 0x01, 68)], "_IOR(0xB4, 0x01, struct gpiochip_info)"
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert open_descriptors() == before
 
 
 def test_what_is_no_chip_is_an_error(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Callable
 
@@ -46,13 +45,13 @@ def test_another_program_on_a_line_is_named_as_such(
         pins.pwm(EN, HZ)
     pins.output(IN).set(1)
     pins.close()
-    os.close(held)
+    header.board.release(held)
 
 
 def test_lgpio_a_line_that_is_busy_for_a_moment_is_low_before_anything_sleeps(fake_lgpio: FakeHeader) -> None:
     """In the emergency: closing the chip takes 100 ms, longer than a busy line is tried again."""
     held = fake_lgpio.board.hold(EN)
-    thread = threading.Timer(0.02, os.close, (held,))
+    thread = threading.Timer(0.02, fake_lgpio.board.release, (held,))
     thread.start()
     pins_low(fake_lgpio.open, wired())
     thread.join()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import socket
 import struct
 import time
 from typing import Any
 
 from picar.client.session import Refusal, Session
+from tests.support.descriptors import readable
 from tests.support.raw import UPGRADE
 from tests.support.waiting import DEADLINE_S
 
@@ -98,7 +98,7 @@ class Peer:
         """Read the frames that have arrived."""
         if self.closed:
             return
-        while select.select([self._socket], [], [], wait_s)[0]:
+        while readable([self._socket], wait_s):
             wait_s = 0.0
             try:
                 data = self._socket.recv(65536)

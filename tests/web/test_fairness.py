@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from picar.web.fairness import FairListener, FairQueues
 from tests.support.client import Client
+from tests.support.descriptors import readable
 from tests.support.peer import PONG, Peer, frame
 from tests.support.product import Product
 from tests.support.tornados import LINES, Tornados, tornados
@@ -68,9 +68,8 @@ async def test_a_crowd_of_requests_comes_after_a_driver_who_came_last(car: Produ
     hears_an_error(driver)
     driver.send_bytes(NONSENSE)  # Tornado answers requests in the turn after the one in which it reads them
     hears_an_error(driver)
-    answered, _, _ = select.select(crowd, [], [], 0)
-    assert len(answered) < CROWD
-    await until(lambda: len(select.select(crowd, [], [], 0)[0]) == CROWD, "answers for all")
+    assert len(readable(crowd)) < CROWD
+    await until(lambda: len(readable(crowd)) == CROWD, "answers for all")
     driver.close()
     for one in crowd:
         one.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +14,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from picar.web.auth import find_cookie
 from picar.web.request_heads import DRAIN_BYTES, HEAD_BYTES, HEAD_LINES, HeadStream, field_values
+from tests.support.descriptors import readable
 from tests.support.household import Household
 from tests.support.raw import Answer, ask, read_answer
 from tests.support.tornados import LINES, Tornados, tornados
@@ -227,7 +227,7 @@ async def test_a_paired_phone_s_head_goes_before_those_of_strangers_who_came_fir
         phone = stack.enter_context(socket.create_connection(car.address, timeout=DEADLINE_S))
         for one in strangers:
             one.sendall(f"GET{about}\r\n".encode())
-        await until(lambda: len(answered(strangers)) == STRANGERS, "all are taken in")
+        await until(lambda: len(readable(strangers)) == STRANGERS, "all are taken in")
         for one in strangers:
             one.recv(4096)
         car.signal(signal.SIGSTOP)
@@ -236,9 +236,5 @@ async def test_a_paired_phone_s_head_goes_before_those_of_strangers_who_came_fir
         phone.sendall(f"GET{about}Cookie: {mia['Cookie']}\r\n\r\n".encode())
         car.signal(signal.SIGCONT)
         assert phone.recv(4096).startswith(b"HTTP/1.1 200 ")
-        assert len(answered(strangers)) < STRANGERS / 2
-        await until(lambda: len(answered(strangers)) == STRANGERS, "answers for all")
-
-
-def answered(strangers: list[socket.socket]) -> list[socket.socket]:
-    return select.select(strangers, [], [], 0)[0]
+        assert len(readable(strangers)) < STRANGERS / 2
+        await until(lambda: len(readable(strangers)) == STRANGERS, "answers for all")
