@@ -124,6 +124,23 @@ async def test_pins_low_sends_neutral_and_then_ends_the_pulses(tmp_path: Path) -
     assert writes[1]["t"] - writes[0]["t"] >= 0.3
 
 
+async def test_check_config_prints_the_car_and_what_stops_it_not(tmp_path: Path) -> None:
+    on_chip = Car("esc", esc_car(chip="pca9685"), (), LAYOUTS["steer-servo"], 115)
+    file = tmp_path / "picar.toml"
+    file.write_text(text_of(on_chip))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "picar", "check-config", str(file)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=os.environ | {"XDG_STATE_HOME": str(tmp_path)},
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0, out
+    assert b"If the Pi hangs, this board keeps driving. Only its switch stops it." in out
+    assert b"neutral_us = 1500" in out
+    assert b"pwm = 0" in out
+
+
 FOUND = {
     "swap": False,
     "min_duty": 0.3,

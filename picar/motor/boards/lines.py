@@ -23,7 +23,7 @@ class Line:
 
     __slots__ = ("_pin", "rest", "value")
 
-    def __init__(self, pin: Pin, rest: float = 0.0, value: float | None = 0.0) -> None:
+    def __init__(self, pin: Pin, rest: float = 0, value: float | None = 0.0) -> None:
         self._pin, self.rest = pin, rest
         self.value = value  # None when a write failed
 
