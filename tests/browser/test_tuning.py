@@ -57,7 +57,7 @@ FAULTS = """() => {
   return faults;
 }"""
 SIZES = [(320, 256), (280, 653), (390, 844), (667, 375), (844, 390), (820, 1180), (1280, 800), (3840, 2160)]
-PROGRESS = """() => [...document.querySelectorAll("#tune-steps i")].map((part) =>
+PROGRESS = """() => [...document.querySelectorAll("#tune-steps i:not([hidden])")].map((part) =>
   parseFloat(getComputedStyle(part, "::before").width) / part.clientWidth)"""
 TURNS_M_S = 0.02  # a wheel that a person sees turning
 
