@@ -27,10 +27,9 @@ MIN_DUTY = 0.25
 WITH_PWM = ("l298n", "l293d", "tb6612")
 NUMBERS = (12, 13, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26)
 STANDBY, SERVO, OE = 27, 19, 5
-# Of four motors: pwm, in1, in2 on an Adafruit HAT, more than one transaction can write; in1, in2 on a Freenove board. A motor
-# whose inputs do not fit one transaction may be driven the other way between two of them.
+# Of four motors: pwm, in1, in2 on an Adafruit HAT, more than one transaction can write; two terminals of a motor, as far apart.
 HAT = (108, 110, 109, 113, 111, 112, 102, 104, 103, 107, 105, 106)
-TWO_INPUT_HAT = (101, 100, 102, 103, 107, 106, 105, 104)
+TWO_INPUT_HAT = (101, 112, 102, 113, 107, 106, 105, 114)
 HAT_SERVO = 115
 STEPS = 4096  # in a period of the chip
 

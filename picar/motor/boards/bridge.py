@@ -111,7 +111,8 @@ class Motors:
                 channel.rest()
             else:
                 channel.coast()
-        if not rests:
+        if not rests and self._standby:
+            self._pins.commit()  # the motors are set
             self._stand_by(1)
         if self._servo:
             self._servo.turn(output.right)

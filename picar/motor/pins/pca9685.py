@@ -5,7 +5,8 @@ The chip has its own oscillator (NXP data sheet, rev. 4): its outputs stay when 
 Laws:
 - All channels are off before the chip is set up.
 - A stop is ALL_LED_OFF or a full-off channel, never SLEEP: a servo pulse that is cut short makes an ESC jump.
-- If the values need more than one transaction, the channels that fall are first.
+- If the values do not fit one transaction, each channel has its own, in the order in which the channels were set last: a motor
+  passes the same levels as on pins of the header.
 - A failed transaction leaves its channels to be written again.
 - In an emergency a channel that nothing has set, like a servo, is not written.
 """
@@ -15,7 +16,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from picar.errors import BackendError, PinError
 from picar.motor.pins import Pin
@@ -54,9 +55,8 @@ class Pca9685Pins(CheckedPins):
         self._has_pulses = any(pin in CHANNELS for pin in pulses)
         self._divisor = round(_MHZ * 1e6 / _STEPS / chip.hz)
         self._wanted = [0] * len(CHANNELS)  # steps of a period in which a channel is high
-        self._written = [_STEPS] * len(CHANNELS)  # the highest while the value on the chip is not known
         self._ours: set[int] = set()  # the channels that this process has set
-        self._changed: set[int] = set()
+        self._changed: dict[int, None] = {}  # in the order in which they were set last
 
     def pwm(self, pin: int, hz: int) -> Pin:
         """Claim a channel for a duty cycle; all channels have one frequency."""
@@ -76,7 +76,7 @@ class Pca9685Pins(CheckedPins):
         if not self._is_awake() or self._bus.read(self._chip.address, _PRESCALE) != prescale:
             place = f"0x{self._chip.address:02x} on I2C bus {self._chip.bus}"
             raise BackendError(f"The device at {place} is no PCA9685, or its 3.3 V supply fails.")
-        self._written, self._ours = [0] * len(CHANNELS), {*range(len(CHANNELS))}
+        self._ours = {*range(len(CHANNELS))}
         self._check_at = self._clock() + CHECK_S
 
     def commit(self) -> None:
@@ -128,39 +128,27 @@ class Pca9685Pins(CheckedPins):
         channel = pin - CHANNELS[0]
         self._wanted[channel] = steps
         self._ours.add(channel)
-        self._changed.add(channel)
+        self._changed.pop(channel, None)
+        self._changed[channel] = None  # the last in the order
 
     def _send(self) -> None:
         if not self._has_pulses and not any(self._wanted):
             self._write(_ALL_LED_OFF_H, _FULL)
-            self._written, self._changed = [0] * len(CHANNELS), set()
+            self._changed.clear()
             return
-        falling = {channel for channel in self._changed if self._wanted[channel] <= self._written[channel]}
-        parts = [falling, self._changed - falling]
-        for part in parts if len(self._blocks(self._changed)) > 1 else [{*self._changed}]:
-            for block in self._blocks(part):
-                self._send_block(block, part)
+        block = range(min(self._changed), max(self._changed) + 1)
+        if len(block) <= _MOST and self._ours.issuperset(block):
+            self._send_block(block)
+        else:
+            for channel in [*self._changed]:
+                self._send_block(range(channel, channel + 1))
 
-    def _blocks(self, channels: Iterable[int]) -> list[range]:
-        """Return the fewest transactions for these channels; this process has set all channels between them."""
-        blocks: list[range] = []
-        for channel in sorted(channels):
-            start, end = (blocks[-1].start, blocks[-1].stop) if blocks else (-_MOST, 0)
-            if channel < start + _MOST and self._ours.issuperset(range(end, channel)):
-                blocks[-1] = range(start, channel + 1)
-            else:
-                blocks.append(range(channel, channel + 1))
-        return blocks
-
-    def _send_block(self, block: range, part: set[int]) -> None:
-        """Write these channels; those that are not in the part keep their values."""
-        values = [(self._wanted if each in part else self._written)[each] for each in block]
-        whole = slice(block.start, block.stop)
-        self._changed |= {*block}
-        self._written[whole] = [_STEPS] * len(block)
-        self._write(_LED0 + 4 * block.start, *(byte for value in values for byte in _registers(value)))
-        self._written[whole] = values
-        self._changed -= {each for each in block if self._written[each] == self._wanted[each]}
+    def _send_block(self, block: range) -> None:
+        """Write these channels in one transaction."""
+        values = (byte for channel in block for byte in _registers(self._wanted[channel]))
+        self._write(_LED0 + 4 * block.start, *values)
+        for channel in block:
+            self._changed.pop(channel, None)
 
     def _is_awake(self) -> bool:
         return self._bus.read(self._chip.address, _MODE1) & ~_RESTART == _AWAKE
