@@ -7,16 +7,20 @@ import contextlib
 import signal
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from picar.motor.channel import SILENCE_S
 from picar.motor.emergency import NEUTRAL_S
-from tests.faults.deaths import both_dead, pins_low
+from tests.faults.deaths import both_dead, pins_low, server_killed
 from tests.faults.hats import ESC_CHANNEL, NEUTRAL_US, Devices
 from tests.faults.judge import judge
 from tests.faults.rig import Deadline, Rig
+from tests.support.waiting import DEADLINE_S, until
 
 CALL_S = 0.05  # of the bus, see picar/system/i2c.py
 DEATH_S = 0.05  # from a death to the end of all power
+NANOSLEEP = ("230", "115")  # the fake bus waits by clock_nanosleep: its numbers on x86-64 and arm64
+COMMAND_S = 0.5
 CHECK_S = 1.0  # see picar/motor/pins/pca9685.py
 OFF_S = (
     CALL_S + DEATH_S
@@ -39,11 +43,32 @@ async def bus_held_cut(rig: Rig) -> None:
     await _motor_ends_in_time(rig)
 
 
+async def bus_held_late(rig: Rig) -> None:
+    """The deadline of the last command falls into the call that reads the chip, or beside it."""
+    bus = _devices(rig).bus
+    bus.forget()
+    await until(lambda: any(each.op == "read" for each in bus.transactions), "a look at the chip")
+    next_at = next(each.t for each in bus.transactions if each.op == "read") + CHECK_S
+    await asyncio.sleep(next_at - COMMAND_S + rig.rng.uniform(0.0, 0.1) - time.monotonic())
+    await bus_held_cut(rig)
+
+
 async def bus_held_motor_killed(rig: Rig) -> None:
     devices = _devices(rig)
     rig.hit()
     devices.bus.hold()
     rig.signal(rig.motor, signal.SIGKILL)
+
+
+async def bus_held_server_killed(rig: Rig) -> None:
+    """The server dies at the worst moment: a call of the motor process has just begun to wait for the bus."""
+    _devices(rig).bus.hold()
+    motor = rig.car.motor_pid()
+    give_up_at = time.monotonic() + DEADLINE_S
+    while not _waits_for_the_bus(motor):
+        assert time.monotonic() < give_up_at, "the motor process does not use the bus"
+        await asyncio.sleep(0.001)
+    await server_killed(rig)
 
 
 async def bus_held_all_dead(rig: Rig) -> None:
@@ -111,6 +136,10 @@ async def pwm_left_on(rig: Rig) -> None:
     pulses = [(w.t, w.value) for w in rig.trace() if w.op == "pulse" and w.pin == 18 and w.t > rig.hit_at]
     assert [value for _, value in pulses] == [NEUTRAL_US, 0]
     assert pulses[1][0] - pulses[0][0] >= NEUTRAL_S
+
+
+def _waits_for_the_bus(pid: int) -> bool:
+    return Path(f"/proc/{pid}/syscall").read_text().split()[0] in NANOSLEEP
 
 
 async def _motor_ends_in_time(rig: Rig) -> None:

@@ -249,6 +249,8 @@ def _on(
 _BOTH = next(fault.what for fault in FAULTS if fault.name == "both-killed")
 _HELD = "the bus is held"
 _HELD_CUT, _HELD_DEAD = f"{_HELD}, and the link is cut", f"{_HELD}; motor process: SIGKILL"
+_HELD_LATE = f"{_HELD_CUT}: a call waits for the bus at the deadline"
+_HELD_ORPHAN = f"{_HELD}; server: SIGKILL while a call waits for the bus"
 _HELD_GONE = f"{_HELD}; both: SIGKILL, then `picar pins-low`"
 _BOOT = "the Pi restarts, then `picar pins-low`"
 HAT_FAULTS = (
@@ -264,7 +266,11 @@ HAT_FAULTS = (
     *_on("hat-oe servo-chip esc-oe", "bus-held", _HELD, buses.bus_held, CHECKED_S),
     *_on("hat-oe esc-oe", "bus-held-cut", _HELD_CUT, buses.bus_held_cut, HELD_LINK_S, "command"),
     *_on("servo-chip", "bus-held-cut", _HELD_CUT, buses.bus_held_cut, LINK_S, "command"),
+    *_on("servo-chip", "bus-held-late", _HELD_LATE, buses.bus_held_late, LINK_S, "command"),
     *_on("hat-oe servo-chip esc-oe", "bus-held-dead", _HELD_DEAD, buses.bus_held_motor_killed, DEATH_S),
+    *_on(
+        "hat-oe servo-chip esc-oe", "bus-held-orphan", _HELD_ORPHAN, buses.bus_held_server_killed, buses.OFF_S
+    ),
     *_on("hat-oe servo-chip esc-oe", "bus-held-gone", _HELD_GONE, buses.bus_held_all_dead, BOTH_DEAD_S),
     *_on("hat", "bus-held", _HELD, buses.bus_held_switch, None),
     *_on("hat", "bus-held-cut", _HELD_CUT, buses.bus_held_cut_switch, None),

@@ -12,7 +12,7 @@ from tests.faults.campaign import Run
 from tests.faults.catalogue import Fault
 
 LOUD_BYTES = 20_000  # of log in a run of some seconds
-NAME, WHAT = 31, 94  # the widths of two columns
+NAME, WHAT = 31, 114  # the widths of two columns
 
 
 @dataclass(frozen=True, slots=True)
