@@ -16,8 +16,9 @@ from picar.options import AnyPin, EnablePin, SignalPin, option, pin
 
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
 TERMINALS = ("ena", "enb", "in1", "in2", "in3", "in4")  # of the L298N, enables first
-KindName = Literal["l298n", "l293d", "tb6612", "drv8833", "l9110s", "bts7960", "phase-enable"]
-LayoutName = Literal["sides", "four", "steer-motor"]
+KindName = Literal["l298n", "l293d", "tb6612", "drv8833", "l9110s", "bts7960", "phase-enable", "esc"]
+ChipName = Literal["header", "pca9685"]
+LayoutName = Literal["sides", "four", "steer-motor", "steer-servo"]
 PairingName = Literal["auto", "on", "local", "off"]
 SourceName = Literal["auto", "picamera2", "usb", "sim", "test", "off"]
 WhenName = Literal["never", "fallback", "always"]
@@ -174,6 +175,16 @@ class BoardConfig:
         'Standby, sleep or enable line of the whole board: STBY, nSLEEP, EN; "none" if it has no wire.',
     )
     swap: bool = option(False, "Exchange the left and right motors, or the drive and steering motors.")
+    chip: ChipName = option(
+        "header",
+        "Where the pins are: on the Pi's header, or the channels of a PCA9685. With pca9685, a pin is a channel, 0 to 15; a pin "
+        'of the header is then a text like "GPIO17".',
+    )
+    bus: int = option(1, "I2C bus of the PCA9685; 1 is the one on GPIO 2 and 3.", lo=0, hi=63)
+    address: int = option(0x40, "I2C address of the PCA9685: 0x40 to 0x7F.", lo=0x40, hi=0x7F)
+    oe: SignalPin = pin(
+        "none", 'Pin at OE of the PCA9685, high for off: GPIO 5 or 6; "none" if it has no wire.'
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +194,7 @@ class LayoutConfig:
     kind: LayoutName = option(
         "sides",
         "sides: motor.left and motor.right. four: a motor for each wheel, motor.front_left to motor.rear_right. steer-motor: "
-        "motor.drive drives, and motor.steer turns the front wheels.",
+        "motor.drive drives, and motor.steer turns the front wheels. steer-servo: motor.drive drives, and a servo steers.",
     )
 
 
@@ -215,6 +226,39 @@ class MotorSections:
     rear_right: MotorConfig = field(default_factory=MotorConfig)
     drive: MotorConfig = field(default_factory=MotorConfig)
     steer: MotorConfig = field(default_factory=MotorConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class SteeringConfig:
+    """The servo of the layout steer-servo. Its pin is GPIO 12, 13, 18 or 19 (the kernel's PWM), or a channel of a PCA9685."""
+
+    pin: SignalPin = pin("none", "Signal of the servo.")
+    trim: float = option(
+        0.0, "Correction of the middle, a share of the way to the right (+) or left (-) end.", lo=-0.3, hi=0.3
+    )
+    left_us: int = option(1000, "Pulse for full left.", unit="µs", lo=500, hi=2500)
+    center_us: int = option(1500, "Pulse for straight ahead.", unit="µs", lo=1000, hi=2000)
+    right_us: int = option(2000, "Pulse for full right.", unit="µs", lo=500, hi=2500)
+
+
+@dataclass(frozen=True, slots=True)
+class EscConfig:
+    """The electronic speed controller of a board of the kind esc. Its pin follows the rule of the steering's."""
+
+    neutral_us: int = option(1500, "Pulse at which the motor stands.", unit="µs", lo=1400, hi=1600)
+    start_us: int = option(
+        40, "Distance from neutral at which the motor just begins to turn, each way.", unit="µs", lo=0, hi=140
+    )
+    max_throttle: float = option(
+        0.3,
+        "Share of the 500 µs between neutral and full throttle that picar uses at most; above 0.3, a PCA9685 needs its OE wire.",
+        lo=0.05,
+        hi=1.0,
+    )
+    reverse: Literal["double", "direct", "none"] = option(
+        "double",
+        "How the ESC goes backwards: after a brake and neutral, as most ESCs of cars (double), at once (direct), or never (none).",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +349,8 @@ class Config:
     board: BoardConfig | None = None
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     motor: MotorSections = field(default_factory=MotorSections)
+    steering: SteeringConfig = field(default_factory=SteeringConfig)
+    esc: EscConfig = field(default_factory=EscConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     hotspot: HotspotConfig = field(default_factory=HotspotConfig)
     tls: TlsConfig = field(default_factory=TlsConfig)

@@ -19,7 +19,8 @@ from picar.config import SECTIONS, BoardConfig, Config, LayoutConfig
 from picar.errors import ConfigError, FileError
 from picar.files import read_small, replace
 from picar.layouts import MOTORS
-from picar.options import options_of, toml
+from picar.options import Option, options_of, toml
+from picar.raspberrypi import CHANNELS
 from picar.wires import layout_of
 
 SYSTEM_FILE = Path("/etc/picar/picar.toml")
@@ -110,8 +111,9 @@ def write_options(path: Path, section: str, values: Mapping[str, Any]) -> Config
 
 def _checked(entries: list[_Entry], problems: list[str], source: str) -> Config:
     values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    chips = [entry.value for entry in entries if (entry.section, entry.key) == ("board", "chip")]
     for entry in entries:
-        _check(entry, values, problems)
+        _check(entry, values, problems, has_chip=chips[-1:] == ["pca9685"])
     config = _assembled(values, entries, source)
     problems += wirecheck.problems(config, entries, values, checked=not problems)
     if problems:
@@ -124,6 +126,8 @@ def sections_of(config: Config) -> list[str]:
     if config.board is None:
         return [name for name in SECTIONS if name.split(".")[0] not in wirecheck.OF_BOARDS]
     idle = {*wirecheck.OF_THE_L298N, *(f"motor.{motor}" for motor in MOTORS)}
+    idle |= {"steering"} if not layout_of(config).servo else set()
+    idle |= {"esc"} if config.board.kind != "esc" else set()
     idle -= {f"motor.{motor}" for motor in layout_of(config).motors}
     return [name for name in SECTIONS if name not in idle]
 
@@ -133,7 +137,7 @@ def _assembled(values: Mapping[str, dict[str, Any]], entries: list[_Entry], sour
     config = Config(source=source)
     if wirecheck.has_board(entries):
         layout = LayoutConfig(**values["layout"])
-        config = dataclasses.replace(config, board=BoardConfig(), layout=layout)
+        config = dataclasses.replace(config, board=BoardConfig(**values["board"]), layout=layout)
     for name in sections_of(config):
         config = config.having(name, **values[name])
     return config
@@ -165,14 +169,22 @@ def as_toml(config: Config, remarks: Mapping[tuple[str, str], str] | None = None
     said = {place: f"  # {remark}" for place, remark in (remarks or {}).items()}
     blocks = []
     for name in sections_of(config):
-        values = dataclasses.asdict(config.section(name))
         lines = [
-            f"{key} = {toml(value)}{said.get((name, key), '')}"
-            for key, value in values.items()
-            if not (name.startswith("motor.") and value == "none")
+            f"{o.name} = {toml(value)}{said.get((name, o.name), '')}"
+            for o in options_of(SECTIONS[name]).values()
+            if (value := _printed(config, o, getattr(config.section(name), o.name))) != "none"
+            or not name.startswith("motor.")
         ]
         blocks.append("\n".join([f"[{name}]", *lines, ""]))
     return "\n".join(blocks)
+
+
+def _printed(config: Config, declared: Option, value: Any) -> Any:
+    """Return a value as it stands in a file: with a chip, a channel is a number, and a pin of the header a text."""
+    has_chip = config.board is not None and config.board.chip == "pca9685"
+    if not (has_chip and declared.may_be_channel and isinstance(value, int)):
+        return value
+    return value - CHANNELS[0] if value in CHANNELS else f"GPIO{value}"
 
 
 def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
@@ -269,16 +281,19 @@ def _env_value(section: str, key: str, text: str) -> Any:
         return text
 
 
-def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str]) -> None:
-    """Add the value of an entry to `values`, or a problem to `problems`."""
+def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str], *, has_chip: bool) -> None:
+    """Add the value of an entry to `values`, or a problem to `problems`. With a chip, a plain number is its channel."""
     options = options_of(SECTIONS[entry.section])
     place = f"{entry.origin}: [{entry.section}] {entry.key}"
     declared = options.get(entry.key)
     if declared is None:
         problems.append(f"{place} = {toml(entry.value)}: unknown option. {_known(entry.key, options)}")
         return
+    value = entry.value
+    if has_chip and declared.may_be_channel and type(value) is int:
+        value = f"CH{value}" if value in range(len(CHANNELS)) else "CH?"
     try:
-        values[entry.section][entry.key] = declared.check(entry.value)
+        values[entry.section][entry.key] = declared.check(value)
     except ValueError as rule:
         fix = f"Change it, or delete it for the default {toml(declared.default)}."
         problems.append(f"{place} = {toml(entry.value)} is not {rule}. {fix}")

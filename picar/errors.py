@@ -1,5 +1,9 @@
 """Errors that picar raises on purpose: a sentence with a remedy, and an exit code. Each one is also a fitting builtin error."""
 
+from __future__ import annotations
+
+import os
+
 
 class PicarError(Exception):
     """An error that ends picar with one sentence instead of a traceback."""
@@ -69,3 +73,10 @@ class TlsError(PicarError, RuntimeError):
 
 class NetworkError(PicarError, OSError):
     """The car's own WiFi cannot be set up, or its watcher does not answer."""
+
+
+def may_use(group: str) -> str:
+    """Return the sentence how a user gets permission for the devices of a group."""
+    if os.geteuid() == 0:  # root needs no group
+        return "Root may not use it either. Allow the device where picar runs: DeviceAllow= of the unit, or the container."
+    return f"Join the group that may use it: sudo usermod -aG {group} $USER, then log in again."

@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 
 class Layout(NamedTuple):
-    """The motors by name; `steers`: the speeds are throttle and steering."""
+    """The motors by name; `steers`: the speeds are throttle and steering; `servo`: a servo follows the steering."""
 
     motors: tuple[str, ...]
     steers: bool = False
+    servo: bool = False
 
     @property
     def speeds(self) -> tuple[str, str]:
@@ -36,5 +37,6 @@ LAYOUTS = {
     "sides": Layout(("left", "right")),
     "four": Layout(("front_left", "rear_left", "front_right", "rear_right")),
     "steer-motor": Layout(("drive", "steer"), steers=True),
+    "steer-servo": Layout(("drive",), steers=True, servo=True),
 }
 MOTORS = tuple(dict.fromkeys(motor for layout in LAYOUTS.values() for motor in layout.motors))

@@ -12,14 +12,15 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from picar.raspberrypi import NUMBERS, PINS
+from picar.raspberrypi import CHANNELS, NUMBERS, PINS
 
 EnablePin = int | Literal["jumper"]
 SignalPin = int | Literal["none"]
 AnyPin = int | Literal["jumper", "none"]
 _NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _PIN_NAME = re.compile(
-    r"(?:(?:GPIO|BCM) ?(?P<bcm>\d{1,2})|(?:BOARD ?|J8:)(?P<place>\d{1,2}))", re.ASCII | re.IGNORECASE
+    r"(?:(?:GPIO|BCM) ?(?P<bcm>\d{1,2})|(?:BOARD ?|J8:)(?P<place>\d{1,2})|CH ?(?P<channel>\d{1,3}))",
+    re.ASCII | re.IGNORECASE,
 )
 _HOST_NAME = re.compile(r"[\w.-]+")  # letters of any alphabet: browsers send them as xn--
 
@@ -36,23 +37,34 @@ class Option:
     lo: float
     hi: float
 
+    @property
+    def may_be_channel(self) -> bool:
+        """Whether it names a pin that may be a channel of a PCA9685: none of `[l298n]`, nor `oe`, the chip's own switch."""
+        return "none" in self._words and self.name != "oe"
+
     def check(self, value: Any) -> Any:
         """Return the value to use.
 
         Raises:
             ValueError: the value has the wrong type or is out of range; the text is `rule`.
         """
+        given = value
         if self.unit == "BCM":
-            value = _bcm(value)
-        if not self._fits(value):
-            raise ValueError(self.rule + self._hint(value))
+            value = _pin_number(value)
+        is_channel = self.unit == "BCM" and value in CHANNELS
+        if not self._fits(value) or (is_channel and (given == value or not self.may_be_channel)):
+            raise ValueError(self.rule + self._hint(given))
         if self.type is float:
             return float(value)
         return tuple(value) if isinstance(value, list) else value
 
     def _fits(self, value: Any) -> bool:
         if self.unit == "BCM":
-            return value in self._words if isinstance(value, str) else type(value) is int and value in NUMBERS
+            return (
+                value in self._words
+                if isinstance(value, str)
+                else (type(value) is int and (value in NUMBERS or value in CHANNELS))
+            )
         if self.type in (int, float):
             wanted = (int,) if self.type is int else (int, float)
             return type(value) in wanted and self.lo <= value <= self.hi  # which NaN is not
@@ -72,6 +84,8 @@ class Option:
             return ". Write it without quotes"
         if self.unit != "BCM":
             return ""
+        if isinstance(value, str) and value.upper().startswith("CH"):
+            return '. A PCA9685 has the channels 0 to 15; a pin of the header is a text like "GPIO17"'
         if type(value) is int and 1 <= value <= len(PINS):
             return (
                 f". Pin {value} of the header is {PINS[value - 1].name}; "
@@ -116,13 +130,16 @@ def pin(default: AnyPin, sentence: str) -> Any:
     return option(default, sentence, unit="BCM")
 
 
-def _bcm(value: Any) -> Any:
-    """Return the BCM number of a pin's name, like "GPIO12", "BOARD32" or "J8:32"; anything else as it is."""
+def _pin_number(value: Any) -> Any:
+    """Return the number of a pin's name, like "GPIO12", "BOARD32", "J8:32" or "CH3"; anything else as it is."""
     match = _PIN_NAME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return value
     if match["bcm"]:
         return int(match["bcm"])
+    if match["channel"]:
+        number = CHANNELS[0] + int(match["channel"])
+        return number if number in CHANNELS else value
     at = PINS[int(match["place"]) - 1 : int(match["place"])]
     return at[0].bcm if at and at[0].bcm is not None else value
 

@@ -1,4 +1,4 @@
-"""The Raspberry Pi: its model, and the 40-pin header that every model since the B+ has."""
+"""The Raspberry Pi: its model, the 40-pin header that every model since the B+ has, and the numbers of pins."""
 
 from __future__ import annotations
 
@@ -47,12 +47,20 @@ PINS = tuple(
     for side, bcm_or_name in enumerate(pair, start=1)
 )
 NUMBERS = frozenset(pin.bcm for pin in PINS if pin.bcm is not None)  # BCM
+CHANNELS = range(
+    100, 116
+)  # of a PCA9685: their numbers, where a pin may be one of the header or of this chip
 _BY_BCM = {pin.bcm: pin for pin in PINS if pin.bcm is not None}
 
 
 def pin_of(bcm: int) -> HeaderPin:
     """Return the pin of a GPIO by its BCM number, 0 to 27."""
     return _BY_BCM[bcm]
+
+
+def pin_name(pin: int) -> str:
+    """Return the name of a pin in a sentence: "GPIO 17", "channel 3"."""
+    return f"channel {pin - CHANNELS[0]}" if pin in CHANNELS else f"GPIO {pin}"
 
 
 def raspberry_pi_model(path: Path | str = f"/{MODEL_FILE}") -> str | None:

@@ -10,12 +10,30 @@ from typing import Any, Protocol
 
 from picar.config import TERMINALS, Config, L298NConfig
 from picar.options import toml
-from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY, layout_of, wires_of
+from picar.raspberrypi import CHANNELS, pin_name
+from picar.wires import (
+    KEYS,
+    LEAST_WAY_US,
+    MAY_JUMPER,
+    WITH_STANDBY,
+    Terminal,
+    Wires,
+    are_good_ends,
+    full_us,
+    layout_of,
+    wires_of,
+)
 
 UNNAMED = "[l298n] does not name all terminals"
 OF_THE_L298N = ("l298n", "left", "right")
-OF_BOARDS = ("board", "layout", "motor")
+OF_BOARDS = ("board", "layout", "motor", "steering", "esc")
 SPEED_IS_ENABLE = ("l298n", "l293d")  # their terminal for the speed is the enable
+# The pins with the kernel's PWM, and its channel on all models before the Pi 5.
+KERNEL_PWM = {12: 0, 13: 1, 18: 0, 19: 1}
+PULLED_UP = (5, 6)  # at power-on, and of no common bus: for OE, which is high for off
+CHIP_HZ = range(24, 1527)  # PCA9685 data sheet, section 7.3.5: PRE_SCALE from 3 to 255
+BLIND_THROTTLE = 0.3  # the most of an ESC on a chip without OE
+KEEPS_DRIVING = "If the Pi hangs, this board keeps driving. Only its switch stops it."
 
 
 class Given(Protocol):
@@ -63,18 +81,23 @@ def warnings(config: Config, entries: Iterable[Given]) -> Iterator[str]:
         yield from _unnamed_terminals(config.l298n, named)
         terminals = [("l298n", *terminal) for terminal in config.l298n.wired().items()]
     else:
-        terminals = [(t.section, t.key, t.bcm) for t in dict.fromkeys(wires_of(config).terminals)]
+        wires = wires_of(config)
+        terminals = [(t.section, t.key, t.pin) for t in dict.fromkeys(wires.terminals)]
+        yield from _warnings_of_chip(wires)
     for section, key, number in terminals:
         if warning := high_at_power_on(key, number):
-            yield f"[{section}] {warning}. Use one of GPIO 9 to 13 or 16 to 27."
+            yield f"[{section}] {warning}. Use {'GPIO 5 or 6' if key == 'oe' else 'one of GPIO 9 to 13 or 16 to 27'}."
 
 
 def high_at_power_on(terminal: str, number: int) -> str:
-    """Return a warning without full stop if this pin is not low at power-on, else an empty text.
+    """Return a warning without full stop if this pin is not low at power-on (for OE: not high), else an empty text.
 
     Sources: BCM2835 ARM Peripherals p. 102; GPIO 14 and 15 are the serial port.
     """
-    if number > 8 and number not in (14, 15):
+    if terminal == "oe":
+        why = "not pulled up at power-on, so the board may drive before picar does"
+        return "" if number in PULLED_UP else f"oe = {number}: this pin is {why}"
+    if number > 8 and number not in (14, 15):  # a channel of a chip too
         return ""
     why = "pulsed by the serial port" if number > 8 else "pulled up"
     return f"{terminal} = {number}: this pin is {why} at power-on, so a motor may run before picar does"
@@ -89,6 +112,10 @@ def _misplaced(config: Config, entries: Iterable[Given]) -> Iterator[str]:
             yield f"{origin}: [l298n] and [board] describe the same motors. Delete one of the two."
         elif section in OF_THE_L298N:
             yield f"{origin}: [{section}] belongs to [l298n]. With [board], write its options under [motor.{section}]."
+        elif section == "steering" and not layout.servo:
+            yield f'{origin}: [steering] is for the layout steer-servo. Set kind = "steer-servo" under [layout], or delete it.'
+        elif section == "esc" and config.board and config.board.kind != "esc":
+            yield f'{origin}: [esc] is for the kind esc. Set kind = "esc" under [board], or delete the section.'
         elif section.startswith("motor.") and section not in ours:
             kind = config.layout.kind
             yield (
@@ -114,7 +141,95 @@ def _problems_of_board(config: Config, entries: Sequence[Given]) -> Iterator[str
             f"[board] standby = {board.standby}: the enables of the kind {board.kind} are either the speed or the standby "
             'line. Delete the option; or, if this pin goes to all enables, set pwm = "jumper" for each motor.'
         )
+    wires = wires_of(config)
+    yield from _problems_of_pulses(config, wires)
+    yield from _problems_of_chip(config, wires)
     yield from _pins_used_twice(config)
+
+
+def _problems_of_pulses(config: Config, wires: Wires) -> Iterator[str]:
+    """Yield the problems of a steering servo and of an ESC."""
+    steering, esc = config.steering, config.esc
+    if wires.layout.servo and steering.pin == "none":
+        yield "[steering] lacks pin: the layout steer-servo has a servo. Add the pin of its signal."
+    if not are_good_ends(steering.left_us, steering.center_us, steering.right_us):
+        yield (
+            f"[steering] center_us = {steering.center_us} must be between left_us = {steering.left_us} and right_us = "
+            f"{steering.right_us}, at least {LEAST_WAY_US} µs from each. Change one of them."
+        )
+    if wires.kind == "esc":
+        if not wires.layout.servo:
+            yield '[board] kind = "esc" drives one motor. Set kind = "steer-servo" under [layout].'
+        if esc.start_us >= full_us(config):
+            most = f"{full_us(config):g}"
+            yield f"[esc] start_us = {esc.start_us} reaches the {most} µs of max_throttle. Lower start_us, or raise max_throttle."
+    channels = dict[int, Terminal]()
+    for terminal in wires.pulses:
+        if terminal.pin in CHANNELS:
+            continue
+        if terminal.pin not in KERNEL_PWM:
+            yield (
+                f"{_place(terminal)} = {terminal.pin}: servo pulses need the kernel's PWM, which only GPIO 12, 13, 18 and 19 "
+                "have, or a channel of a PCA9685. Move the wire to one of them."
+            )
+        elif (other := channels.setdefault(KERNEL_PWM[terminal.pin], terminal)) is not terminal:
+            yield (
+                f"{_place(other)} = {other.pin} and {_place(terminal)} = {terminal.pin} share one PWM of the kernel. "
+                "Use 12 and 13, or 18 and 19."
+            )
+
+
+def _problems_of_chip(config: Config, wires: Wires) -> Iterator[str]:
+    board = config.board
+    assert board is not None
+    if wires.chip is None:
+        if board.oe != "none":
+            yield '[board] oe has no use without a PCA9685. Set chip = "pca9685", or delete the option.'
+        places = [_place(terminal) for terminal in wires.terminals if terminal.pin in CHANNELS]
+        yield from (
+            f'{place} is a channel. Set chip = "pca9685" under [board], or use a pin.' for place in places
+        )
+        return
+    pins = [terminal.pin for terminal in wires.terminals]
+    if not any(pin in CHANNELS for pin in pins):
+        yield (
+            '[board] chip = "pca9685" has no use: no motor and no servo is at one of its channels. Delete the option, '
+            'or write the channels as plain numbers, without "GPIO".'
+        )
+    if board.address == 0x70:
+        yield "[board] address = 0x70 is the address to which every PCA9685 answers. Use the board's own."
+    if board.bus == 1 and not {2, 3}.isdisjoint(pins):
+        yield "GPIO 2 and 3 are the I2C bus of the PCA9685. Use other pins."
+    for motor in wires.motors:
+        channels = {role for role, terminal in motor.terminals.items() if terminal.pin in CHANNELS}
+        if channels not in (set(), {"pwm"}, {*motor.terminals}) or (
+            channels == {"pwm"} and wires.kind == "phase-enable"
+        ):
+            yield (
+                f"[motor.{motor.name}] mixes channels of the PCA9685 and pins of the header. Possible is pwm at a channel with in1 "
+                "and in2 at pins. Move the wires."
+            )
+    if wires.chip.hz not in CHIP_HZ:
+        yield f"[motors] pwm_hz = {wires.chip.hz}: a PCA9685 has 24 to 1526 Hz. Change it."
+    yield from _problems_of_blind_esc(config, wires)
+
+
+def _problems_of_blind_esc(config: Config, wires: Wires) -> Iterator[str]:
+    """Yield the problem of an ESC that no wire stops and that may drive fast."""
+    if wires.kind == "esc" and wires.keeps_driving and config.esc.max_throttle > BLIND_THROTTLE:
+        yield (
+            f"[esc] max_throttle = {config.esc.max_throttle:g}: without a wire to OE, nothing stops this ESC when the Pi hangs. "
+            f"Wire OE and set oe under [board], or lower max_throttle to {BLIND_THROTTLE:g}."
+        )
+
+
+def _warnings_of_chip(wires: Wires) -> Iterator[str]:
+    if wires.keeps_driving:
+        yield f"{KEEPS_DRIVING} Wire OE of the PCA9685, and set oe under [board]; docs/motor-hats.md shows it."
+
+
+def _place(terminal: Terminal) -> str:
+    return f"[{terminal.section}] {terminal.key}"
 
 
 def _hint_for_the_l298n(motor: str, entries: Sequence[Given]) -> str:
@@ -143,24 +258,24 @@ def _pins_used_twice(config: Config) -> Iterator[str]:
     """Yield pins with two wires. Two motors that follow the same speed may share all their pins."""
     wires = wires_of(config)
     users: dict[int, list[str]] = {}
-    for terminal in [wires.standby] if wires.standby else []:
-        users.setdefault(terminal.bcm, []).append("[board] standby")
-    for motor in wires.motors:
-        if wires.twin_of(motor) is motor:
-            for role, terminal in motor.terminals.items():
-                users.setdefault(terminal.bcm, []).append(f"[motor.{motor.name}] {role}")
+    of_twins = [motor.terminals for motor in wires.motors if wires.twin_of(motor) is not motor]
+    shared = {terminal for terminals in of_twins for terminal in terminals.values()}
+    for terminal in dict.fromkeys(wires.terminals):
+        if terminal not in shared:
+            users.setdefault(terminal.pin, []).append(_place(terminal))
     for one, other in wires.twins(wires.swap):
         if _calibration(config, one) != _calibration(config, other):
             yield f"[motor.{one}] and [motor.{other}] share their pins and turn together. Give both the same invert and trim."
     enables = [f"[motor.{motor.name}] pwm" for motor in wires.motors]
     for number, terminals in users.items():
         if len(terminals) > 1:
+            shown = pin_name(number) if wires.chip else number
             hint = (
                 f' If it goes to all enables, set standby = {number} under [board] and pwm = "jumper" for each motor.'
                 if terminals == enables and wires.kind in SPEED_IS_ENABLE
                 else ""
             )
-            yield f"{' and '.join(terminals)} = {number}: one pin used twice. Give each wire its own.{hint}"
+            yield f"{' and '.join(terminals)} = {shown}: one pin used twice. Give each wire its own.{hint}"
 
 
 def _calibration(config: Config, motor: str) -> tuple[bool, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from picar.layouts import LAYOUTS, Layout
+from picar.raspberrypi import CHANNELS
 
 if TYPE_CHECKING:
     from picar.config import Config
@@ -20,21 +21,34 @@ KEYS = {  # the terminals of each motor that a board of this kind has
     "l9110s": ("in1", "in2"),
     "bts7960": ("in1", "in2"),
     "phase-enable": ("pwm", "in1"),
+    "esc": ("pwm",),
 }
 WITH_STANDBY = ("l298n", "l293d", "tb6612", "drv8833", "bts7960")
 MAY_JUMPER = ("l298n", "l293d", "tb6612")  # `pwm = "jumper"`: the board keeps EN or PWM high
+ESC_US = 500  # between neutral and full throttle of an ESC
+LEAST_WAY_US = 50  # of a servo, between its middle and each end
+PULSE_HZ = 50  # servos and ESCs get a pulse every 20 ms
 _L298N = {"left": ("ena", "in1", "in2"), "right": ("enb", "in3", "in4")}
 
 
 class Terminal(NamedTuple):
-    """A terminal of the board with a wire: its option, and the BCM number of its pin."""
+    """A terminal with a wire: its option, and its pin, which is a BCM number or one of `CHANNELS`."""
 
     section: str
     key: str
-    bcm: int
+    pin: int
 
     def __str__(self) -> str:
         return f"{self.section.removeprefix('motor.')}.{self.key}" if "." in self.section else self.key
+
+
+class Chip(NamedTuple):
+    """The PCA9685 of a motor HAT: its I2C bus and address, its PWM frequency, and the wire to its OE, if it has one."""
+
+    bus: int
+    address: int
+    hz: int
+    oe: Terminal | None
 
 
 class Motor(NamedTuple):
@@ -52,14 +66,29 @@ class Wires(NamedTuple):
     swap: bool
     standby: Terminal | None
     motors: tuple[Motor, ...]
+    servo: Terminal | None = None
+    chip: Chip | None = None
 
     @property
     def terminals(self) -> list[Terminal]:
-        """All terminals with a wire, in the order in which they go low: standby, speeds, inputs."""
+        """All terminals with a wire, in the order in which they come to rest: OE, standby, speeds, inputs, servo."""
         of_motors = [item for motor in self.motors for item in motor.terminals.items()]
         speeds = [terminal for role, terminal in of_motors if role == "pwm"]
         inputs = [terminal for role, terminal in of_motors if role != "pwm"]
-        return [*([self.standby] if self.standby else []), *speeds, *inputs]
+        oe = self.chip.oe if self.chip else None
+        found = [oe, self.standby, *speeds, *inputs, self.servo]
+        return [terminal for terminal in found if terminal]
+
+    @property
+    def pulses(self) -> list[Terminal]:
+        """The terminals that get servo pulses: of an ESC and of the steering servo."""
+        return [t for t in self.terminals if t == self.servo or (self.kind == "esc" and t.key == "pwm")]
+
+    @property
+    def keeps_driving(self) -> bool:
+        """Whether the motors keep their power when the Pi hangs: a chip without OE holds its outputs."""
+        driven = (terminal.pin for motor in self.motors for terminal in motor.terminals.values())
+        return self.chip is not None and self.chip.oe is None and any(pin in CHANNELS for pin in driven)
 
     def twin_of(self, motor: Motor) -> Motor:
         """Return the first motor that gets the same signals as this one, which may be this one.
@@ -75,7 +104,19 @@ class Wires(NamedTuple):
         return [pair for pair in named if pair[0] != pair[1]]
 
     def _signals(self, motor: Motor) -> tuple[int, dict[str, int]]:
-        return self.layout.speed_of(motor.name), {role: t.bcm for role, t in motor.terminals.items()}
+        return self.layout.speed_of(motor.name), {role: t.pin for role, t in motor.terminals.items()}
+
+
+def are_good_ends(left_us: int, center_us: int, right_us: int) -> bool:
+    """Return whether the middle of a servo is between its ends, at least `LEAST_WAY_US` from each."""
+    ways = center_us - left_us, right_us - center_us
+    return min(ways) >= LEAST_WAY_US or max(ways) <= -LEAST_WAY_US
+
+
+def full_us(config: Config) -> float:
+    """Return the distance of an ESC's highest pulse from neutral, 0 without an ESC."""
+    has_esc = config.board is not None and config.board.kind == "esc"
+    return config.esc.max_throttle * ESC_US if has_esc else 0.0
 
 
 def layout_of(config: Config) -> Layout:
@@ -103,8 +144,19 @@ def wires_of(config: Config) -> Wires:
                 {r: Terminal(f"motor.{name}", r, pin) for r, pin in pins.items() if isinstance(pin, int)},
             )
         )
-    standby = Terminal("board", "standby", board.standby) if isinstance(board.standby, int) else None
-    return Wires(board.kind, layout, board.swap, standby, tuple(motors))
+    standby, servo = _wired("board", "standby", board.standby), None
+    if layout.servo:
+        servo = _wired("steering", "pin", config.steering.pin)
+    wires = Wires(board.kind, layout, board.swap, standby, tuple(motors), servo)
+    if board.chip == "header":
+        return wires
+    has_pulses = any(terminal.pin in CHANNELS for terminal in wires.pulses)
+    hz = PULSE_HZ if has_pulses else config.motors.pwm_hz
+    return wires._replace(chip=Chip(board.bus, board.address, hz, _wired("board", "oe", board.oe)))
+
+
+def _wired(section: str, key: str, pin: int | str) -> Terminal | None:
+    return Terminal(section, key, pin) if isinstance(pin, int) else None
 
 
 def _wires_of_l298n(config: Config) -> Wires:

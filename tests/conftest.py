@@ -6,6 +6,7 @@ import gc
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 
 import pytest
@@ -17,7 +18,7 @@ from tests.support.product import Product
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more about the machine
 settings.load_profile("patient")
-SPARE_DESCRIPTORS = 10  # of a module: caches, and what the session keeps, such as a browser
+SPARE_DESCRIPTORS = 20  # of a module: what the session keeps, such as a browser and its cars
 _ON_REQUEST = ("gpio_sim", "pi", "systemd", "vivid")  # markers of tests that boot a machine
 collect_ignore = [] if find_spec("playwright") else ["browser"]  # it has no wheel for 32-bit ARM
 
@@ -58,14 +59,27 @@ def _every_descriptor_is_closed() -> Iterator[None]:
         assert left <= SPARE_DESCRIPTORS, f"{left} descriptors are still open"
 
 
-@pytest.fixture
-async def car() -> AsyncIterator[Product]:
-    """Start a car with mock pins; afterwards its pins must be low and its log free of tracebacks."""
+@asynccontextmanager
+async def _car() -> AsyncIterator[Product]:
     async with Product() as product:
         yield product
         await product.terminate()
         assert product.is_low()
         assert "Traceback" not in product.log()
+
+
+@pytest.fixture
+async def car() -> AsyncIterator[Product]:
+    """Start a car with mock pins; afterwards its pins must be low and its log free of tracebacks."""
+    async with _car() as product:
+        yield product
+
+
+@pytest.fixture(scope="module")
+async def standing_car() -> AsyncIterator[Product]:
+    """Start a car for all tests of a module that leave it as it was."""
+    async with _car() as product:
+        yield product
 
 
 def pytest_configure(config: pytest.Config) -> None:

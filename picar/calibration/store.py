@@ -29,7 +29,7 @@ from picar.layouts import MOTORS
 from picar.options import toml
 from picar.raspberrypi import raspberry_pi_model
 from picar.wirecheck import OF_THE_L298N
-from picar.wires import layout_of
+from picar.wires import full_us, layout_of
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +80,10 @@ class Overlay:
             return ""
         ours = {section for section, _key in places_of(self._config).values()} - {"motors"}
         motors = tables.get("motor")
-        found = {name for name in tables if name in (*OF_THE_L298N, "board")}
+        found = {name for name in tables if name in (*OF_THE_L298N, "board", "steering", "esc")}
         found |= {f"motor.{name}" for name in MOTORS if isinstance(motors, dict) and name in motors}
-        if not ours - found or not found - ours:
+        has_other_board = bool(found) and ("esc" in found) != ("esc" in ours)
+        if not has_other_board and (not ours - found or not found - ours):
             return ""
         return (
             f"{self.path} is the calibration of a car with another board or layout: it does not count. "
@@ -171,6 +172,8 @@ class Overlay:
 
     def _parse(self, tables: dict[str, Any]) -> Calibration:
         """Parse the values; raises ValueError with a message that names the key."""
+        if "esc" in tables and not full_us(self._config):
+            raise ValueError("[esc] is of another car")
         values = {}
         for name, (section, key) in places_of(self._config).items():
             table: Any = tables
@@ -182,7 +185,10 @@ class Overlay:
                 values[name] = option_of(name).check(table[key])
             except ValueError as error:
                 raise ValueError(f"[{section}] {key} is not {error}") from None
-        return Calibration.named(layout_of(self._config).motors, values)
+        calibration = Calibration.named(layout_of(self._config).motors, values)
+        if problem := calibration.problem(Calibration.of(self._config), full_us(self._config)):
+            raise ValueError(problem)
+        return calibration
 
     def _no_calibration(self, error: ValueError) -> str:
         return f"{self.path} cannot be read as a calibration: {error}."

@@ -46,7 +46,7 @@ DRIVING_S = 1.0  # after the newest command: so long its sender counts as drivin
 LISTED = 5  # each state lists the first clients that ask for the wheel, with their names
 ALONE_PULSE_S = 0.5
 DRIVING_PULSE_S = 0.06  # at most; normally a beat of the motor process causes a pulse every 0.05 s
-_CAPPED = "under the owner's speed cap the minimum duty and the trims may only be lowered"
+_CAPPED = "under the owner's speed cap the minimum duty, the start and the trims may only be lowered, and neutral must stay"
 _TWINS = "motors that share their pins need the same invert and trim"
 _NOT_ASKED = "this client does not ask for the wheel"
 _NOT_DENIED = f"{_NOT_ASKED}, or turns are set: then it waits for the end of one"
@@ -304,6 +304,11 @@ class Hub:
         """Send a calibration, None for the configured one, to the motor process."""
         values = wanted or self.calibration.configured
         check_motors(values.motors, self.board)
+        configured = self.calibration.configured
+        if values.values.keys() != configured.values.keys():
+            raise ProtocolError("bad_value", f"this car has the values {', '.join(configured.values)}")
+        if problem := values.problem(configured, self.board.full_us):
+            raise ProtocolError("bad_value", problem)
         twins = self.board.wires.twins(values.swap)
         if any(values.of_motor(one) != values.of_motor(other) for one, other in twins):
             raise ProtocolError("bad_value", _TWINS)

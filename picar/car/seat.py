@@ -252,12 +252,17 @@ def hello(client: str, config: Config, backend: str, board: Board, camera: str |
         "messages_per_s": RATE_PER_S,
         "message_bytes": protocol.MAX_BYTES,
     }
+    if board.has_esc:
+        limits["esc_full_us"] = board.full_us
     car: dict[str, Any] = {"name": config.server.name, "backend": backend, "version": __version__}
     car["board"] = {
         "kind": board.wires.kind,
         "steers": board.layout.steers,
         "motors": board.layout.motors,
         "rolls_at_rest": board.rolls_at_rest,
+        "servo": board.layout.servo,
+        "esc": board.has_esc,
+        "keeps_driving": board.wires.keeps_driving,
     }
     car["camera"] = {"source": camera} if camera else None
     if backend == "sim":

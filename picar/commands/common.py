@@ -57,12 +57,16 @@ def choose_backend(settings: Config) -> str:
     return pins.choose(settings.motors.backend, raspberry_pi_model())
 
 
-def emergency(settings: Config, backend: str, notes: Sequence[Note]) -> Callable[[], None]:
+def emergency(
+    settings: Config, backend: str, notes: Sequence[Note], *, ends_pulses: bool = False
+) -> Callable[[], None]:
     """Return a function that drives every motor pin low; `notes` record each write.
 
+    With `ends_pulses` an ESC gets no more pulses at the end.
     All modules are imported beforehand: in an emergency nothing may wait for a disk.
     """
-    board, open_backend = Board(settings), pins.backend(backend)
+    board = Board(settings)
+    open_backend = pins.backend(backend, board.wires)
 
     def open_pins() -> pins.Pins:
         opened = open_backend(board)
@@ -70,4 +74,4 @@ def emergency(settings: Config, backend: str, notes: Sequence[Note]) -> Callable
             opened = TracedPins(opened, note)
         return opened
 
-    return functools.partial(pins_low, open_pins, board)
+    return functools.partial(pins_low, open_pins, board, ends_pulses=ends_pulses)

@@ -22,7 +22,8 @@ def run(options: argparse.Namespace) -> int:
     # The lines stay in the pipe until the pins are low: before that, no process is started and no file opened.
     tracing = TraceFile(options.pin_trace) if options.pin_trace else None
     try:
-        common.emergency(settings, backend, [tracing.trace.line] if tracing else [])()
+        notes = [tracing.trace.line] if tracing else []
+        common.emergency(settings, backend, notes, ends_pulses=True)()
     except Exception:
         if tracing:
             with contextlib.suppress(PicarError):  # the error of the pins matters more

@@ -15,7 +15,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -29,6 +29,7 @@ from picar.files import UNIT_FILE, check_writable, keep_old, replace
 from picar.layouts import LAYOUTS, MOTORS
 from picar.options import Option, options_of, toml
 from picar.program import command
+from picar.raspberrypi import CHANNELS, pin_name
 from picar.wires import KEYS, MAY_JUMPER, calibrated_section, wires_of
 
 BOARDS = {
@@ -39,13 +40,17 @@ BOARDS = {
     "l9110s": "L9110S, also sold as HG7881",
     "bts7960": "BTS7960, also sold as IBT-2: one board for each motor",
     "phase-enable": "DRV8835, or another board with PHASE and ENABLE",
+    "esc": "ESC: the speed controller of an RC car, with a steering servo",
 }
 _LAYOUTS = {
     "sides": "a left and a right side; motors of one side may share its wires",
     "four": "four motors, each with wires of its own",
     "steer-motor": "one motor drives, and one motor turns the front wheels",
+    "steer-servo": "one motor drives, and a servo turns the front wheels",
 }
 _WHEELS = {"left": "left side", "right": "right side", "drive": "driving wheels", "steer": "front wheels"}
+_WHEELS["servo"] = _WHEELS["steer"]
+_WAYS = {"steer": ("right", "left"), "servo": ("left, then right", "right, then left")}
 _POOL = (12, 23, 24, 13, 27, 22, 17, 25, 16, 26, 20, 21, 19, 18, 10, 9, 11)  # low at power-on, the best first
 _HELLO = "Some questions about this car. Enter takes the answer in [brackets], ? explains, Ctrl-C ends and writes nothing.\n"
 _CAUSES = """\
@@ -127,8 +132,9 @@ def own_wiring() -> dict[str, dict[str, Any]]:
 
     kind = choose("Which motor board?", BOARDS, "l298n", "Its name is printed on the board or on its chip.")
     why = "Motors of one side that share their wires count as one."
-    layout = choose("Which motors?", _LAYOUTS, "sides", why)
+    layout = "steer-servo" if kind == "esc" else choose("Which motors?", _LAYOUTS, "sides", why)
     print("\nA pin is a BCM number like 12 or GPIO12, or its place on the header like BOARD32.")
+    print("A channel of a PCA9685, on a motor HAT or a servo board, is CH0 to CH15.")
     used: dict[int, str] = {}
     board, motors, pins = (options_of(section) for section in (BoardConfig, MotorConfig, L298NConfig))
     sections: dict[str, dict[str, Any]] = {"board": {"kind": kind}, "layout": {"kind": layout}}
@@ -152,12 +158,28 @@ def own_wiring() -> dict[str, dict[str, Any]]:
             shared = first["pwm"] if is_enable and number == 1 else None
             hint = " (or jumper)" if may_jumper else ""
             name = f"{_words(motor)} motor, {terminal}"
-            section[role] = _pin(name, option, why, used, hint=hint, shared=shared)
+            pool = wirecheck.KERNEL_PWM if kind == "esc" else _POOL
+            section[role] = _pin(name, option, why, used, hint=hint, shared=shared, pool=pool)
             if section[role] == shared != "jumper":
                 print(f"  GPIO {shared} goes to the enables of all motors: it is the standby line.")
                 sections["board"]["standby"] = shared
                 first["pwm"] = section["pwm"] = "jumper"
+    if LAYOUTS[layout].servo:
+        option = options_of(SECTIONS["steering"])["pin"]
+        taken = [wirecheck.KERNEL_PWM.get(pin) for pin in used if kind == "esc"]
+        free = [pin for pin, channel in wirecheck.KERNEL_PWM.items() if channel not in taken]
+        sections["steering"] = {"pin": _pin("steering servo", option, option.sentence, used, pool=free)}
+    if any(pin in CHANNELS for pin in used):
+        for section in sections.values():
+            section |= {key: _name(pin) for key, pin in section.items() if isinstance(pin, int)}
+        why = "Most HATs have 0x40, those of Adafruit 0x60."
+        address = ask("I2C address of the PCA9685:", "0x40", lambda answer: int(answer, 0), why)
+        sections["board"] |= {"chip": "pca9685", "address": address}
     return sections
+
+
+def _name(pin: int) -> str:
+    return f"CH{pin - CHANNELS[0]}" if pin in CHANNELS else f"GPIO{pin}"
 
 
 def _pin(
@@ -169,29 +191,34 @@ def _pin(
     *,
     hint: str = "",
     shared: int | str | None = None,
+    pool: Iterable[int] = _POOL,
 ) -> int | str:
     """Ask for the pin of a terminal, and note it in `used`; `shared` is a used pin that is an answer too."""
-    free, warned = next(pin for pin in _POOL if pin not in used), list[int]()
+    pool = CHANNELS if any(pin in CHANNELS for pin in used) else pool
+    free, warned = next(pin for pin in pool if pin not in used), list[int]()
 
     def check(answer: str) -> int | str:
         try:
-            pin: int | str = option.check(int(answer) if answer.isdecimal() else answer)
+            declared = options_of(MotorConfig)["in1"] if answer.upper().startswith("CH") else option
+            pin: int | str = declared.check(int(answer) if answer.isdecimal() else answer)
         except ValueError as rule:
             raise ValueError(f"{answer} is not {rule}.") from None
         if isinstance(pin, str) or pin == shared:
             return pin
         if pin in used:
             raise ValueError(
-                f"GPIO {pin} is the pin of {used[pin]}. Each wire has its own; GPIO {free} is free."
+                f"{pin_name(pin)} is the pin of {used[pin]}. Each wire has its own; {pin_name(free)} is free."
             )
         warning = wirecheck.high_at_power_on(terminal, pin)
         if warning and pin not in warned:
             warned.append(pin)
-            raise ValueError(f"{warning}. Better: GPIO {free}. To take {pin} all the same, name it again.")
+            raise ValueError(
+                f"{warning}. Better: {pin_name(free)}. To take {pin} all the same, name it again."
+            )
         used[pin] = terminal
         return pin
 
-    return ask(f"{terminal}{hint}:", default or f"GPIO{free}", check, why)  # type: ignore[no-any-return]
+    return ask(f"{terminal}{hint}:", default or _name(free), check, why)  # type: ignore[no-any-return]
 
 
 class Setup:
@@ -326,8 +353,18 @@ class Setup:
         if chosen == "before":
             return before
         others.get("motors", {}).pop("pwm_hz", None)  # of the old board
-        sections = own_wiring() if chosen == "own" else PRESETS[chosen].sections
+        sections = self._own() if chosen == "own" else PRESETS[chosen].sections
         return others | {name: others.get(name, {}) | section for name, section in sections.items()}
+
+    def _own(self) -> dict[str, dict[str, Any]]:
+        """Ask for the wiring until the answers describe a car."""
+        sections = own_wiring()
+        try:
+            configfile.of_tables(sections, "these answers")
+        except ConfigError as error:
+            print(error)
+            return self._own()
+        return sections
 
     def _write(self, corrected: str = "") -> None:
         """Write the file in one step; the first time, keep the file of before."""
@@ -361,11 +398,13 @@ class Setup:
         from picar.motor import jog
 
         wheels, strong = _wheels(motor), False
-        ahead, back = ("right", "left") if motor == "steer" else ("forward", "backward")
+        ahead, back = _WAYS.get(motor, ("forward", "backward"))
         choices = {
             "ahead": f"the {wheels}, {ahead}", "back": f"the {wheels}, {back}", "other": "something else",
             "nothing": "nothing", "again": "I did not see it",
         }  # fmt: skip
+        if motor == "servo":
+            del choices["other"]
         why = "For a second. With no, this motor is left as it is."
         while confirm(f"\nTurn the {wheels} {ahead} now?", True, why):
             settings = common.load(self._options)
@@ -377,8 +416,11 @@ class Setup:
                 return
             if seen == "nothing":
                 strong = True
-                terminals = next(one for one in wires_of(settings).motors if one.name == motor).terminals
-                print(_CAUSES.format(", ".join(f"{t.key} at GPIO {t.bcm}" for t in terminals.values())))
+                wires = wires_of(settings)
+                wired = next(
+                    (one.terminals.values() for one in wires.motors if one.name == motor), [wires.servo]
+                )
+                print(_CAUSES.format(", ".join(f"{t.key} at {pin_name(t.pin)}" for t in wired if t)))
             elif seen == "back":
                 sections = self._inverted(settings, motor)
                 self._correct(sections, f"The direction of the {wheels} has changed.")
@@ -405,6 +447,10 @@ class Setup:
 
     def _inverted(self, settings: Config, motor: str) -> dict[str, dict[str, Any]]:
         sections = copy.deepcopy(self._sections)
+        if motor == "servo":
+            ends = settings.steering
+            sections["steering"] |= {"left_us": ends.right_us, "right_us": ends.left_us}
+            return sections
         for name in _twins(settings, motor):
             section = calibrated_section(settings, name)
             sections.setdefault(section, {})["invert"] = not settings.section(section).invert
@@ -412,7 +458,7 @@ class Setup:
 
     def _turned_instead(self, settings: Config, motor: str) -> str:
         """Return the motor that turned instead of this one; empty for a motor with a confirmed answer."""
-        others = [one for one in _firsts(settings) if one not in _twins(settings, motor)]
+        others = [one for one in _firsts(settings) if one not in ("servo", *_twins(settings, motor))]
         choices = {one: f"the {_wheels(one)}" for one in others if one not in self._right}
         if not choices or len(others) == 1:
             return next(iter(choices), "")
@@ -449,9 +495,11 @@ class Setup:
 
 
 def _firsts(settings: Config) -> list[str]:
-    """Return the first motor of each group that shares its pins."""
+    """Return the servo, and the first motor of each group that shares its pins."""
     wires = wires_of(settings)
-    return [motor.name for motor in wires.motors if wires.twin_of(motor) is motor]
+    return ["servo"] * bool(wires.servo) + [
+        motor.name for motor in wires.motors if wires.twin_of(motor) is motor
+    ]
 
 
 def _twins(settings: Config, motor: str) -> list[str]:

@@ -17,6 +17,9 @@ Laws:
   moves: it holds at once, also while the ramps still run down.
 - A car with steering has the ramp of the throttle and a fast one of the steering in the place of the sides. Its throttle is its
   direction, and no cap limits its steering.
+- A servo turns no wheel: it needs no rest between its directions, and it keeps its place when the wheels rest. A servo that
+  centred would make a rolling car swerve.
+- Before `ready_at` every command is refused: an ESC needs a neutral pulse for a time.
 """
 
 from __future__ import annotations
@@ -59,6 +62,7 @@ class Reason(StrEnum):
     """The reason why the car is not armed. Stable words; the page translates them."""
 
     STARTED = "started"
+    ARMING = "arming"
     RELEASED = "released"
     DRIVER_GONE = "driver_gone"
     COMMANDS_STALE = "commands_stale"
@@ -73,6 +77,7 @@ class Refusal(StrEnum):
     NOT_NEUTRAL = "not_neutral"
     STOPPED = "stopped"
     MOVING = "moving"
+    ARMING = "arming"
 
 
 class Output(NamedTuple):
@@ -149,6 +154,7 @@ class Drive:
         speed_cap: the cap at the start in both directions, a share of `max_speed` in (0, 1].
         min_duty: of the motors as configured; it determines the highest duty cycle of a jog under a cap.
         layout: of the car.
+        ready_at: the time of the first command that may be accepted.
 
     `applied` are the wheel speeds after the slew limiter, before trim and minimum duty; of a jog, the duty cycles.
     `target` are the values that `applied` shall reach, under the limit and the caps; zero unless armed.
@@ -164,12 +170,14 @@ class Drive:
         speed_cap: float = 1.0,
         min_duty: float = 0.0,
         layout: Layout = LAYOUTS["sides"],
+        ready_at: float = -math.inf,
     ) -> None:
-        self._limits, self._layout = limits, layout
-        self._ramp = _Ramp(limits.accel, limits.decel, limits.reverse_pause_s)
-        self._second_ramp = (
-            _Ramp(STEERING_RATE, STEERING_RATE, limits.reverse_pause_s) if layout.steers else self._ramp
-        )
+        self._limits, self._layout, self._has_servo = limits, layout, layout.servo
+        self._ready_at, self._is_arming = ready_at, ready_at > -math.inf
+        self._ramp = self._second_ramp = _Ramp(limits.accel, limits.decel, limits.reverse_pause_s)
+        if layout.steers:
+            pause_s = 0.0 if layout.servo else limits.reverse_pause_s
+            self._second_ramp = _Ramp(STEERING_RATE, STEERING_RATE, pause_s)
         self._rearm_s = rearm_s
         self._brake_hold_s = brake_hold_s
         self._left, self._right = _Wheel(), _Wheel()
@@ -180,7 +188,7 @@ class Drive:
         self._stopped_at = -math.inf  # the newest stop; a reset must be newer
         self._wanted: Wanted = NEUTRAL
         self.state = State.DISARMED
-        self.reason: Reason | None = Reason.STARTED
+        self.reason: Reason | None = Reason.ARMING if self._is_arming else Reason.STARTED
         self._speed_limit = 1.0
         self._jogged = ""  # the motor of a jog: the ramps hold duty cycles
         self._steady = False  # the ramps have arrived: nothing changes before the deadline
@@ -197,7 +205,7 @@ class Drive:
         refusal = self._refusal(wanted, deadline, now)
         if refusal is None:
             self.state, self.reason = State.ARMED, None
-            if not any(self.applied):
+            if not self._turns:
                 self._jogged = _jogged(wanted)
             self._wanted, self._deadline = wanted, deadline
             self._follow(now)
@@ -223,7 +231,8 @@ class Drive:
         if now >= deadline or seen_at <= self._stopped_at:
             return Refusal.STALE
         if self.state is State.STOPPED:
-            self._leave_armed(State.DISARMED, Reason.RESET, now)
+            reason = Reason.ARMING if now < self._ready_at else Reason.RESET
+            self._leave_armed(State.DISARMED, reason, now)
         return None
 
     def release(self, reason: Reason, now: float) -> None:
@@ -267,9 +276,10 @@ class Drive:
         """Return the output, without letting time pass."""
         if self.state is State.ARMED:
             applied = self.applied
-            jog, cap = self._jogged if any(applied) else "", self._cap_of(*applied)
+            jog, cap = self._jogged if self._turns else "", self._cap_of(*applied)
             return Output(*applied, jog=jog, cap=cap * self._limits.max_speed if cap < 1.0 else 1.0)
-        return BRAKE if self.state is State.STOPPED and now < self._until else COAST
+        output = BRAKE if self.state is State.STOPPED and now < self._until else COAST
+        return output._replace(right=self.applied.right) if self._has_servo else output
 
     @property
     def wanted(self) -> Sticks:
@@ -283,8 +293,21 @@ class Drive:
 
     @property
     def moving(self) -> bool:
-        """Whether a wheel turns or shall turn; a stick inside the deadband is at rest."""
-        return any(self.applied) or not is_neutral(self._wanted, self._limits.deadband)
+        """Whether a wheel or a servo turns or shall turn; a stick inside the deadband is at rest."""
+        steers = self._has_servo and self.applied.right != self.target.right
+        return self._turns or steers or not is_neutral(self._wanted, self._limits.deadband)
+
+    @property
+    def turning(self) -> bool:
+        """As `moving`, without the movements of a servo."""
+        if not self._has_servo or isinstance(self._wanted, Jog):
+            return self.moving
+        return self._turns or not is_neutral(self.wanted._replace(steering=0.0), self._limits.deadband)
+
+    @property
+    def _turns(self) -> bool:
+        """Whether a motor turns."""
+        return self.applied.left != 0.0 if self._has_servo else any(self.applied)
 
     def next_event(self, now: float) -> float:
         """Return when `tick` must be called next, at the latest; infinity when nothing is due."""
@@ -292,6 +315,8 @@ class Drive:
             if not self.moving:
                 return math.inf
             return self._deadline if self._steady else min(self._deadline, now + TICK_S)
+        if self._is_arming and self.reason is Reason.ARMING:
+            return self._ready_at
         if self.state is State.FAILSAFE or (self.state is State.STOPPED and now < self._until):
             return self._until
         return math.inf
@@ -301,34 +326,42 @@ class Drive:
             return Refusal.STOPPED
         if now >= deadline:
             return Refusal.STALE
+        if now < self._ready_at:
+            return Refusal.ARMING
         if self.state is State.DISARMED and not is_neutral(wanted, self._limits.deadband):
             return Refusal.NOT_NEUTRAL
         return Refusal.NOT_NEUTRAL if self._would_mix(wanted) else None
 
     def _would_mix(self, wanted: Wanted) -> bool:
         others = _jogged(wanted) != self._jogged
-        return any(self.applied) and others and not is_neutral(wanted, self._limits.deadband)
+        return self._turns and others and not is_neutral(wanted, self._limits.deadband)
 
     def _meet_deadlines(self, now: float) -> None:
         if self.state is State.ARMED and now >= self._deadline:
             if is_neutral(self._wanted, self._limits.deadband):
                 self._halt(now)  # a car at rest is no fault
+                self.target = self.applied
             else:
                 self._leave_armed(State.FAILSAFE, Reason.COMMANDS_STALE, now, lasts_s=self._rearm_s)
+        if self._is_arming and now >= self._ready_at:
+            self._is_arming = False
+            if self.reason is Reason.ARMING:
+                self.reason = Reason.STARTED
         if self.state is State.FAILSAFE and now >= self._until:
             self._leave_armed(State.DISARMED, Reason.COMMANDS_STALE, now)
 
     def _leave_armed(self, state: State, reason: Reason, now: float, lasts_s: float = 0.0) -> None:
         """Enter a state in which no wheel turns."""
         self._halt(now)
-        self._wanted, self.target = NEUTRAL, _AT_REST
+        self._wanted, self.target = NEUTRAL, self.applied
         self.state, self.reason, self._until = state, reason, now + lasts_s
 
     def _halt(self, now: float) -> None:
         if any(self.applied):
             self._left.halt(now)
-            self._right.halt(now)
-            self.applied, self._updated_at = _AT_REST, now
+            if not self._has_servo:
+                self._right.halt(now)
+            self.applied, self._updated_at = Wheels(self._left.speed, self._right.speed), now
 
     def _follow(self, now: float) -> None:
         before, target = self.applied, self._target()

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from picar.calibration.values import Calibration, names_of, option_of
+from picar.calibration.values import PULSES, Calibration, names_of, option_of
 from picar.core.arbiter import TURNS_S, Turn
 from picar.core.drive import Refusal
 from picar.core.shaping import JOG_DUTY, LEAST_SPEED, Jog, Sticks, Tank, Wanted
@@ -40,6 +40,7 @@ MESSAGES = {
     Refusal.NOT_NEUTRAL: "Let go of the sticks first; the car wants to see neutral before it drives.",
     Refusal.STOPPED: "The car is stopped; its driver must reset it.",
     "picture_old": "The picture on your screen is old, so the car has stopped; let go, and wait for a fresh picture.",
+    Refusal.ARMING: "The speed controller starts; it needs two seconds at neutral.",
     Refusal.MOVING: "The car moves; it is calibrated at standstill only.",
     "not_saved": "It counts until picar ends, but could not be saved.",
     "too_fast": "More than 100 messages a second for over a second; send 20 to 30.",
@@ -199,7 +200,7 @@ def parse(text: str | bytes) -> Message:
         raise ProtocolError("unknown_type", json.dumps(kind[:40]))
     keys, build = _READERS[kind]
     if kind == "calibrate":
-        keys = {"tick", *names_of(_motors_of(fields))}
+        keys = {"tick", *names_of(_motors_of(fields)), *(PULSES.keys() & fields.keys())}
     if fields.keys() != keys:
         raise ProtocolError(
             "bad_message", f"{kind} has the keys type, {', '.join(sorted(keys))}".rstrip(", ")
@@ -312,7 +313,9 @@ def _jog(f: dict[str, Any]) -> Drive:
 
 def _motors_of(f: dict[str, Any]) -> tuple[str, ...]:
     """Return the motors that a calibration names, those of the first layout if it names none."""
-    named = [layout.motors for layout in LAYOUTS.values() if f"{layout.motors[0]}_trim" in f]
+    named = [
+        layout.motors for layout in LAYOUTS.values() if all(f"{motor}_trim" in f for motor in layout.motors)
+    ]
     return named[0] if named else LAYOUTS["sides"].motors
 
 
@@ -327,6 +330,13 @@ def _calibrate(f: dict[str, Any]) -> Calibrate:
             values[name] = f[name]
         else:
             raise ProtocolError("bad_message", f"{name} must be true or false")
+    for name in PULSES:
+        if name not in f:
+            continue
+        option = option_of(name)
+        values[name] = _integer(f, name)
+        if not option.lo <= values[name] <= option.hi:
+            raise ProtocolError("bad_value", f"{name} must be {option.rule}")
     return Calibrate(Calibration.named(motors, values), _integer(f, "tick"))
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 
 from picar import __version__, configfile, wirecheck
 from picar.config import Config
-from picar.doctor import camera, network, pins, system
+from picar.doctor import camera, chip, network, pins, system
 from picar.doctor.machine import Finding, Machine
 from picar.errors import ConfigError
 from picar.motor.boards import Board
@@ -38,7 +38,8 @@ def examine(
     settings, faults = _load(config_flag, env)
     board = Board(settings)
     hazards = [] if faults else list(pins.hazards(machine, model, board))
-    ill = any(finding.status == "problem" for finding in (*faults, *hazards))
+    parts = [] if faults else list(chip.examine(machine, model, board))
+    ill = any(finding.status == "problem" for finding in (*faults, *hazards, *parts))
     yield Finding("picar", "ok", f"{__version__} on Python {machine.python}")
     yield system.model(model)
     yield system.system(machine, model)
@@ -48,6 +49,7 @@ def examine(
             message, _, fix = warning.rstrip(".").rpartition(". ")
             yield Finding("configuration", "warning", message, fix)
     yield from hazards or ([] if faults else [pins.WELL])
+    yield from parts
     yield from pins.libraries(machine, model, settings, board, may_claim=not ill)
     yield from camera.cameras(machine, model, settings, config_flag)
     yield system.service(machine)

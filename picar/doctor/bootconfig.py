@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from picar.sensors.host import Tree
+
 PATHS = ("boot/firmware/config.txt", "boot/config.txt")  # since Bookworm, and before
 
 _MODELS = {  # the filter in brackets, and a pattern for the name of the model
@@ -39,6 +41,7 @@ _WITH_FIXED_PINS = (
     (re.compile(r"uart0"), "the serial port", (14, 15)),
     (re.compile(r".*(dac|digi|amp|soundcard|audioinjector|iqaudio).*"), "a sound card", _I2S),
 )
+PWM = ("the overlay pwm", "the overlay pwm-2chan")  # the uses of a pin that are right for servo pulses
 _NAMES_A_PIN = re.compile(r"(.*pin\d?|.*gpio|.*interrupt|i2c_gpio_sda|i2c_gpio_scl|extpullup)")
 
 
@@ -50,6 +53,11 @@ class Use:
     line: str
     by: str
     drives_high: bool = False
+
+
+def file_of(machine: Tree) -> str:
+    """Return the path of config.txt."""
+    return next((f"/{path}" for path in PATHS if (machine.root / path).exists()), f"/{PATHS[0]}")
 
 
 def lines(text: str, model: str | None) -> list[str]:

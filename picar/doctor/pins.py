@@ -12,7 +12,8 @@ from picar.files import UNIT_FILE
 from picar.motor.boards import Board
 from picar.motor.pins import AUTO, REAL
 from picar.program import command
-from picar.wirecheck import high_at_power_on
+from picar.raspberrypi import CHANNELS
+from picar.wirecheck import KERNEL_PWM, PULLED_UP, high_at_power_on
 
 WELL = Finding("wiring", "ok", "no motor pin is pulled up at power-on or used by something else")
 _GOOD = (25, 17, 27, 22, 23, 24, 26, 16, 20, 21, 19, 18, 13, 12)  # low at power-on, and not of a common bus
@@ -28,26 +29,31 @@ def hazards(machine: Machine, model: str | None, board: Board) -> Iterator[Findi
         board: the motor board.
     """
     active = bootconfig.lines(machine.text(*bootconfig.PATHS) or "", model)
-    users = {use.pin: use for use in bootconfig.uses(active)}
-    file = next((f"/{path}" for path in bootconfig.PATHS if machine.has(path)), "config.txt")
+    pulses = {terminal.pin for terminal in board.wires.pulses}
+    foreign = (
+        use for use in bootconfig.uses(active) if use.pin not in pulses or use.by not in bootconfig.PWM
+    )
+    users = {use.pin: use for use in foreign}
     terminals = board.wires.terminals
-    taken = {terminal.bcm for terminal in terminals}
-    free = [pin for pin in _GOOD if pin not in users and pin not in taken]
+    taken = {terminal.pin for terminal in terminals}
     for section, key, number in dict.fromkeys(terminals):
-        fixes = []
+        is_oe = key == "oe"
+        good = PULLED_UP if is_oe else KERNEL_PWM if number in pulses else _GOOD
+        free, fixes = [pin for pin in good if pin not in users and pin not in taken], []
         if free:
-            fixes = [f"move its wire to GPIO {free[0]} and set {key} = {free[0]} under [{section}]"]
+            value = f'"GPIO{free[0]}"' if board.wires.chip else free[0]
+            fixes = [f"move its wire to GPIO {free[0]} and set {key} = {value} under [{section}]"]
         terminal = key if section == "l298n" else f"[{section}] {key}"
-        if number in users:
-            fixes.append(f"delete that line from {file}, and reboot")
+        if number in users and not (is_oe and users[number].drives_high):
+            fixes.append(f"delete that line from {bootconfig.file_of(machine)}, and reboot")
             yield Finding(
                 "wiring", "problem", f"{terminal} = {number}: {_harm(users[number])}", "; or ".join(fixes)
             )
-        elif warning := high_at_power_on(terminal, number):
+        elif warning := high_at_power_on("oe" if is_oe else terminal, number):
             yield Finding("wiring", "warning", warning, "".join(fixes))
         else:
             continue
-        free = free[1:]
+        taken.update(free[:1])
 
 
 def _harm(use: Use) -> str:
@@ -73,9 +79,9 @@ def libraries(
         yield _no_pins(wanted, model)
         return
     order = AUTO if wanted == "auto" else (wanted,)
-    why_not = {name: _try(machine, name) for name in dict.fromkeys((*order, *(REAL if model else ())))}
-    chosen = next((name for name in order if not why_not[name]), None)
-    for name, why in why_not.items():
+    refusals = {name: why_not(machine, name) for name in dict.fromkeys((*order, *(REAL if model else ())))}
+    chosen = next((name for name in order if not refusals[name]), None)
+    for name, why in refusals.items():
         yield _library(machine, name, why, needed=chosen is None and name == order[0])
     if chosen is None:
         yield _without_library(wanted, model)
@@ -96,9 +102,9 @@ def _no_pins(wanted: str, model: str | None) -> Finding:
     return Finding("pins", "warning", f"{wanted}: no real pin will be touched, although this is a Pi", fix)
 
 
-def _try(machine: Machine, name: str) -> str:
-    """Return why a library cannot be used, empty when it can."""
-    answer = machine.ask(machine.interpreter, "-m", "picar.doctor.probe", name)
+def why_not(machine: Machine, *name: str) -> str:
+    """Return why a library or a chip cannot be used, empty when it can."""
+    answer = machine.ask(machine.interpreter, "-m", "picar.doctor.probe", *name)
     if answer is None:
         return f"{machine.interpreter} cannot be started."
     if answer.code is None:
@@ -134,9 +140,16 @@ def _claim(machine: Machine, chosen: str, settings: Config, board: Board) -> Fin
     """Drive the motor pins low; the lock of a running picar prevents it."""
     config = () if settings.source == "defaults" else ("--config", settings.source)
     answer = machine.ask(machine.interpreter, "-m", "picar", "pins-low", "--pins", chosen, *config)
-    numbers = ", ".join(str(pin) for pin in sorted({terminal.bcm for terminal in board.wires.terminals}))
+    used = sorted({terminal.pin for terminal in board.wires.terminals})
+    header = ", ".join(str(pin) for pin in used if pin not in CHANNELS)
+    channels = ", ".join(str(pin - CHANNELS[0]) for pin in used if pin in CHANNELS)
+    named = " and ".join(["GPIO " + header] * bool(header) + ["channels " + channels] * bool(channels))
     if answer is not None and answer.code == 0:
-        return Finding("pins", "ok", f"{chosen} drives GPIO {numbers} (now low)")
+        return Finding(
+            "pins",
+            "ok",
+            f"{chosen} drives {named} (now {'at rest' if board.wires.chip or board.wires.pulses else 'low'})",
+        )
     if answer is None or answer.code is None:
         return Finding("pins", "problem", f"{chosen} does not come back from the motor pins", "sudo reboot")
     message, _, fix = (

@@ -81,7 +81,7 @@ def strict_gpiod(machine: Machine, name: str) -> Finding:
         return Finding(
             "strict_gpiod", "ok", "set in config.txt; whether the kernel knows it cannot be seen here"
         )
-    file = next((f"/{path}" for path in bootconfig.PATHS if machine.has(path)), f"/{bootconfig.PATHS[0]}")
+    file = bootconfig.file_of(machine)
     message = "off: a pin stays as it was when both of picar's processes are killed at once"
     fix = rf"printf '\n[all]\ndtparam=strict_gpiod\n' | sudo tee -a {file} && sudo reboot"
     return Finding("strict_gpiod", "warning", message, fix)

@@ -5,8 +5,10 @@ It builds the objects of the motor process, as `commands/serve.py` does for the 
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+import time
 
 from picar.core.drive import Drive
 from picar.errors import PicarError
@@ -14,6 +16,7 @@ from picar.journal.flight import FlightRecorder
 from picar.linewriter import say
 from picar.motor import pins, pipe
 from picar.motor.boards import Board, Bridge
+from picar.motor.boards.pulses import ARMING_S
 from picar.motor.loop import MotorLoop
 from picar.motor.pins.trace import PinTrace, TracedPins
 from picar.motor.pipe import Order
@@ -58,7 +61,8 @@ def main() -> int:
 def _build(
     order: Order, flight: FlightRecorder, trace: PinTrace | None, commands: int, status: int
 ) -> tuple[MotorLoop, Bridge]:
-    backend = pins.backend(order.backend)(Board(order.config))
+    board = Board(order.config)
+    backend = pins.backend(order.backend, board.wires)(board)
     world = getattr(backend, "car", None)
     traced: pins.Pins = TracedPins(backend, flight.pin)
     if trace:
@@ -73,7 +77,9 @@ def assemble(order: Order, opened: pins.Pins) -> tuple[Drive, Bridge]:
     board = Board(config)
     bridge = board.claim(opened, configured)
     brake_hold_s, rearm_s = config.motors.brake_hold_s, config.session.rearm_s
-    drive = Drive(config.drive, rearm_s, brake_hold_s, order.speed_cap, configured.min_duty, board.layout)
+    min_duty = configured.least_duty(board.full_us)
+    ready_at = time.monotonic() + ARMING_S if board.has_esc else -math.inf
+    drive = Drive(config.drive, rearm_s, brake_hold_s, order.speed_cap, min_duty, board.layout, ready_at)
     return drive, bridge
 
 

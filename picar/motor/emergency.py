@@ -14,24 +14,34 @@ if TYPE_CHECKING:
 
 BUSY_RETRY_S = 0.05  # the kernel may need a moment to release the lines of a dead process
 _RETRY_STEP_S = 0.005
+NEUTRAL_S = 0.3  # of neutral pulses, before they end
+Steps = Sequence[Callable[[], object]]
 
 
-def pins_low(open_pins: Callable[[], Pins], board: Board) -> None:
+def pins_low(open_pins: Callable[[], Pins], board: Board, *, ends_pulses: bool = False) -> None:
     """Open the backend, carry out every step of `Board.rest`, and close the backend.
 
     Args:
         open_pins: opens the backend.
         board: the motor board.
+        ends_pulses: end the pulses of an ESC and of a servo too, after `NEUTRAL_S`.
 
     Raises:
         PinsBusy: another process held the pins for at least `BUSY_RETRY_S`.
         BackendError: the backend cannot be opened.
         The error of the first step that failed, after all were tried.
     """
+    _carry_out(open_pins, board.rest)
+    if ends_pulses and board.wires.pulses:
+        time.sleep(NEUTRAL_S)
+        _carry_out(open_pins, board.end_pulses)
+
+
+def _carry_out(open_pins: Callable[[], Pins], steps_with: Callable[[Pins], Steps]) -> None:
     patience = _Patience()
     pins = _open(open_pins, patience)
     try:
-        _carry_out(board.rest(pins), patience)
+        _take(steps_with(pins), patience)
     finally:
         pins.close()  # only now: lgpio takes 100 ms for it
 
@@ -58,7 +68,7 @@ def _open(open_pins: Callable[[], Pins], patience: _Patience) -> Pins:
                 raise
 
 
-def _carry_out(steps: Sequence[Callable[[], object]], patience: _Patience) -> None:
+def _take(steps: Steps, patience: _Patience) -> None:
     """Take each step; repeat those that found a busy pin after all the others."""
     failure: Exception | None = None
     while steps:

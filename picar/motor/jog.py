@@ -1,4 +1,4 @@
-"""Turn one motor for a second, without a server: the first test of a motor, by `picar setup`.
+"""Turn one motor for a second, or the steering servo, without a server: their first test, by `picar setup`.
 
 Laws:
 - Each turn has a motor process of its own, which has ended with low pins before `turn` returns.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 
 from picar.config import Config
 from picar.core.drive import State
-from picar.core.shaping import JOG_DUTY, NEUTRAL, Jog, Wanted
+from picar.core.shaping import JOG_DUTY, NEUTRAL, Jog, Sticks, Wanted
 from picar.errors import ChannelError
 from picar.journal.flight import FlightRecorder
 from picar.motor.channel import Channel
@@ -23,7 +23,8 @@ from picar.motor.pipe import Order
 
 TURN_S, REST_S = 1.0, 0.3
 RENEW_S, LIFE_S = 0.1, 0.3
-_ARM_S = 3.0
+_ARM_S = 5.0  # an ESC takes two of them
+_PLACES = (-1.0, 0.0, 1.0)  # of the servo, each for `TURN_S`
 
 
 def turn(config: Config, backend: str, pins_low: Callable[[], None], motor: str, *, strong: bool) -> None:
@@ -33,7 +34,7 @@ def turn(config: Config, backend: str, pins_low: Callable[[], None], motor: str,
         config: of the car; it is in force as it is, without a calibration of the page.
         backend: its name, not auto.
         pins_low: drives the pins low from this process; for the emergency.
-        motor: a name of the car's layout.
+        motor: a name of the car's layout, or `servo`, which turns left, to the middle, right, and back.
         strong: use `JOG_DUTY` all the time.
 
     Raises:
@@ -51,8 +52,10 @@ def turn(config: Config, backend: str, pins_low: Callable[[], None], motor: str,
             if channel.status.state == State.ARMED:
                 break
             _send(channel, NEUTRAL)
-        for passed_s in _while(TURN_S):
-            _send(channel, Jog(motor, JOG_DUTY - rise * (1 - passed_s / TURN_S)))
+        for place in _PLACES if motor == "servo" else (0.0,):
+            for passed_s in _while(TURN_S):
+                duty = JOG_DUTY - rise * (1 - passed_s / TURN_S)
+                _send(channel, Sticks(0.0, place) if motor == "servo" else Jog(motor, duty))
         for _ in _while(REST_S):
             _send(channel, NEUTRAL)
     finally:

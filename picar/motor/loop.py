@@ -182,7 +182,7 @@ class MotorLoop:
         self._act(now)  # a deadline that has passed ends here
         if now >= deadline:
             return Refusal.STALE
-        if self._moving:
+        if self._drive.turning or self._is_rolling:
             return Refusal.MOVING
         self._bridge.calibrate(Calibration.received(*values))
         return None
@@ -231,7 +231,11 @@ class MotorLoop:
 
     @property
     def _moving(self) -> bool:
-        return self._drive.moving or self._braking or (self._world is not None and self._world.moving)
+        return self._drive.moving or self._is_rolling
+
+    @property
+    def _is_rolling(self) -> bool:
+        return self._braking or (self._world is not None and self._world.moving)
 
     def _time_left(self, now: float) -> float:
         due = min(self._drive.next_event(now), self._beat_at, self._answer_by, self._leave_at or math.inf)

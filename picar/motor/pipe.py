@@ -166,4 +166,5 @@ class Order(NamedTuple):
     def parse(cls, line: bytes) -> Order:
         """Read the line. `config` is a plain object then, with the attributes of a `Config`."""
         order = cls(*json.loads(line, object_hook=lambda values: SimpleNamespace(**values)))
-        return order._replace(configured=Calibration.received(*order.configured))
+        configured = Calibration.received(*order.configured)
+        return order._replace(configured=configured._replace(pulses=vars(configured.pulses)))

@@ -20,6 +20,7 @@ DEAD_ZONE = 0.2  # duty below which a motor only hums; measured kits: 0.12 to 0.
 LAG_S = 0.12  # time constant under power
 COAST_LAG_S = 0.2
 BRAKE_LAG_S = 0.05
+SERVO_LAG_S = 0.06
 STEP_S = 0.01
 AT_REST_M_S = 0.005
 # Left, bottom, right, top in m: four walls around, and a few things in the way. The car starts at (0, 0), looking right.
@@ -61,9 +62,11 @@ class SimCar:
     def __init__(self, layout: Layout = LAYOUTS["sides"], seed: int = MISMATCH_SEED) -> None:
         rng = random.Random(seed)  # noqa: S311 - a weak motor is no secret
         count = len(layout.motors)
-        self._steers = layout.steers
+        self._steers, self._has_servo = layout.steers, layout.servo
         self._motors = [_Motor(rng.uniform(0.92, 0.99) if place else 1.0) for place in range(count)]
-        self._first, self._second = self._motors[: count // 2], self._motors[count // 2 :]
+        half = (count + 1) // 2
+        self._first, self._second = self._motors[:half], self._motors[half:]
+        self._steering = self._steered_to = 0.0  # of a servo, in [-1, 1]
         self._x = self._y = self._heading = 0.0
         self._now: float | None = None
 
@@ -78,8 +81,10 @@ class SimCar:
         return round(self._x, 4), round(self._y, 4), round(self._heading, 4)
 
     def power(self, supplies: Sequence[tuple[float, float]], now: float) -> None:
-        """Set each motor's (power in [-1, 1], braking in [0, 1]) from `now` on."""
+        """Set each motor's (power in [-1, 1], braking in [0, 1]) from `now` on; of a servo, (place in [-1, 1], 0)."""
         self.advance(now)
+        if self._has_servo:
+            *supplies, (self._steered_to, _) = supplies
         for motor, (power, braking) in zip(self._motors, supplies, strict=True):
             motor.power, motor.braking = power, braking
 
@@ -94,6 +99,7 @@ class SimCar:
     def _step(self, dt: float) -> None:
         for motor in self._motors:
             motor.step(dt)
+        self._steering += (self._steered_to - self._steering) * (1.0 - math.exp(-dt / SERVO_LAG_S))
         speed, turn = self._motion()
         before, after = self._heading, self._heading + turn * dt
         if abs(turn) < 1e-9:
@@ -108,7 +114,10 @@ class SimCar:
 
     def _motion(self) -> tuple[float, float]:
         """Return the speed in m/s, and the turn in rad/s."""
-        first, second = (sum(m.speed for m in motors) / len(motors) for motors in (self._first, self._second))
+        first = sum(motor.speed for motor in self._first) / len(self._first)
+        if self._has_servo:
+            return first, -first * math.tan(self._steering * LOCK) / WHEELBASE_M
+        second = sum(motor.speed for motor in self._second) / len(self._second)
         if self._steers:
             return first, -first * math.tan(second / TOP_SPEED_M_S * LOCK) / WHEELBASE_M
         return (first + second) / 2, (second - first) / TRACK_M

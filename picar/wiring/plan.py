@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from picar.config import BoardConfig, Config
-from picar.raspberrypi import GROUND, PINS, HeaderPin, pin_of
+from picar.raspberrypi import CHANNELS, GROUND, PINS, HeaderPin, pin_of
 from picar.wires import KEYS, Wires, calibrated_section, wires_of
 
 
@@ -19,7 +19,7 @@ class Kind(NamedTuple):
         terminals: all with a wire to the Pi, from the left.
         channels: for each motor of one board, its terminals in the order of `KEYS`.
         outputs: for each motor of one board, where its wires go.
-        supply: the terminal of the battery's +, and the lowest and the highest volts of the chip `name`.
+        supply: the terminal of the battery's +, and the lowest and the highest volts of the chip `name`; empty if they vary.
         standby: the terminal of the standby line; empty if the enables are this line.
         logic: the terminal of the logic supply, and its pins of the header for the first and the second board.
         tie: where a terminal without a wire is connected; empty if the board has a jumper for it.
@@ -74,6 +74,7 @@ KINDS = {
         "DRV8835", ("AENBL", "APHASE", "BPHASE", "BENBL", "VCC"), (("AENBL", "APHASE"), ("BENBL", "BPHASE")),
         ("AOUT1, AOUT2", "BOUT1, BOUT2"), ("VM", "2", "11"), logic=("VCC", 1, 17),
     ),
+    "esc": Kind("ESC", ("signal",), (("signal",),), ("ESC",), ("", "", ""), coasts=(True, True)),
 }  # fmt: skip
 _COLOURS = (  # of a common ribbon of jumper wires, by motor and role
     {"pwm": "orange", "in1": "yellow", "in2": "green"},
@@ -82,10 +83,9 @@ _COLOURS = (  # of a common ribbon of jumper wires, by motor and role
 
 
 class Wire(NamedTuple):
-    """A wire from the header to a board.
+    """A wire from the header, or from a channel of a PCA9685, which has the number 0.
 
-    `motor` is its name, empty where the wire serves the whole board. `role` is `speed`, `forward`, `reverse`, `to_right`,
-    `to_left`, `direction`, `enable` or `logic`.
+    `motor` is its name, empty where the wire serves the whole board or car. `role` is a key of the words in `text.py`.
     """
 
     terminal: str
@@ -122,6 +122,8 @@ class Plan:
         boards: a car with more motors than a board has channels has several.
         sections: of the configuration, with `invert` of each motor.
         brakes: the motors that are braked at rest.
+        others: the wires of a PCA9685 and of a servo.
+        keeps_driving: see `Wires`.
         ground: the header's pin for the common ground.
     """
 
@@ -129,6 +131,8 @@ class Plan:
     boards: tuple[Board, ...]
     sections: tuple[str, ...]
     brakes: tuple[str, ...]
+    others: tuple[Wire, ...] = ()
+    keeps_driving: bool = False
     ground: HeaderPin = PINS[GROUND - 1]
 
     @property
@@ -137,11 +141,12 @@ class Plan:
         for number, board in enumerate(self.boards, start=1):
             for wire in board.wires:
                 yield self.named(number, wire.terminal), wire
+        yield from ((wire.terminal, wire) for wire in self.others)
 
     @property
     def has_drawing(self) -> bool:
-        """Whether `svg.py` draws the boards; the table describes the others."""
-        return KINDS[self.kind].has_drawing
+        """Whether `svg.py` draws the boards; the table describes the others, and cars with a PCA9685 or a servo."""
+        return KINDS[self.kind].has_drawing and not self.others
 
     @property
     def motors(self) -> tuple[str, ...]:
@@ -170,7 +175,9 @@ def plan(config: Config) -> Plan:
     freely = [bool(wires.standby) or kind.coasts[is_tied] for is_tied in tied]
     brakes = [motor for motor, coasts in zip(motors, freely, strict=True) if not coasts]
     sections = tuple(calibrated_section(config, motor) for motor in layout.motors)
-    return Plan(wires.kind, tuple(boards), sections, tuple(brakes))
+    return Plan(
+        wires.kind, tuple(boards), sections, tuple(brakes), tuple(_others(wires)), wires.keeps_driving
+    )
 
 
 def config_of(sections: Mapping[str, Mapping[str, Any]]) -> Config:
@@ -179,6 +186,22 @@ def config_of(sections: Mapping[str, Mapping[str, Any]]) -> Config:
     for name, values in sections.items():
         config = config.having(name, **values)
     return config
+
+
+def _others(wires: Wires) -> Iterator[Wire]:
+    """Yield the wires of a PCA9685, of which those to the bus are for bus 1, and of a servo."""
+    if wires.chip:
+        bus = ("PCA VCC", 1, "red", "logic"), ("SDA", 3, "blue", "data"), ("SCL", 5, "yellow", "clock")
+        for name, number, colour, role in bus[: 3 if wires.chip.bus == 1 else 1]:
+            yield Wire(name, PINS[number - 1], colour, "", role)
+        if wires.chip.oe:
+            yield Wire("OE", pin_of(wires.chip.oe.pin), "grey", "", "off")
+    if wires.servo:
+        yield Wire("servo", _pin(wires.servo.pin), "orange", "", "steering")
+
+
+def _pin(pin: int) -> HeaderPin:
+    return HeaderPin(0, f"CH {pin - CHANNELS[0]}", pin) if pin in CHANNELS else pin_of(pin)
 
 
 def _board(config: Config, wires: Wires, motors: list[str], places: range) -> Board:
@@ -194,12 +217,13 @@ def _board(config: Config, wires: Wires, motors: list[str], places: range) -> Bo
                 pulled = pulled and ("in1", "in2")
                 continue
             purpose = _purpose(config, wires, motor, role) if role in channel else "enable"
-            found[terminal] = Wire(terminal, pin_of(wired.bcm), colours[role], motor, purpose)
-            if role in pulled:
+            found[terminal] = Wire(terminal, _pin(wired.pin), colours[role], motor, purpose)
+            if role in pulled and wired.pin not in CHANNELS:
                 resistors.append(terminal)
     if kind.standby and wires.standby:
-        found[kind.standby] = Wire(kind.standby, pin_of(wires.standby.bcm), "grey", "", "enable")
-        resistors += [kind.standby] if "standby" in kind.pull_down else []
+        found[kind.standby] = Wire(kind.standby, _pin(wires.standby.pin), "grey", "", "enable")
+        floats = "standby" in kind.pull_down and wires.standby.pin not in CHANNELS
+        resistors += [kind.standby] * floats
     elif kind.standby:
         tied.append(kind.standby)
     if kind.logic:
@@ -215,6 +239,8 @@ def _board(config: Config, wires: Wires, motors: list[str], places: range) -> Bo
 
 
 def _purpose(config: Config, wires: Wires, motor: str, role: str) -> str:
+    if wires.kind == "esc":
+        return "pulses"
     if role == "pwm":
         return "speed"
     if "in2" not in KEYS[wires.kind]:

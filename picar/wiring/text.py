@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from unicodedata import east_asian_width
 
 from picar.raspberrypi import PINS, HeaderPin
+from picar.wirecheck import KEEPS_DRIVING
 from picar.wiring.plan import KINDS, Plan
 
 COLUMNS = ("pin", "bcm", "board", "wire", "does")
@@ -27,6 +28,7 @@ _EN = {
     "speed": "{motor}: speed", "forward": "{motor}: forward", "reverse": "{motor}: reverse",
     "to_right": "{motor}: right", "to_left": "{motor}: left", "direction": "{motor}: direction",
     "enable": "enable, all motors", "logic": "logic supply", "common": "common ground",
+    "data": "I²C data", "clock": "I²C clock", "off": "high: all channels off", "steering": "steering: pulses", "pulses": "{motor}: pulses",
     "orange": "orange", "yellow": "yellow", "green": "green", "blue": "blue", "purple": "purple", "brown": "brown", "black": "black", "grey": "grey", "red": "red",
     "also": "Also",
     "resistors": "10 kΩ (brown, black, orange) from each of {terminals} to ground: the motors stay off while the Pi starts or has no power.",
@@ -41,6 +43,11 @@ _EN = {
     "output": "{outputs}: {motor}.", "shared": "With four motors, both motors of a side share its terminals.",
     "power": "Battery + ({volts}) goes through a switch to {supply}, battery − to GND. The Pi has its own supply.",
     "about_l298n": "The board's 5V stays empty.",
+    "keeps_driving": KEEPS_DRIVING,
+    "chip": "CH is a channel of the PCA9685. A HAT has the wires of its channels and of I²C on the board. Without a wire, OE is at ground.",
+    "oe": "10 kΩ from OE to 3.3 V: the channels stay off while the Pi starts. Where the board connects OE to ground, cut this connection.",
+    "servo": "Servo: + goes to a 5 V supply of its own (or to that of an ESC), never to the Pi's 5 V; its ground goes to this supply and to GND. If it turns the wrong way, exchange left_us and right_us under [steering].",
+    "power_esc": "The battery goes through a switch to the ESC. Of its plug, connect signal and ground, and 100 kΩ from signal to ground. The red wire (5 V) may supply the servo; never connect it to the Pi or to another 5 V supply. Calibrate neutral before the first drive, with the wheels off the ground.",
     "pictures": "Both pictures show the same Raspberry Pi and the same battery.",
     "wrong_way": "If a motor turns the wrong way, swap its two wires, or change invert under {sections}.",
     "swap": "If left and right are exchanged, change swap under [{section}].",
@@ -62,6 +69,7 @@ _ZH = {
     "speed": "{motor}：速度", "forward": "{motor}：前进", "reverse": "{motor}：后退",
     "to_right": "{motor}：右转", "to_left": "{motor}：左转", "direction": "{motor}：方向",
     "enable": "使能（全部电机）", "logic": "逻辑供电", "common": "共地",
+    "data": "I²C 数据", "clock": "I²C 时钟", "off": "高电平：全部通道关闭", "steering": "转向：脉冲", "pulses": "{motor}：脉冲",
     "orange": "橙", "yellow": "黄", "green": "绿", "blue": "蓝", "purple": "紫", "brown": "棕", "black": "黑", "grey": "灰", "red": "红",
     "also": "还要注意",
     "resistors": "{terminals} 各接一个 10 kΩ 电阻（棕黑橙）到地：树莓派启动或断电时，电机保持停止。",
@@ -76,6 +84,11 @@ _ZH = {
     "output": "{outputs}：{motor}。", "shared": "如有四个电机，同侧的两个并联在同一组端子上。",
     "power": "电池 +（{volts}）经开关接 {supply}，电池 − 接 GND。树莓派单独供电。",
     "about_l298n": "驱动板的 5V 端子不接线。",
+    "keeps_driving": "如果树莓派死机，这块板会继续驱动电机，只有关掉它的开关才能停车。",
+    "chip": "CH 是 PCA9685 的通道。扩展板（HAT）上通道和 I²C 的连线已在板上接好。OE 不接线时在板上接地。",
+    "oe": "OE 接一个 10 kΩ 电阻到 3.3 V：树莓派启动时，全部通道保持关闭。如果板上已把 OE 接地，请断开那处连接。",
+    "servo": "舵机：正极接独立的 5 V 电源（或电调的 5 V），不要接树莓派的 5 V；地线接该电源的地和 GND。如果转向相反，请对调 [steering] 下的 left_us 和 right_us。",
+    "power_esc": "电池经开关接电调。电调插头接信号线和地线，信号线与地之间接 100 kΩ 电阻。红线（5 V）可以给舵机供电，不要接树莓派或另一个 5 V 电源。第一次驾驶前，请让车轮离地并校准中位。",
     "pictures": "两张图中的树莓派和电池是同一个。",
     "wrong_way": "如果电机转反了，请对调它的两根线，或更改 {sections} 下的 invert。",
     "swap": "如果左右接反了，请更改 [{section}] 下的 swap。",
@@ -94,10 +107,10 @@ _PLAIN = str.maketrans(
 _SIDE = 26  # columns left of the header
 
 
-def rows(plan: Plan, words: Words) -> list[tuple[int, str, str, str, str]]:
-    """Return the table of the wires: header pin, its name, terminal of the board, colour, purpose."""
+def rows(plan: Plan, words: Words) -> list[tuple[int | str, str, str, str, str]]:
+    """Return the table of the wires: header pin (empty for a channel), its name, terminal, colour, purpose."""
     wires = [
-        (w.pin.number, w.pin.name, name, w.colour, words[w.role].format(motor=words.get(w.motor, "")))
+        (w.pin.number or "", w.pin.name, name, w.colour, words[w.role].format(motor=words.get(w.motor, "")))
         for name, w in plan.wires
     ]
     return [*wires, (plan.ground.number, "GND", "GND", "black", words["common"])]
@@ -111,23 +124,30 @@ def notes(plan: Plan, words: Words) -> list[str]:
     lists = (("take_off", off), ("tied" if kind.tie else "leave_on", tied), ("resistors", resistors))
     lines = [words[key].format(terminals=joint.join(names), to=kind.tie) for key, names in lists if names]
     supply, low, high = kind.supply
-    lines.append(words["power"].format(supply=supply, volts=words["volts"].format(low=low, high=high)))
+    power = words["power" if supply else "power_esc"]
+    lines.append(power.format(supply=supply, volts=words["volts"].format(low=low, high=high)))
+    has = {wire.terminal for wire in plan.others}
+    others = {"chip": "PCA VCC" in has, "oe": "OE" in has, "servo": "servo" in has}
+    lines += [words[key] for key, is_there in others.items() if is_there]
+    lines = [words["keeps_driving"]] * plan.keeps_driving + lines
     lines += [words[about]] if (about := f"about_{plan.kind}") in words else []
     outputs = [
         words["output"].format(outputs=plan.named(number, output), motor=words[motor])
         for number, board in enumerate(plan.boards, start=1)
-        for output, motor in zip(board.kind.outputs, board.motors, strict=True)
+        for output, motor in zip(board.kind.outputs, board.motors, strict=False)
     ]
     outputs += [words["shared"]] if "left" in plan.motors else []
     brakes = joint.join(words[motor] for motor in plan.brakes)
     sections = words["or"].join(f"[{section}]" for section in plan.sections)
     board = "board" if "." in plan.sections[0] else "l298n"
+    swap = words["swap_steer" if "steer" in plan.motors else "swap"].format(section=board)
+    rest = words["brakes"].format(motors=brakes) if brakes else words["rolls"]
     return [
         *lines,
         " ".join(outputs),
-        words["brakes"].format(motors=brakes) if brakes else words["rolls"],
+        *([rest] if supply else []),
         words["wrong_way"].format(sections=sections),
-        words["swap_steer" if "steer" in plan.motors else "swap"].format(section=board),
+        *([swap] if len(plan.motors) > 1 else []),
     ]
 
 
@@ -135,6 +155,8 @@ def ends_of(plan: Plan) -> dict[HeaderPin, tuple[str, str]]:
     """Return the names of the terminals at each used pin of the header, and the colour of the wire."""
     ends = {plan.ground: ("GND", "black")}
     for name, wire in plan.wires:
+        if not wire.pin.number:
+            continue
         before = ends.get(wire.pin, ("", ""))[0]
         ends[wire.pin] = (f"{before} + {name}" if before else name, wire.colour)
     return ends

@@ -91,6 +91,7 @@ GEARS.forEach((share, index) => tap(`gear${index + 1}`, () => changeLimit(share 
 tap("retry", () => link.wake());
 tap("reload", () => location.reload());
 tap("menu", () => parts.open("settings"));
+tap("hazard", () => parts.open("settings", { section: "health" }));
 tap("enter", () => parts.open("pair"));
 tap("look", async () => {
   const video = await parts.had("video");

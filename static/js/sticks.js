@@ -203,7 +203,7 @@ export class Sender {
   /** @param {string} code of the car's error message */
   refused(code) {
     if (code === "stale") this.#asked = false; // the tick was too old: the next beat asks again
-    if (code !== "not_neutral" && code !== "picture_old") return;
+    if (!["not_neutral", "arming", "picture_old"].includes(code)) return;
     this.#neutral = false;
     this.letGo();
   }

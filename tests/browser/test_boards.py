@@ -29,6 +29,19 @@ invert = true
 in1 = 27
 in2 = 22
 """
+SERVO_AND_ESC = """
+[session]
+idle_s = 60.0
+[board]
+kind = "esc"
+chip = "pca9685"
+[layout]
+kind = "steer-servo"
+[motor.drive]
+pwm = 0
+[steering]
+pin = "CH1"
+"""
 FOUR = """
 [session]
 idle_s = 60.0
@@ -64,11 +77,17 @@ async def jogged(phone: Phone) -> str:
     return motor
 
 
+@pytest.mark.parametrize(
+    ("config", "rest"),
+    [(STEERED, "At rest, it brakes."), (SERVO_AND_ESC, "At rest, it rolls freely.")],
+    ids=["motor", "servo"],
+)
 async def test_a_car_with_steering_steers_at_rest_and_its_meters_say_throttle_and_steering(
-    new_phone: NewPhone,
+    new_phone: NewPhone, config: str, rest: str
 ) -> None:
-    async with Product(pins="sim", config=STEERED) as car:
+    async with Product(pins="sim", config=config) as car:
         phone = await new_phone(car.url)
+        await until(lambda: phone.state["reason"] != "arming", "a car that may drive")
         assert await phone.page.get_attribute("#right", "aria-label") == "steering"
         assert await phone.page.inner_text("#left span:last-child") == "throttle"
         await phone.page.keyboard.down("KeyA")
@@ -79,7 +98,7 @@ async def test_a_car_with_steering_steers_at_rest_and_its_meters_say_throttle_an
         await phone.page.keyboard.up("KeyA")
         await until(lambda: phone.state["applied"]["steering"] == 0.0, "front wheels ahead")
         await phone.settings("help")
-        await phone.reads("help-rest", "At rest, it brakes.")
+        await phone.reads("help-rest", rest)
         assert phone.complaints == []
 
 

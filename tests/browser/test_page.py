@@ -49,7 +49,12 @@ COVERS = """() => {
 
 
 def dictionary(language: str) -> dict[str, str]:
-    words: dict[str, str] = json.loads((ROOT / f"static/i18n/{language}.json").read_text(encoding="utf-8"))
+    """Return the words of the page, and of the dialog that has a dictionary of its own."""
+    files = [ROOT / f"static/i18n/{part}{language}.json" for part in ("", "tune.")]
+    page, tune = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    assert all(key.startswith("tune.") for key in tune)
+    assert not page.keys() & tune.keys()
+    words: dict[str, str] = page | tune
     return words
 
 

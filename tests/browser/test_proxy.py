@@ -12,6 +12,8 @@ from tests.support.product import Product
 async def test_the_page_behind_a_proxy_that_drops_the_port_names_the_proxy(
     car: Product, new_phone: NewPhone
 ) -> None:
+    open_ends: list[asyncio.StreamWriter] = []
+
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, drop: bytes = b"") -> None:
         with contextlib.suppress(ConnectionError):
             while part := await reader.read(65536):
@@ -21,6 +23,7 @@ async def test_the_page_behind_a_proxy_that_drops_the_port_names_the_proxy(
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_car, to_car = await asyncio.open_connection("127.0.0.1", car.port)
         port = writer.get_extra_info("sockname")[1]
+        open_ends.extend((to_car, writer))
         await asyncio.gather(carry(reader, to_car, f":{port}".encode()), carry(from_car, writer))
 
     proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -30,3 +33,7 @@ async def test_the_page_behind_a_proxy_that_drops_the_port_names_the_proxy(
     await phone.reads("title", "A proxy is in the way")
     await phone.reads("why", "must pass it on, with the port")
     proxy.close()
+    for end in open_ends:
+        end.close()
+        with contextlib.suppress(ConnectionError):
+            await end.wait_closed()

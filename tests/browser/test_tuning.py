@@ -57,7 +57,7 @@ FAULTS = """() => {
   return faults;
 }"""
 SIZES = [(320, 256), (280, 653), (390, 844), (667, 375), (844, 390), (820, 1180), (1280, 800), (3840, 2160)]
-PROGRESS = """() => [...document.querySelectorAll("#tune-steps i")].map((part) =>
+PROGRESS = """() => [...document.querySelectorAll("#tune-steps i:not([hidden])")].map((part) =>
   parseFloat(getComputedStyle(part, "::before").width) / part.clientWidth)"""
 TURNS_M_S = 0.02  # a wheel that a person sees turning
 
@@ -365,8 +365,11 @@ async def test_the_way_back_to_the_configuration(car: Product, new_phone: NewPho
 
 def words(locale: str) -> dict[str, str]:
     """Return the dictionary of the page."""
-    file = Path(__file__).parents[2] / f"static/i18n/{locale}.json"
-    said: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    folder = Path(__file__).parents[2] / "static/i18n"
+    page, tune = [
+        json.loads((folder / f"{part}{locale}.json").read_text(encoding="utf-8")) for part in ("", "tune.")
+    ]
+    said: dict[str, str] = page | tune
     return said
 
 
@@ -536,4 +539,23 @@ async def test_what_tuning_needs_is_loaded_when_it_is_opened(car: Product, new_p
     await asyncio.sleep(0)
     assert not [url for url in asked if "tune" in url]
     await opened(phone)
-    assert [url for url in asked if url.endswith("/static/tune.css")]
+    for file in ("tune.css", "i18n/tune.en.json"):
+        assert [url for url in asked if url.endswith(f"/static/{file}")], file
+
+
+async def test_the_words_of_the_dialog_follow_the_language_and_stay_without_a_link(
+    car: Product, new_phone: NewPhone
+) -> None:
+    phone = await new_phone(car.url)
+    await opened(phone)
+    await phone.page.click("#tune .done")
+    await phone.page.click("#settings-back")
+    await phone.page.locator("#settings label:has([value=zh-CN])").click()
+    await phone.page.click("#settings-car")
+    await phone.page.click("#tune-open")
+    await step(phone, words("zh-CN")["tune.begin.title"])
+    await phone.page.click("#tune .done")
+    await phone.context.set_offline(True)
+    await phone.page.evaluate("() => document.querySelector('#tune-open').click()")
+    await phone.seen("#tune[open]")
+    await step(phone, words("zh-CN")["tune.begin.title"])

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from picar.calibration.store import CurrentCalibration, Overlay
-from picar.calibration.values import Calibration, names_of, option_of, places_of
+from picar.calibration.values import Calibration, names_of, option_of, places_of, pulse_names
 from picar.config import Config
 from picar.configfile import as_toml, load
 from picar.errors import ConfigError
 from picar.layouts import LAYOUTS
+from tests.motor.escs import esc_car
 from tests.motor.kinds_rig import CARS, Car, Form, car, text_of
 from tests.support.client import Client
 from tests.support.household import Household
@@ -29,35 +30,44 @@ STEERED_FOUND = Calibration(LAYOUTS["steer-motor"].motors, False, (True, False),
 DOOR = "/api/v1/calibration"
 
 
-def calibrations(motors: tuple[str, ...]) -> st.SearchStrategy[Calibration]:
+ends = st.tuples(st.integers(500, 949), st.integers(1000, 2000), st.integers(2051, 2500))
+
+
+def calibrations(toy: Car) -> st.SearchStrategy[Calibration]:
+    motors = toy.layout.motors
     count = len(motors)
+    names = [f"steering_{place}_us" for place in ("left", "center", "right")]
+    servo = st.tuples(ends, st.booleans()).map(
+        lambda drawn: dict(zip(names, drawn[0] if drawn[1] else reversed(drawn[0]), strict=True))
+    )
+    pulses = servo if toy.layout.servo else st.just(dict[str, int]())
     flags = st.tuples(*[st.booleans()] * count)
     trims = st.tuples(*[st.sampled_from([0.5, 1.0]) | st.floats(0.5, 1.0)] * count)
-    return st.builds(Calibration, st.just(motors), st.booleans(), flags, trims, st.floats(0.0, 0.8))
+    return st.builds(Calibration, st.just(motors), st.booleans(), flags, trims, st.floats(0.0, 0.8), pulses)
 
 
 cars = st.sampled_from(CARS)
 
 
-@given(cars.flatmap(lambda toy: st.tuples(st.just(toy), calibrations(toy.layout.motors))))
+@given(cars.flatmap(lambda toy: st.tuples(st.just(toy), calibrations(toy))))
 def test_the_values_go_into_the_configuration_and_come_out_again(found: tuple[Car, Calibration]) -> None:
     toy, calibration = found
     config = calibration.applied_to(toy.config)
     assert Calibration.of(config) == calibration
     assert Calibration.named(calibration.motors, calibration.values) == calibration
     assert Calibration.received(*json.loads(json.dumps(calibration))) == calibration
-    assert tuple(sorted(calibration.values)) == tuple(sorted(names_of(toy.layout.motors)))
+    assert sorted(calibration.values) == sorted([*names_of(toy.layout.motors), *pulse_names(toy.config)])
     changed = [
         field.name
         for field in dataclasses.fields(config)
         if getattr(config, field.name) != getattr(toy.config, field.name)
     ]
     assert {*changed} <= (
-        {"motors", "board", "motor"} if toy.config.board else {"motors", "l298n", "left", "right"}
+        {"motors", "board", "motor", "steering"} if toy.config.board else {"motors", "l298n", "left", "right"}
     )
 
 
-@given(cars.flatmap(lambda toy: st.tuples(st.just(toy), calibrations(toy.layout.motors))))
+@given(cars.flatmap(lambda toy: st.tuples(st.just(toy), calibrations(toy))))
 def test_a_kept_calibration_is_read_again_and_is_a_good_configuration(
     tmp_path_factory: pytest.TempPathFactory, found: tuple[Car, Calibration]
 ) -> None:
@@ -79,7 +89,7 @@ def test_each_value_has_a_section_of_the_car_and_a_range(name: str) -> None:
         assert places[f"{motor}_invert"] == (f"motor.{motor}", "invert")
         assert places[f"{motor}_trim"] == (f"motor.{motor}", "trim")
         assert (option_of(f"{motor}_trim").lo, option_of(f"{motor}_trim").hi) == (0.5, 1.0)
-    assert len(places) == 2 + 2 * len(toy.layout.motors)
+    assert len(places) == 2 + 2 * len(toy.layout.motors) + 3 * toy.layout.servo
     assert places_of(OF_L298N)["left_trim"] == ("left", "trim")
     assert places_of(OF_L298N)["swap"] == ("l298n", "swap")
 
@@ -110,9 +120,11 @@ def test_keys_of_another_version_change_nothing_and_are_kept(tmp_path: Path) -> 
     assert tomllib.loads(overlay.path.read_text()) == expected
 
 
+ESC_CAR = esc_car()
 FILES = {
     "[l298n]": (OF_L298N, Calibration.of(OF_L298N)),
     **{name: (toy.config, Calibration.of(toy.config)) for name, toy in LAYOUT_CARS.items()},
+    "esc": (ESC_CAR, Calibration.of(ESC_CAR)),
 }
 
 

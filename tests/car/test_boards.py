@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-
-import pytest
 
 from picar.calibration.values import Calibration
 from tests.motor import chips
@@ -22,6 +21,7 @@ from tests.motor.kinds_rig import Car, ChipPins, Form, car
 from tests.motor.kinds_rig import text_of as text
 from tests.support.client import Client
 from tests.support.product import Product
+from tests.support.together import on_each
 from tests.support.waiting import until
 
 FAST = "\n[drive]\naccel = 20.0\ndecel = 50.0\n"
@@ -81,15 +81,23 @@ async def serving(name: str) -> AsyncIterator[Rig]:
         assert "Traceback" not in product.log()
 
 
-@pytest.fixture(params=CARS)
-async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
-    """Each car, with its driver at full throttle."""
-    async with serving(request.param) as rig:
+@asynccontextmanager
+async def at_full_throttle(name: str) -> AsyncIterator[tuple[Rig]]:
+    async with serving(name) as rig:
         await rig.phone.take()
         await rig.hold(1.0)
         await rig.phone.until(lambda s: 1.0 in s["applied"].values())
-        yield rig
+        yield (rig,)
 
+
+@asynccontextmanager
+async def at_rest(name: str) -> AsyncIterator[tuple[str, Rig]]:
+    async with serving(name) as rig:
+        yield name, rig
+
+
+driven = on_each({name: functools.partial(at_full_throttle, name) for name in CARS})
+rested = on_each({name: functools.partial(at_rest, name) for name in CARS})
 
 FORWARD, REVERSE, COAST, BRAKE = chips.FORWARD, chips.REVERSE, chips.COAST, chips.BRAKE
 RIGHT = {  # what each motor does in a turn to the right on the spot, or with full steering
@@ -100,37 +108,40 @@ RIGHT = {  # what each motor does in a turn to the right on the spot, or with fu
 }
 
 
-@pytest.mark.parametrize("name", CARS)
-async def test_it_drives_turns_and_lets_go(name: str) -> None:
-    async with serving(name) as rig:
-        board = rig.phone.hello["car"]["board"]
-        steers = name == "steer-motor"
-        assert board == {
-            "kind": rig.toy.motors[0].form.kind,
-            "steers": steers,
-            "motors": [*rig.toy.layout.motors],
-            "rolls_at_rest": True,
-        }
-        speeds = {"throttle", "steering"} if steers else {"left", "right"}
-        assert rig.phone.state["applied"].keys() == rig.phone.state["target"].keys() == speeds
-        assert rig.is_low()
-        await rig.phone.take()
-        ahead = (FORWARD, COAST) if steers else (FORWARD,) * len(rig.toy.motors)
-        await rig.hold(1.0)
-        await rig.until_doing(*ahead)
-        await rig.hold(0.0, 1.0)
-        await rig.until_doing(*RIGHT[name])
-        await rig.hold(-1.0)
-        await rig.until_doing(*(REVERSE if action == FORWARD else action for action in ahead))
-        await rig.phone.let_go()
-        await until(rig.is_low, "every pin low")
-        assert rig.phone.errors == []
-        motors = rig.chips().moments
-        for index in range(len(rig.toy.motors)):  # each change of direction passed a moment without drive
-            driven = [moment[index] & DRIVES for moment in motors]
-            assert not any(a and b and a != b for a, b in itertools.pairwise(driven))
+@rested
+async def test_it_drives_turns_and_lets_go(name: str, rig: Rig) -> None:
+    board = rig.phone.hello["car"]["board"]
+    steers = name == "steer-motor"
+    assert board == {
+        "kind": rig.toy.motors[0].form.kind,
+        "steers": steers,
+        "motors": [*rig.toy.layout.motors],
+        "rolls_at_rest": True,
+        "servo": False,
+        "esc": False,
+        "keeps_driving": False,
+    }
+    speeds = {"throttle", "steering"} if steers else {"left", "right"}
+    assert rig.phone.state["applied"].keys() == rig.phone.state["target"].keys() == speeds
+    assert rig.is_low()
+    await rig.phone.take()
+    ahead = (FORWARD, COAST) if steers else (FORWARD,) * len(rig.toy.motors)
+    await rig.hold(1.0)
+    await rig.until_doing(*ahead)
+    await rig.hold(0.0, 1.0)
+    await rig.until_doing(*RIGHT[name])
+    await rig.hold(-1.0)
+    await rig.until_doing(*(REVERSE if action == FORWARD else action for action in ahead))
+    await rig.phone.let_go()
+    await until(rig.is_low, "every pin low")
+    assert rig.phone.errors == []
+    motors = rig.chips().moments
+    for index in range(len(rig.toy.motors)):  # each change of direction passed a moment without drive
+        driven = [moment[index] & DRIVES for moment in motors]
+        assert not any(a and b and a != b for a, b in itertools.pairwise(driven))
 
 
+@driven
 async def test_stop_brakes_every_motor_as_the_data_sheet_says(rig: Rig) -> None:
     async with Client(rig.car.url) as other:
         await other.send(type="stop")
@@ -145,24 +156,28 @@ async def test_stop_brakes_every_motor_as_the_data_sheet_says(rig: Rig) -> None:
     assert len(between) <= (len(rig.toy.motors) if without_standby else 0)
 
 
+@driven
 async def test_the_driver_falls_silent(rig: Rig) -> None:
     await rig.phone.let_go(zero=False)
     await rig.low_for_good()
     await rig.phone.until(lambda s: s["state"] == "disarmed" and s["reason"] == "commands_stale")
 
 
+@driven
 async def test_the_link_is_cut(rig: Rig) -> None:
     await rig.phone.let_go(zero=False)
     rig.phone.socket.close()
     await rig.low_for_good()
 
 
+@driven
 async def test_the_server_is_killed(rig: Rig) -> None:
     rig.car.process.kill()
     assert await rig.car.ended() == -signal.SIGKILL
     await rig.low_for_good()
 
 
+@driven
 async def test_the_motor_process_is_killed(rig: Rig) -> None:
     os.kill(rig.car.motor_pid(), signal.SIGKILL)
     assert await rig.car.ended() == 1
@@ -172,6 +187,7 @@ async def test_the_motor_process_is_killed(rig: Rig) -> None:
     assert emergency[:1] == [standby or rig.toy.motors[0].pins["in1"]]
 
 
+@driven
 async def test_the_motor_process_is_stopped_in_its_tracks(rig: Rig) -> None:
     motor = rig.car.motor_pid()
     os.kill(motor, signal.SIGSTOP)

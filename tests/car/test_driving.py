@@ -34,6 +34,7 @@ async def test_the_first_messages_say_all_a_client_needs(car: Product) -> None:
     async with Client(car.url) as phone:
         assert phone.hello["protocol"] == 1
         board = {"kind": "l298n", "steers": False, "motors": ["left", "right"], "rolls_at_rest": True}
+        board |= {"servo": False, "esc": False, "keeps_driving": False}
         told = {
             "name": "picar",
             "backend": "mock",

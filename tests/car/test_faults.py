@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import pytest
 from tornado.iostream import StreamClosedError
@@ -20,6 +21,7 @@ from tornado.websocket import WebSocketClosedError
 
 from tests.support.client import Client
 from tests.support.product import EN_PINS, Product
+from tests.support.together import Scene, on_each
 from tests.support.waiting import until
 
 JUMPERS = '[l298n]\nena = "jumper"\nenb = "jumper"\n'
@@ -27,6 +29,7 @@ IN_PINS = (22, 23, 24, 27)
 
 
 Moved = tuple[Product, Client]
+Way = Callable[[str], AbstractAsyncContextManager[Moved]]
 ONE_EN_PIN = "[l298n]\nenb = 12\n"
 CONFIGS = {"enable pins": "", "jumpers": JUMPERS, "one EN pin": ONE_EN_PIN}
 
@@ -52,29 +55,13 @@ async def with_a_jog(wiring: str) -> AsyncIterator[Moved]:
         assert "Traceback" not in car.log()
 
 
-@pytest.fixture(params=["enable pins", "jumpers"])
-async def driven(request: pytest.FixtureRequest) -> AsyncIterator[Moved]:
-    """A car at full throttle, in both wirings, with its driver still holding the stick."""
-    async with at_full_throttle(request.param) as moved:
-        yield moved
+def _scenes(ways: Sequence[Way], wirings: Iterable[str]) -> dict[str, Scene]:
+    return {f"{way.__name__}, {wiring}": functools.partial(way, wiring) for way in ways for wiring in wirings}
 
 
-@pytest.fixture(params=CONFIGS)
-async def jogged(request: pytest.FixtureRequest) -> AsyncIterator[Moved]:
-    """A car of which one motor is jogged by its driver, in both wirings."""
-    async with with_a_jog(request.param) as moved:
-        yield moved
-
-
-@pytest.fixture(
-    params=[(way, wiring) for way in (at_full_throttle, with_a_jog) for wiring in CONFIGS],
-    ids=lambda pair: f"{pair[0].__name__}, {pair[1]}",
-)
-async def moved(request: pytest.FixtureRequest) -> AsyncIterator[Moved]:
-    """Either of them: what stops the one stops the other."""
-    way, wiring = request.param
-    async with way(wiring) as car_and_phone:
-        yield car_and_phone
+driven = on_each(_scenes([at_full_throttle], ["enable pins", "jumpers"]))
+jogged = on_each(_scenes([with_a_jog], CONFIGS))
+moved = on_each(_scenes([at_full_throttle, with_a_jog], CONFIGS))  # what stops the one stops the other
 
 
 def low(car: Product) -> bool:
@@ -89,17 +76,17 @@ async def low_for_good(car: Product) -> None:
     assert not [w for w in car.trace()[writes:] if w["value"]]
 
 
-async def test_the_driver_falls_silent(moved: Moved) -> None:
-    car, phone = moved
+@moved
+async def test_the_driver_falls_silent(car: Product, phone: Client) -> None:
     await phone.let_go(zero=False)
     await low_for_good(car)
     await phone.until(lambda s: s["state"] == "disarmed" and s["reason"] == "commands_stale")
 
 
+@jogged
 async def test_somebody_stops_a_jog_and_it_stays_stopped_under_a_held_button(
-    jogged: Moved,
+    car: Product, phone: Client
 ) -> None:
-    car, phone = jogged
     async with Client(car.url) as other:
         await other.send(type="stop")
         await phone.until(lambda s: s["state"] == "stopped")
@@ -107,22 +94,22 @@ async def test_somebody_stops_a_jog_and_it_stays_stopped_under_a_held_button(
         assert "stopped" in phone.codes
 
 
-async def test_who_jogs_gives_up_the_wheel(jogged: Moved) -> None:
-    car, phone = jogged
+@jogged
+async def test_who_jogs_gives_up_the_wheel(car: Product, phone: Client) -> None:
     await phone.send(type="release")
     await low_for_good(car)
     await phone.until_error("not_driver")
 
 
-async def test_the_drivers_connection_closes(moved: Moved) -> None:
-    car, phone = moved
+@moved
+async def test_the_drivers_connection_closes(car: Product, phone: Client) -> None:
     await phone.let_go(zero=False)
     phone.socket.close()
     await low_for_good(car)
 
 
-async def test_the_server_is_killed(moved: Moved) -> None:
-    car, _ = moved
+@moved
+async def test_the_server_is_killed(car: Product, phone: Client) -> None:
     motor = car.motor_pid()
     car.process.kill()
     assert await car.ended() == -signal.SIGKILL
@@ -130,8 +117,8 @@ async def test_the_server_is_killed(moved: Moved) -> None:
     await until(lambda: not _alive(motor), "the motor process gone")
 
 
-async def test_the_server_is_stopped_in_its_tracks(moved: Moved) -> None:
-    car, phone = moved
+@moved
+async def test_the_server_is_stopped_in_its_tracks(car: Product, phone: Client) -> None:
     car.process.send_signal(signal.SIGSTOP)
     try:
         await low_for_good(car)
@@ -141,8 +128,8 @@ async def test_the_server_is_stopped_in_its_tracks(moved: Moved) -> None:
     await low_for_good(car)
 
 
-async def test_the_motor_process_is_killed(driven: Moved) -> None:
-    car, _ = driven
+@driven
+async def test_the_motor_process_is_killed(car: Product, phone: Client) -> None:
     os.kill(car.motor_pid(), signal.SIGKILL)
     assert await car.ended() == 1
     await low_for_good(car)
@@ -156,8 +143,8 @@ async def test_the_motor_process_of_a_car_with_one_enable_pin_is_killed() -> Non
         await low_for_good(car)
 
 
-async def test_the_motor_process_is_stopped_in_its_tracks(driven: Moved) -> None:
-    car, _ = driven
+@driven
+async def test_the_motor_process_is_stopped_in_its_tracks(car: Product, phone: Client) -> None:
     motor = car.motor_pid()
     os.kill(motor, signal.SIGSTOP)
     assert await car.ended() == 1
@@ -167,8 +154,8 @@ async def test_the_motor_process_is_stopped_in_its_tracks(driven: Moved) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-async def test_the_server_is_told_to_end(driven: Moved, number: signal.Signals) -> None:
-    car, _ = driven
+@driven
+async def test_the_server_is_told_to_end(car: Product, phone: Client, *, number: signal.Signals) -> None:
     motor = car.motor_pid()
     car.process.send_signal(number)
     assert await car.ended() == 0
@@ -177,8 +164,8 @@ async def test_the_server_is_told_to_end(driven: Moved, number: signal.Signals) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_both_processes_are_told_to_end(driven: Moved, number: signal.Signals) -> None:
-    car, _ = driven
+@driven
+async def test_both_processes_are_told_to_end(car: Product, phone: Client, *, number: signal.Signals) -> None:
     os.kill(car.motor_pid(), number)
     car.process.send_signal(number)
     assert await car.ended() == 0
@@ -186,10 +173,10 @@ async def test_both_processes_are_told_to_end(driven: Moved, number: signal.Sign
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGQUIT", "SIGSTOP", "SIGUSR1", "SIGABRT"])
+@driven
 async def test_what_a_terminal_sends_its_whole_group_never_fells_both_watchers(
-    driven: Moved, name: str
+    car: Product, phone: Client, *, name: str
 ) -> None:
-    car, _ = driven
     motor = car.motor_pid()
     os.killpg(car.process.pid, signal.Signals[name])
     try:
@@ -200,8 +187,8 @@ async def test_what_a_terminal_sends_its_whole_group_never_fells_both_watchers(
                 os.kill(pid, signal.SIGCONT)
 
 
-async def test_a_second_signal_at_the_end_changes_nothing(driven: Moved) -> None:
-    car, _ = driven
+@driven
+async def test_a_second_signal_at_the_end_changes_nothing(car: Product, phone: Client) -> None:
     while car.process.returncode is None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             car.signal(number)
@@ -210,10 +197,10 @@ async def test_a_second_signal_at_the_end_changes_nothing(driven: Moved) -> None
     await low_for_good(car)
 
 
+@driven
 async def test_a_flood_of_stops_does_not_blind_the_watch_over_the_motor_process(
-    driven: Moved,
+    car: Product, phone: Client
 ) -> None:
-    car, _ = driven
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(3):
             stranger = await stack.enter_async_context(Client(car.url))
@@ -231,18 +218,16 @@ async def flood(stranger: Client) -> None:
             await asyncio.sleep(0)
 
 
-async def test_a_stopped_motor_process_is_an_emergency_also_at_the_end(
-    driven: Moved,
-) -> None:
-    car, _ = driven
+@driven
+async def test_a_stopped_motor_process_is_an_emergency_also_at_the_end(car: Product, phone: Client) -> None:
     os.kill(car.motor_pid(), signal.SIGSTOP)
     car.process.terminate()
     assert await car.ended() == 1
     await low_for_good(car)
 
 
-async def test_a_second_car_on_the_same_port_leaves_the_pins_alone(driven: Moved) -> None:
-    car, _ = driven
+@driven
+async def test_a_second_car_on_the_same_port_leaves_the_pins_alone(car: Product, phone: Client) -> None:
     second = await asyncio.create_subprocess_exec(
         *(
             sys.executable,
@@ -268,8 +253,8 @@ async def test_a_second_car_on_the_same_port_leaves_the_pins_alone(driven: Moved
     assert not low(car)
 
 
-async def test_every_write_breaks_before_it_makes(driven: Moved) -> None:
-    car, phone = driven
+@driven
+async def test_every_write_breaks_before_it_makes(car: Product, phone: Client) -> None:
     for throttle, steering in ((-1.0, 0.0), (0.0, 1.0), (1.0, 0.0), (0.0, -1.0)):
         await phone.let_go(zero=False)
         phone.hold(throttle, steering)

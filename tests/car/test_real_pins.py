@@ -94,7 +94,7 @@ def test_a_line_that_another_program_has_is_one_sentence(tmp_path: Path, library
     header = FakeHeader(library, tmp_path)
     held = header.board.hold(23)
     refused = picar(header, command)
-    os.close(held)
+    header.board.release(held)
     assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
     assert "GPIO 23 is in use by another program. Find it: sudo fuser -v /dev/gpiochip*" in refused.stderr
     if command == "pins-low":

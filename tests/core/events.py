@@ -140,5 +140,7 @@ def be_silent(drive: Drive, now: float, watch: Watcher) -> Output:
         watch(Tick(), now, None)
     else:
         raise AssertionError("the drive wants ticks for ever")
-    assert drive.tick(now) == drive.output(now) == drive.output(now + 60.0) == COAST
-    return drive.tick(now + 60.0)
+    silent = drive.tick(now)
+    assert silent == drive.output(now) == drive.output(now + 60.0) == drive.tick(now + 60.0)
+    assert silent == COAST._replace(right=silent.right)  # a servo keeps its place
+    return silent

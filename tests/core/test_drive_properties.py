@@ -56,7 +56,9 @@ class WatchSlew(Watch):
         cut_off = (lets_time_pass and now >= self.deadline) or self.drive.state is not State.ARMED
         for place, (before, after) in enumerate(zip(self.before, self.drive.applied, strict=True)):
             limits = STEERING if self.steers and place else self.limits
-            _look(limits, 0.0 if cut_off else before, after, now - self.moved_at)
+            holds = place and _has_servo(self.drive)
+            assert not (cut_off and holds) or after == before
+            _look(limits, 0.0 if cut_off and not holds else before, after, now - self.moved_at)
             assert before * after >= 0.0
         followed = lets_time_pass and refusal is None and self.drive.state is State.ARMED
         if refusal is None and isinstance(event, Command):
@@ -64,6 +66,15 @@ class WatchSlew(Watch):
         if (followed and now < self.deadline) or self.drive.applied != self.before:
             self.moved_at = now  # a tick of a car that rests past its deadline moves nothing
         self.before = self.drive.applied
+
+
+def _has_servo(drive: Drive) -> bool:
+    return drive._layout.servo
+
+
+def _of_motors(drive: Drive, output: Output) -> Output:
+    """Return an output without the place of a servo, which turns no wheel and keeps its place."""
+    return output._replace(right=0.0) if _has_servo(drive) else output
 
 
 def _look(limits: DriveConfig, before: float, after: float, since: float) -> None:
@@ -82,12 +93,13 @@ class WatchDeadline(Watch):
         if isinstance(event, Command) and refusal is None:
             assert event.life > 0.0
             self.deadline = now + event.life
-        output = self.drive.tick(now)
+        output = _of_motors(self.drive, self.drive.tick(now))
         if output != COAST and output != BRAKE:
             assert self.drive.state is State.ARMED
             assert now < self.deadline
         if self.drive.state is not State.ARMED:
-            assert self.drive.applied == (0.0, 0.0)
+            assert self.drive.applied == self.drive.target
+            assert _of_motors(self.drive, Output(*self.drive.applied)) == COAST
             assert self.drive.wanted == NEUTRAL
         assert (self.drive.reason is None) == (self.drive.state is State.ARMED)
 
@@ -101,7 +113,7 @@ class WatchTurns(Watch):
 
     def __call__(self, _event: Event, now: float, _refusal: Refusal | None) -> None:
         for side, speed in enumerate(self.drive.applied):
-            if not speed:
+            if not speed or (side and _has_servo(self.drive)):
                 continue
             direction = math.copysign(1.0, speed)
             if direction == -self.direction[side]:
@@ -163,7 +175,9 @@ def test_after_anything_and_then_silence_the_wheels_roll_free(
     drive: Drive, timeline: Timeline, ticking: bool
 ) -> None:
     now = play(drive, timeline, _nobody_watches, ticking=ticking)
-    assert be_silent(drive, now, _nobody_watches) == Output(0.0, 0.0, brake=False)
+    silent = be_silent(drive, now, _nobody_watches)
+    assert _of_motors(drive, silent) == Output(0.0, 0.0, brake=False)
+    assert silent.right == drive.applied.right
 
 
 @given(drives, timelines, st.floats(0.0, 2.0), events)

@@ -48,6 +48,9 @@ FOUND = {
 CALIBRATE = {"type": "calibrate", "tick": 415, **FOUND}
 FOUR = Calibration(LAYOUTS["four"].motors, True, (False, True, False, True), (0.6, 0.7, 0.8, 0.9), 0.3)
 STEERED = Calibration(LAYOUTS["steer-motor"].motors, False, (False, True), (0.9, 0.7), 0.2)
+PULSES = {"steering_left_us": 1990, "steering_center_us": 1480, "steering_right_us": 1010}
+WITH_SERVO = Calibration(LAYOUTS["steer-servo"].motors, False, (True,), (1.0,), 0.2, PULSES)
+WITH_BOTH = WITH_SERVO._replace(pulses={**PULSES, "esc_neutral_us": 1510, "esc_start_us": 0})
 GOOD: list[tuple[dict[str, Any], Message]] = [
     (DRIVE, Drive(7, 412, Sticks(0.5, -0.2))),
     (TANK, Drive(8, 413, Tank(0.4, 0.4))),
@@ -390,3 +393,12 @@ def test_the_longest_message_that_the_page_sends_is_far_below_the_limit() -> Non
         DRIVE | {"seq": MAX_INTEGER, "tick": MAX_INTEGER, "throttle": -1 / 3, "steering": 1e-300}
     )
     assert len(longest) < MAX_BYTES / 10
+
+
+@pytest.mark.parametrize("calibration", [WITH_SERVO, WITH_BOTH], ids=["servo", "servo and ESC"])
+def test_a_calibration_may_have_the_pulses_of_a_servo_and_of_an_esc(calibration: Calibration) -> None:
+    message = {"type": "calibrate", "tick": 415, **calibration.values}
+    parsed = parse(json.dumps(message))
+    assert parsed == Calibrate(calibration, 415)
+    assert refusal(json.dumps(message | {"steering_left_us": 3000})) == "bad_value"
+    assert refusal(json.dumps(message | {"steering_left_us": 1000.5})) == "bad_message"

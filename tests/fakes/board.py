@@ -59,7 +59,7 @@ class Board:
     @staticmethod
     def release(fd: int) -> None:
         """Release a line."""
-        _held.discard(fd)
+        _held.remove(fd)
         os.close(fd)
 
     @classmethod
@@ -107,7 +107,9 @@ class _NoBoard(Board):
         pass
 
     def hold(self, bcm: int) -> int:
-        return os.open(os.devnull, os.O_RDONLY)
+        fd = os.open(os.devnull, os.O_RDONLY)
+        _held.add(fd)
+        return fd
 
     def words(self, what: str) -> list[str] | None:
         return None

@@ -10,10 +10,11 @@ import types
 from picar.motor.pins import library
 from tests.fakes.board import Board
 
+SET_PULL_UP = 32
 SET_PULL_DOWN = 64
 SET_PULL_NONE = 128
 TX_PWM = 0
-CLOSING_S = 0.1  # the library sleeps so long
+CLOSING_S = "0.1"  # the library sleeps so long
 _CHIPS = ["0:raspberrypi-exp-gpio", "2:pinctrl-bcm2711"]
 
 
@@ -80,7 +81,7 @@ def gpiochip_open(number: int) -> int:
 
 def gpiochip_close(handle: int) -> int:
     Board.here().note("gpiochip_close")
-    time.sleep(CLOSING_S)
+    time.sleep(float((Board.here().words("closing_s") or [CLOSING_S])[0]))
     for fd in _chip(handle).held.values():
         Board.release(fd)
     _handles[handle] = None

@@ -16,13 +16,15 @@ from pathlib import Path
 from tests.bench.report import machine
 from tests.faults import disk, page
 from tests.faults.campaign import OBSERVE_S, Campaign, Run
-from tests.faults.catalogue import BOARD_FAULTS, FAULTS, Fault
+from tests.faults.catalogue import BOARD_FAULTS, FAULTS, HAT_FAULTS, Fault
 from tests.faults.jitter import Jitter
 from tests.faults.report import NAME, as_json, rows, table
 
+EVERY = (*FAULTS, *BOARD_FAULTS, *HAT_FAULTS)
+
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
-    names = [fault.name for fault in FAULTS + BOARD_FAULTS]
+    names = [fault.name for fault in EVERY]
     parser = argparse.ArgumentParser(prog="scripts/faults", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, metavar="N", help="how often each fault is tried (3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every run here too")
@@ -67,8 +69,8 @@ def tell(where: str) -> None:
 def chosen(only: Sequence[str] | None, boards: bool) -> list[Fault]:
     """Return the faults that are named, or else all of the default board or of the other boards."""
     if only:
-        return [fault for fault in FAULTS + BOARD_FAULTS if fault.name in only]
-    return [*(BOARD_FAULTS if boards else FAULTS)]
+        return [fault for fault in EVERY if fault.name in only]
+    return [*((*BOARD_FAULTS, *HAT_FAULTS) if boards else FAULTS)]
 
 
 def possible(faults: Sequence[Fault]) -> list[Fault]:
@@ -87,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
     """Return 0, or 1 when a bound was missed, a pin rose, or something was left behind."""
     args = arguments(argv)
     if args.list:
-        print("\n".join(f"{fault.name:<{NAME}}{fault.what}" for fault in FAULTS + BOARD_FAULTS))
+        print("\n".join(f"{fault.name:<{NAME}}{fault.what}" for fault in EVERY))
         return 0
     if sys.platform != "linux":
         print("scripts/faults reads /proc and needs Linux.", file=sys.stderr)

@@ -30,7 +30,7 @@ TITLES = {
 
 def terminals(toy: Car) -> tuple[int, ...]:
     """Return the pins that must all be low."""
-    return tuple(terminal.bcm for terminal in wires_of(toy.config).terminals)
+    return tuple(terminal.pin for terminal in wires_of(toy.config).terminals)
 
 
 class Drives(NamedTuple):

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults import leaks
-from tests.faults.boards import Drives, drives
 from tests.faults.catalogue import LINK_S, Fault
 from tests.faults.jitter import Jitter
 from tests.faults.judge import judge
-from tests.faults.rig import Disturbed, Rig, driving
+from tests.faults.rig import Deadline, Disturbed, Rig, driving
 
 ATTEMPTS = 4  # a noisy run is repeated up to three times
 OBSERVE_S = 1.0  # after the pins went low and the fault is over
@@ -29,7 +28,7 @@ EVIDENCE_CHARACTERS = 10_000
 @dataclass(slots=True)
 class Run:
     """The result of one run. `seconds` is None if the pins were never low; `wrong` lists failures that no noise excuses;
-    `evidence` holds the log of a failure or of a traceback.
+    `evidence` holds the log of a failure or of a traceback; `others` the seconds of each `Deadline`.
     """
 
     fault: str
@@ -43,6 +42,7 @@ class Run:
     log_bytes: int = 0
     traceback: bool = False
     evidence: str = ""
+    others: dict[str, float] = field(default_factory=dict)
 
 
 class Campaign:
@@ -119,7 +119,7 @@ class Campaign:
         writes = await rig.writes()
         verdict = judge(writes, rig.watched, rig.hit_at)
         rose = verdict.rose
-        moved = drives(rig.toy, writes, rig.hit_at) if rig.toy else Drives([], [])
+        moved = rig.drives(writes)
         rose += tuple(write for write in moved.again if write not in rose)
         if verdict.low_at is not None and fault.bound_s is not None:
             since = rig.last_command(verdict.low_at) if fault.since == "command" else rig.hit_at
@@ -136,6 +136,16 @@ class Campaign:
             run.wrong.append(f"{len(rose)} pins rose, first {rose[0].pin} at {rose[0].t - rig.hit_at:.3f} s")
         if other := moved.other:
             run.wrong.append(f"driven otherwise by GPIO {other[0].pin} at {other[0].t - rig.hit_at:.3f} s")
+        for deadline in rig.deadlines:
+            self._judge_deadline(deadline, run)
+
+    def _judge_deadline(self, deadline: Deadline, run: Run) -> None:
+        took_s, jitter_s = deadline.until - deadline.since, self._jitter.worst(deadline.since, deadline.until)
+        run.others[deadline.what] = took_s
+        if jitter_s > deadline.bound_s / 2:
+            run.noisy = True
+        elif took_s > deadline.bound_s:
+            run.wrong.append(f"{deadline.what} after {took_s:.3f} s, not {deadline.bound_s:g} s")
 
     def _blame(self, disturbance: Disturbed, run: Run) -> None:
         """Judge a disturbance before the fault: by the jitter since then, as a stop on a link is judged."""

@@ -10,14 +10,20 @@ import signal
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tests.faults import deaths, links
+from tests.faults import buses, deaths, hats, links
 from tests.faults.boards import TITLES
 from tests.faults.cameras import OUT_OF_MEMORY, Act, watched
 
 LINK_S = 0.5 + 0.05  # from the last command that was sent before the fault
-DEATH_S = 0.05  # from the fault
+DEATH_S = buses.DEATH_S  # from the fault
 STUCK_S = 0.5 + 0.1
 SILENT_PAD_S = 4.0 + LINK_S  # from the gamepad's last report
+HELD_LINK_S = (
+    LINK_S + buses.CALL_S
+)  # where the motors are on the bus that is held: one call fails before OE goes high
+CHECKED_S = (
+    buses.CHECK_S + buses.CALL_S + DEATH_S
+)  # where nothing is written, and the chip is read once a second
 BOTH_DEAD_S = 1.0  # the ladder says "time to start Python"; a pins-low that took longer would be broken
 
 Since = Literal["command", "fault"]
@@ -30,7 +36,8 @@ class Fault:
     `bound_s` counts from the last command before the fault, or from the fault itself. None: the car is at rest already
     and must never move. `oddity` is a patch of `odd.py`; `full_disk` puts the trace onto /dev/full,
     `hanging_disk` onto a disk that can be frozen; `browser` needs Chromium;
-    `secure`: the car has https too; `may_stop_early`: what is done before it counts as struck may stop the car already; `board` is a car of `boards.py`.
+    `secure`: the car has https too; `only_switch`: nothing but the switch of the battery stops the motors, which the fault itself checks;
+    `may_stop_early`: what is done before it counts as struck may stop the car already; `board` is a car of `boards.py` or `hats.py`.
     """
 
     name: str
@@ -45,6 +52,7 @@ class Fault:
     may_stop_early: bool = False
     secure: bool = False
     board: str = ""
+    only_switch: bool = False
 
 
 FAULTS = (
@@ -225,4 +233,57 @@ BOARD_FAULTS = tuple(
     for board, title in TITLES.items()
     for fault in FAULTS
     if fault.name in ON_OTHER_BOARDS
+)
+
+
+def _on(
+    cars: str, name: str, what: str, act: Act, bound_s: float | None, since: Since = "fault"
+) -> list[Fault]:
+    return [
+        Fault(
+            f"{board}/{name}",
+            f"{hats.TITLES[board]}; {what}",
+            act,
+            bound_s,
+            since,
+            board=board,
+            only_switch=bound_s is None,
+        )
+        for board in cars.split()
+    ]
+
+
+_BOTH = next(fault.what for fault in FAULTS if fault.name == "both-killed")
+_HELD = "the bus is held"
+_HELD_CUT, _HELD_DEAD = f"{_HELD}, and the link is cut", f"{_HELD}; motor process: SIGKILL"
+_HELD_LATE = f"{_HELD_CUT}: a call waits for the bus at the deadline"
+_HELD_ORPHAN = f"{_HELD}; server: SIGKILL while a call waits for the bus"
+_HELD_GONE = f"{_HELD}; both: SIGKILL, then `picar pins-low`"
+_BOOT = "the Pi restarts, then `picar pins-low`"
+HAT_FAULTS = (
+    *(
+        replace(fault, name=f"{board}/{fault.name}", what=f"{title}; {fault.what}", board=board)
+        for board, title in hats.TITLES.items()
+        for fault in FAULTS
+        if fault.name in ON_OTHER_BOARDS[:-1]
+    ),
+    *_on("hat-oe hat esc-oe", "both-killed", _BOTH, buses.both_killed_drives_on, BOTH_DEAD_S),
+    *_on("servo-chip servo-pwm", "both-killed", _BOTH, deaths.both_killed, BOTH_DEAD_S),
+    *_on("esc", "pwm-left-on", _BOTH, buses.pwm_left_on, BOTH_DEAD_S),
+    *_on("hat-oe servo-chip esc-oe", "bus-held", _HELD, buses.bus_held, CHECKED_S),
+    *_on("hat-oe esc-oe", "bus-held-cut", _HELD_CUT, buses.bus_held_cut, HELD_LINK_S, "command"),
+    *_on("servo-chip", "bus-held-cut", _HELD_CUT, buses.bus_held_cut, LINK_S, "command"),
+    *_on("servo-chip", "bus-held-late", _HELD_LATE, buses.bus_held_late, LINK_S, "command"),
+    *_on("hat-oe servo-chip esc-oe", "bus-held-dead", _HELD_DEAD, buses.bus_held_motor_killed, DEATH_S),
+    *_on(
+        "hat-oe servo-chip esc-oe", "bus-held-orphan", _HELD_ORPHAN, buses.bus_held_server_killed, buses.OFF_S
+    ),
+    *_on("hat-oe servo-chip esc-oe", "bus-held-gone", _HELD_GONE, buses.bus_held_all_dead, BOTH_DEAD_S),
+    *_on("hat", "bus-held", _HELD, buses.bus_held_switch, None),
+    *_on("hat", "bus-held-cut", _HELD_CUT, buses.bus_held_cut_switch, None),
+    *_on("hat", "bus-held-dead", _HELD_DEAD, buses.bus_held_motor_killed_switch, None),
+    *_on("hat", "bus-held-gone", _HELD_GONE, buses.bus_held_all_dead_switch, None),
+    *_on("hat-oe hat esc-oe", "brown-out", "the chip restarts", buses.browned_out, DEATH_S),
+    *_on("servo-chip", "brown-out", "the chip restarts", buses.browned_out, CHECKED_S),
+    *_on("hat-oe hat esc-oe", "boot", _BOOT, buses.boot, BOTH_DEAD_S),
 )

@@ -86,13 +86,24 @@ async def motor_paused(rig: Rig) -> None:
 
 
 async def both_killed(rig: Rig) -> None:
+    both_dead(rig)
+    await pins_low(rig)
+
+
+def both_dead(rig: Rig) -> None:
+    """Kill both."""
     rig.signal(rig.server, signal.SIGSTOP)  # else it would help between the two
     rig.hit()
     rig.signal(rig.motor, signal.SIGKILL)
     rig.signal(rig.server, signal.SIGKILL)
-    command = ["-m", "picar", "pins-low", "--pins", "mock", "--config", str(rig.car.folder / "picar.toml")]
+
+
+async def pins_low(rig: Rig) -> int:
+    """Run `picar pins-low`. Returns its exit code."""
+    command = ["-m", "picar", "pins-low", "--pins", rig.pins, "--config", str(rig.car.folder / "picar.toml")]
     done = await rig.helper(*command, "--pin-trace", str(rig.car.trace_file))
     await done.communicate()
+    return await done.wait()
 
 
 async def terminated(rig: Rig) -> None:

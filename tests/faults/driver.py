@@ -19,6 +19,7 @@ HEADINGS = (
     (0.0, -1.0),
 )  # throttle, steering; both wheels at full speed in each
 STEERED_HEADINGS = ((1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0))  # both motors of a car with steering
+AHEAD_HEADINGS = STEERED_HEADINGS[:2]  # of an ESC, which brakes before it drives backwards
 
 
 class Driver(Client):
@@ -45,7 +46,8 @@ class Driver(Client):
         self.sent_at.append(now)
 
     async def full_throttle(self) -> None:
-        """Take the wheel and drive as fast as it goes."""
+        """Take the wheel and drive as fast as it goes; an ESC arms before."""
+        await self.until(lambda s: s["reason"] != "arming")
         await self.take()
         self.press()
         await self.until_full()

@@ -22,7 +22,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from picar.core import protocol
@@ -109,8 +109,8 @@ def _need(_oddity: str) -> None:
         self.needed = [os.open(os.devnull, os.O_RDONLY) for _ in range(NEEDED_DESCRIPTORS)]  # type: ignore[attr-defined]
         init(self, *args)
 
-    def needy_finish(self: MockPins, claimed: Iterable[int]) -> None:
-        finish(self, claimed)
+    def needy_finish(self: MockPins, rests: Mapping[int, int]) -> None:
+        finish(self, rests)
         for fd in self.needed:  # type: ignore[attr-defined]
             os.close(fd)
 

@@ -14,15 +14,16 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.bench.measure import Write
-from tests.faults import leaks
-from tests.faults.boards import BOARDS, terminals
+from tests.faults import hats, leaks
+from tests.faults.boards import BOARDS, Drives, drives, terminals
 from tests.faults.disk import Disk
-from tests.faults.driver import HEADINGS, STEERED_HEADINGS, Driver
+from tests.faults.driver import AHEAD_HEADINGS, HEADINGS, STEERED_HEADINGS, Driver
+from tests.faults.hats import HATS, Devices
 from tests.faults.jitter import ROOT
 from tests.faults.judge import powering, written
 from tests.faults.proxy import Proxy
@@ -54,6 +55,15 @@ class Disturbed(AssertionError):
         self.since = since
 
 
+class Deadline(NamedTuple):
+    """Something that had to happen within a bound, beside the motors' end: when it began and ended."""
+
+    what: str
+    since: float
+    until: float
+    bound_s: float
+
+
 class Rig:
     """One car with its driver; `driving` makes it.
 
@@ -61,11 +71,12 @@ class Rig:
         car: the product, started.
         link: the proxy that its driver goes through.
         driver: holds full throttle.
-        toy: its motors and their pins where its board is one of `boards.py`.
+        toy: its motors and their pins where its board is one of `boards.py` or `hats.py`.
         watched: the pins that must be low.
         rng: for what a fault leaves to chance.
         run: the mark of its processes.
         descriptors: how many its server had open before anybody came.
+        devices: below its processes where it is one of `hats.py`.
     """
 
     def __init__(
@@ -78,7 +89,9 @@ class Rig:
         rng: random.Random,
         run: str,
         descriptors: int,
+        devices: Devices | None = None,
     ) -> None:
+        self.devices, self.deadlines = devices, list[Deadline]()
         self.car, self.link, self.driver, self.rng = car, link, driver, rng
         self.toy, self.watched = toy, watched
         self.sent_at = driver.sent_at
@@ -89,6 +102,8 @@ class Rig:
         self.disk: Disk | None = None
         self.secure_port = 0
         self._run = run
+        self._env: Mapping[str, str] = devices.env if devices else {}
+        self.pins = devices.header.name if devices else "mock"
         self._helpers: list[asyncio.subprocess.Process] = []
         self.strangers: list[asyncio.StreamWriter] = []
         self.viewers: list[Viewer] = []
@@ -112,7 +127,7 @@ class Rig:
             sys.executable,
             *arguments,
             stdout=asyncio.subprocess.PIPE,
-            env=os.environ | {leaks.MARK: self._run},
+            env=os.environ | self._env | {leaks.MARK: self._run},
             cwd=ROOT,
         )
         self._helpers.append(process)
@@ -125,9 +140,26 @@ class Rig:
         await self.until_low()  # the brake is over
 
     async def writes(self) -> list[Write]:
-        """Return every pin write so far; from the flight recorder where the trace is on a full disk."""
-        lines = await asyncio.to_thread(self._flight) if self.car.trace_file == FULL else self.car.trace()
-        return [Write(line["t"], line["pin"], line["op"], line["value"]) for line in lines if "pin" in line]
+        """Return every write so far that counts; of a car of `hats.py`, what its motors did."""
+        if self.devices:
+            return self.devices.motion(self.trace(), self.hit_at).writes
+        if self.car.trace_file == FULL:
+            return _writes(await asyncio.to_thread(self._flight))
+        return self.trace()
+
+    def trace(self) -> list[Write]:
+        """Return every write in the trace so far."""
+        return _writes(self.car.trace())
+
+    def drives(self, writes: list[Write]) -> Drives:
+        """Return the writes after the fault that let another board than the L298N drive a motor."""
+        if self.devices:
+            return self.devices.motion(self.trace(), self.hit_at).drives
+        return drives(self.toy, writes, self.hit_at) if self.toy else Drives([], [])
+
+    async def is_driving(self) -> bool:
+        """Return whether a pin is high, or a motor is driven."""
+        return bool(_high(await self.writes()))
 
     async def until_low(self) -> None:
         """Wait until no pin is high."""
@@ -183,16 +215,23 @@ async def driving(fault: Fault, jumpers: bool, rng: random.Random, run: str) -> 
         AssertionError: it does not drive, or does not end.
         Leaked: it left something behind.
     """
-    toy = BOARDS.get(fault.board)
+    toy = (BOARDS | HATS).get(fault.board)
     wires, watched = (text_of(toy), terminals(toy)) if toy else (JUMPERS * jumpers, powering(jumpers))
-    headings = STEERED_HEADINGS if toy and toy.layout.steers else HEADINGS
+    headings: Sequence[tuple[float, float]] = STEERED_HEADINGS if toy and toy.layout.steers else HEADINGS
+    headings = headings if not toy or toy.motors else AHEAD_HEADINGS
     program = ("-m", "tests.faults.odd", fault.oddity) if fault.oddity else ("-m", "picar")
     with contextlib.ExitStack() as disks, tempfile.TemporaryDirectory(prefix="picar-faults-") as tmp:
         disk = disks.enter_context(Disk()) if fault.hanging_disk else None
         env = {leaks.MARK: run, "XDG_RUNTIME_DIR": tmp, "TMPDIR": tmp}
         secure_port = _free_port() if fault.secure else 0
         https = f'[tls]\nmode = "own"\nport = {secure_port}\n' * fault.secure
-        car = Product(config=CONFIG + https + wires, program=program, env=env)
+        devices = None
+        if toy and fault.board in HATS:
+            bench = Path(disks.enter_context(tempfile.TemporaryDirectory(prefix="picar-faults-")))
+            devices, watched = Devices(bench, toy), hats.watched(toy)
+            env |= devices.env
+        pins = devices.header.name if devices else "mock"
+        car = Product(pins, config=CONFIG + https + wires, program=program, env=env)
         if fault.full_disk:
             car.trace_file = FULL
         if disk:
@@ -201,7 +240,7 @@ async def driving(fault: Fault, jumpers: bool, rng: random.Random, run: str) -> 
             before = await _descriptors_at_rest(car)
             async with Proxy(car.port) as link, Driver(link.url, rng.choice(headings)) as driver:
                 await driver.full_throttle()
-                rig = Rig(car, link, driver, toy, watched, rng, run, before)
+                rig = Rig(car, link, driver, toy, watched, rng, run, before, devices)
                 rig.disk, rig.secure_port = disk, secure_port
                 try:
                     await asyncio.sleep(
@@ -239,6 +278,10 @@ async def _let_go(car: Product, rig: Rig) -> None:
                 raise leaks.Leaked(f"{more} descriptors of the server")
             await asyncio.sleep(0.01)
     await car.terminate()
+
+
+def _writes(lines: Iterable[dict[str, Any]]) -> list[Write]:
+    return [Write(line["t"], line["pin"], line["op"], line["value"]) for line in lines if "pin" in line]
 
 
 def _high(writes: list[Write]) -> set[int]:

@@ -45,7 +45,7 @@ def test_every_car_reads_back_as_it_is_printed(tmp_path: Path, car: Car) -> None
     assert dataclasses.replace(again, source="defaults", warnings=()) == car.config
     high = car.pins & {*NOT_PULLED_DOWN}  # some public wirings have such pins
     assert {number for number in high if any(f" = {number}:" in said for said in again.warnings)} == high
-    assert bool(again.warnings) == bool(high)
+    assert any("power-on" in said for said in again.warnings) == bool(high)
     printed = tomllib.loads(as_toml(car.config))
     assert "l298n" not in printed
     assert "left" not in printed
@@ -58,10 +58,10 @@ def test_the_wires_are_those_of_the_configuration_standby_first_and_speeds_befor
     wires = wires_of(car.config)
     assert [motor.name for motor in wires.motors] == list(car.layout.motors)
     for motor, wired in zip(car.motors, wires.motors, strict=True):
-        assert {role: terminal.bcm for role, terminal in wired.terminals.items()} == motor.pins
+        assert {role: terminal.pin for role, terminal in wired.terminals.items()} == motor.pins
         for terminal in wired.terminals.values():
-            assert getattr(car.config.section(terminal.section), terminal.key) == terminal.bcm
-    numbers = [terminal.bcm for terminal in wires.terminals]
+            assert getattr(car.config.section(terminal.section), terminal.key) == terminal.pin
+    numbers = [terminal.pin for terminal in wires.terminals]
     standby = car.motors[0].standby
     assert numbers[: standby is not None] == ([standby] if standby else [])
     kinds = [terminal.key in ("pwm", "ena", "enb") for terminal in wires.terminals[standby is not None :]]
@@ -106,7 +106,7 @@ def test_the_environment_alone_describes_a_car() -> None:
     env = {"PICAR_BOARD__KIND": "drv8833", "PICAR_LAYOUT__KIND": "steer-motor"}
     pins = {"DRIVE__IN1": 17, "DRIVE__IN2": 18, "STEER__IN1": 22, "STEER__IN2": 23}
     config = load(None, env | {f"PICAR_MOTOR_{name}": str(pin) for name, pin in pins.items()})
-    assert [t.bcm for t in wires_of(config).terminals] == [17, 18, 22, 23]
+    assert [t.pin for t in wires_of(config).terminals] == [17, 18, 22, 23]
     assert str(wires_of(config).terminals[2]) == "steer.in1"
 
 
@@ -174,7 +174,9 @@ def test_each_missing_terminal_is_named(tmp_path: Path, kind: str) -> None:
         left = "".join(line.replace("13", "12").replace("27", "23").replace("22", "24") for line in whole)
         right = "".join(line for n, line in enumerate(whole) if n != missing)
         text = f'[board]\nkind = "{kind}"\n[motor.left]\n{left}[motor.right]\n{right}'
-        assert f"[motor.right] lacks {key}: the kind {kind} has " in the_problem(tmp_path, text)
+        sentence = f"[motor.right] lacks {key}: the kind {kind} has "
+        assert any(sentence in problem for problem in problems(tmp_path, text))
+        assert kind == "esc" or len(problems(tmp_path, text)) == 1  # an ESC is of another layout too
 
 
 @pytest.mark.parametrize(
@@ -265,7 +267,7 @@ def test_each_missing_terminal_is_named(tmp_path: Path, kind: str) -> None:
         ),
         (
             '[layout]\nkind = "six"\n' + LEFT + RIGHT,
-            '[layout] kind = "six" is not one of "sides", "four", "steer-motor".',
+            '[layout] kind = "six" is not one of "sides", "four", "steer-motor", "steer-servo".',
         ),
         (
             f"[motor]\nleft = 5\n{RIGHT}",
@@ -296,7 +298,7 @@ def test_a_bad_pin_is_told_alone(tmp_path: Path) -> None:
 
 def test_motors_of_one_side_may_share_all_their_pins(tmp_path: Path) -> None:
     wires = wires_of(from_text(tmp_path, FOUR))
-    assert len({terminal.bcm for terminal in wires.terminals}) == 6
+    assert len({terminal.pin for terminal in wires.terminals}) == 6
     assert [wires.twin_of(motor).name for motor in wires.motors] == ["front_left"] * 2 + ["front_right"] * 2
 
 

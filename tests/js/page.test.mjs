@@ -75,6 +75,8 @@ test("the state is one word, and never an old one", () => {
   assert.equal(word({ state: { you: "spectator", state: "stopped" } }), "stopped");
   assert.equal(word({ quality: "gone", state: { state: "stopped" } }), "gone");
   assert.equal(word({ quality: "gone", met: false }), "connecting");
+  assert.equal(word({ state: { driver: null, state: "disarmed", reason: "arming" } }), "arming");
+  assert.equal(word({ state: { you: "spectator", state: "disarmed", reason: "arming" } }), "other");
   assert.equal(word({ quality: "gone", trouble: "barred" }), "barred");
 });
 

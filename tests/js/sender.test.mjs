@@ -211,3 +211,17 @@ test("every event that may take the driver away lets go, also where there is no 
     assert.equal(told(page, event, { key: "w" }), 0);
   }
 });
+
+test("a press that the car refuses before it may drive ends, and drives only after it was released", () => {
+  for (const code of ["not_neutral", "arming", "picture_old"]) {
+    const { sent, sticks, sender } = drive();
+    sender.refused(code);
+    assert.deepEqual([sticks.held, sender.pressAgain], [false, true], code);
+    sent.length = 0;
+    pass(300);
+    assert.deepEqual(sent, [], code);
+    sticks.hold("hand", { throttle: 0.2 });
+    pass(100);
+    assert.equal(sent.at(-1).throttle, 0.2, code);
+  }
+});

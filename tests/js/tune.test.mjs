@@ -3,10 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Balance, RISES, directions, exchanged, hindrance, minimum, motorsOf, resultOf, riseTo, wheelsOf } from "../../static/js/tune/finding.js";
+import { Balance, RISES, directions, exchanged, hindrance, minimum, mirrored, motorsOf, nudged, resultOf, riseTo, wheelsOf } from "../../static/js/tune/finding.js";
 
 const near = (actual, expected, by = 1e-6) => assert.ok(Math.abs(actual - expected) < by, `${actual} is not ${expected}`);
 const AS_BUILT = { swap: false, left_invert: false, right_invert: false, left_trim: 1, right_trim: 1, min_duty: 0.25 };
+const DRIVE = { swap: false, drive_invert: false, drive_trim: 1, min_duty: 0.25 };
+const SERVO = { ...DRIVE, steering_left_us: 1000, steering_center_us: 1500, steering_right_us: 2000 };
+const ESC = { ...SERVO, esc_neutral_us: 1500, esc_start_us: 40 };
 const OTHER = { left: "right", right: "left" };
 const BITS = [false, true];
 
@@ -178,9 +181,56 @@ test("a motor may turn for the driver, and for the first who comes, unless the c
   for (const state of [mine, free]) assert.deepEqual(why(state), ["", ""]);
   assert.deepEqual(why(mine, true), ["telling", ""]);
   assert.deepEqual(why(null), ["gone", ""]);
+  assert.deepEqual(why({ ...free, reason: "arming" }), ["arming", ""]);
   assert.deepEqual(why(other), ["other", "ask.other"]);
   assert.deepEqual(why({ ...other, waiting: true }), ["waiting", "ask.waiting"]);
   assert.deepEqual(why({ ...mine, state: "stopped" }), ["stopped", "reset"]);
   assert.deepEqual(why({ ...other, state: "stopped" }), ["stopped.other", "ask.other"]);
   assert.deepEqual(why({ ...free, state: "stopped" }), ["stopped.free", "ask.take"]);
+});
+
+test("the one motor of a car with a servo is reversed or not, and never exchanged", () => {
+  for (const swap of BITS) for (const drive_invert of BITS) for (const forward of BITS) {
+    const now = { ...SERVO, swap, drive_invert };
+    assert.deepEqual(directions(now, { drive: { wheel: "drive", forward } }), { ...now, drive_invert: drive_invert !== !forward });
+  } // prettier-ignore
+});
+
+/** Press a button so many times. */
+const pressed = (now, step, way, times) => Array.from({ length: times }).reduce((each) => nudged(each, step, way), now);
+
+test("an end moves away from the middle, also of a mirrored servo, and stays 50 µs from it and in the range of a servo", () => {
+  for (const now of [SERVO, mirrored(SERVO)]) {
+    for (const step of ["left", "right"]) {
+      const name = `steering_${step}_us`;
+      const way = Math.sign(now[name] - 1500);
+      assert.deepEqual(nudged(now, step, 1), { ...now, [name]: now[name] + way * 10 });
+      assert.equal(pressed(now, step, 1, 200)[name], way < 0 ? 500 : 2500);
+      assert.equal(pressed(now, step, -1, 200)[name], 1500 + way * 50);
+    }
+  }
+});
+
+test("the middle moves to the side that is named, and stays 50 µs from both ends and in its range", () => {
+  assert.equal(nudged(SERVO, "center", 1).steering_center_us, 1510);
+  assert.equal(nudged(mirrored(SERVO), "center", 1).steering_center_us, 1490);
+  assert.equal(pressed(SERVO, "center", 1, 200).steering_center_us, 1950);
+  assert.equal(pressed(SERVO, "center", -1, 200).steering_center_us, 1050);
+  const wide = { ...SERVO, steering_left_us: 500, steering_right_us: 2500 };
+  assert.equal(pressed(wide, "center", 1, 200).steering_center_us, 2000);
+  assert.equal(pressed(mirrored(wide), "center", 1, 200).steering_center_us, 1000);
+});
+
+test("the neutral pulse of an ESC stays in its range, and its start is the distance at which the motor began to turn", () => {
+  assert.deepEqual(nudged(ESC, "neutral", 1), { ...ESC, esc_neutral_us: 1505 });
+  assert.equal(pressed(ESC, "neutral", 1, 200).esc_neutral_us, 1600);
+  assert.equal(pressed(ESC, "neutral", -1, 200).esc_neutral_us, 1400);
+  assert.deepEqual(minimum(ESC, { drive: 0.2049 }, 150), { ...ESC, esc_start_us: 31 });
+  assert.equal(minimum(ESC, { drive: 0.5 }, 500).esc_start_us, 140);
+});
+
+test("a calibration of a servo and of an ESC is described by its pulses", () => {
+  const steering = { key: "steering", left: 1000, center: 1500, right: 2000 };
+  assert.deepEqual(resultOf(SERVO), [{ key: "wired" }, { key: "least", percent: 25 }, steering]);
+  assert.deepEqual(resultOf(ESC), [{ key: "neutral", us: 1500 }, { key: "start", us: 40 }, steering]);
 });

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable
@@ -12,10 +13,11 @@ from collections.abc import Callable
 import pytest
 
 from picar.core.drive import BRAKE, COAST, Output
-from picar.errors import PinError
+from picar.errors import BackendError, PinError
 from picar.motor.boards.kinds import KINDS
 from picar.motor.pins.mock import MockPins
 from picar.motor.pins.sim import SimPins
+from picar.raspberrypi import CHANNELS
 from picar.wires import KEYS
 from tests.motor import chips
 from tests.motor.kinds_rig import OUTPUTS, Bench, Car, pairs
@@ -55,9 +57,9 @@ def each_change_passes_no_other_drive(car: Car) -> None:
         for index, motor in enumerate(car.motors):
             assert moments[-1][index] == bench.expected(motor, after), (before, after, motor.name)
             during = [moment[index] for moment in moments]
-            stands_by = motor.standby is not None and COAST in (before, after)
+            stands_by = motor.standby is not None and (car.rests(before) or car.rests(after))
             levels = {role: bool(bench.pins.levels[pin]) for role, pin in motor.pins.items()}
-            assert after == COAST or motor.form.jumper or chips.is_listed(motor.form.kind, levels)
+            assert car.rests(after) or motor.form.jumper or chips.is_listed(motor.form.kind, levels)
             check_moments(during, passes_drive=motor.form.brakes_by_both_high and not stands_by)
 
 
@@ -71,12 +73,17 @@ def check_moments(during: list[frozenset[str]], passes_drive: bool) -> None:
 
 
 def a_change_of_direction_passes_rest(car: Car) -> None:
-    """Between two directions there is a moment in which the motor is not driven."""
+    """Between two directions there is a moment in which the motor is not driven.
+
+    A chip changes all terminals in one transaction: there, the pause of `Drive` is the rest; see `test_kinds.py`.
+    """
     bench = Bench(car)
     for before, after in pairs():
         bench.apply(before)
         moments = bench.apply(after)
-        for index in range(len(car.motors)):
+        for index, motor in enumerate(car.motors):
+            if CHANNELS[0] <= min(motor.pins.values()):
+                continue
             driven = [moment[index] & DRIVES for moment in moments]
             for one, other in itertools.pairwise(driven):
                 assert not (one and other and one != other), (before, after)
@@ -97,7 +104,7 @@ def levels_do_not_depend_on_the_past(car: Car) -> None:
         bench.written()
         bench.apply(after)
         assert bench.written() == []
-    assert not any(fresh[COAST].values())
+    assert not any(fresh[COAST].get(pin) for pin in car.pins)
 
 
 def low_reaches_rest_from_everywhere(car: Car) -> None:
@@ -107,14 +114,17 @@ def low_reaches_rest_from_everywhere(car: Car) -> None:
         for output in outputs:
             bench.apply(output)
         bench.written()
+        place_us = bench.pins.levels.get(car.servo or -1)
         bench.motors.low()
         written = bench.written()
-        standby = car.motors[0].standby
-        assert written[: 1 if standby else 0] == ([standby] if standby else [])
+        first = len(car.kill_lines)
+        assert written[:first] == car.kill_lines
         speeds = dict.fromkeys(car.speeds)
-        assert set(written[bool(standby) :][: len(speeds)]) == set(speeds)
-        assert sorted(written) == sorted(car.pins)
-        assert not any(bench.pins.levels.values())
+        assert set(written[first:][: len(speeds)]) == set(speeds)
+        assert sorted(written) == sorted({*car.pins, *car.kill_lines})
+        assert bench.pins.at_rest()
+        assert car.oe is None or bench.pins.levels[car.oe] == 1.0
+        assert bench.pins.levels.get(car.servo or -1) == place_us
         assert bench.pins.doing == [frozenset({motor.form.at_rest}) for motor in car.motors]
         for output in OUTPUTS:  # it trusts no level from before
             bench.motors.low()
@@ -133,23 +143,23 @@ def the_emergency_writes_every_pin_low_the_kill_line_first(car: Car) -> None:
         step()
     steps = [(write.op, write.pin, write.value) for write in pins.writes]
     order = [pin for op, pin, _ in steps if op == "write"]
-    assert steps == [(op, pin, 0) for pin in order for op in ("claim", "write")]
-    assert sorted(order) == sorted(car.pins)
-    first = [car.motors[0].standby] if car.motors[0].standby else [*dict.fromkeys(car.speeds)]
+    assert steps == [(op, pin, int(pin == car.oe)) for pin in order for op in ("claim", "write")]
+    assert sorted(order) == sorted({*car.pins, *car.kill_lines})
+    first = [*car.kill_lines, *([] if car.motors[0].standby else dict.fromkeys(car.speeds))]
     assert order[: len(first)] == first
 
 
 def a_pin_that_raises_keeps_no_other_high(car: Car) -> None:
     """Whichever pin fails in `low` or in a change, all others can be brought low, and that one when it answers again."""
-    for pin, output in itertools.product(car.pins, (BRAKE, Output(0.5, -0.5))):
+    for pin, output in itertools.product({*car.pins, *car.kill_lines}, (BRAKE, Output(0.5, -0.5))):
         bench = Bench(car)
         bench.apply(output)
         bench.pins.broken = {pin: 1}
         with pytest.raises(OSError, match=f"GPIO {pin}"):
             bench.motors.low()
-        assert not any(level for bcm, level in bench.pins.levels.items() if bcm != pin)
+        assert not any(bench.pins.levels.get(other) for other in car.pins - {pin})
         bench.motors.low()
-        assert not any(bench.pins.levels.values())
+        assert bench.pins.at_rest()
         for other in (Output(-0.5, 0.5), BRAKE, COAST):
             bench.pins.broken = {}
             bench.motors.low()
@@ -162,7 +172,32 @@ def a_pin_that_raises_keeps_no_other_high(car: Car) -> None:
             else:
                 bench.pins.broken = {}
                 bench.apply(COAST)
-            assert not any(bench.pins.levels.values()), (pin, output, other)
+            assert bench.pins.at_rest(), (pin, output, other)
+
+
+def a_held_bus_keeps_no_pin_of_the_header_high(car: Car) -> None:
+    """While the bus does not answer, every pin of the header comes to rest, and OE switches the channels off."""
+    header = car.pins - {*CHANNELS}
+    if header == car.pins:
+        return
+    for outputs in AT_ONCE:
+        bench = Bench(car)
+        for output in outputs:
+            bench.apply(output)
+        bench.pins.bus.is_held = True
+        with contextlib.suppress(
+            BackendError
+        ):  # with a motor at both sides, the speed was the first to change
+            bench.apply(COAST)
+        assert not any(bench.pins.levels.get(pin) for pin in header)
+        with pytest.raises(BackendError):
+            bench.motors.low()
+        assert not any(bench.pins.levels.get(pin) for pin in header)
+        assert car.oe is None or bench.pins.levels[car.oe] == 1.0
+        bench.pins.bus.is_held = False
+        bench.motors.low()
+        assert bench.pins.at_rest()
+        assert bench.pins.doing == [frozenset({motor.form.at_rest}) for motor in car.motors]
 
 
 def what_is_no_duty_cycle_is_refused(car: Car) -> None:
@@ -173,10 +208,13 @@ def what_is_no_duty_cycle_is_refused(car: Car) -> None:
         bench = Bench(car)
         with pytest.raises(PinError, match="not a duty cycle"):
             bench.apply(Output(value, 0.0, jog=jog))
-        assert all(0.0 <= level <= 1.0 for level in bench.pins.levels.values())
+        if car.servo:
+            with pytest.raises(PinError, match="not a share"):
+                bench.apply(Output(0.0, value))
+        assert all(0.0 <= bench.pins.levels.get(pin, 0.0) <= 1.0 for pin in car.pins)
         assert not any(actions & DRIVES for moment in bench.pins.moments for actions in moment)
         bench.motors.low()
-        assert not any(bench.pins.levels.values())
+        assert bench.pins.at_rest()
 
 
 def full_and_no_speed_are_levels(car: Car) -> None:
@@ -184,10 +222,10 @@ def full_and_no_speed_are_levels(car: Car) -> None:
     for output in (Output(1.0, -1.0), Output(0.0, 1.0), BRAKE, COAST):
         bench = Bench(car)
         bench.apply(output)
-        assert set(bench.pins.levels.values()) <= {0.0, 1.0}
+        assert {bench.pins.levels[pin] for pin in car.pins} <= {0.0, 1.0}
     bench = Bench(car)
     bench.apply(Output(0.5, -0.5))
-    waves = {pin for pin, level in bench.pins.levels.items() if 0.0 < level < 1.0}
+    waves = {pin for pin in car.pins if 0.0 < bench.pins.levels[pin] < 1.0}
     assert len(waves) == len({tuple(motor.pins.values()) for motor in car.motors})
 
 
@@ -197,6 +235,10 @@ def the_simulator_supplies_what_the_chip_does(car: Car) -> None:
         bench = Bench(car)
         bench.apply(output)
         supplies = bench.board.supplies(bench.pins.levels)
+        if car.servo:
+            *_, (place, _none) = supplies
+            assert place == pytest.approx(output.right, abs=0.01)
+            supplies = supplies[:-1]
         for motor, (power, braked) in zip(car.motors, supplies, strict=True):
             actions = bench.expected(motor, output)
             wave = 0.625 if len(actions) == 2 else 1.0
@@ -222,8 +264,9 @@ def the_simulated_car_moves_as_configured(car: Car) -> None:
         turn = _pose(car, Output(0.0, -1.0))[2]
         assert turn * _pose(car, Output(0.0, -1.0), swapped)[2] < 0.0
         return
-    inverted = car.config.having("motor.steer", invert=True)
-    assert _pose(car, Output(1.0, 1.0), inverted)[2] > 0.5
+    if not car.servo:
+        inverted = car.config.having("motor.steer", invert=True)
+        assert _pose(car, Output(1.0, 1.0), inverted)[2] > 0.5
     inverted = car.config.having("motor.drive", invert=True)
     assert _pose(car, Output(1.0, 0.0), inverted)[0] < -0.2
 
@@ -272,6 +315,7 @@ CHECKS: dict[str, Callable[[Car], None]] = {
         low_reaches_rest_from_everywhere,
         the_emergency_writes_every_pin_low_the_kill_line_first,
         a_pin_that_raises_keeps_no_other_high,
+        a_held_bus_keeps_no_pin_of_the_header_high,
         what_is_no_duty_cycle_is_refused,
         full_and_no_speed_are_levels,
         the_simulator_supplies_what_the_chip_does,

@@ -61,6 +61,16 @@ def test_a_level_is_set(header: Header, opened: Pins) -> None:
         assert header.level(IN) == level
 
 
+def test_an_output_that_rests_high_is_high_from_its_claim_to_its_end(header: Header) -> None:
+    pins = header.open()
+    disable = pins.output(IN, rest=1)
+    assert header.level(IN) == 1
+    disable.set(0)
+    assert header.is_low_output(IN)
+    pins.close()
+    assert header.level(IN) == 1
+
+
 def test_a_duty_cycle_is_set_and_zero_is_low(header: Header, opened: Pins) -> None:
     pin = opened.pwm(EN, HZ)
     for duty in (0.5, 1.0, 0.25, 0.0, 0.7, 0.0, 1.0, 0.0):
@@ -161,6 +171,14 @@ def test_a_pin_that_was_left_high_is_low_once_claimed(fake: FakeHeader) -> None:
     assert fake.is_low_output(IN)
     assert fake.is_low_output(EN)
     pins.close()
+
+
+def test_a_library_sends_no_servo_pulses(fake: FakeHeader) -> None:
+    pins = fake.open()
+    with pytest.raises(PinError, match=r"GPIO 12 cannot send servo pulses\."):
+        pins.pulse(EN)
+    pins.close()
+    assert not [call for call in fake.board.calls() if call.startswith(("claim", "setup"))]
 
 
 def test_a_bad_value_never_reaches_the_library(fake: FakeHeader) -> None:

@@ -17,7 +17,7 @@ from picar.motor.pins import Pin
 from tests.motor.boards import WIRINGS, wired
 
 BOARD = wired()
-EVERY_PIN = tuple(dict.fromkeys(t.bcm for t in BOARD.wires.terminals))
+EVERY_PIN = tuple(dict.fromkeys(t.pin for t in BOARD.wires.terminals))
 FOREVER = 10**9
 
 
@@ -48,15 +48,24 @@ class Chip:
 class ChipPins:
     chip: Chip
 
-    def output(self, bcm: int) -> Pin:
+    def output(self, bcm: int, rest: int = 0) -> Pin:
         self.chip.claims[bcm] += 1
         if self.chip.claims[bcm] <= self.chip.busy.get(bcm, 0):
             raise PinsBusy(f"GPIO {bcm} is busy")
-        self.chip.calls.append(("claim", bcm, 0))
+        self.chip.calls.append(("claim", bcm, rest))
         return ChipPin(self.chip, bcm)
 
     def pwm(self, bcm: int, hz: int) -> Pin:
         raise AssertionError(f"GPIO {bcm} must be a plain output, not PWM at {hz} Hz")
+
+    def pulse(self, bcm: int) -> Pin:
+        raise AssertionError(f"GPIO {bcm} sends no pulses")
+
+    def prepare(self) -> None:
+        raise AssertionError("an emergency prepares nothing")
+
+    def commit(self) -> None:
+        self.chip.calls.append(("commit", 0, 0))
 
     def close(self) -> None:
         self.chip.open -= 1

@@ -20,20 +20,24 @@ from picar.wires import KEYS, MAY_JUMPER, WITH_STANDBY
 from tests.motor import chips
 from tests.motor.boards import WIRINGS
 from tests.motor.conformance import CHECKS, DRIVES, check_moments
-from tests.motor.kinds_rig import CARS, FORMS, MIN_DUTY, OUTPUTS, Bench, Car, Form, car
+from tests.motor.kinds_rig import CARS, FORMS, MIN_DUTY, ON_CHIPS, OUTPUTS, Bench, Car, Form, car
 
 PAUSE_S = 0.1
 TIMEOUT_S = 0.5
 
 
+EVERY_CAR = [*CARS, *ON_CHIPS]
+
+
 @pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("car", CARS, ids=str)
+@pytest.mark.parametrize("car", EVERY_CAR, ids=str)
 def test_conformance(car: Car, check: str) -> None:
     CHECKS[check](car)
 
 
 def test_every_kind_with_every_wiring_is_examined() -> None:
-    assert {*KINDS} == {*KEYS} == {*chips.CHIPS} == {form.kind for form in FORMS}
+    assert {*KINDS} == {*KEYS} - {"esc"} == {*chips.CHIPS} == {form.kind for form in FORMS}
+    assert {car.motors[0].form.kind for car in ON_CHIPS} == {*KINDS}
     assert {form.kind for form in FORMS if form.standby} == {*WITH_STANDBY}
     assert {form.kind for form in FORMS if form.jumper} == {*MAY_JUMPER}
 
@@ -45,7 +49,7 @@ speeds = st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5]) | st.floats(-1.0, 1.0)
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[Car, Config, list[Output | None]]:
     """Draw a car with a calibration, and what happens to it; None is `low`."""
-    car = draw(st.sampled_from(CARS))
+    car = draw(st.sampled_from(EVERY_CAR))
     section = "motor." if car.config.board else ""
     config = car.config.having("board" if car.config.board else "l298n", swap=draw(st.booleans()))
     invert = dict[str, bool]()
@@ -81,7 +85,7 @@ def test_after_any_history_each_motor_does_what_it_shall(
     for output in outputs:
         if output is None:
             bench.motors.low()
-            assert not any(bench.pins.levels.values())
+            assert bench.pins.at_rest()
             at_rest = True
             continue
         moments = bench.apply(output)
@@ -90,12 +94,15 @@ def test_after_any_history_each_motor_does_what_it_shall(
             wanted = bench.expected(motor, output)
             assert actions & DRIVES == wanted & DRIVES
             assert actions <= wanted
-            stands_by = motor.standby is not None and (at_rest or not any(output[:3]))
+            stands_by = motor.standby is not None and (at_rest or car.rests(output))
             check_moments(
                 [moment[index] for moment in moments],
                 passes_drive=motor.form.brakes_by_both_high and not stands_by,
             )
-        at_rest = not any(output[:3])
+        at_rest = car.rests(output)
+        assert car.servo is None or bench.pins.levels[car.servo] == pytest.approx(
+            1500 + 500 * output.right, abs=3.0
+        )
 
 
 axes = st.sampled_from([0.0, 1.0, -1.0]) | st.floats(-1.0, 1.0)
@@ -104,7 +111,7 @@ axes = st.sampled_from([0.0, 1.0, -1.0]) | st.floats(-1.0, 1.0)
 @st.composite
 def drives(draw: st.DrawFn) -> tuple[Car, list[tuple[Wanted | None, int]]]:
     """Draw a car, and what its driver holds for how many ticks; None is a stop and a reset."""
-    car = draw(st.sampled_from(CARS))
+    car = draw(st.sampled_from(EVERY_CAR))
     jogs = st.builds(Jog, st.sampled_from(car.layout.motors), jog_duties)
     wanted = st.none() | st.just(NEUTRAL) | st.builds(Sticks, axes, axes) | st.builds(Tank, axes, axes) | jogs
     return car, draw(st.lists(st.tuples(wanted, st.integers(1, 12)), max_size=12))
@@ -161,7 +168,7 @@ def test_between_two_directions_a_motor_rests_for_the_pause(
         else:
             toy.hold(wanted, ticks)
     toy.bench.motors.low()
-    assert not any(toy.bench.pins.levels.values())
+    assert toy.bench.pins.at_rest()
 
 
 @pytest.mark.parametrize("car", [car for car in CARS if "twins" in car.name], ids=str)

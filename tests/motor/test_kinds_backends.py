@@ -24,8 +24,10 @@ ON_EVERY_LIBRARY = [
 
 @pytest.fixture(params=FAKED)
 def fake(request: pytest.FixtureRequest, install_fake: Callable[[str], FakeHeader]) -> FakeHeader:
-    """Each vendor library's fake."""
-    return install_fake(request.param)
+    """Each vendor library's fake; none sleeps at its end."""
+    fake = install_fake(request.param)
+    fake.board.tell("closing_s", "0")
+    return fake
 
 
 def doing(fake: FakeHeader, motor: Motor) -> str:

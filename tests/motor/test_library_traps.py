@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Callable
 
@@ -46,13 +45,13 @@ def test_another_program_on_a_line_is_named_as_such(
         pins.pwm(EN, HZ)
     pins.output(IN).set(1)
     pins.close()
-    os.close(held)
+    header.board.release(held)
 
 
 def test_lgpio_a_line_that_is_busy_for_a_moment_is_low_before_anything_sleeps(fake_lgpio: FakeHeader) -> None:
     """In the emergency: closing the chip takes 100 ms, longer than a busy line is tried again."""
     held = fake_lgpio.board.hold(EN)
-    thread = threading.Timer(0.02, os.close, (held,))
+    thread = threading.Timer(0.02, fake_lgpio.board.release, (held,))
     thread.start()
     pins_low(fake_lgpio.open, wired())
     thread.join()
@@ -61,6 +60,13 @@ def test_lgpio_a_line_that_is_busy_for_a_moment_is_low_before_anything_sleeps(fa
     assert chip == ["gpiochip_open 2", "gpiochip_close"]
     assert calls[-1] == "gpiochip_close"
     assert all(fake_lgpio.is_low_output(bcm) for bcm in ENABLED.wired().values())
+
+
+def test_lgpio_a_pin_that_rests_high_is_pulled_up(fake_lgpio: FakeHeader) -> None:
+    pins = fake_lgpio.open()
+    pins.output(IN, rest=1)
+    assert "claim_output 23 1 32" in fake_lgpio.board.calls()
+    pins.close()
 
 
 def test_lgpio_a_driver_without_pulls_will_do(fake_lgpio: FakeHeader) -> None:

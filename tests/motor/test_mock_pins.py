@@ -38,15 +38,59 @@ def test_every_write_is_recorded_with_its_time(pins: MockPins) -> None:
     assert pins.levels == {12: 0, 23: 0}
 
 
+def test_an_output_may_rest_high(pins: MockPins) -> None:
+    disable = pins.output(5, rest=1)
+    assert pins.levels == {5: 1}
+    disable.set(0)
+    pins.close()
+    assert [(write.op, write.value) for write in pins.writes] == [("claim", 1), ("write", 0), ("close", 1)]
+
+
+def test_pulses_go_on_when_claimed_and_when_closed(pins: MockPins) -> None:
+    servo = pins.pulse(18)
+    assert not pins.writes
+    servo.set(1500)
+    pins.close()
+    assert [(write.pin, write.op, write.value) for write in pins.writes] == [(18, "pulse", 1500)]
+
+
+@pytest.mark.parametrize("us", [0, 500, 1500, 2500, 1000.5])
+def test_a_pulse_has_the_length_that_servos_know(pins: MockPins, us: float) -> None:
+    pins.pulse(100).set(us)
+    assert pins.levels == {100: us}
+
+
+@pytest.mark.parametrize("us", [-1, 1, 499, 2501, math.nan, math.inf, -math.inf])
+def test_no_pulse_has_another_length(pins: MockPins, us: float) -> None:
+    servo = pins.pulse(18)
+    with pytest.raises(PinError, match=r"GPIO 18: .* is not a pulse from 500 to 2500, or 0"):
+        servo.set(us)
+    assert not pins.writes
+
+
+def test_a_channel_of_a_chip_is_a_pin_like_others(pins: MockPins) -> None:
+    pins.prepare()
+    pins.output(100).set(1)
+    pins.pwm(115, 200).set(0.5)
+    pins.commit()
+    assert pins.levels == {100: 1, 115: 0.5}
+    with pytest.raises(PinError, match="channel 15 is claimed already"):
+        pins.pulse(115)
+
+
 def test_levels_are_the_newest(pins: MockPins) -> None:
     pins.pwm(12, 200).set(0.25)
     pins.output(23).set(1)
     assert pins.levels == {12: 0.25, 23: 1}
 
 
-@pytest.mark.parametrize("bcm", [28, -1, 40, 2.0, "12", None, True])
+@pytest.mark.parametrize("bcm", [28, -1, 40, 99, 116, 2.0, "12", None, True])
 def test_a_pin_that_the_header_does_not_have_is_refused(pins: MockPins, bcm: int) -> None:
-    claims: list[Callable[[], object]] = [lambda: pins.output(bcm), lambda: pins.pwm(bcm, 200)]
+    claims: list[Callable[[], object]] = [
+        lambda: pins.output(bcm),
+        lambda: pins.pwm(bcm, 200),
+        lambda: pins.pulse(bcm),
+    ]
     for claim in claims:
         with pytest.raises(PinError, match="not on the header"):
             claim()

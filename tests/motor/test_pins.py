@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from picar.errors import BackendError
+from picar.errors import BackendError, may_use
 from picar.motor import pins
-from picar.motor.pins.library import may_use
 from picar.motor.pins.mock import MockPins
 from picar.motor.pins.sim import SimPins
 from picar.raspberrypi import raspberry_pi_model

@@ -112,6 +112,18 @@ def test_a_refused_use_leaves_no_line() -> None:
     assert noted == [(23, "claim")]
 
 
+def test_pulses_and_levels_of_rest_are_traced_as_they_are() -> None:
+    noted: list[tuple[int, str, float]] = []
+    pins = TracedPins(MockPins(), lambda *line: noted.append(line))
+    pins.prepare()
+    disable, servo = pins.output(5, rest=1), pins.pulse(100)
+    disable.set(0)
+    servo.set(1500)
+    pins.commit()
+    pins.close()
+    assert noted == [(5, "claim", 1), (5, "write", 0), (100, "pulse", 1500), (5, "close", 1)]
+
+
 def test_closing_twice_is_traced_once() -> None:
     noted: list[str] = []
     pins = TracedPins(MockPins(), lambda _pin, op, _value: noted.append(op))
@@ -307,7 +319,7 @@ def test_an_emergency_reaches_every_pin_though_nothing_can_be_traced_nor_said() 
     with tracing(FULL) as note:
         pins_low(lambda: TracedPins(mock, note), board)
     written = {write.pin for write in mock.writes if write.op == "write"}
-    assert written == {terminal.bcm for terminal in board.wires.terminals}
+    assert written == {terminal.pin for terminal in board.wires.terminals}
 
 
 def test_a_line_that_fits_in_part_is_the_last(tmp_path: Path) -> None:

@@ -27,7 +27,9 @@ ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*DOCS, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
 BOARDS = (ROOT / "docs/boards.md").read_text(encoding="utf-8")
-BOARD_EXAMPLES = re.findall(r"```toml\n(.*?)```", BOARDS, re.DOTALL)
+OF_PULSES = (ROOT / "docs/servo-and-esc.md").read_text(encoding="utf-8")
+HATS = (ROOT / "docs/motor-hats.md").read_text(encoding="utf-8")
+BOARD_EXAMPLES = re.findall(r"```toml\n(.*?)```", BOARDS + HATS + OF_PULSES, re.DOTALL)
 PICTURES = {"wiring.svg": "picar", "wiring-classic-4-wire.svg": "classic-4-wire"}
 
 
@@ -188,8 +190,8 @@ def test_each_configuration_of_a_board_is_complete(tmp_path: Path, example: str)
 
 
 def test_each_kind_and_layout_has_an_example() -> None:
-    shown = set(re.findall(r'^kind = "(\S+)"', BOARDS, re.MULTILINE))
-    assert shown == KINDS.keys() | (LAYOUTS.keys() - {"sides"})
+    shown = set(re.findall(r'^kind = "(\S+)"', BOARDS + OF_PULSES, re.MULTILINE))
+    assert shown == KINDS.keys() | {"esc"} | (LAYOUTS.keys() - {"sides"})
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -252,6 +252,7 @@ def test_the_wifi_is_asked_about_on_a_terminal_and_then_never_again(rehearsal: R
     try:
         said = on_a_terminal(machine, "n")
         assert "Stop it from saving power? [Y/n]" in said
+        assert "Answer questions about this car now" in said
         assert rehearsal.there(WIFI_NM, WIFI_UDEV) == [False, False]
         assert "Stop it from" not in on_a_terminal(machine, "")
         machine.run(f"{CHECKOUT}/scripts/uninstall", "--purge")
@@ -265,9 +266,9 @@ def test_the_wifi_is_asked_about_on_a_terminal_and_then_never_again(rehearsal: R
 
 
 def on_a_terminal(machine: Machine, answer: str) -> str:
-    """Run scripts/install on a terminal, and type a line. Returns what it showed."""
+    """Run scripts/install on a terminal, answer with a line, and decline `picar setup`. Returns what it showed."""
     spawn = f"import os, pty; os.environ['TERM'] = 'dumb'; pty.spawn(['{CHECKOUT}/scripts/install'])"
-    said = machine.run("sh", "-c", f'echo "{answer}" | python3 -c "{spawn}"').stdout
+    said = machine.run("sh", "-c", f'printf "%s\\n" "{answer}" n | python3 -c "{spawn}"').stdout
     assert "picar is ready" in said, said
     return said
 

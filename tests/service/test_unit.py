@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.service.cars import CARS, I2C
+
 ROOT = Path(__file__).parents[2]
 UNIT, HOTSPOT = (ROOT / "systemd" / name for name in ("picar.service", "picar-hotspot.service"))
+EARLY = UNIT.with_name("picar-pins-low.service")
+UNITS = (UNIT, EARLY, UNIT.with_name("picar-board.service"), HOTSPOT)
 SCRIPTS = ("install", "uninstall")
 PLACES = (Path("/opt/picar"), Path("/etc/picar"), Path("/etc/systemd/system/picar.service"))
 EXPOSURE = 18  # tenths; most of it are the network and the devices that a car needs
@@ -25,8 +29,8 @@ def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def settings(key: str) -> list[str]:
-    lines = UNIT.read_text(encoding="utf-8").splitlines()
+def settings(key: str, unit: Path = UNIT) -> list[str]:
+    lines = unit.read_text(encoding="utf-8").splitlines()
     return [line.partition("=")[2] for line in lines if line.startswith(f"{key}=")]
 
 
@@ -42,20 +46,32 @@ def script(name: str, *arguments: str, path: str = "") -> subprocess.CompletedPr
     )
 
 
-@pytest.mark.parametrize("unit", [UNIT, HOTSPOT], ids=lambda unit: str(unit.name))
-def test_systemd_finds_nothing_to_say_about_the_unit(tmp_path: Path, unit: Path) -> None:
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_systemd_finds_nothing_to_say_about_a_unit(unit: Path, tmp_path: Path) -> None:
     program = shutil.which("true")
     assert program
-    here = tmp_path / unit.name
-    here.write_text(unit.read_text(encoding="utf-8").replace("/opt/picar/venv/bin/picar", program))
-    done = analyze("verify", "--recursive-errors=no", here)
+    for each in UNITS:
+        text = each.read_text(encoding="utf-8").replace("/opt/picar/venv/bin/picar-board", program)
+        (tmp_path / each.name).write_text(text.replace("/opt/picar/venv/bin/picar", program))
+    done = analyze("verify", "--recursive-errors=no", tmp_path / unit.name)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("unit", [UNIT, HOTSPOT], ids=lambda unit: str(unit.name))
-def test_the_sandbox_is_tight(unit: Path) -> None:
-    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", unit)
+def test_the_sandbox_of_the_hotspot_is_tight() -> None:
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", HOTSPOT)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("needs", dict.fromkeys(needs for _, needs in CARS.values()))
+@pytest.mark.parametrize("unit", [UNIT, EARLY], ids=lambda unit: unit.stem)
+def test_the_sandbox_is_tight_for_every_board(unit: Path, needs: tuple[str, ...], tmp_path: Path) -> None:
+    here = Path(shutil.copy(unit, tmp_path))
+    drop_in = tmp_path / f"{unit.name}.d" / "picar-board.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text("\n".join(["[Service]", *needs]))
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", here)
+    assert done.returncode == 0, done.stdout
+    assert ("char-i2c:rw" in done.stdout) == (I2C[-1] in needs), "systemd has not read the drop-in"
 
 
 def test_the_pins_are_made_low_with_the_configuration_that_drove_them() -> None:
@@ -72,6 +88,19 @@ def test_the_hotspot_has_a_user_of_its_own_and_the_group_of_the_server_may_ask_i
     lines = HOTSPOT.read_text(encoding="utf-8").splitlines()
     assert {"User=picar-net", "Group=picar", "RuntimeDirectory=picar-hotspot"} <= set(lines)
     assert {"RuntimeDirectoryMode=0750", "CapabilityBoundingSet="} <= set(lines)
+
+
+def test_the_unit_for_the_boot_is_confined_like_the_main_one_and_comes_before_the_network() -> None:
+    def confinement(unit: Path) -> set[str]:
+        lines = unit.read_text(encoding="utf-8").partition("\nUser=")[2].splitlines()
+        return {line for line in lines if "=" in line and not line.startswith("#")}
+
+    for_less = {"CapabilityBoundingSet=", "PrivateNetwork=yes", "RestrictAddressFamilies=AF_UNIX"}
+    assert confinement(EARLY) - confinement(UNIT) == for_less | {"SupplementaryGroups=gpio"}
+    assert "network-pre.target" in settings("Before", EARLY)[0].split()
+    assert settings("Wants", EARLY) == ["network-pre.target"], "without it, nothing waits"
+    assert "picar.service" in settings("Before", EARLY)[0].split()
+    assert not settings("Restart", EARLY), "a later try could stop a car that is driven"
 
 
 def test_whom_the_sandbox_must_not_shut_out() -> None:

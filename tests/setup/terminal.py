@@ -27,6 +27,7 @@ fd, of, emergency = int(os.environ["TRACE_FD"]), Order.of, common.emergency
 Order.of = lambda config, backend, flight: of(config, backend, fd, flight)
 common.emergency = lambda settings, backend, notes: emergency(settings, backend, [PinTrace(fd).line])
 jog.TURN_S = float(os.environ.get("TURN_S", jog.TURN_S))
+jog.REST_S = min(jog.REST_S, jog.TURN_S / 3)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C is a signal
 raise SystemExit(__main__.main())
 """

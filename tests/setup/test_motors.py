@@ -20,6 +20,7 @@ from picar.calibration.values import Calibration
 from picar.config import Config
 from picar.core.shaping import JOG_DUTY
 from picar.motor import jog
+from picar.wiring.presets import PRESETS, as_toml
 from tests.faults.campaign import ATTEMPTS
 from tests.faults.catalogue import DEATH_S, LINK_S, STUCK_S
 from tests.motor.rig import ROOT, wait_until
@@ -390,3 +391,53 @@ def test_a_setup_that_was_stopped_turns_nothing_when_it_goes_on(tmp_path: Path) 
         terminal.process.send_signal(signal.SIGCONT)
         terminal.answer("Number:", "again")
         assert len([line for line in terminal.trace.lines() if line["value"]]) == count
+
+
+def pulses(terminal: Terminal, pin: int, before: int = 0) -> list[float]:
+    """Return the lengths of the pulses on a pin, as they changed."""
+    return [line["value"] for line in terminal.trace.lines()[before:] if line["pin"] == pin]
+
+
+def test_a_servo_turns_both_ways_and_its_ends_are_exchanged(tmp_path: Path) -> None:
+    config = as_toml(PRESETS["donkeycar-gpio"])
+    with under_test(tmp_path, config, turn_s=SHORT_S) as terminal:
+        terminal.answer("Turn the front wheels left, then right now?")
+        terminal.answer("Number:", "back")
+        terminal.until("The direction of the front wheels has changed.")
+        steering = saved(tmp_path).steering
+        assert (steering.left_us, steering.center_us, steering.right_us) == (2000, 1500, 1000)
+        seen = pulses(terminal, 13)
+        assert (min(seen), max(seen), seen[-1]) == (1000, 2000, 1500)
+        assert seen.index(1000) < seen.index(2000)
+        before = len(terminal.trace.lines())
+        terminal.answer("Turn the front wheels left, then right now?")
+        terminal.answer("Number:", "ahead")
+        seen = pulses(terminal, 13, before)
+        assert seen.index(2000) < seen.index(1000)
+        assert {*pulses(terminal, 18)} == {1500}
+        terminal.answer("Turn the driving wheels", "no")
+        assert terminal.ended() == 0
+
+
+def test_an_esc_is_armed_and_turns_its_motor_slowly(tmp_path: Path) -> None:
+    with under_test(tmp_path, as_toml(PRESETS["piracer-pro"]), turn_s=SHORT_S) as terminal:
+        assert "If the Pi hangs, this board keeps driving. Only its switch stops it." in terminal.text
+        terminal.answer("Turn the front wheels", "no")
+        terminal.answer("Turn the driving wheels forward now?")
+        terminal.answer("Number:", "nothing")
+        terminal.until("pwm at channel 1")
+        seen = pulses(terminal, 101)
+        assert (seen[0], seen[-1]) == (1500, 1500)
+        assert 1500 < max(seen) <= 1500 + JOG_DUTY * 150
+        terminal.answer("Turn the driving wheels", "no")
+        assert terminal.ended() == 0
+
+
+@pytest.mark.parametrize("victim", ["motor process", "server"])
+def test_an_esc_gets_neutral_when_a_process_is_killed(victim: str, tmp_path: Path) -> None:
+    with under_test(tmp_path, as_toml(PRESETS["donkeycar-gpio"]), turn_s=60.0) as terminal:
+        terminal.answer("Turn the front wheels", "no")
+        terminal.answer("Turn the driving wheels forward now?")
+        wait_until(lambda: max(pulses(terminal, 18), default=0) > 1500, "a pulse above neutral")
+        os.kill(terminal.motor_pid() if victim == "motor process" else terminal.process.pid, signal.SIGKILL)
+        wait_until(lambda: pulses(terminal, 18)[-1] == 1500, "neutral")

@@ -105,14 +105,17 @@ class Product:
         self._writes: list[dict[str, Any]] = []
         self._read_up_to = 0
         self._writer: int | None = None
-        self.process: asyncio.subprocess.Process
+        self.process: asyncio.subprocess.Process = None  # type: ignore[assignment] # before `start`
         self.url = ""
         self.port = 0
 
     async def __aenter__(self) -> Self:
         try:
             await self.start()
-        except BaseException:
+        except BaseException:  # a test that is cancelled leaves no car behind
+            if self.process:
+                self.signal(signal.SIGKILL)
+                await self.process.wait()
             self._folder.cleanup()
             raise
         return self

@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.client import Client
 from tests.support.product import Product
+from tests.support.together import at_once
 from tests.support.viewer import Viewer
 from tests.support.waiting import until
 
@@ -72,7 +73,7 @@ def send(number: signal.Signals) -> Callable[[Product], None]:
     return act
 
 
-@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL, signal.SIGSEGV], ids=lambda n: n.name)
+@at_once([signal.SIGSTOP, signal.SIGKILL, signal.SIGSEGV])
 async def test_a_camera_that_hangs_or_dies_costs_no_command_and_comes_back(number: signal.Signals) -> None:
     async with driving(("-m", "picar")) as (car, phone, viewers):
         for viewer in viewers:
@@ -85,9 +86,15 @@ async def test_a_camera_that_hangs_or_dies_costs_no_command_and_comes_back(numbe
 
 
 @pytest.mark.parametrize(
-    "oddity", ["garbage", "noise", "huge", "big", "silent", "exit", "segv", "oom", "deaf"]
+    "oddities",
+    [("garbage", "noise", "huge"), ("big", "silent", "deaf"), ("exit", "segv", "oom")],
+    ids=", ".join,
 )
-async def test_whatever_the_camera_sends_costs_no_command(oddity: str) -> None:
+async def test_whatever_the_camera_sends_costs_no_command(oddities: tuple[str, ...]) -> None:
+    await at_once(oddities)(costs_no_command)()
+
+
+async def costs_no_command(oddity: str) -> None:
     program = ("-m", "tests.faults.odd", f"camera-{oddity}")
     async with driving(program) as (car, phone, viewers):
         if oddity != "silent":
@@ -98,7 +105,7 @@ async def test_whatever_the_camera_sends_costs_no_command(oddity: str) -> None:
             assert "camera:" in car.log()
 
 
-@pytest.mark.parametrize("hangs", [False, True], ids=["streaming", "stopped"])
+@at_once([False, True])
 async def test_after_a_lost_link_the_pins_are_low_as_soon_as_without_a_camera(hangs: bool) -> None:
     async with driving(("-m", "picar")) as (car, phone, viewers):
         await viewers[0].sees(3)
@@ -111,7 +118,7 @@ async def test_after_a_lost_link_the_pins_are_low_as_soon_as_without_a_camera(ha
         assert low_at - last_at < STILL_S
 
 
-@pytest.mark.parametrize("hangs", [False, True], ids=["streaming", "stopped"])
+@at_once([False, True])
 async def test_a_killed_server_leaves_no_camera_process_and_low_pins(hangs: bool) -> None:
     async with (
         Product(config=CONFIG.format("test")) as car,

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import pytest
-
 from tests.support.client import Client
 from tests.support.product import Product
+from tests.support.together import at_once
 from tests.support.viewer import Viewer
 
 BROWSER = {"Cookie": "picar_session=one"}
@@ -60,7 +59,7 @@ async def test_an_old_picture_makes_the_car_slow_until_it_has_been_fresh_for_a_s
         await phone.until(lambda s: s["video"]["cap"] == 1 and s["applied"]["left"] == 1.0)
 
 
-@pytest.mark.parametrize("how", ["by eye", "paused", "closed"])
+@at_once(["by eye", "paused", "closed"])
 async def test_whoever_does_not_drive_by_the_picture_is_not_slowed(how: str) -> None:
     async with driving(STOPS) as (_, phone, viewer):
         if how == "by eye":
@@ -85,7 +84,7 @@ async def test_a_broken_connection_leaves_the_driver_with_an_old_picture() -> No
             await phone.until(lambda s: s["video"]["cap"] == 1)
 
 
-@pytest.mark.parametrize("how", ["hidden", "closed", "reloaded"])
+@at_once(["hidden", "closed", "reloaded"])
 async def test_no_way_back_to_a_dead_picture_lifts_the_stop(how: str) -> None:
     async with driving(STOPS) as (car, phone, viewer), AsyncExitStack() as stack:
         viewer.draws = False

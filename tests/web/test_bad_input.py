@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -67,19 +68,27 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("text", "code"), CASES.values(), ids=CASES.keys())
-async def test_bad_messages_are_refused_and_change_nothing(
-    car: Product, text: str | bytes, code: str
-) -> None:
-    async with Client(car.url) as phone, Client(car.url) as stranger:
+@pytest.fixture(scope="module")
+async def driver(standing_car: Product) -> AsyncIterator[Client]:
+    """A driver who holds the stick during all cases."""
+    async with Client(standing_car.url) as phone:
         await phone.take()
         phone.hold(0.6)
-        await phone.until(lambda s: s["applied"]["left"] > 0.3)
+        yield phone
+        await phone.let_go()
+
+
+@pytest.mark.parametrize(("text", "code"), CASES.values(), ids=CASES.keys())
+async def test_bad_messages_are_refused_and_change_nothing(
+    standing_car: Product, driver: Client, text: str | bytes, code: str
+) -> None:
+    async with Client(standing_car.url) as stranger:
+        await driver.until(lambda s: s["applied"]["left"] > 0.3)
         await stranger.write(text)
         await stranger.until_error(code)
         assert stranger.errors[-1].message.endswith(".")
-        await phone.hears(5)
-        assert (phone.state["state"], phone.state["driver"], phone.errors) == ("armed", phone.id, [])
+        await driver.hears(5)
+        assert (driver.state["state"], driver.state["driver"], driver.errors) == ("armed", driver.id, [])
         assert not stranger.closed
 
 

@@ -33,11 +33,14 @@ async def test_the_page_shows_this_cars_wiring() -> None:
         assert "unsafe" not in page.headers["Content-Security-Policy"]
 
 
-async def test_the_page_speaks_the_browsers_language(car: Product) -> None:
-    chinese = await fetch(car, "/wiring", Accept_Language="zh-CN,zh;q=0.9,en;q=0.5")
+async def test_the_page_speaks_the_browsers_language(standing_car: Product) -> None:
+    chinese = await fetch(standing_car, "/wiring", Accept_Language="zh-CN,zh;q=0.9,en;q=0.5")
     assert "本车接线图" in chinese.body.decode()
     assert "Accept-Language" in chinese.headers["Vary"]
-    assert "Wiring of this car" in (await fetch(car, "/wiring?lang=en", Accept_Language="zh")).body.decode()
+    assert (
+        "Wiring of this car"
+        in (await fetch(standing_car, "/wiring?lang=en", Accept_Language="zh")).body.decode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,26 +56,26 @@ async def test_the_page_speaks_the_browsers_language(car: Product) -> None:
     ],
 )
 async def test_the_language_is_the_browsers_or_the_one_asked_for(
-    car: Product, accepted: str, wanted: str, language: str
+    standing_car: Product, accepted: str, wanted: str, language: str
 ) -> None:
-    page = await fetch(car, f"/wiring{wanted}", Accept_Language=accepted)
+    page = await fetch(standing_car, f"/wiring{wanted}", Accept_Language=accepted)
     assert f'<html lang="{language}">' in page.body.decode()
 
 
 @pytest.mark.parametrize("query", ["nonsense", "", "EN", "zh-CN", "en&lang=zh", "en&lang=en", "%ff"])
 async def test_a_language_that_there_is_not_is_refused_with_those_that_there_are(
-    car: Product, query: str
+    standing_car: Product, query: str
 ) -> None:
     for kind in ("", ".svg", ".css"):
-        answer = await fetch(car, f"/wiring{kind}?lang={query}")
+        answer = await fetch(standing_car, f"/wiring{kind}?lang={query}")
         error = json.loads(answer.body)["error"]
         assert (answer.code, error["code"]) == (400, "bad_request")
         assert query == "%ff" or "lang is en or zh" in error["message"]
-    assert (await fetch(car, "/wiring?lang=zh&language=fr&lang2=x")).code == 200
+    assert (await fetch(standing_car, "/wiring?lang=zh&language=fr&lang2=x")).code == 200
 
 
-async def test_its_style_and_its_drawing_are_files_of_the_car(car: Product) -> None:
-    style, file = await fetch(car, "/wiring.css"), await fetch(car, "/wiring.svg")
+async def test_its_style_and_its_drawing_are_files_of_the_car(standing_car: Product) -> None:
+    style, file = await fetch(standing_car, "/wiring.css"), await fetch(standing_car, "/wiring.svg")
     assert (style.code, style.headers["Content-Type"]) == (200, "text/css; charset=utf-8")
     assert file.headers["Content-Type"] == "image/svg+xml; charset=utf-8"
     assert "script-src" not in file.headers["Content-Security-Policy"]
@@ -86,12 +89,12 @@ async def test_it_is_for_everybody_in_the_network_as_the_page_is() -> None:
         assert (await fetch(car, "/api/v1/state")).code == 401
 
 
-async def test_a_foreign_name_is_refused_here_too(car: Product) -> None:
-    assert (await fetch(car, "/wiring", Host="evil.example")).code == 421
+async def test_a_foreign_name_is_refused_here_too(standing_car: Product) -> None:
+    assert (await fetch(standing_car, "/wiring", Host="evil.example")).code == 421
 
 
-async def test_what_is_no_part_of_it_is_not_found(car: Product) -> None:
-    assert (await fetch(car, "/wiring.html")).code == 404
+async def test_what_is_no_part_of_it_is_not_found(standing_car: Product) -> None:
+    assert (await fetch(standing_car, "/wiring.html")).code == 404
 
 
 def wiring(*arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:

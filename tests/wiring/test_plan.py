@@ -9,8 +9,10 @@ from picar.motor.boards import Board
 from picar.motor.boards.kinds import COAST
 from picar.motor.boards.kinds import KINDS as TABLES
 from picar.raspberrypi import GROUND, PINS, pin_of
+from picar.wirecheck import KEEPS_DRIVING
 from picar.wires import KEYS
 from picar.wiring.plan import KINDS, Plan, plan
+from picar.wiring.presets import PRESETS
 from picar.wiring.text import WORDS, notes
 from tests.motor.kinds_rig import CARS, Car
 
@@ -106,7 +108,7 @@ def test_each_pin_of_a_car_is_at_the_terminal_of_its_motor(car: Car) -> None:
             assert wired.pop(terminals[role]) == bcm
         if motor.standby is not None:
             assert motor.standby in wired.values()
-    assert {bcm for _, bcm, *_ in described(drawn) if bcm is not None} == car.pins
+    assert {wire.pin.bcm for board in drawn.boards for wire in board.wires} - {None} == car.pins
     assert drawn.motors == car.layout.motors
 
 
@@ -127,7 +129,7 @@ NOT_HELD_LOW = {  # while the Pi boots; the other chips hold their inputs low
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TABLES)
 def test_a_kind_is_as_in_its_truth_table(kind: str) -> None:
     ours, table = KINDS[kind], TABLES[kind]
     assert ours.pull_down == NOT_HELD_LOW.get(kind, ())
@@ -137,7 +139,7 @@ def test_a_kind_is_as_in_its_truth_table(kind: str) -> None:
     assert all(len(channel) == len(table.terminals) for channel in ours.channels)
     named = {terminal for channel in ours.channels for terminal in channel} | {ours.standby} - {""}
     assert named | ({ours.logic[0]} if ours.logic else set()) == set(ours.terminals)
-    assert set(KINDS) == set(TABLES)
+    assert set(KINDS) == {*TABLES, "esc"}
 
 
 def test_the_motor_of_a_steering_turns_right_and_left_and_swap_and_invert_follow_it() -> None:
@@ -150,3 +152,54 @@ def test_the_motor_of_a_steering_turns_right_and_left_and_swap_and_invert_follow
         ("BIN2", 22, "drive", "reverse"),
     ]
     assert "[motor.drive] or [motor.steer]" in notes(plan(config), WORDS["en"])[-2]
+
+
+def test_a_chip_has_the_wires_of_its_bus_and_of_oe_and_its_channels_have_no_place_on_the_header() -> None:
+    config = PRESETS["adafruit-hat-2"].config.having("board", oe=5)
+    drawn = plan(config)
+    assert [(wire.terminal, wire.pin.number) for wire in drawn.others] == [
+        ("PCA VCC", 1),
+        ("SDA", 3),
+        ("SCL", 5),
+        ("OE", 29),
+    ]
+    (board,) = drawn.boards
+    assert [(wire.terminal, wire.pin.name) for wire in board.wires if not wire.pin.number] == [
+        ("PWMA", "CH 8"),
+        ("AIN2", "CH 9"),
+        ("AIN1", "CH 10"),
+        ("BIN1", "CH 11"),
+        ("BIN2", "CH 12"),
+        ("PWMB", "CH 13"),
+    ]
+    assert "10 kΩ from OE to 3.3 V" in " ".join(notes(drawn, WORDS["en"]))
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_the_sentence_of_a_chip_without_oe_is_the_first_note(language: str) -> None:
+    hat = PRESETS["waveshare-hat"].config
+    sentence = WORDS[language]["keeps_driving"]
+    assert notes(plan(hat), WORDS[language])[0] == sentence
+    assert sentence not in notes(plan(hat.having("board", oe=5)), WORDS[language])
+    assert language != "en" or sentence == KEEPS_DRIVING
+
+
+def test_a_bus_other_than_1_has_no_pins_in_the_table() -> None:
+    drawn = plan(PRESETS["waveshare-hat"].config.having("board", bus=3))
+    assert [wire.terminal for wire in drawn.others] == ["PCA VCC"]
+
+
+def test_channels_need_no_resistors() -> None:
+    config = PRESETS["waveshare-hat"].config.having("board", kind="l298n")
+    assert plan(config).all_of("resistors") == []
+
+
+def test_a_servo_and_an_esc_have_one_wire_each_and_the_notes_of_their_supply() -> None:
+    drawn = plan(PRESETS["donkeycar-gpio"].config)
+    assert described(drawn) == [("signal", 18, "drive", "pulses"), ("servo", 13, "", "steering")]
+    said = notes(drawn, WORDS["en"])
+    assert "never connect it to the Pi or to another 5 V supply" in said[0]
+    assert "exchange left_us and right_us" in said[1]
+    assert "swap under" not in " ".join(said)
+    assert not drawn.has_drawing
+    assert not plan(PRESETS["donkeycar-bridge"].config).has_drawing

@@ -48,7 +48,24 @@ TABLE = {
     "rpi-car-control": Public("17", "17 23"),
     "rusty6": Public("21 16 19 6", "21 16 13 5", rolls=False),
     "pololu-drv8835": Public("12 13", "12 13 6", rolls=False),
+    "adafruit-hat": Public("CH8 CH10 CH13 CH11 CH2 CH4 CH7 CH5", "CH8 CH10 CH13 CH11 CH2 CH3 CH7 CH6"),
+    "adafruit-hat-2": Public("CH8 CH10 CH13 CH11", "CH8 CH10 CH13 CH12"),
+    "waveshare-hat": Public("CH0 CH2 CH5 CH4", "CH0 CH2 CH5 CH3"),
+    "freenove-4wd": Public("CH1 CH2 CH7 CH5", "CH1 CH2 CH6 CH4"),
+    "loborobot": Public("CH0 CH1 CH5 CH3 CH6 CH8 CH11 24", "CH0 CH1 CH5 CH4 CH6 CH8 CH11 25"),
 }
+
+
+WITH_SERVO = {  # servo and what it gets for left, middle and right; the ESC and its neutral
+    "donkeycar-pca": ("CH1", 1872, 1526, 1180, "CH0", 1506),
+    "donkeycar-gpio": ("13", 1000, 1500, 2000, "18", 1500),
+    "donkeycar-bridge": ("13", 1872, 1526, 1180, None, None),
+    "piracer-pro": ("CH0", 2000, 1500, 1000, "CH1", 1500),
+}
+
+
+def number(pin: str) -> int:
+    return 100 + int(pin[2:]) if pin.startswith("CH") else int(pin)
 
 
 def loaded(name: str, folder: Path) -> Config:
@@ -61,7 +78,7 @@ def high(pins: MockPins) -> set[int]:
     return {pin for pin, level in pins.levels.items() if level}
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", TABLE)
 def test_a_preset_drives_turns_and_stops_as_its_source_says(tmp_path: Path, name: str) -> None:
     config, public = loaded(name, tmp_path), TABLE[name]
     config = dataclasses.replace(config, motors=MotorsConfig(min_duty=0.25))
@@ -70,10 +87,10 @@ def test_a_preset_drives_turns_and_stops_as_its_source_says(tmp_path: Path, name
     right = Output(1.0, 1.0) if board.layout.steers else Output(1.0, -1.0)
 
     motors.apply(Output(1.0, 0.0) if board.layout.steers else Output(1.0, 1.0))
-    assert high(pins) == set(map(int, public.forward.split()))
+    assert high(pins) == set(map(number, public.forward.split()))
     motors.apply(COAST)
     motors.apply(right)
-    assert high(pins) == set(map(int, public.right.split()))
+    assert high(pins) == set(map(number, public.right.split()))
     motors.apply(COAST)
     assert board.rolls_at_rest == public.rolls
     motors.apply(BRAKE)
@@ -82,19 +99,39 @@ def test_a_preset_drives_turns_and_stops_as_its_source_says(tmp_path: Path, name
     assert high(pins) == set()
 
 
+@pytest.mark.parametrize("name", WITH_SERVO)
+def test_a_preset_steers_and_its_esc_gets_neutral_and_forward(tmp_path: Path, name: str) -> None:
+    servo, *ends, esc, neutral_us = WITH_SERVO[name]
+    pins, board = MockPins(clock=lambda: 0.0), Board(loaded(name, tmp_path))
+    motors = board.claim(pins)
+    seen = []
+    for steering in (-1.0, 0.0, 1.0):
+        motors.apply(Output(0.0, steering))
+        seen.append(pins.levels[number(str(servo))])
+    assert seen == ends
+    if esc is not None:
+        assert pins.levels[number(str(esc))] == neutral_us
+        motors.apply(Output(1.0, 0.0))
+        assert pins.levels[number(str(esc))] == neutral_us + 150
+    else:
+        motors.apply(Output(1.0, 0.0))
+        assert high(pins) == {19, 24, 13}
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_a_configuration_that_warns_of_pins_that_are_high_at_power_on(
     tmp_path: Path, name: str
 ) -> None:
     read = loaded(name, tmp_path)
     assert dataclasses.replace(read, source="defaults", warnings=()) == PRESETS[name].config
-    early = {terminal.bcm for terminal in Board(read).wires.terminals} & {*range(9), 14, 15}
-    assert len(read.warnings) == len(early)
-    assert all("power-on" in warning for warning in read.warnings)
+    early = {terminal.pin for terminal in Board(read).wires.terminals} & {*range(9), 14, 15}
+    of_pins = [warning for warning in read.warnings if "power-on" in warning]
+    assert len(of_pins) == len(early)
+    assert len(read.warnings) - len(of_pins) == Board(read).wires.keeps_driving
 
 
 def test_the_presets_are_at_least_fifteen_and_of_every_drawn_kind() -> None:
-    assert set(TABLE) == set(PRESETS)
+    assert {*TABLE, *WITH_SERVO} == set(PRESETS)
     assert len(PRESETS) >= 15
     assert {preset.kind for preset in PRESETS.values()} >= {
         "l298n",

@@ -29,9 +29,9 @@ def test_each_wire_is_marked_at_its_pin_and_once_in_the_table(name: str) -> None
     drawn = plan(PRESETS[name].config)
     text = drawing(drawn, EN)
     wires = [(terminal, wire.pin) for terminal, wire in drawn.wires]
-    assert text.count("●") == len({pin for _, pin in wires}) + len(wires) + 2
+    assert text.count("●") == len({pin for _, pin in wires if pin.number}) + len(wires) + 2
     for terminal, pin in wires:
-        assert len(re.findall(rf"^  {pin.number} +{pin.name} +{terminal}  ", text, re.MULTILINE)) == 1
+        assert len(re.findall(rf"^  {pin.number or ''} +{pin.name} +{terminal}  ", text, re.MULTILINE)) == 1
     assert len({line.index("│") for line in text.splitlines()[2:22]}) == 1
 
 
@@ -49,9 +49,10 @@ def test_the_notes_have_words_for_each_board(name: str, language: str) -> None:
 @pytest.mark.parametrize("language", WORDS)
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_notes_are_true_for_a_car_that_is_already_inverted_or_swapped(name: str, language: str) -> None:
-    said = "".join(notes(plan(PRESETS[name].config), WORDS[language]))
+    drawn = plan(PRESETS[name].config)
+    said = "".join(notes(drawn, WORDS[language]))
     assert "invert" in said
-    assert "swap" in said
+    assert ("swap under" in said or "swap。" in said) == (len(drawn.motors) > 1)
     assert "= true" not in said
 
 
@@ -80,3 +81,13 @@ def test_the_page_has_the_table_pin_by_pin_and_no_script() -> None:
     assert " style=" not in html
     assert re.findall(r"<tr><td>(\d+)</td>", html) == ["32", "16", "18", "13", "15", "33", "39"]
     assert 'lang="zh-CN"' in page(plan(Config()), "zh")
+
+
+@pytest.mark.parametrize("name", ["loborobot", "donkeycar-bridge", "piracer-pro"])
+def test_the_page_of_a_car_without_a_drawing_has_each_wire_and_the_pins_in_use(name: str) -> None:
+    drawn = plan(PRESETS[name].config)
+    html = page(drawn, "en")
+    pins = [str(wire.pin.number or "") for _, wire in drawn.wires]
+    assert re.findall(r"<tr><td>(\d*)</td>", html) == [*pins, "39"]
+    assert "/wiring.svg" not in html
+    assert ("keeps driving" in html) == drawn.keeps_driving

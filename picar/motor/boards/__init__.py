@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import functools
 import itertools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from picar.calibration.values import Calibration
 from picar.layouts import Layout
-from picar.motor.boards.bridge import Channel, Line, Motors
+from picar.motor.boards.bridge import Motors
 from picar.motor.boards.kinds import BRAKE, COAST, FORWARD, KINDS, REVERSE, Kind
-from picar.wires import Motor, wires_of
+from picar.motor.boards.lines import Channel, Line
+from picar.motor.boards.pulses import Esc, Servo
+from picar.raspberrypi import CHANNELS
+from picar.wires import Motor, full_us, wires_of
 
 if TYPE_CHECKING:
     from picar.config import Config
@@ -56,31 +60,71 @@ class Board:
 
     @property
     def rolls_at_rest(self) -> bool:
-        """Whether every motor turns freely while all pins are low; otherwise one is braked."""
-        return self.wires.standby is not None or all(
-            self._kind_of(motor).rest == COAST for motor in self.wires.motors
+        """Whether every motor turns freely while all pins are low; otherwise one is braked. An ESC may brake by itself."""
+        return (
+            self.has_esc
+            or self.wires.standby is not None
+            or all(self._kind_of(motor).rest == COAST for motor in self.wires.motors)
         )
 
-    def claim(self, pins: Pins, configured: Calibration | None = None) -> Motors:
-        """Claim the pins, low.
+    @property
+    def has_esc(self) -> bool:
+        """Whether an ESC drives the motor."""
+        return self.wires.kind == "esc"
+
+    @property
+    def full_us(self) -> float:
+        """The distance of the highest pulse of an ESC from neutral, 0 without one."""
+        return full_us(self.config)
+
+    def claim(
+        self,
+        pins: Pins,
+        configured: Calibration | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> Motors:
+        """Claim the pins, at rest; first the one that switches a chip off.
 
         Args:
             pins: the backend.
-            configured: the calibration that limits a speed cap; by default the one in force.
+            configured: the calibration that limits a speed cap and an ESC; by default the one in force.
+            clock: of an ESC, in seconds, monotonic.
         """
-        wires, channels = self.wires, dict[str, Channel]()
-        standby = [Line(pins.output(wires.standby.bcm))] if wires.standby else []
+        wires, channels = self.wires, dict[str, Channel | Esc]()
+        configured = configured or Calibration.of(self.config)
+        oe = [Line(pins.output(wires.chip.oe.pin, rest=1), 1.0, 1.0)] if wires.chip and wires.chip.oe else []
+        pins.prepare()
+        standby = [Line(pins.output(wires.standby.pin))] if wires.standby else []
         for motor in wires.motors:
             twin = channels.get(wires.twin_of(motor).name)
-            channels[motor.name] = twin or self._claim(pins, motor)
-        calibration, max_speed = Calibration.of(self.config), self.config.drive.max_speed
-        return Motors(pins, wires.layout, [*channels.values()], calibration, configured, standby, max_speed)
+            channels[motor.name] = twin or self._claim(pins, motor, configured, clock)
+        servo = None
+        if wires.servo:
+            servo = Servo(Line(pins.pulse(wires.servo.pin), value=None), self.config.steering.trim)
+        return Motors(
+            pins,
+            wires.layout,
+            [*channels.values()],
+            Calibration.of(self.config),
+            configured,
+            standby,
+            self.config.drive.max_speed,
+            oe,
+            servo,
+            self.full_us,
+        )
 
     def supplies(self, levels: Mapping[int, float]) -> tuple[Supply, ...]:
-        """Return the supply of each motor, in the order of the layout, at these levels by BCM number; a missing one is low."""
+        """Return the supply of each motor, in the order of the layout, at these levels by pin; a missing one is low.
+
+        Of a servo, it is the place in [-1, 1] to which it turns.
+        """
         wires = self.wires
-        enabled = levels.get(wires.standby.bcm, 0.0) if wires.standby else 1.0
-        return tuple(self._supply(motor, levels, enabled) for motor in wires.motors)
+        enabled = levels.get(wires.standby.pin, 0.0) if wires.standby else 1.0
+        place = (self._place(levels.get(wires.servo.pin, 0.0)),) if wires.servo else ()
+        if wires.chip and wires.chip.oe and levels.get(wires.chip.oe.pin, 1.0):
+            levels = {pin: level for pin, level in levels.items() if pin not in CHANNELS}
+        return (*(self._supply(motor, levels, enabled) for motor in wires.motors), *place)
 
     def rest(self, pins: Pins) -> Sequence[Callable[[], object]]:
         """Return the steps that bring the board to rest in an emergency, most important first.
@@ -89,32 +133,65 @@ class Board:
         because a pulse-width thread that was killed may have left its pin high, and a new one would pulse it; an explicit
         write, because claiming does not write on every library.
         """
-        numbers = dict.fromkeys(terminal.bcm for terminal in self.wires.terminals)
-        return [functools.partial(_write_low, pins, bcm) for bcm in numbers]
+        wires, pulses = self.wires, [terminal.pin for terminal in self.wires.pulses]
+        oe = [wires.chip.oe.pin] if wires.chip and wires.chip.oe else []
+        numbers = [pin for pin in dict.fromkeys(t.pin for t in wires.terminals) if pin not in (*oe, *pulses)]
+        neutral_us = self.config.esc.neutral_us if self.has_esc else 0
+        return [
+            *(functools.partial(_write, pins, pin, 1) for pin in oe),
+            *(functools.partial(_write, pins, pin, 0) for pin in numbers),
+            *(functools.partial(_send, pins, t.pin, neutral_us) for t in wires.pulses if t != wires.servo),
+            pins.commit,
+        ]
+
+    def end_pulses(self, pins: Pins) -> Sequence[Callable[[], object]]:
+        """Return the steps that end the pulses of an ESC and of a servo, some time after `rest`."""
+        steps = [functools.partial(_send, pins, terminal.pin, 0) for terminal in self.wires.pulses]
+        return [*steps, pins.commit] if steps else []
 
     def _kind_of(self, motor: Motor) -> Kind:
         kind = KINDS[self.wires.kind]
         return kind if "pwm" in motor.terminals or "pwm" not in kind.terminals else kind.jumpered
 
-    def _claim(self, pins: Pins, motor: Motor) -> Channel:
+    def _claim(
+        self, pins: Pins, motor: Motor, configured: Calibration, clock: Callable[[], float]
+    ) -> Channel | Esc:
         """Claim the pins of a motor: PWM where a row has a duty cycle."""
+        if self.has_esc:
+            line = Line(pins.pulse(motor.terminals["pwm"].pin), value=None)
+            return Esc(line, self.config.esc.reverse, configured.neutral_us, self.full_us, clock)
         kind, lines = self._kind_of(motor), dict[str, Line]()
         for role, *levels in zip(kind.terminals, kind.forward, kind.reverse, strict=True):
-            bcm = motor.terminals[role].bcm
-            pin = pins.pwm(bcm, self.config.motors.pwm_hz) if "D" in levels else pins.output(bcm)
-            lines[role] = Line(pin)
-        return Channel(kind, lines)
+            number = motor.terminals[role].pin
+            hz = self.wires.chip.hz if self.wires.chip and number in CHANNELS else self.config.motors.pwm_hz
+            lines[role] = Line(pins.pwm(number, hz) if "D" in levels else pins.output(number))
+        is_split = len({terminal.pin in CHANNELS for terminal in motor.terminals.values()}) > 1
+        return Channel(kind, lines, pins.commit if is_split else None)
 
     def _supply(self, motor: Motor, levels: Mapping[int, float], enabled: float) -> Supply:
         """Return the mean of what the motor does while the terminals with PWM are high and low in turn."""
+        if self.has_esc:
+            pulse_us = levels.get(motor.terminals["pwm"].pin, 0.0) or self.config.esc.neutral_us
+            return enabled * (pulse_us - self.config.esc.neutral_us) / self.full_us, 0.0
         kind = self._kind_of(motor)
-        values = [levels.get(motor.terminals[role].bcm, 0.0) for role in kind.terminals]
+        values = [levels.get(motor.terminals[role].pin, 0.0) for role in kind.terminals]
         power = braked = 0.0
         for low, high in _moments(values):
             action = kind.action("".join("1" if value > low else "0" for value in values))
             power += (high - low) * ((action == FORWARD) - (action == REVERSE))
             braked += (high - low) * (action == BRAKE)
         return enabled * power, enabled * braked
+
+    def _place(self, pulse_us: float) -> Supply:
+        """Return the place of the servo at this pulse."""
+        steering = self.config.steering
+        end_us = (
+            steering.right_us
+            if (pulse_us > steering.center_us) == (steering.right_us > steering.center_us)
+            else steering.left_us
+        )
+        place = (pulse_us - steering.center_us) / (end_us - steering.center_us) if pulse_us else 0.0
+        return max(-1.0, min(1.0, place if end_us == steering.right_us else -place)), 0.0
 
 
 def _moments(values: Sequence[float]) -> list[tuple[float, float]]:
@@ -123,5 +200,9 @@ def _moments(values: Sequence[float]) -> list[tuple[float, float]]:
     return list(itertools.pairwise(edges))
 
 
-def _write_low(pins: Pins, bcm: int) -> None:
-    pins.output(bcm).set(0)
+def _write(pins: Pins, pin: int, level: int) -> None:
+    pins.output(pin, rest=level).set(level)
+
+
+def _send(pins: Pins, pin: int, pulse_us: int) -> None:
+    pins.pulse(pin).set(pulse_us)

@@ -11,6 +11,10 @@ Laws:
   DRV8833 without a standby line, the motor is driven between the two writes.)
 - At rest every pin is low. While a motor turns, a motor at rest has the levels of its `coast` row.
 - A pin is written only when its value changes, except by `low`, which ignores the remembered values.
+- The values of a chip behind a bus are written together at the end of `apply` and of `low`, after those of all pins of the
+  header, so that a bus that does not answer delays no other pin. A motor with terminals at both sides is the exception: the
+  chip's speed is 0 before an input at the header changes.
+- A servo keeps its place in `low`, and an ESC gets its neutral pulse.
 - While a speed cap is in force, no motor gets a higher duty cycle than the configured calibration gives at that
   speed, whichever calibration is in force. A steering motor has no speed cap, unless the
   page has exchanged the motors: then it may be the motor that the configuration calls `drive`, and `max_speed` limits it too.
@@ -18,85 +22,21 @@ Laws:
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from picar.calibration.values import Calibration
 from picar.core.shaping import duty_cycle
 from picar.layouts import Layout
-from picar.motor.pins import Pin, Pins
+from picar.motor.boards.lines import Channel, Line
+from picar.motor.boards.pulses import Esc, Servo
+from picar.motor.pins import Pins
 from picar.motor.pins.checked import try_all
 
 if TYPE_CHECKING:
     from picar.core.drive import Output
-    from picar.motor.boards.kinds import Kind
-
-
-class Line:
-    """A claimed pin that is written only when its value changes."""
-
-    __slots__ = ("_pin", "value")
-
-    def __init__(self, pin: Pin) -> None:
-        self._pin = pin
-        self.value: float | None = 0.0  # claimed low; None when a write failed
-
-    @property
-    def highest(self) -> float:
-        """The value, or 1 while it is not known."""
-        return 1.0 if self.value is None else self.value
-
-    def set(self, value: float) -> None:
-        """Write a value, unless it is the one written last."""
-        if value != self.value:
-            self.write(value)
-
-    def write(self, value: float) -> None:
-        """Write a value in any case."""
-        self.value = None
-        self._pin.set(value)
-        self.value = value
-
-
-class Channel:
-    """The lines of one motor, by role, and the rows of its kind."""
-
-    def __init__(self, kind: Kind, lines: dict[str, Line]) -> None:
-        self.kind = kind
-        self.speed = [lines[role] for role in kind.terminals if role == "pwm"]
-        self.inputs = [lines[role] for role in kind.terminals if role != "pwm"]
-
-    def turn(self, duty: float, forward: bool) -> None:
-        """Drive the motor with a duty cycle in (0, 1]."""
-        self._write(self.kind.forward if forward else self.kind.reverse, duty)
-
-    def brake(self) -> None:
-        """Short-circuit the motor."""
-        self._write(self.kind.brake)
-
-    def coast(self) -> None:
-        """Release the motor while another one turns; on some boards that is a brake."""
-        self._write(self.kind.coast)
-
-    def rest(self) -> None:
-        """Make all lines low."""
-        for line in (*self.speed, *self.inputs):
-            line.set(0)
-
-    def _write(self, row: str, duty: float = 0.0) -> None:
-        levels = [duty if level == "D" else int(level) for level in row]
-        speeds, inputs = levels[: len(self.speed)], levels[len(self.speed) :]
-        changes = [
-            (level, line) for line, level in zip(self.inputs, inputs, strict=True) if level != line.value
-        ]
-        if changes:
-            for line in self.speed:
-                line.set(0)
-            for level, line in sorted(changes, key=lambda change: change[0] - change[1].highest):
-                line.set(level)
-        for line, level in zip(self.speed, speeds, strict=True):
-            line.set(level)
 
 
 class _Motor(NamedTuple):
@@ -104,7 +44,7 @@ class _Motor(NamedTuple):
 
     names: list[str]  # several where motors share their pins
     speed_index: int  # of the speed that it follows
-    channel: Channel
+    channel: Channel | Esc
     inverted: bool
     trim: float
     cap_trim: float
@@ -126,26 +66,36 @@ class Motors:
         configured: the one that limits a speed cap.
         standby: lines for the whole board, high while a motor turns or brakes.
         max_speed: of the section `[drive]`.
+        oe: the line to OE of a chip, high for off.
+        servo: of the steering.
+        full_us: of an ESC, the distance of its highest pulse from neutral.
     """
 
     def __init__(
         self,
         pins: Pins,
         layout: Layout,
-        channels: Sequence[Channel],
+        channels: Sequence[Channel | Esc],
         calibration: Calibration,
         configured: Calibration | None = None,
         standby: Sequence[Line] = (),
         max_speed: float = 1.0,
+        oe: Sequence[Line] = (),
+        servo: Servo | None = None,
+        full_us: float = 0.0,
     ) -> None:
         self._pins, self._layout, self._channels, self._standby = pins, layout, channels, standby
-        self._max_speed = max_speed
+        self._max_speed, self._oe, self._servo, self._full_us = max_speed, oe, servo, full_us
         self._configured = configured or calibration
         self.calibrate(calibration)
 
     def apply(self, output: Output) -> None:
         """Write the pins that change with this output."""
         speeds = output.left, output.right
+        for line in self._oe:
+            line.set(0)
+        if self._servo:
+            speeds = output.left, 0.0
         rests = not (output.brake or any(speeds))
         if rests:
             self._stand_by(0)
@@ -161,12 +111,16 @@ class Motors:
                 channel.rest()
             else:
                 channel.coast()
-        if not rests:
+        if not rests and self._standby:
+            self._pins.commit()  # the motors are set
             self._stand_by(1)
+        if self._servo:
+            self._servo.turn(output.right)
+        self._pins.commit()
 
     def calibrate(self, calibration: Calibration) -> None:
         """Follow another calibration. At rest only: every pin is low, so that no level changes its motor."""
-        motors = dict[Channel, _Motor]()
+        motors: dict[Channel | Esc, _Motor] = {}
         for name, inverted, trim in zip(
             calibration.motors, calibration.inverts, calibration.trims, strict=True
         ):
@@ -177,11 +131,13 @@ class Motors:
             else:
                 index = self._layout.speed_of(name)
                 motors[channel] = _Motor([name], index, channel, inverted, trim, cap_trim)
-        self._motors, self._min_duty = tuple(motors.values()), calibration.min_duty
+        self._motors, self._min_duty = tuple(motors.values()), calibration.least_duty(self._full_us)
         self._is_as_wired = calibration.swap == self._configured.swap
+        for user in (*self._channels, *([self._servo] if self._servo else [])):
+            user.calibrate(calibration)
 
     def low(self) -> None:
-        """Write every pin low: standby lines, speeds, inputs; trust no remembered value.
+        """Write the rest level of every pin: OE, standby lines, speeds, inputs; trust no remembered value.
 
         Raises:
             The first failure, after all pins were tried.
@@ -189,10 +145,12 @@ class Motors:
         channels = list(dict.fromkeys(self._channels))
         speeds = [line for channel in channels for line in channel.speed]
         inputs = [line for channel in channels for line in channel.inputs]
-        try_all(lambda line: line.write(0), (*self._standby, *speeds, *inputs))
+        lines = [*self._oe, *self._standby, *speeds, *inputs]
+        steps: list[Callable[[], object]] = [functools.partial(line.write, line.rest) for line in lines]
+        try_all(lambda step: step(), [*steps, self._pins.commit])
 
     def close(self) -> None:
-        """Write every pin low and close the backend."""
+        """Bring the board to rest and close the backend."""
         try:
             self.low()
         finally:
@@ -208,4 +166,4 @@ class Motors:
             cap = 1.0 if self._is_as_wired else min(cap, self._max_speed)
         if cap >= 1.0:
             return math.inf  # the pins refuse a duty cycle above 1
-        return duty_cycle(cap, motor.cap_trim, self._configured.min_duty)
+        return duty_cycle(cap, motor.cap_trim, self._configured.least_duty(self._full_us))

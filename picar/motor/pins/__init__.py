@@ -9,34 +9,46 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from picar.errors import BackendError
 from picar.layouts import Layout
+
+if TYPE_CHECKING:
+    from picar.wires import Wires
 
 
 class Pin(Protocol):
     """One claimed output."""
 
     def set(self, value: float) -> None:
-        """Set a level (0 or 1) on an output, a duty cycle in [0, 1] on a PWM pin."""
+        """Set a level (0 or 1) of an output, a duty cycle in [0, 1] of a PWM pin, or the length of servo pulses in µs."""
 
 
 class Pins(Protocol):
-    """A backend: claims pins of the header by BCM number.
+    """A backend: claims pins, which are BCM numbers of the header or channels of a chip (`picar.raspberrypi.CHANNELS`).
 
-    A claim makes the pin an output that is low. Every call raises `PinError` when misused, `PinsBusy`
+    A claim makes the pin an output at its level of rest. Every call raises `PinError` when misused, `PinsBusy`
     when another process has the pin.
     """
 
-    def output(self, bcm: int) -> Pin:
-        """Claim a pin for levels."""
+    def output(self, pin: int, rest: int = 0) -> Pin:
+        """Claim a pin for levels; `rest` is its level now and after `close`."""
 
-    def pwm(self, bcm: int, hz: int) -> Pin:
-        """Claim a pin for a duty cycle at `hz`."""
+    def pwm(self, pin: int, hz: int) -> Pin:
+        """Claim a pin for a duty cycle at `hz`, low."""
+
+    def pulse(self, pin: int) -> Pin:
+        """Claim a pin for servo pulses: 0 (none) or 500 to 2500 µs. The claim and `close` leave the pulses as they are."""
+
+    def prepare(self) -> None:
+        """Bring the chip to a known state, all channels off; before the first claim."""
+
+    def commit(self) -> None:
+        """Send the values of channels that were set since the last commit; pins of the header were written at once."""
 
     def close(self) -> None:
-        """Drive every claimed pin low and leave it an output: a floating enable may run the motor."""
+        """Drive every claimed pin to its level of rest, leave it an output: a floating enable may run the motor."""
 
 
 Supply = tuple[float, float]  # of one motor: power in [-1, 1], and the share of the time that it is braked
@@ -50,7 +62,7 @@ class Circuit(Protocol):
         """The motors of the car."""
 
     def supplies(self, levels: Mapping[int, float]) -> tuple[Supply, ...]:
-        """Return the supply of each motor of the layout, at these levels by BCM number."""
+        """Return the supply of each motor of the layout, at these levels by pin."""
 
 
 Opener = Callable[[Circuit], Pins]
@@ -59,13 +71,21 @@ REAL = ("lgpio", "rpigpio", "gpiozero")
 AUTO = REAL[:2]  # on a Pi, the first that works
 
 
-def backend(name: str) -> Opener:
+def backend(name: str, wires: Wires | None = None) -> Opener:
     """Import a backend's module, and its library with it, and return the function that opens its pins.
+
+    Args:
+        name: of the backend.
+        wires: of the car; needed where a chip or a pin of the header sends pulses, or a chip drives motors.
 
     Raises:
         BackendError: its library is missing or broken; the sentence names the package to install.
     """
-    return cast("Opener", _module(name).open_pins)
+    opener = cast("Opener", _module(name).open_pins)
+    if name not in REAL or wires is None or not (wires.chip or wires.pulses):
+        return opener
+    routed = _module("routed")  # other cars do not need it
+    return lambda circuit: cast("Pins", routed.RoutedPins(opener(circuit), wires))
 
 
 def choose(name: str, model: str | None) -> str:

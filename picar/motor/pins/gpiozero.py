@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from picar.motor.pins import Circuit
@@ -34,33 +34,33 @@ class GpiozeroPins(CheckedPins):
         self._pins: dict[int, Any] = {}
         self._period_s = 0.0  # the longest
 
-    def claim(self, bcm: int) -> None:
-        """Make a pin an output, low."""
-        pin = self._factory.pin(f"GPIO{bcm}")
-        pin.output_with_state(0)
-        pin.state = 0
-        self._pins[bcm] = pin
+    def claim(self, pin: int, rest: int) -> None:
+        """Make a pin an output, at rest."""
+        claimed = self._factory.pin(f"GPIO{pin}")
+        claimed.output_with_state(rest)
+        claimed.state = rest
+        self._pins[pin] = claimed
 
-    def write(self, bcm: int, level: int) -> None:
+    def write(self, pin: int, level: int) -> None:
         """Set a level."""
-        self._pins[bcm].state = level
+        self._pins[pin].state = level
 
-    def pulse(self, bcm: int, hz: int, duty: float) -> None:
+    def wave(self, pin: int, hz: int, duty: float) -> None:
         """Start, change or end a wave."""
-        pin = self._pins[bcm]
+        claimed = self._pins[pin]
         if duty == 0.0:
-            pin.frequency = None
-            pin.state = 0
+            claimed.frequency = None
+            claimed.state = 0
         else:
-            if pin.frequency is None:
+            if claimed.frequency is None:
                 self._period_s = max(self._period_s, 1.0 / hz)
-                pin.frequency = hz
-            pin.state = duty
+                claimed.frequency = hz
+            claimed.state = duty
 
-    def finish(self, claimed: Iterable[int]) -> None:
-        """Drive the pins low, and once more when every wave has ended."""
+    def finish(self, rests: Mapping[int, int]) -> None:
+        """Bring the pins to rest, and once more when every wave has ended."""
         try:
-            self.drive_low_twice(claimed, self._period_s)
+            self.rest_twice(rests, self._period_s)
         finally:
             self._lock.release()
 

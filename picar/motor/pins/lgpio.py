@@ -2,13 +2,13 @@
 
 Its traps (source of lgpio 0.2.2):
 - `tx_pwm` with frequency 0 ends the wave but leaves the level as it was: a low must be written.
-- A released line may become an input; with its pull-down, claimed here, it then falls.
+- A released line may become an input; with its pull to the level of rest, claimed here, it then goes there.
 - Closing a chip sleeps 100 ms: only the header's is opened, and the pins are low before it is closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from picar.errors import BackendError
 from picar.motor.pins import Circuit
@@ -36,32 +36,33 @@ class LgpioPins(CheckedPins):
             self._lock.release()
             raise refusal(error) from None
 
-    def claim(self, bcm: int) -> None:
-        """Claim a line with its pull-down, low."""
+    def claim(self, pin: int, rest: int) -> None:
+        """Claim a line at rest, with its pull to that level."""
+        pull = lgpio.SET_PULL_UP if rest else lgpio.SET_PULL_DOWN
         try:
-            lgpio.gpio_claim_output(self._chip, bcm, 0, lgpio.SET_PULL_DOWN)
+            lgpio.gpio_claim_output(self._chip, pin, rest, pull)
         except lgpio.error as error:
             if "busy" in str(error):
                 raise
-            lgpio.gpio_claim_output(self._chip, bcm, 0, 0)  # a driver without pulls
+            lgpio.gpio_claim_output(self._chip, pin, rest, 0)  # a driver without pulls
 
-    def write(self, bcm: int, level: int) -> None:
+    def write(self, pin: int, level: int) -> None:
         """Set a level."""
-        lgpio.gpio_write(self._chip, bcm, level)
+        lgpio.gpio_write(self._chip, pin, level)
 
-    def pulse(self, bcm: int, hz: int, duty: float) -> None:
+    def wave(self, pin: int, hz: int, duty: float) -> None:
         """Start or change a wave; no wave runs for a duty of 0 or 1."""
         if 0.0 < duty < 1.0:
-            lgpio.tx_pwm(self._chip, bcm, hz, duty * 100.0)
+            lgpio.tx_pwm(self._chip, pin, hz, duty * 100.0)
         else:
-            if lgpio.tx_busy(self._chip, bcm, lgpio.TX_PWM):
-                lgpio.tx_pwm(self._chip, bcm, 0, 0)  # ends the wave
-            self.write(bcm, int(duty))
+            if lgpio.tx_busy(self._chip, pin, lgpio.TX_PWM):
+                lgpio.tx_pwm(self._chip, pin, 0, 0)  # ends the wave
+            self.write(pin, int(duty))
 
-    def finish(self, claimed: Iterable[int]) -> None:
-        """Drive the pins low and close the chip."""
+    def finish(self, rests: Mapping[int, int]) -> None:
+        """Bring the pins to rest and close the chip."""
         try:
-            try_all(lambda bcm: self.pulse(bcm, 0, 0.0), claimed)
+            try_all(lambda item: self.rest(*item), rests.items())
         finally:
             lgpio.gpiochip_close(self._chip)
             self._lock.release()

@@ -9,7 +9,7 @@ import struct
 import sys
 from collections.abc import Iterator
 
-from picar.errors import BackendError, PinsBusy
+from picar.errors import BackendError, PinsBusy, may_use
 
 _CHIP_NUMBERS = range(16)
 _GET_INFO = 0x8044B401  # GPIO_GET_CHIPINFO_IOCTL of <linux/gpio.h>, the same on every Raspberry Pi
@@ -52,13 +52,6 @@ def label(device: str) -> str:
     finally:
         os.close(fd)
     return str(_INFO.unpack(info)[1].rstrip(b"\0"), "ascii", "replace")
-
-
-def may_use(group: str) -> str:
-    """Return the sentence how a user gets permission for the devices of a group."""
-    if os.geteuid() == 0:  # root needs no group
-        return "Root may not use it either. Allow the device where picar runs: DeviceAllow= of the unit, or the container."
-    return f"Join the group that may use it: sudo usermod -aG {group} $USER, then log in again."
 
 
 class PinsLock:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins
+from picar.raspberrypi import CHANNELS, NUMBERS
 
 HISTORY = 250
 
 
 class Write(NamedTuple):
-    """One change of a pin: `op` is claim, write, pwm or close; `value` a level or a duty cycle."""
+    """One change of a pin: `op` is claim, write, pwm, pulse or close; `value` a level, a duty cycle or microseconds."""
 
     t: float
     pin: int
@@ -29,28 +30,37 @@ class MockPins(CheckedPins):
         clock: gives the time of each write, in seconds.
     """
 
+    numbers = NUMBERS | {*CHANNELS}
+
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
         self.writes: deque[Write] = deque(maxlen=HISTORY)
         self.levels: dict[int, float] = {}
 
-    def claim(self, bcm: int) -> None:
+    def claim(self, pin: int, rest: int) -> None:
         """Remember a claim."""
-        self.record(bcm, "claim", 0)
+        self.record(pin, "claim", rest)
 
-    def write(self, bcm: int, level: int) -> None:
+    def write(self, pin: int, level: int) -> None:
         """Remember a level."""
-        self.record(bcm, "write", level)
+        self.record(pin, "write", level)
 
-    def pulse(self, bcm: int, hz: int, duty: float) -> None:  # noqa: ARG002 - as long as it is in range
+    def wave(self, pin: int, hz: int, duty: float) -> None:  # noqa: ARG002 - as long as it is in range
         """Remember a duty cycle."""
-        self.record(bcm, "pwm", duty)
+        self.record(pin, "pwm", duty)
 
-    def finish(self, claimed: Iterable[int]) -> None:
-        """Remember that every pin was left low."""
-        for bcm in claimed:
-            self.record(bcm, "close", 0)
+    def claim_pulses(self, pin: int) -> None:
+        """Remember nothing: the pulses are as before."""
+
+    def send_pulses(self, pin: int, us: float) -> None:
+        """Remember the length of the pulses."""
+        self.record(pin, "pulse", us)
+
+    def finish(self, rests: Mapping[int, int]) -> None:
+        """Remember that every pin was left at rest."""
+        for pin, rest in rests.items():
+            self.record(pin, "close", rest)
 
     def record(self, bcm: int, op: str, value: float) -> None:
         """Change the pin's level and remember it."""

@@ -13,7 +13,7 @@ Its traps (source of RPi.GPIO 0.7.1 and rpi-lgpio 0.6):
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from picar.motor.pins import Circuit
@@ -34,34 +34,34 @@ class RPiGPIOPins(CheckedPins):
         self._waves: dict[int, Any] = {}  # GPIO.PWM objects; one that is not kept ends
         self._period_s = 0.0  # the longest
 
-    def claim(self, bcm: int) -> None:
-        """Make a pin an output, low before it drives."""
-        GPIO.setup(bcm, GPIO.OUT, initial=GPIO.LOW)
-        self.write(bcm, 0)
+    def claim(self, pin: int, rest: int) -> None:
+        """Make a pin an output, at rest before it drives."""
+        GPIO.setup(pin, GPIO.OUT, initial=rest)
+        self.write(pin, rest)
 
-    def write(self, bcm: int, level: int) -> None:
+    def write(self, pin: int, level: int) -> None:
         """Set a level."""
-        GPIO.output(bcm, level)
+        GPIO.output(pin, level)
 
-    def pulse(self, bcm: int, hz: int, duty: float) -> None:
+    def wave(self, pin: int, hz: int, duty: float) -> None:
         """Start, change or end a wave; it goes on for a duty of 1."""
-        wave = self._waves.get(bcm)
+        wave = self._waves.get(pin)
         if duty == 0.0:
             if wave:
                 wave.stop()
-                del self._waves[bcm]
-            self.write(bcm, 0)
+                del self._waves[pin]
+            self.write(pin, 0)
         elif wave:
             wave.ChangeDutyCycle(duty * 100.0)
         else:
             self._period_s = max(self._period_s, 1.0 / hz)
-            self._waves[bcm] = GPIO.PWM(bcm, hz)
-            self._waves[bcm].start(duty * 100.0)
+            self._waves[pin] = GPIO.PWM(pin, hz)
+            self._waves[pin].start(duty * 100.0)
 
-    def finish(self, claimed: Iterable[int]) -> None:
-        """Drive the pins low, and once more when every wave has ended."""
+    def finish(self, rests: Mapping[int, int]) -> None:
+        """Bring the pins to rest, and once more when every wave has ended."""
         try:
-            self.drive_low_twice(claimed, self._period_s)
+            self.rest_twice(rests, self._period_s)
         finally:
             self._lock.release()
 

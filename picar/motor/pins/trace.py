@@ -159,35 +159,40 @@ class TracedPins:
     def __init__(self, pins: Pins, note: Note) -> None:
         self._pins = pins
         self._note = note
-        self._claimed: list[int] = []
+        self._rests: dict[int, int] = {}  # by pin
+        self.prepare, self.commit = pins.prepare, pins.commit
 
-    def output(self, bcm: int) -> Pin:
+    def output(self, pin: int, rest: int = 0) -> Pin:
         """Claim a pin for levels."""
-        return self._traced(self._pins.output(bcm), bcm, "write")
+        return self._traced(self._pins.output(pin, rest), pin, "write", rest)
 
-    def pwm(self, bcm: int, hz: int) -> Pin:
+    def pwm(self, pin: int, hz: int) -> Pin:
         """Claim a pin for a duty cycle."""
-        return self._traced(self._pins.pwm(bcm, hz), bcm, "pwm")
+        return self._traced(self._pins.pwm(pin, hz), pin, "pwm", 0)
+
+    def pulse(self, pin: int) -> Pin:
+        """Claim a pin for servo pulses. Neither the claim nor `close` changes them, so neither is recorded."""
+        return _TracedPin(self._pins.pulse(pin), pin, "pulse", self._note)
 
     def close(self) -> None:
         """Close the backend."""
         self._pins.close()
-        for bcm in self._claimed:
-            self._note(bcm, "close", 0)
-        self._claimed.clear()
+        for pin, rest in self._rests.items():
+            self._note(pin, "close", rest)
+        self._rests.clear()
 
-    def _traced(self, pin: Pin, bcm: int, op: str) -> Pin:
-        self._note(bcm, "claim", 0)
-        self._claimed.append(bcm)
-        return _TracedPin(pin, bcm, op, self._note)
+    def _traced(self, claimed: Pin, pin: int, op: str, rest: int) -> Pin:
+        self._note(pin, "claim", rest)
+        self._rests[pin] = rest
+        return _TracedPin(claimed, pin, op, self._note)
 
 
 class _TracedPin:
-    __slots__ = ("_bcm", "_note", "_op", "_pin")
+    __slots__ = ("_claimed", "_note", "_op", "_pin")
 
-    def __init__(self, pin: Pin, bcm: int, op: str, note: Note) -> None:
-        self._pin, self._bcm, self._op, self._note = pin, bcm, op, note
+    def __init__(self, claimed: Pin, pin: int, op: str, note: Note) -> None:
+        self._claimed, self._pin, self._op, self._note = claimed, pin, op, note
 
     def set(self, value: float) -> None:
-        self._pin.set(value)
-        self._note(self._bcm, self._op, value)
+        self._claimed.set(value)
+        self._note(self._pin, self._op, value)

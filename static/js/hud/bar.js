@@ -139,6 +139,7 @@ export class Bar {
     text("car", car.name);
     text("badge", this.#say(`badge.${car.backend}`) || this.#say("badge.real"));
     hide("look", car.backend !== "sim" && !car.camera);
+    hide("hazard", !car.board.keeps_driving);
   }
 
   #showDriver(state) {

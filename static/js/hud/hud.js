@@ -29,6 +29,8 @@ const RESET_AFTER_S = 1.0;
 const TURN_ENDS_S = 10;
 /** Codes of refusals that only a faulty page gets; the other refusals show in the state. */
 const MISUNDERSTOOD = new Set(["bad_message", "unknown_type", "bad_value"]);
+/** Reasons of a car that has just started; that of an ESC comes first. */
+const STARTS = ["arming", "started"];
 /** The gears' shares of the cap. */
 export const GEARS = [0.3, 0.6, 1];
 
@@ -62,7 +64,8 @@ export function topic({ quality, trouble, state, asked, restarted }) {
 export function wordOf({ quality, trouble, state, met }) {
   if (trouble === "barred") return trouble;
   if (quality === "gone") return met ? "gone" : "connecting";
-  return state.driver && state.you !== "driver" && state.state !== "stopped" ? "other" : state.state;
+  if (state.driver && state.you !== "driver" && state.state !== "stopped") return "other";
+  return state.reason === "arming" ? "arming" : state.state;
 }
 
 export class Hud {
@@ -213,7 +216,7 @@ export class Hud {
   show() {
     const state = this.#link.state;
     const page = document.body.dataset;
-    if (state?.reason === "started" && !["", "started"].includes(this.#reason)) this.#restartedAt = clock();
+    if (STARTS.includes(state?.reason) && !["", ...STARTS].includes(this.#reason)) this.#restartedAt = clock();
     if (state) this.#reason = state.reason ?? "driven";
     page.state = state?.state ?? "gone";
     page.you = state?.you ?? "";
@@ -359,7 +362,7 @@ export class Hud {
     }
     if (about === "restarted") parts.push(this.#say("why.restarted"));
     if (this.#sender.pressAgain) parts.push(this.#say("why.again"));
-    else if (state.state === "disarmed") parts.push(this.#say(this.#hint === "touch" ? `why.touch.${document.body.dataset.layout}` : `why.${this.#hint}`));
+    else if (state.state === "disarmed" && state.reason !== "arming") parts.push(this.#say(this.#hint === "touch" ? `why.touch.${document.body.dataset.layout}` : `why.${this.#hint}`));
     return parts.join(this.#say("gap"));
   }
 

@@ -111,6 +111,7 @@ const fields = () => `<div class="fields" tabindex="-1">
   </form>
 </section>
 <section data-page="health" hidden>
+  <p id="health-hazard" data-i18n="hazard" hidden></p>
   <ul id="health"></ul>
   <p id="health-note"></p>
 </section>
@@ -180,12 +181,13 @@ export default class Settings {
     this.#element.addEventListener("keydown", (event) => event.key === "Escape" && back(event));
   }
 
-  async open() {
+  /** @param {{section?: string}} options "" for the first page */
+  async open({ section = "" } = {}) {
     byId("tilt-note").textContent = "";
     this.#capMoved = false;
     byId("cap-pin").value = byId("cap-answer").textContent = "";
     byId("power-open").hidden = true; // a laptop, or a system that forbids it, cannot switch itself off
-    this.#turnTo("");
+    this.#turnTo(section);
     this.#show();
     this.#dialog.show();
     byId("power-open").hidden = (await get("/api/v1/power"))?.available !== true;
@@ -273,6 +275,7 @@ export default class Settings {
       return line;
     });
     byId("health").replaceChildren(...lines);
+    byId("health-hazard").hidden = !link.hello?.car.board.keeps_driving;
     byId("health-note").textContent = lines.length ? "" : this.#whyNot("link") || words.say("health.none");
   }
 

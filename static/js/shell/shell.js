@@ -34,7 +34,7 @@ export const PREFERENCES = {
  * The list of the parts that load on demand. Each is one module; its default export is a class, constructed once.
  *
  * A part with `open` is a dialog. With `needs` it gets a button in the settings, labelled by the word `<name>.title`;
- * `needs` says when the button works (`Settings` has the list).
+ * `needs` says when the button works (`Settings` has the list). With `words` it has a dictionary of its own.
  */
 export const PARTS = {
   sim: { load: () => import("../sim/view.js") },
@@ -45,7 +45,7 @@ export const PARTS = {
   wake: { load: () => import("./wake.js") },
   settings: { load: () => import("../panels/settings.js") },
   pair: { load: () => import("../panels/pair.js") },
-  tune: { load: () => import("../tune/tune.js"), needs: "free" },
+  tune: { load: () => import("../tune/tune.js"), words: true, needs: "free" },
   invite: { load: () => import("../panels/invite.js"), needs: "link" },
   power: { load: () => import("../panels/power.js"), needs: "link" },
 };
@@ -182,28 +182,41 @@ export function chooseLanguage(wanted) {
 
 /** The dictionary: all text on the page comes from it. Its listeners are called after a change of the language. */
 export class Words extends Changing {
-  /** @type {Record<string, string>} */ #dictionary = {};
+  /** By the names of their files. @type {Record<string, Record<string, string>>} */ #dictionaries = {};
+  /** What these names begin with: the words of the page, and of parts. */ #files = new Set([""]);
   #language = "";
+  /** The language on the page, whose words have arrived. */ #shown = "";
 
   /** @param {string} key @param {object} values for {names} @returns {string} in the user's language, or "" */
-  say = (key, values = {}) =>
-    (this.#dictionary[key] ?? "").replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  say = (key, values = {}) => {
+    const found = [...this.#files].map((file) => this.#dictionaries[file + this.#shown]?.[key]).find(Boolean);
+    return (found ?? "").replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+  };
 
   /** @param {string} preference a language, or "auto"; loading is repeated until its words arrive */
   async speak(preference) {
     const language = preference === "auto" ? chooseLanguage(navigator.languages) : preference;
     this.#language = language;
-    const dictionary = await surely(async () => {
-      if (language !== this.#language) return null;
-      const answer = await fetch(`/static/i18n/${language}.json`);
-      if (!answer.ok) throw new Error(answer.statusText);
-      return answer.json();
-    });
+    await surely(async () => language === this.#language && this.#load(language));
     if (language !== this.#language) return; // another language was chosen meanwhile
-    this.#dictionary = dictionary;
-    document.documentElement.lang = language;
+    this.#shown = document.documentElement.lang = language;
     this.fill(document);
     this.changed();
+  }
+
+  /** Load the words of a part, in every language from now on. @param {string} part @returns {Promise<void>} */
+  learn(part) {
+    this.#files.add(`${part}.`);
+    return this.#load(this.#language);
+  }
+
+  async #load(language) {
+    const missing = [...this.#files].map((file) => file + language).filter((name) => !this.#dictionaries[name]);
+    await Promise.all(missing.map(async (name) => {
+      const answer = await fetch(`/static/i18n/${name}.json`);
+      if (!answer.ok) throw new Error(answer.statusText);
+      this.#dictionaries[name] = await answer.json();
+    }));
   }
 
   /** @param {ParentNode} root whose marked elements get their words */
@@ -284,7 +297,8 @@ export class Parts {
   /** @param {PartName} name @returns {Promise<any>} its class */
   async #load(name) {
     try {
-      return (await PARTS[name].load()).default;
+      const [part] = await Promise.all([PARTS[name].load(), "words" in PARTS[name] && this.#tools.words.learn(name)]);
+      return part.default;
     } catch (error) {
       this.#tools.note("why.missing");
       throw error;

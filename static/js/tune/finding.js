@@ -1,5 +1,5 @@
 /**
- * Turns the observations of a person into directions, minimum duty and trim; and draws the car that is being tuned.
+ * Turns the observations of a person into directions, minimum duty, trim and pulses; and draws the car that is being tuned.
  *
  * The arithmetic is pure. Duty cycles and trims are in [0, 1], times in seconds.
  */
@@ -14,8 +14,8 @@ const TRACK_M = 0.13;
 /** The markup of the drawing. */
 export const CAR = `<svg id="tune-car" viewBox="-2 8 124 104" aria-hidden="true">
   <rect class="body" x="34" y="14" width="52" height="92" rx="14"/><path class="nose" d="M46 38q14-12 28 0l-4 12H50z"/>
-  <g><rect class="left front_left" x="14" y="20" width="16" height="34" rx="5"/><rect class="left rear_left drive" x="14" y="66" width="16" height="34" rx="5"/>
-  <rect class="right front_right" x="90" y="20" width="16" height="34" rx="5"/><rect class="right rear_right drive" x="90" y="66" width="16" height="34" rx="5"/></g>
+  <g><rect class="left front_left steer" x="14" y="20" width="16" height="34" rx="5"/><rect class="left rear_left drive" x="14" y="66" width="16" height="34" rx="5"/>
+  <rect class="right front_right steer" x="90" y="20" width="16" height="34" rx="5"/><rect class="right rear_right drive" x="90" y="66" width="16" height="34" rx="5"/></g>
   <path class="way left forward" d="M6 46V24m-5 6 5-7 5 7"/><path class="way left back" d="M6 74v22m-5-6 5 7 5-7"/>
   <path class="way right forward" d="M114 46V24m-5 6 5-7 5 7"/><path class="way right back" d="M114 74v22m-5-6 5 7 5-7"/></svg>`;
 
@@ -26,11 +26,21 @@ export const RISES = { which: LOOK, least: BEGIN };
 /** Limits of the car for trims and for the minimum duty. */
 const TRIM_LEAST = 0.5;
 const DUTY_MOST = 0.8;
+const START_MOST_US = 140;
+const LEAST_WAY_US = 50; // from the middle of a servo to an end
+/** The steps that adjust a pulse: its name, µs a press, the steering. @type {Record<string, {name: string, by: number, steering: number}>} */
+export const PULSES = {
+  neutral: { name: "esc_neutral_us", by: 5, steering: 0 },
+  center: { name: "steering_center_us", by: 10, steering: 0 },
+  left: { name: "steering_left_us", by: 10, steering: -1 },
+  right: { name: "steering_right_us", by: 10, steering: 1 },
+};
 /** The first correction, as a ratio between both sides, and the smallest useful one. */
 const STEP = { first: 0.06, last: 0.004 };
 
 /**
- * `swap`, `min_duty`, and for each motor of the car `<motor>_invert` and `<motor>_trim`, in the order of the motors.
+ * `swap`, `min_duty`, for each motor of the car `<motor>_invert` and `<motor>_trim`, in the order of the motors, and the pulses
+ * of a servo and of an ESC.
  *
  * @typedef {Record<string, any>} Calibration
  */
@@ -42,8 +52,8 @@ export const SIDES = /** @type {Side[]} */ (["left", "right"]);
 export const motorsOf = (calibration) =>
   Object.keys(calibration).flatMap((key) => (key.endsWith("_invert") ? [key.slice(0, -"_invert".length)] : []));
 
-/** @param {string[]} motors @returns {boolean} whether one of them turns the front wheels: such a car has no sides */
-export const steers = (motors) => motors.includes("steer");
+/** @param {string[]} motors @returns {boolean} whether the car has steering, and no sides */
+export const steers = (motors) => motors.includes("drive");
 
 /** @returns {string[]} the motors that `swap` exchanges with these, one by one */
 const partnersOf = (motors) => [...motors.slice(motors.length / 2), ...motors.slice(0, motors.length / 2)];
@@ -73,8 +83,9 @@ export function riseTo({ from, per_s }, held_s, most) {
 export function directions(now, seen) {
   const motors = motorsOf(now);
   const wheels = motors.map((motor) => seen[motor].wheel);
-  const crossed = `${wheels}` === `${partnersOf(motors)}`;
-  if (!crossed && `${wheels}` !== `${motors}`) return null;
+  const right = `${wheels}` === `${motors}`;
+  const crossed = !right && `${wheels}` === `${partnersOf(motors)}`;
+  if (!crossed && !right) return null;
   const found = { ...now, swap: now.swap !== crossed };
   for (const motor of motors) {
     const { wheel, forward } = seen[motor];
@@ -104,23 +115,45 @@ export function exchanged(now, seen) {
 
 /**
  * @param {Calibration} now @param {Record<string, number>} began the duty cycles at which each wheel began to turn
+ * @param {number} full_us distance of an ESC's highest pulse from neutral
  * @returns {Calibration} with a minimum duty at which all of them turn
  */
-export function minimum(now, began) {
+export function minimum(now, began, full_us = 0) {
   const duty = Math.max(...Object.values(began));
+  if ("esc_start_us" in now) return { ...now, esc_start_us: Math.min(START_MOST_US, Math.round(duty * full_us)) };
   return { ...now, min_duty: Math.min(DUTY_MOST, Math.round(duty * 100) / 100) };
 }
 
 /**
+ * @param {Calibration} now @param {string} step of PULSES @param {number} way 1 for the button "more", -1 for "less"
+ * @returns {Calibration} with the pulse of this step changed: up; the middle of a servo to the right; an end away from the middle
+ */
+export function nudged(now, step, way) {
+  const { name, by } = PULSES[step];
+  const [left, middle, right] = [now.steering_left_us, now.steering_center_us, now.steering_right_us];
+  const sign = step === "neutral" ? 1 : Math.sign(step === "center" ? right - left : now[name] - middle);
+  const between = [Math.max(1000, Math.min(left, right) + LEAST_WAY_US), Math.min(2000, Math.max(left, right) - LEAST_WAY_US)];
+  const beside = sign < 0 ? [500, middle - LEAST_WAY_US] : [middle + LEAST_WAY_US, 2500];
+  const [least, most] = { neutral: [1400, 1600], center: between }[step] ?? beside;
+  return { ...now, [name]: Math.max(least, Math.min(most, now[name] + sign * way * by)) };
+}
+
+/** @param {Calibration} now @returns {Calibration} with the ends of the servo exchanged */
+export const mirrored = (now) => ({ ...now, steering_left_us: now.steering_right_us, steering_right_us: now.steering_left_us });
+
+/**
  * @param {Calibration} found
- * @returns {{key: string, side?: string, percent?: number}[]} facts about it: the words `tune.result.<key>` and their values
+ * @returns {({key: string, side?: string} & Record<string, any>)[]} facts about it: the words `tune.result.<key>` and their values
  */
 export function resultOf(found) {
   const motors = motorsOf(found);
   const reversed = motors.filter((motor) => found[`${motor}_invert`]).map((side) => ({ key: "reversed", side }));
   const wiring = [...(found.swap ? [{ key: "swap" }] : []), ...reversed];
   const least = { key: "least", percent: Math.round(found.min_duty * 100) };
-  const facts = [...(wiring.length ? wiring : [{ key: "wired" }]), least];
+  const esc = [{ key: "neutral", us: found.esc_neutral_us }, { key: "start", us: found.esc_start_us }];
+  const facts = esc[0].us ? [...wiring, ...esc] : [...(wiring.length ? wiring : [{ key: "wired" }]), least];
+  const [left, center, right] = [found.steering_left_us, found.steering_center_us, found.steering_right_us];
+  if (center) facts.push({ key: "steering", left, center, right });
   if (steers(motors)) return facts;
   const ratio = ratioOf(found);
   const percent = Math.round((1 - Math.min(ratio, 1 / ratio)) * 100);
@@ -136,6 +169,7 @@ export function resultOf(found) {
 export function hindrance(state, busy) {
   if (busy) return { why: "telling", fix: "" };
   if (!state) return { why: "gone", fix: "" };
+  if (state.reason === "arming") return { why: "arming", fix: "" };
   const stopped = state.state === "stopped";
   if (state.you === "driver") return stopped ? { why: "stopped", fix: "reset" } : { why: "", fix: "" };
   if (state.waiting) return { why: "waiting", fix: "ask.waiting" };

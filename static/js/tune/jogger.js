@@ -1,7 +1,7 @@
 /**
  * What tuning sends to the car: `jog` messages while a button is held, and a calibration.
  *
- * A jog turns one motor, or drives straight on. A second `Sender` handles the press (take the wheel, neutral first,
+ * A jog turns one motor, or drives straight on, or holds the steering. A second `Sender` handles the press (take the wheel, neutral first,
  * repeat, fall silent) as for every input; it sends `jog` instead of `drive`. A calibration goes over the link,
  * because only the driver may send it, and is read back over HTTP.
  */
@@ -12,7 +12,7 @@ import { Sender, Sticks, clock } from "../sticks.js";
 
 /** Interval at which a rising duty cycle is sent and shown. */
 const STEP_S = 0.04;
-/** Duration of a press by a click without a pointer: of a screen reader. */
+/** Duration of a press by a click without a pointer: of a screen reader. A button that repeats gets less. */
 const NUDGE_S = 3.0;
 const HAND = "tune";
 /** Time for the car to come to a standstill, which it must before it adopts a calibration. */
@@ -22,8 +22,9 @@ const PAUSE_MS = 200;
 export class Jogger {
   #sender;
   #sticks = new Sticks();
-  /** The motor that turns; "" drives straight on. */ #motor = "";
+  /** The motor that turns; "" drives. */ #motor = "";
   #value = (_held_s) => 0;
+  #steering = 0;
   #drivenSince = 0;
   #timer = 0;
 
@@ -35,8 +36,8 @@ export class Jogger {
 
   /** @param {import("../link.js").Link} link */
   constructor(link) {
-    this.#sender = new Sender(link, this.#sticks, (value) =>
-      this.#motor ? link.jog(this.#motor, value) : link.drive(value, 0),
+    this.#sender = new Sender(link, this.#sticks, (value, steering) =>
+      this.#motor ? link.jog(this.#motor, value) : link.drive(value, steering),
     );
     this.#sticks.addInput(() => this.#ended());
   }
@@ -46,13 +47,15 @@ export class Jogger {
   }
 
   /**
-   * @param {string} motor that turns; "" drives straight on
+   * @param {string} motor that turns; "" drives
    * @param {(held_s: number) => number} value for the time that the car has applied values
+   * @param {number} steering of a drive, in [-1, 1]
    */
-  hold(motor, value) {
+  hold(motor, value, steering = 0) {
     if (this.holds) return;
     this.#motor = motor;
     this.#value = value;
+    this.#steering = steering;
     this.#drivenSince = this.held_s = this.duty = 0;
     this.#step();
     this.#timer = setInterval(() => this.#step(), STEP_S * 1000);
@@ -75,7 +78,7 @@ export class Jogger {
 
   #step() {
     this.#follow();
-    this.#sticks.hold(HAND, { throttle: this.#value(this.held_s) });
+    this.#sticks.hold(HAND, { throttle: this.#value(this.held_s), steering: this.#steering });
     this.onchange();
   }
 
@@ -88,19 +91,19 @@ export class Jogger {
 /**
  * Make a button act while it is held.
  *
- * @param {HTMLElement} button @param {() => void} hold @param {() => void} letGo
+ * @param {HTMLElement} button @param {() => void} hold @param {() => void} letGo @param {number} nudge_s duration of a click without a pointer
  * @returns {() => void} releases the finger or key: the page ended the press
  */
-export function holdable(button, hold, letGo) {
+export function holdable(button, hold, letGo, nudge_s = NUDGE_S) {
   const grip = new Grip(button, (event) => event.type === "pointerdown" && hold(), letGo);
-  const forget = holdWithoutPointer(button, NUDGE_S, grip, hold, letGo);
+  const forget = holdWithoutPointer(button, nudge_s, grip, hold, letGo);
   return () => {
     forget();
     grip.drop();
   };
 }
 
-export const pause = () => new Promise((done) => setTimeout(done, PAUSE_MS));
+export const pause = (ms = PAUSE_MS) => new Promise((done) => setTimeout(done, ms));
 const same = (a, b) => Object.keys(a).every((key) => Math.abs(Number(a[key]) - Number(b[key])) < 1e-6);
 
 /** @returns {Promise<any>} the calibration of the car and its origin; null without an answer */

@@ -1,5 +1,6 @@
 /**
- * Tuning the car, step by step: which motor is which, which way it turns, when it begins to turn, and driving straight.
+ * Tuning the car, step by step: which motor is which, which way it turns, when it begins to turn, and driving straight; the
+ * middle and the ends of a steering servo, and the neutral pulse of an ESC.
  *
  * The person watches the car and answers; `finding.js` computes a calibration from the answers, and the car adopts it
  * after each step. Values of steps that are left out stay unchanged. While a button is disabled, the line below the
@@ -9,11 +10,13 @@
 import { Dialog, byId } from "../panels/dialog.js";
 import { dress, tap, write } from "../shell/shell.js";
 import { clock } from "../sticks.js";
-import { Balance, CAR, RISES, SIDES, TuneCar, directions, exchanged, hindrance, minimum, motorsOf, resultOf, riseTo, steers } from "./finding.js";
+import { Balance, CAR, PULSES, RISES, TuneCar, directions, exchanged, hindrance, minimum, mirrored, motorsOf, nudged, resultOf, riseTo, steers } from "./finding.js";
 import { Jogger, calibrate, holdable, pause, readCalibration } from "./jogger.js";
 
-const STEPS = ["which", "least", "straight", "end"];
+const STEPS = ["neutral", "which", "center", "left", "right", "least", "straight", "end"];
 const STRAIGHT = 0.5;
+/** A button that adjusts a pulse repeats after the first time; a click of a screen reader lasts for the second. */
+const [REPEAT_AFTER_MS, NUDGE_S] = [600, 0.5];
 const SHOW_MS = 60;
 const FIELDS = `<div class="fields" tabindex="-1">
   <div id="tune-steps"><p id="tune-step" class="note"></p>${"<i></i>".repeat(STEPS.length)}</div>
@@ -21,7 +24,8 @@ const FIELDS = `<div class="fields" tabindex="-1">
   <div id="tune-look"><div><p id="tune-how"></p><p id="tune-result"></p></div>${CAR}</div>
   <p id="tune-sim" class="note" role="status" hidden></p>
   <div id="tune-hands"><button id="tune-hold" type="button"><span></span><b></b><i></i></button>
-    <button id="tune-back" type="button" data-i18n="tune.back"></button></div>
+    <button id="tune-back" type="button" data-i18n="tune.back"></button>
+    <div id="tune-pulse"><button id="tune-less" type="button"></button><b id="tune-us" role="status"></b><button id="tune-more" type="button"></button></div></div>
   <div id="tune-status"><p id="tune-told" role="status"></p><button id="tune-fix" type="button" hidden></button></div>
   <div id="tune-answers"></div>
   <div id="tune-end">
@@ -47,6 +51,9 @@ export default class Tune {
   #seen = /** @type {any} */ ({});
   #began = /** @type {Record<string, number>} */ ({});
   #balance = new Balance();
+  /** The newest pulse of a person, until the car follows it. @type {any} */ #wanted = null;
+  /** @type {Promise<void>|null} */ #adopting = null;
+  /** Number of presses that have ended. */ #ends = 0;
   #held = false;
   #busy = false;
   #word = "";
@@ -64,6 +71,8 @@ export default class Tune {
     this.#drops = [
       holdable(byId("tune-hold"), () => this.#hold(), letGo),
       holdable(byId("tune-back"), () => this.#comeBack(), letGo),
+      holdable(byId("tune-less"), () => this.#nudge(-1), letGo, NUDGE_S),
+      holdable(byId("tune-more"), () => this.#nudge(1), letGo, NUDGE_S),
     ];
     this.#car = new TuneCar(tools.words);
     tap("tune-fix", () => this.#fix());
@@ -98,6 +107,7 @@ export default class Tune {
   #hold() {
     if (byId("tune-hold").disabled) return;
     this.#report("");
+    if (this.#step in PULSES) return this.#jogger.hold("", () => 0, PULSES[this.#step].steering);
     this.#held = false;
     const rise = RISES[this.#step];
     const most = this.#tools.link.hello?.limits.jog_duty ?? 0;
@@ -111,6 +121,40 @@ export default class Tune {
     return fix === "ask.waiting" ? this.#tools.link.say("release") : this.#tools.link.request(fix === "reset" ? "reset" : "take");
   }
 
+  /** Adjust a pulse, again and again while the button is held: a change waits until the car follows the one before. */
+  async #nudge(way) {
+    if (byId("tune-more").disabled) return;
+    const [ends, waited] = [this.#ends, pause(REPEAT_AFTER_MS)];
+    this.#hold();
+    do {
+      this.#wanted = nudged(this.#pulses, this.#step, way);
+      this.#showPower();
+      await Promise.all([(this.#adopting ??= this.#adopt()), waited]);
+    } while (this.#jogger.holds && ends === this.#ends);
+  }
+
+  /** Have the car follow the newest pulse. */
+  async #adopt() {
+    let [wanted, known] = /** @type {any[]} */ ([]);
+    do {
+      wanted = this.#wanted;
+      known = await calibrate(this.#tools.link, wanted);
+    } while (known && wanted !== this.#wanted);
+    this.#wanted = this.#adopting = null;
+    this.#settle(known);
+    this.#showPower();
+  }
+
+  #settle(known) {
+    this.#known = known ?? this.#known;
+    this.#report(!known ? "failed" : known.saved ? "told" : "unsaved");
+  }
+
+  /** The calibration, with a pulse that the car may not follow yet. */
+  get #pulses() {
+    return this.#wanted ?? this.#known?.calibration ?? {};
+  }
+
   /** Drive back, because two metres are soon over. The way back is not observed. */
   #comeBack() {
     if (byId("tune-back").disabled) return;
@@ -120,6 +164,7 @@ export default class Tune {
 
   /** Show the progress of a press, and its end. */
   #turned() {
+    this.#ends += Number(!this.#jogger.holds);
     if (!this.#jogger.holds) for (const drop of this.#drops) drop();
     if (this.#jogger.duty > 0) this.#held = true;
     this.#showPower();
@@ -132,7 +177,11 @@ export default class Tune {
 
   /** The steps of this car: one with steering has no sides to compare. */
   get #steps() {
-    return STEPS.filter((step) => step !== "straight" || !steers(this.#motors));
+    return STEPS.filter((step) => (step in PULSES ? PULSES[step].name in this.#pulses : step !== "straight" || !steers(this.#motors)));
+  }
+
+  get #next() {
+    return this.#steps[this.#steps.indexOf(this.#step) + 1];
   }
 
   /** The motors that this step turns, one after the other. A steering needs no minimum duty: a spring centres it. */
@@ -160,11 +209,17 @@ export default class Tune {
   /** The answers that this step offers, in the order shown: wheels as on the car. @returns {[string, () => void, string?][]} */
   get #answers() {
     const motors = this.#motors;
-    const half = motors.length / 2;
-    const pairs = motors.slice(0, half).map((motor, place) => [motor, motors[place + half]]);
+    const half = Math.ceil(motors.length / 2);
+    const pairs = motors.slice(0, half).map((motor, place) => [motor, ...motors.slice(half).slice(place, place + 1)]);
+    const next = () => (this.#go(this.#next), this.#report(""));
+    const turned = () => this.#calibrate(mirrored(this.#pulses), this.#step);
     const ways = pairs.flatMap((pair) => ["forward", "back"].flatMap((way) => pair.map((wheel) => ({ wheel, way }))));
     return {
-      begin: [["begin", () => this.#go("which")]],
+      begin: [["begin", next]],
+      neutral: [["neutral.good", next]],
+      center: [["center.good", next]],
+      left: [["left.good", next], ["mirrored", turned]],
+      right: [["right.good", next], ["mirrored", turned]],
       which: [
         ...ways.map(({ wheel, way }) => [
           `saw.${wheel}${way}`,
@@ -185,9 +240,10 @@ export default class Tune {
 
   #saw(seen) {
     this.#seen[this.#motor] = seen;
+    if ("esc_start_us" in this.#pulses) return seen.forward ? this.#go(this.#next) : this.#report("wires"); // it drives backwards only at times
     if (this.#goOn()) return undefined;
     const found = directions(this.#known.calibration, this.#seen);
-    if (found) return this.#calibrate(found, "least");
+    if (found) return this.#calibrate(found, this.#next);
     this.#go("which");
     const [one, other] = exchanged(this.#known.calibration, this.#seen) ?? [];
     return one ? this.#report("exchange", { one, other }) : this.#report("same");
@@ -197,7 +253,8 @@ export default class Tune {
     this.#began[this.#motor] = this.#jogger.duty;
     if (this.#goOn()) return undefined;
     this.#balance = new Balance();
-    return this.#calibrate(minimum(this.#known.calibration, this.#began), this.#steps[2]);
+    const full_us = this.#tools.link.hello?.limits.esc_full_us;
+    return this.#calibrate(minimum(this.#known.calibration, this.#began, full_us), this.#next);
   }
 
   #drifts(side) {
@@ -218,10 +275,9 @@ export default class Tune {
     this.#watch();
     const known = await calibrate(this.#tools.link, calibration);
     this.#busy = false;
-    this.#known = known ?? this.#known;
+    this.#settle(known);
     if (known) this.#go(next);
     this.#watch();
-    this.#report(!known ? "failed" : known.saved ? "told" : "unsaved");
   }
 
   #report(word, values = {}) {
@@ -233,13 +289,19 @@ export default class Tune {
   #show() {
     const { say } = this.#tools.words;
     const here = this.#step === "begin" && this.#known?.origin === "page";
-    byId("tune-what").textContent = say(`tune.${this.#step}.title`);
+    const one = this.#step === "which" && this.#motors.length === 1;
+    const pulse = PULSES[this.#step];
+    byId("tune-what").textContent = say(one ? "tune.which.one" : `tune.${this.#step}.title`);
     const origin = this.#step === "begin" && this.#known ? say("gap") + say(`tune.origin.${this.#known.origin}`) : "";
     byId("tune-how").textContent = say(`tune.${this.#step}.how`, { side: this.#name(this.#motor) }) + origin;
-    byId("tune-hands").hidden = !(this.#step in RISES) && this.#step !== "straight";
+    byId("tune-hands").hidden = this.#step === "begin" || this.#step === "end";
+    byId("tune-hold").hidden = this.#step === "neutral";
     byId("tune-back").hidden = this.#step !== "straight";
-    byId("tune-hold").firstElementChild.textContent = say(this.#step === "straight" ? "tune.drive" : "tune.hold");
-    this.#car.light(this.#step === "least" ? this.#motor : "");
+    byId("tune-hold").firstElementChild.textContent = say(pulse ? "tune.steer" : this.#step === "straight" ? "tune.drive" : "tune.hold");
+    byId("tune-pulse").hidden = !pulse;
+    for (const way of pulse ? ["less", "more"] : []) byId(`tune-${way}`).textContent = say(`tune.${this.#step}.${way}`);
+    this.#car.light(this.#step === "least" ? this.#motor : pulse && this.#step !== "neutral" ? "steer" : "");
+    byId("tune-car").style.setProperty("--steering", pulse?.steering ?? 0);
     byId("tune-result").hidden = byId("tune-end").hidden = this.#step !== "end" && !here;
     byId("tune-result").textContent = this.#result;
     byId("tune-toml").value = this.#known?.toml ?? "";
@@ -261,7 +323,7 @@ export default class Tune {
   get #result() {
     const { say } = this.#tools.words;
     const facts = this.#known ? resultOf(this.#known.calibration) : [];
-    return facts.map(({ key, side = "", percent }) => say(`tune.result.${key}`, { side: this.#name(side), percent })).join("\n");
+    return facts.map(({ key, side = "", ...values }) => say(`tune.result.${key}`, { side: this.#name(side), ...values })).join("\n");
   }
 
   #showStep() {
@@ -284,6 +346,7 @@ export default class Tune {
     bar.hidden = !(this.#step in RISES);
     bar.style.setProperty("--power", `${percent}%`);
     number.textContent = this.#step in RISES ? this.#tools.words.say("tune.power", { percent }) : "";
+    write(byId("tune-us"), this.#tools.words.say("tune.us", { us: this.#pulses[PULSES[this.#step]?.name] }));
   }
 
   #showAnswers() {
@@ -305,12 +368,13 @@ export default class Tune {
   #enable() {
     const { why } = this.#hindrance;
     const holds = this.#jogger.holds;
-    const asks = byId("tune-hands").hidden ? !this.#known : Boolean(why) || holds || !this.#held;
+    const free = byId("tune-hands").hidden || this.#step in PULSES; // an answer needs no press before
+    const asks = holds || (free ? !this.#known || this.#busy || this.#adopting !== null : Boolean(why) || !this.#held);
     // Not while it is held: a disabled button may miss the end of the press.
-    byId("tune-hold").disabled = byId("tune-back").disabled = Boolean(why) && !holds;
+    for (const name of ["hold", "back", "less", "more"]) byId(`tune-${name}`).disabled = Boolean(why) && !holds;
     byId("tune-reset").disabled = byId("tune-discard").disabled = Boolean(why);
     for (const answer of byId("tune-answers").children) answer.disabled = asks;
-    this.#showStatus(why, !why && !holds && asks);
+    this.#showStatus(why, !why && !holds && !free && asks);
   }
 
   #showStatus(why, first) {

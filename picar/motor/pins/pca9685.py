@@ -1,0 +1,164 @@
+"""The channels of a PCA9685, the PWM chip of motor HATs, as pins. The values that were set go to the chip at `commit`.
+
+The chip has its own oscillator (NXP data sheet, rev. 4): its outputs stay when this process or the kernel dies.
+
+Laws:
+- All channels are off before the chip is set up.
+- A stop is ALL_LED_OFF or a full-off channel, never SLEEP: a servo pulse that is cut short makes an ESC jump.
+- If the values do not fit one transaction, each channel has its own, in the order in which the channels were set last: a motor
+  passes the same levels as on pins of the header.
+- A failed transaction leaves its channels to be written again.
+- In an emergency a channel that nothing has set, like a servo, is not written.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Collection, Mapping
+
+from picar.errors import BackendError, PinError
+from picar.motor.pins import Pin
+from picar.motor.pins.checked import CheckedPins
+from picar.raspberrypi import CHANNELS, pin_name
+from picar.system.i2c import Bus
+from picar.wires import Chip
+
+CHECK_S = 1.0
+_MODE1, _MODE2, _LED0, _ALL_LED_OFF_H, _PRESCALE = 0x00, 0x01, 0x06, 0xFD, 0xFE
+_AWAKE, _ASLEEP, _RESTART = 0x21, 0x31, 0x80  # of MODE1, with auto-increment and ALLCALL
+_TOTEM_POLE = 0x04  # of MODE2: outputs drive both levels, and change at the end of a transaction
+_FULL = 0x10  # bit 4 of the high bytes of a channel: always on, always off
+_STEPS = 4096
+_MHZ = 25  # of the oscillator
+_WAKE_S = 500e-6
+_MOST = 8  # channels in a transaction: 32 bytes
+
+
+class Pca9685Pins(CheckedPins):
+    """The channels of one chip. The bus is opened by the first transaction.
+
+    Args:
+        chip: its bus, address and frequency.
+        pulses: the pins with a servo or an ESC; a chip that has one is never switched off as a whole after the start.
+        clock: seconds, monotonic.
+    """
+
+    numbers = CHANNELS
+
+    def __init__(
+        self, chip: Chip, pulses: Collection[int] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__()
+        self._chip, self._clock, self._check_at = chip, clock, math.inf
+        self._has_pulses = any(pin in CHANNELS for pin in pulses)
+        self._divisor = round(_MHZ * 1e6 / _STEPS / chip.hz)
+        self._wanted = [0] * len(CHANNELS)  # steps of a period in which a channel is high
+        self._ours: set[int] = set()  # the channels that this process has set
+        self._changed: dict[int, None] = {}  # in the order in which they were set last
+
+    def pwm(self, pin: int, hz: int) -> Pin:
+        """Claim a channel for a duty cycle; all channels have one frequency."""
+        if hz != self._chip.hz:
+            raise PinError(f"{pin_name(pin)}: all channels have {self._chip.hz} Hz, none has {hz!r} Hz")
+        return super().pwm(pin, hz)
+
+    def prepare(self) -> None:
+        """Switch all channels off, set the mode and the frequency, and check that the chip keeps them."""
+        prescale = self._divisor - 1
+        self._write(_ALL_LED_OFF_H, _FULL)
+        self._write(_MODE1, _ASLEEP)  # the frequency changes in sleep only
+        self._write(_PRESCALE, prescale)
+        self._write(_MODE2, _TOTEM_POLE)
+        self._write(_MODE1, _AWAKE)
+        time.sleep(_WAKE_S)
+        if not self._is_awake() or self._bus.read(self._chip.address, _PRESCALE) != prescale:
+            place = f"0x{self._chip.address:02x} on I2C bus {self._chip.bus}"
+            raise BackendError(f"The device at {place} is no PCA9685, or its 3.3 V supply fails.")
+        self._ours = {*range(len(CHANNELS))}
+        self._check_at = self._clock() + CHECK_S
+
+    def commit(self) -> None:
+        """Send what was set since the last commit; once in a second, check that the chip has not restarted."""
+        if self._changed:
+            self._send()
+        if (now := self._clock()) >= self._check_at:
+            self._check_at = now + CHECK_S
+            if not self._is_awake():
+                fix = "Check its wires and the battery."
+                raise BackendError(f"The PCA9685 has restarted: its supply failed for a moment. {fix}")
+
+    def claim(self, pin: int, rest: int) -> None:
+        """Set the level of rest."""
+        self.write(pin, rest)
+
+    def write(self, pin: int, level: int) -> None:
+        """Set a level."""
+        self._set(pin, level * _STEPS)
+
+    def wave(self, pin: int, hz: int, duty: float) -> None:  # noqa: ARG002 - the chip's
+        """Set a duty cycle."""
+        steps = round(duty * _STEPS)
+        self._set(pin, min(max(steps, 1), _STEPS - 1) if 0.0 < duty < 1.0 else steps)
+
+    def claim_pulses(self, pin: int) -> None:
+        """Change nothing; a car with pulses on the chip has the frequency for them."""
+
+    def send_pulses(self, pin: int, us: float) -> None:
+        """Set the length of the pulses."""
+        self._set(pin, round(us * _MHZ / self._divisor))
+
+    def finish(self, rests: Mapping[int, int]) -> None:
+        """Bring the channels without pulses to rest, and close the bus."""
+        for pin, rest in rests.items():
+            self.write(pin, rest)
+        self._check_at = math.inf
+        try:
+            self.commit()
+        finally:
+            if "_bus" in vars(self):
+                self._bus.close()
+
+    @functools.cached_property
+    def _bus(self) -> Bus:
+        return Bus(self._chip.bus)
+
+    def _set(self, pin: int, steps: int) -> None:
+        channel = pin - CHANNELS[0]
+        self._wanted[channel] = steps
+        self._ours.add(channel)
+        self._changed.pop(channel, None)
+        self._changed[channel] = None  # the last in the order
+
+    def _send(self) -> None:
+        if not self._has_pulses and not any(self._wanted):
+            self._write(_ALL_LED_OFF_H, _FULL)
+            self._changed.clear()
+            return
+        block = range(min(self._changed), max(self._changed) + 1)
+        if len(block) <= _MOST and self._ours.issuperset(block):
+            self._send_block(block)
+        else:
+            for channel in [*self._changed]:
+                self._send_block(range(channel, channel + 1))
+
+    def _send_block(self, block: range) -> None:
+        """Write these channels in one transaction."""
+        values = (byte for channel in block for byte in _registers(self._wanted[channel]))
+        self._write(_LED0 + 4 * block.start, *values)
+        for channel in block:
+            self._changed.pop(channel, None)
+
+    def _is_awake(self) -> bool:
+        return self._bus.read(self._chip.address, _MODE1) & ~_RESTART == _AWAKE
+
+    def _write(self, register: int, *values: int) -> None:
+        self._bus.write(self._chip.address, register, *values)
+
+
+def _registers(steps: int) -> tuple[int, int, int, int]:
+    """Return the registers of a channel: ON low and high, OFF low and high."""
+    if steps in (0, _STEPS):
+        return (0, _FULL, 0, 0) if steps else (0, 0, 0, _FULL)
+    return 0, 0, steps & 0xFF, steps >> 8
