@@ -67,35 +67,12 @@ def profile(ssid: str, password: str, channel: int, address: str, device: str, i
     """
     octets = "".join(f"{octet};" for octet in ssid.encode())
     name = ssid if re.fullmatch(r"[A-Za-z][\w.-]*", ssid, re.ASCII) else octets
-    return f"""[connection]
-id={OWN}
-uuid={identity}
-type=wifi
-interface-name={device}
-autoconnect=false
-
-[wifi]
-mode=ap
-ssid={name}
-band=bg
-channel={channel}
-powersave=2
-
-[wifi-security]
-key-mgmt=wpa-psk
-psk={password}
-proto=rsn;
-pairwise=ccmp;
-group=ccmp;
-pmf=1
-
-[ipv4]
-method=shared
-address1={address}
-
-[ipv6]
-method=disabled
-"""
+    return (
+        f"[connection]\nid={OWN}\nuuid={identity}\ntype=wifi\ninterface-name={device}\nautoconnect=false\n\n"
+        f"[wifi]\nmode=ap\nssid={name}\nband=bg\nchannel={channel}\npowersave=2\n\n"
+        f"[wifi-security]\nkey-mgmt=wpa-psk\npsk={password}\nproto=rsn;\npairwise=ccmp;\ngroup=ccmp;\npmf=1\n\n"
+        f"[ipv4]\nmethod=shared\naddress1={address}\n\n[ipv6]\nmethod=disabled\n"
+    )
 
 
 async def run(program: str, *words: str, timeout_s: float = 10.0, question: str = "") -> child.Ended:
