@@ -48,12 +48,6 @@ def password_line(password: str) -> str:
     return f"{_WIFI}-security.psk:{escaped}\n"
 
 
-def _unescaped(ssid: bytes) -> str:
-    """Return a name in the form of iw, which escapes other bytes than printable ASCII."""
-    octets = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), ssid)
-    return octets.decode(errors="replace")
-
-
 def emptiest(networks: list[list[str]]) -> int:
     """Return 6, 1 or 11: the channel with the least signal around it, by channel and signal (percent) of each network."""
     known = [(int(channel), int(signal)) for channel, signal in networks]
@@ -112,6 +106,7 @@ class Radio:
 
     def __init__(self, device: str) -> None:
         self.device = device
+        self._named = "", ""  # a profile and its SSID, which iw does not tell of every driver
 
     async def facts(self, driving: bool = False) -> Facts:
         """Return the facts of this moment; raises OSError if NetworkManager does not answer.
@@ -124,15 +119,17 @@ class Radio:
             if (kind, device, state) == (_WIFI, self.device, "activated"):
                 active = OWN if name == OWN else identity
             wired |= (kind, state) == (_CABLE, "activated")
+        if active != self._named[0] or not self._named[1]:
+            self._named = active, await of_profile(".ssid", active) if active else ""
         info = await run("iw", "dev", self.device, "info")
-        ssid, stations = re.search(rb"^\s*ssid (.*)$", info.out, re.MULTILINE), 0
+        stations = 0
         if active == OWN:
             heard = await run("iw", "dev", self.device, "station", "dump")
             stations = 1 if heard.code else heard.out.count(b"Station ")
         here = [a for name, a in addresses.interfaces() if name == self.device or (wired and not active)]
         return Facts(
             active,
-            _unescaped(ssid[1]) if ssid and active else "",
+            self._named[1],
             next((a for a in here if not addresses.is_loopback(a)), ""),
             wired,
             info.code != 0 or b"type AP" in info.out,

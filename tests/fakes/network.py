@@ -45,8 +45,7 @@ def iw(state: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
     profile = state["profiles"].get(state["active"])
     is_ap = bool(profile) and profile["mode"] == "ap" and not state["dead"]
     if words == ["dev", "wlan0", "info"]:
-        ssid = f"\tssid {escaped(profile['ssid'])}\n" if profile else ""
-        return 0, f"Interface wlan0\n\tifindex 3\n{ssid}\ttype {'AP' if is_ap else 'managed'}\n", ""
+        return 0, f"Interface wlan0\n\tifindex 3\n\ttype {'AP' if is_ap else 'managed'}\n", ""
     if words == ["dev", "wlan0", "station", "dump"]:
         one = "Station 02:00:00:00:02:00 (on wlan0)\n\tauthorized:\tyes\n"
         return 0, one * state["stations"] if is_ap else "", ""
@@ -60,10 +59,6 @@ def iw(state: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
             "",
         )
     return 2, "", f"iw: {words}\n"
-
-
-def escaped(ssid: str) -> str:
-    return "".join(chr(o) if 32 <= o < 127 and o != 92 else f"\\x{o:02x}" for o in ssid.encode())
 
 
 def nmcli(state: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
