@@ -180,9 +180,9 @@ async def test_a_pairing_over_http_opens_nothing_on_https(
 async def test_the_ca_is_worth_nothing_for_another_site(
     car: SecureHousehold, phone: tuple[Page, BrowserContext]
 ) -> None:
-    folder = car.state / "tls"
-    file = car.folder / tls.LEAF
-    tls._make(file, "evil", f"DNS:{OUTSIDE}", "20260101000000Z", "20280101000000Z", folder / tls.CA)
+    file, ca = car.folder / tls.LEAF, car.folder / tls.CA
+    shutil.copy(car.state / "tls" / tls.CA, ca)
+    tls._make(file, "evil", f"DNS:{OUTSIDE}", "20260101000000Z", "20280101000000Z", ca)
     server = await asyncio.start_server(
         lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=tls.context_of(file, None)
     )
