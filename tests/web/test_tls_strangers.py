@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from tests.support.waiting import DEADLINE_S, until
 
 STRANGERS = 32
 SECONDS = 8.0
-ATTEMPTS = 3  # another program may take the processors meanwhile
+TIMER_S = 0.002
+ATTEMPTS, STALL_S = 8, 0.03
 
 
 @pytest.fixture(scope="module")
@@ -52,37 +54,51 @@ async def strangers(port: int) -> AsyncIterator[None]:
         await process.communicate()
 
 
-async def gap_p99(driver: Client) -> float:
-    """Drive for some seconds; return the 99th percentile of the time between two states, in s."""
-    arrived: list[float] = []
-    begin = len(driver.states)
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        count = len(driver.states)
-        await driver.wait(lambda count=count: len(driver.states) > count, "a state")  # type: ignore[misc]
-        arrived.append(time.monotonic())
+@dataclass(frozen=True)
+class Drive:
+    """Some seconds at the wheel; times in s.
+
+    `gap` is the 99th percentile of the time between two states, `states` the states of the car that were seen, and `stall` how
+    late a timer of this process was at worst.
+    """
+
+    gap: float
+    states: set[str]
+    stall: float
+
+
+async def drive(driver: Client) -> Drive:
+    """Drive for some seconds."""
+    await driver.take()
+    driver.hold(0.5)
+    await driver.until(lambda s: s["applied"]["left"] > 0)
+    begin, arrived, stall = len(driver.states), [time.monotonic()], 0.0
+    while time.monotonic() - arrived[0] < SECONDS:
+        due = time.monotonic() + TIMER_S
+        await asyncio.sleep(TIMER_S)
+        stall = max(stall, time.monotonic() - due)
+        arrived += [time.monotonic()] * (len(driver.states) - begin - len(arrived) + 1)
     seen = {state["state"] for state in driver.states[begin:]}
-    assert seen == {"armed"}, f"a failsafe: {seen}"
+    await driver.let_go()
     gaps = sorted(later - earlier for earlier, later in itertools.pairwise(arrived))
-    return gaps[int(0.99 * len(gaps))]
+    return Drive(gaps[int(0.99 * len(gaps))], seen, stall)
 
 
 async def test_strangers_who_shake_hands_do_not_delay_the_driver(house: SecureHousehold) -> None:
+    """An attempt in which this very process was late by more than half a tick says nothing about the car."""
     secure, measured = await house.secure_phone("Mia"), []
     async with house.secure_client(secure) as driver:
-        await driver.take()
-        driver.hold(0.5)
-        await driver.until(lambda s: s["state"] == "armed")
         for _ in range(ATTEMPTS):
-            without = await gap_p99(driver)
+            without = await drive(driver)
             async with strangers(house.secure_port):
-                among = await gap_p99(driver)
-            measured.append((round(without * 1000, 1), round(among * 1000, 1)))
-            print("p99 of the gap without strangers, and among them, in ms:", measured[-1])
-            if among <= 2 * without:
+                among = await drive(driver)
+            measured.append((without, among))
+            print(f"p99 of the gap: {without.gap * 1000:.0f} ms, among strangers {among.gap * 1000:.0f} ms")
+            if among.gap <= 2 * without.gap and among.states == {"armed"}:
                 break
+            assert max(without.stall, among.stall) > STALL_S, measured
         else:
-            raise AssertionError(f"the driver's states are late: {measured}")
+            raise AssertionError(f"this machine is too busy: {measured}")
     assert "Traceback" not in house.log()
 
 
