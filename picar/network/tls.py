@@ -7,7 +7,7 @@ Laws:
 - The CA can sign only for `LOCAL_ZONES` and `LOCAL_NETWORKS`; no other name or address gets into a certificate.
 - A private key is readable by its owner alone, from its first byte, and is replaced in one step with its certificate.
 - The dates of the CA are fixed: a machine without a clock must not make a CA of the future.
-- An untrusted clock can make today later, never earlier than something that is known to be past.
+- An untrusted clock can make today later, never earlier than a date that is known to be past.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def ensure(folder: Path, names: list[str], date: float, renew: bool = False) -> 
 
 
 def leaf(folder: Path) -> Leaf | None:
-    """Return the server's certificate; its first line describes it. None without one."""
+    """Return the server's certificate, from the first line of its file; None without a certificate."""
     try:
         return Leaf(**json.loads(read_small(folder / LEAF).split("\n", 1)[0]))
     except (OSError, ValueError, TypeError):
@@ -171,7 +171,7 @@ def leaf(folder: Path) -> Leaf | None:
 
 
 def ca_certificate(folder: Path) -> bytes | None:
-    """Return the CA in DER (X.690), as phones install it, or None without one."""
+    """Return the CA in DER (X.690), as phones install it; None without a CA."""
     try:
         found = _CERTIFICATE.search(read_small(folder / CA))
     except (OSError, ValueError):

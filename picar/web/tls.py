@@ -1,7 +1,7 @@
 """https beside http: a second port with the same application, and its certificate, renewed while the server runs.
 
 Laws:
-- While somebody drives, no certificate is read, made or exchanged.
+- While a client drives, no certificate is read, made or exchanged.
 - A certificate is exchanged in the live context: open connections stay, and the next handshake has the new one.
 - Without a usable certificate, http goes on: the owner can always reach the car.
 """
@@ -39,7 +39,7 @@ class Https:
     def __init__(self, config: TlsConfig, state: Path) -> None:
         self.config, self.folder = config, state / "tls"
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.sockets: list[socket.socket] = []  # none: there is no certificate, or the port is in use
+        self.sockets: list[socket.socket] = []  # empty without a certificate, or if the port is in use
         self._own = config.mode == "own"
         cert, key = Path(config.cert), Path(config.key)
         self._files = (self.folder / tls.LEAF, None) if self._own else (cert, key)
@@ -89,7 +89,7 @@ class Https:
         return self._own and not tls.clock_is_trusted()
 
     def look(self, now: float) -> None:
-        """Load changed files, and have a certificate renewed that is due. Call it only while nobody drives."""
+        """Load changed files, and have a certificate renewed that is due. Call this only while no client drives."""
         try:
             if self._stamp != self._stamp_of_files():
                 self._note_files()
