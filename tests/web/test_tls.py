@@ -7,11 +7,14 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from picar.car.hub import CLOSED_UNPAIRED
+from picar.config import TlsConfig
 from picar.network import tls
+from picar.web.tls import Https
 from tests.support.household import Household, cookie_of
 from tests.support.peer import PING, frame
 from tests.support.raw import UPGRADE
@@ -311,6 +314,13 @@ async def test_a_port_in_use_leaves_http_alone() -> None:
         async with Household(config=config) as house:
             assert "(tls_port_busy)" in house.log()
             assert (await house.ask("GET", "/healthz")).status == 200
+
+
+def test_of_the_dates_of_phones_the_latest_counts_up_to_a_bound(tmp_path: Path) -> None:
+    https = Https(TlsConfig(mode="own"), tmp_path)
+    for days in (5, 399, 20, 401):
+        https.hear(tls.RELEASED + days * tls.DAY_S)
+    assert https._heard == tls.RELEASED + 399 * tls.DAY_S
 
 
 async def test_the_date_of_a_paired_phone_is_taken_and_a_guest_s_is_not() -> None:
