@@ -42,8 +42,8 @@ class World(Protocol):
     """A simulated car."""
 
     @property
-    def moving(self) -> bool:
-        """Whether it turns a wheel."""
+    def rolling(self) -> bool:
+        """Whether a wheel turns without power."""
 
     @property
     def pose(self) -> tuple[float, float, float]:
@@ -235,7 +235,7 @@ class MotorLoop:
 
     @property
     def _is_rolling(self) -> bool:
-        return self._braking or (self._world is not None and self._world.moving)
+        return self._braking or (self._world is not None and self._world.rolling)
 
     def _time_left(self, now: float) -> float:
         due = min(self._drive.next_event(now), self._beat_at, self._answer_by, self._leave_at or math.inf)

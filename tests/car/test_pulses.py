@@ -178,6 +178,22 @@ async def test_a_calibration_that_does_not_fit_the_car_is_refused(
         await until(lambda: product.levels() == {ESC: 1510, SERVO: 1480}, "the calibration")
 
 
+async def test_a_simulated_motor_that_a_wrong_neutral_turns_keeps_nobody_from_the_wheel_and_the_tuning() -> (
+    None
+):
+    async with Product("sim", config=text_of(ESC_CAR) + FAST) as product, Client(product.url) as phone:
+        await phone.until(lambda s: s["reason"] == "started")
+        await phone.take()
+        await phone.ask("calibrate", **FOUND | {"esc_neutral_us": 1540})
+        await phone.until(lambda s: s["pose"]["x"] > 0.05)
+        await phone.send(type="release")
+        async with Client(product.url) as other:
+            await other.take()
+            await other.ask("calibrate", **FOUND | {"esc_neutral_us": 1500})
+            await until(lambda: product.levels()[ESC] == 1500, "the right neutral")
+            assert other.errors == []
+
+
 async def test_a_car_with_a_steering_motor_refuses_a_calibration_without_its_values_and_with_a_servo_s() -> (
     None
 ):
