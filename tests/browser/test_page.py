@@ -49,12 +49,14 @@ COVERS = """() => {
 
 
 def dictionary(language: str) -> dict[str, str]:
-    """Return the words of the page, and of the dialog that has a dictionary of its own."""
-    files = [ROOT / f"static/i18n/{part}{language}.json" for part in ("", "tune.")]
-    page, tune = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    assert all(key.startswith("tune.") for key in tune)
-    assert not page.keys() & tune.keys()
-    words: dict[str, str] = page | tune
+    """Return the words of the page, and of the dialogs that have a dictionary of their own."""
+    words: dict[str, str] = {}
+    for part in ("", "tune.", "wifi."):
+        file = ROOT / f"static/i18n/{part}{language}.json"
+        more: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+        assert all(key.startswith(part) for key in more)
+        assert not words.keys() & more.keys()
+        words |= more
     return words
 
 

@@ -141,8 +141,11 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
     ("GET", "/healthz", {}, None, 200, ""),
     *(("GET", f"/wiring{kind}", {}, None, 200, "") for kind in ("", ".svg", ".css")),
     *(("GET", f"/wiring{kind}", {"If-None-Match": "*"}, None, 304, "") for kind in ("", ".svg", ".css")),
-    *(("GET", f"/help/{file}", {}, None, 200, "") for file in ("https", "trusted.svg")),
-    *(("GET", f"/help/{file}", {"If-None-Match": "*"}, None, 304, "") for file in ("https", "trusted.svg")),
+    *(("GET", f"/help/{file}", {}, None, 200, "") for file in ("https", "wifi", "trusted.svg")),
+    *(
+        ("GET", f"/help/{file}", {"If-None-Match": "*"}, None, 304, "")
+        for file in ("https", "wifi", "trusted.svg")
+    ),
     ("GET", "/help/ca.crt", {}, None, 403, "closed"),
     ("GET", "/api/v1/wifi", {}, None, 503, "not_available"),
     ("POST", "/api/v1/wifi", {}, {"ssid": "Home"}, 403, "pin_needed"),

@@ -1,6 +1,7 @@
 """`GET /help/https`: the way to https for each kind of phone, and the car's CA. Over http, without a login and a script.
 
 The page shows an image from the car's https: a browser that does not trust the certificate shows the text *not yet* instead.
+`GET /help/wifi` is a page of the same kind, for phones that leave the car's own WiFi.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Help(Handler):
 
     def get(self, name: str) -> None:
         """Send one of them."""
-        kind, content = {"https": self._page, "ca.crt": self._ca, "trusted.svg": self._trusted}[name]()
+        kind, content = {"ca.crt": self._ca, "trusted.svg": self._trusted}.get(name, self._page)()
         self.set_header("Content-Type", kind)
         self.write(content)
 
@@ -66,9 +67,14 @@ class Help(Handler):
 
 
 def routes(https: Https | None) -> list[Route]:
-    """Return the routes of the help page; `https` is None for a car without it."""
-    page = (folder("templates") / "https.html").read_text(encoding="utf-8")
+    """Return the routes of the help pages; `https` is None for a car without it."""
+    return [
+        (r"/help/(https|ca\.crt|trusted\.svg)", Help, {"https": https} | _page("https")),
+        (r"/help/(wifi)", Help, {"https": https} | _page("wifi")),
+    ]
+
+
+def _page(name: str) -> dict[str, str]:
+    page = (folder("templates") / f"{name}.html").read_text(encoding="utf-8")
     style = page.partition("<style>")[2].partition("</style>")[0].encode()
-    digest = f"'sha256-{base64.b64encode(hashlib.sha256(style).digest()).decode()}'"
-    parts = {"https": https, "page": page, "style": digest}
-    return [(r"/help/(https|ca\.crt|trusted\.svg)", Help, parts)]
+    return {"page": page, "style": f"'sha256-{base64.b64encode(hashlib.sha256(style).digest()).decode()}'"}

@@ -93,6 +93,8 @@ export class Hud {
 
   /** Whether this page has taken its request for the wheel back. */
   withdrawn = false;
+  /** The network that this page had the car join: the card then explains the lost link. "" without one. */
+  joins = "";
   /** Reason why the page cannot drive at all: "", "connecting", "full", "barred", "proxy" or "outdated". */
   trouble = "connecting";
 
@@ -305,9 +307,10 @@ export class Hud {
     document.body.dataset.card = about;
     if (quality === "gone") text("driver", "");
     text("state", this.#say(`state.${wordOf(seen)}`));
-    const title = about === "gone" && !met ? "never" : about;
-    text("title", this.#say(`title.${title}`, { client: state ? this.name(state.driver) : "" }));
-    text("alert", about === "stopped" ? this.#whyStopped(state) : about === "gone" && met ? this.#whyLost(now) : "");
+    const leaves = about === "gone" && this.#leaves;
+    const title = leaves ? "wifi.leaves" : about === "gone" && !met ? "title.never" : `title.${about}`;
+    text("title", this.#say(title, { client: state ? this.name(state.driver) : "" }));
+    text("alert", about === "stopped" ? this.#whyStopped(state) : about === "gone" && met && !leaves ? this.#whyLost(now) : "");
     hide("keys", about !== "ready" || this.#hint !== "keys");
     text("why", this.#why(now, about));
     this.#showActions(about, state);
@@ -328,6 +331,11 @@ export class Hud {
     hide("retry", about !== "gone" && about !== "full");
     hide("enter", about !== "barred");
     hide("reload", about !== "outdated");
+  }
+
+  /** Whether a lost link is due to `joins`; a driver reads what the car does instead. */
+  get #leaves() {
+    return this.joins !== "" && !this.#last.mine;
   }
 
   /** By the end of the grace somebody else may drive. */
@@ -353,6 +361,7 @@ export class Hud {
     }
     const urgent = about === "gone" || state?.state === "failsafe"; // no other notice replaces what the car does
     if (now - this.#notice.at < NOTICE_S && (!urgent || this.#notice.key === "lost.stop")) return this.#notice.words();
+    if (about === "gone" && this.#leaves) return this.#say("wifi.away", { ssid: this.joins });
     if (about === "watching") return this.#whyWatching(state);
     if (about === "gone" && state) return "";
     if (!state || ["stopped", "asked", "handover", "outdated"].includes(about)) return this.#say(`why.${about}`);

@@ -47,6 +47,7 @@ export const PARTS = {
   pair: { load: () => import("../panels/pair.js") },
   tune: { load: () => import("../tune/tune.js"), words: true, needs: "free" },
   invite: { load: () => import("../panels/invite.js"), needs: "link" },
+  wifi: { load: () => import("../panels/wifi.js"), words: true, needs: "link" },
   power: { load: () => import("../panels/power.js"), needs: "link" },
 };
 
