@@ -175,7 +175,7 @@ def _problems_of_pulses(config: Config, wires: Wires) -> Iterator[str]:
         elif (other := channels.setdefault(KERNEL_PWM[terminal.pin], terminal)) is not terminal:
             yield (
                 f"{_place(other)} = {other.pin} and {_place(terminal)} = {terminal.pin} share one PWM of the kernel. "
-                "Use 12 and 13, or 18 and 19."
+                "Use one of 12 and 18, and one of 13 and 19."
             )
 
 
