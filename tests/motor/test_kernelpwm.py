@@ -11,7 +11,8 @@ import pytest
 
 from picar.errors import BackendError, PinError
 from picar.motor.pins import kernelpwm
-from picar.motor.pins.kernelpwm import KernelPwm, overlay
+from picar.motor.pins.kernelpwm import KernelPwm
+from picar.raspberrypi import overlay
 from tests.fakes.pwm_tree import OTHERS, PI4, PI5, PwmTree
 
 FAN, SECOND_FAN, AUDIO = OTHERS

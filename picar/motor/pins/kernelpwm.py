@@ -18,10 +18,9 @@ from io import FileIO
 from picar.errors import BackendError, may_use
 from picar.motor.pins import Pin
 from picar.motor.pins.checked import check_pulse, try_all
-from picar.raspberrypi import pin_name
+from picar.raspberrypi import overlay, pin_name
 
 ROOT = "/sys/class/pwm"
-FUNCTIONS = {12: 4, 13: 4, 18: 2, 19: 2}  # `func` of the overlays, by pin
 UDEV_S = 2.0
 _CHANNELS = {  # by the end of the device's name: of a Pi 5, and of all earlier models
     "98000.pwm": {12: 0, 13: 1, 18: 2, 19: 3},
@@ -86,12 +85,6 @@ class _PulsePin:
         if not (value and self._on):
             _put(self._enable, int(value != 0))
             self._on = value != 0
-
-
-def overlay(pins: Sequence[int]) -> str:
-    """Return the line of `config.txt` that gives the PWM hardware to one pin or two."""
-    words = (f"pin{n}={pin},func{n}={FUNCTIONS[pin]}" for n, pin in zip(("", "2"), pins, strict=False))
-    return ",".join((f"dtoverlay={'pwm-2chan' if len(pins) > 1 else 'pwm'}", *words))
 
 
 def _put(file: FileIO, number: int) -> None:
