@@ -142,6 +142,8 @@ def _problems_of_board(config: Config, entries: Sequence[Given]) -> Iterator[str
             'line. Delete the option; or, if this pin goes to all enables, set pwm = "jumper" for each motor.'
         )
     wires = wires_of(config)
+    if board.swap and len(wires.motors) == 1:
+        yield "[board] swap = true has no use: this car has one motor. Delete the option."
     yield from _problems_of_pulses(config, wires)
     yield from _problems_of_chip(config, wires)
     yield from _pins_used_twice(config)

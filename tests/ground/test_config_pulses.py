@@ -170,6 +170,10 @@ def test_a_board_driven_by_a_chip_without_oe_is_warned_of(tmp_path: Path) -> Non
             "[esc] start_us = 40 reaches the 40 µs of max_throttle. Lower start_us, or raise max_throttle.",
         ),
         (
+            ESC.replace("kind = \"esc\"\n", "kind = \"esc\"\nswap = true\n"),
+            "[board] swap = true has no use: this car has one motor. Delete the option.",
+        ),
+        (
             ESC.replace("kind = \"esc\"\n", "kind = \"esc\"\nstandby = 26\n"),
             "[board] standby = 26: the kind esc has no standby line. Delete the option.",
         ),
