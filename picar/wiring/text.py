@@ -56,7 +56,7 @@ _EN = {
     "wrong_way": "If a motor turns the wrong way, swap its two wires, or change invert under {sections}.",
     "wrong_way_esc": "If the motor turns the wrong way, exchange two of its wires at the ESC, or use the ESC's own reverse setting.",
     "needs": "The Pi needs {need}",
-    "i2c": "I²C switched on, then a restart: sudo raspi-config nonint do_i2c 0",
+    "i2c": "I2C switched on, then a restart: sudo raspi-config nonint do_i2c 0",
     "overlay": "this line in /boot/firmware/config.txt, then a restart: {line}",
     "swap": "If left and right are exchanged, change swap under [{section}].",
     "swap_steer": "If the drive motor and the steering motor are exchanged, change swap under [{section}].",
@@ -106,7 +106,7 @@ _ZH = {
     "wrong_way": "如果电机转反了，请对调它的两根线，或更改 {sections} 下的 invert。",
     "wrong_way_esc": "如果电机转反了，请在电调处对调电机的任意两根线，或使用电调自带的反转设置。",
     "needs": "树莓派需要{need}",
-    "i2c": "打开 I²C，然后重启：sudo raspi-config nonint do_i2c 0",
+    "i2c": "打开 I2C，然后重启：sudo raspi-config nonint do_i2c 0",
     "overlay": "在 /boot/firmware/config.txt 中加入这一行，然后重启：{line}",
     "swap": "如果左右接反了，请更改 [{section}] 下的 swap。",
     "swap_steer": "如果驱动电机和转向电机接反了，请更改 [{section}] 下的 swap。",
@@ -120,7 +120,8 @@ _ANSI = {
     "orange": 208, "yellow": 226, "green": 34, "blue": 33, "purple": 135, "brown": 130, "black": 244, "grey": 247, "red": 196,
 }  # fmt: skip
 _PLAIN = str.maketrans(
-    dict(zip("┌┐└┘─│●·◀▶", "++++-|O.<>", strict=True)) | {"Ω": "Ohm", "\u2212": "-", "\u2013": "-"}
+    dict(zip("┌┐└┘─│●·◀▶", "++++-|O.<>", strict=True))
+    | {"Ω": "Ohm", "²": "2", "µ": "u", "\u2212": "-", "\u2013": "-"}
 )
 _SIDE = 26  # columns left of the header
 

@@ -73,7 +73,9 @@ def test_the_chinese_table_has_its_columns_where_a_terminal_shows_them() -> None
     assert "motor" not in "".join(lines)
 
 
-def test_a_terminal_of_ascii_gets_ascii() -> None:
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_terminal_of_ascii_gets_ascii(name: str) -> None:
+    assert plain(drawing(plan(PRESETS[name].config), EN)).isascii()
     assert plain(drawing(plan(Config(l298n=L298NConfig(ena="jumper"))), EN)).isascii()
 
 
