@@ -98,8 +98,9 @@ class Calibration(NamedTuple):
         if self.pulses["esc_start_us"] >= most_us:
             return f"esc_start_us must be below the {most_us:g} µs of max_throttle"
         middle_us, start_us = configured.neutral_us, configured.pulses["esc_start_us"]
-        if abs(self.neutral_us - middle_us) > start_us:
-            return f"esc_neutral_us must be within start_us = {start_us} µs of the configured {middle_us}; for more, change picar.toml"
+        near_us = min(start_us, self.pulses["esc_start_us"])  # the emergency sends the configured neutral
+        if abs(self.neutral_us - middle_us) > near_us:
+            return f"esc_neutral_us must be within {near_us} µs (esc_start_us) of the configured {middle_us}; for more, change picar.toml"
         return ""
 
     @property

@@ -93,7 +93,6 @@ class Board:
         wires, channels = self.wires, dict[str, Channel | Esc]()
         configured = configured or Calibration.of(self.config)
         oe = [Line(pins.output(wires.chip.oe.pin, rest=1), 1.0, 1.0)] if wires.chip and wires.chip.oe else []
-        pins.prepare()
         standby = [Line(pins.output(wires.standby.pin))] if wires.standby else []
         for motor in wires.motors:
             twin = channels.get(wires.twin_of(motor).name)
@@ -101,6 +100,7 @@ class Board:
         servo = None
         if wires.servo:
             servo = Servo(Line(pins.pulse(wires.servo.pin), value=None), self.config.steering.trim)
+        pins.prepare()  # after the claims: a chip that does not answer keeps no pin of the header high
         return Motors(
             pins,
             wires.layout,
@@ -141,13 +141,13 @@ class Board:
             *(functools.partial(_write, pins, pin, 1) for pin in oe),
             *(functools.partial(_write, pins, pin, 0) for pin in numbers),
             *(functools.partial(_send, pins, t.pin, neutral_us) for t in wires.pulses if t != wires.servo),
-            pins.commit,
+            functools.partial(pins.commit, afresh=True),
         ]
 
     def end_pulses(self, pins: Pins) -> Sequence[Callable[[], object]]:
         """Return the steps that end the pulses of an ESC and of a servo, some time after `rest`."""
         steps = [functools.partial(_send, pins, terminal.pin, 0) for terminal in self.wires.pulses]
-        return [*steps, pins.commit] if steps else []
+        return [*steps, functools.partial(pins.commit, afresh=True)] if steps else []
 
     def _kind_of(self, motor: Motor) -> Kind:
         kind = KINDS[self.wires.kind]

@@ -105,8 +105,7 @@ class Motors:
                 channel.brake()
             elif speed:
                 duty = abs(speed) if output.jog else duty_cycle(speed, motor.trim, self._min_duty)
-                duty = min(duty, self._most(motor, output.cap))
-                channel.turn(duty, forward=(speed > 0.0) != motor.inverted)
+                channel.turn(duty, self._most(motor, output.cap), forward=(speed > 0.0) != motor.inverted)
             elif rests:
                 channel.rest()
             else:
@@ -147,7 +146,8 @@ class Motors:
         inputs = [line for channel in channels for line in channel.inputs]
         lines = [*self._oe, *self._standby, *speeds, *inputs]
         steps: list[Callable[[], object]] = [functools.partial(line.write, line.rest) for line in lines]
-        try_all(lambda step: step(), [*steps, self._pins.commit])
+        steps.append(functools.partial(self._pins.commit, afresh=True))
+        try_all(lambda step: step(), steps)
 
     def close(self) -> None:
         """Bring the board to rest and close the backend."""

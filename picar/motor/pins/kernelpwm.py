@@ -47,8 +47,12 @@ class KernelPwm:
         folder = f"{chip}/pwm{channel}"
         if not os.path.exists(folder):  # noqa: PTH110
             _put(self._open(f"{chip}/export", "w"), channel)
+        enable, polarity = self._open(f"{folder}/enable"), self._open(f"{folder}/polarity")
+        if not os.pread(polarity.fileno(), 16, 0).startswith(b"normal"):  # of another program
+            _put(enable, 0)
+            _put(polarity, "normal")
         _put(self._open(f"{folder}/period"), _PERIOD_NS)
-        return _PulsePin(pin, self._open(f"{folder}/duty_cycle"), self._open(f"{folder}/enable"))
+        return _PulsePin(pin, self._open(f"{folder}/duty_cycle"), enable)
 
     def close(self) -> None:
         """Close the files; the pulses go on."""
@@ -87,5 +91,9 @@ class _PulsePin:
             self._on = value != 0
 
 
-def _put(file: FileIO, number: int) -> None:
-    os.pwrite(file.fileno(), f"{number}\n".encode(), 0)
+def _put(file: FileIO, value: int | str) -> None:
+    try:
+        os.pwrite(file.fileno(), f"{value}\n".encode(), 0)
+    except OSError as error:
+        fix = "Does another program use it? Otherwise restart the Pi."
+        raise BackendError(f"The kernel refuses {value} for {file.name}: {error.strerror}. {fix}") from None
