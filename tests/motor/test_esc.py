@@ -13,7 +13,7 @@ from picar.calibration.values import Calibration
 from picar.config import Config, EscConfig
 from picar.core.drive import BRAKE, COAST, Output
 from picar.core.shaping import duty_cycle
-from picar.errors import PinError
+from picar.errors import BackendError, PinError
 from picar.motor.boards import Board
 from picar.motor.boards.pulses import TAP_S
 from picar.motor.emergency import pins_low
@@ -247,8 +247,7 @@ def test_low_and_the_emergency_send_neutral_and_leave_the_servo(chip: str, oe: b
     assert pins.levels[servo] == 1850
     pins.writes.clear()
     motors.low()
-    kill = [(5, "write", 1)] if oe else []
-    assert [write[1:] for write in pins.writes] == [*kill, (esc, "pulse", 1500)]
+    assert [write[1:] for write in pins.writes] == [(esc, "pulse", 1500)]
     pins.writes.clear()
     motors.close()
     assert not [write for write in pins.writes if write.pin == servo]
@@ -261,8 +260,7 @@ def test_low_and_the_emergency_send_neutral_and_leave_the_servo(chip: str, oe: b
     pins_low(open_pins, Board(config))
     (emergency,) = opened
     assert [write[1:] for write in emergency.writes if write.op in ("write", "pulse")] == [
-        *kill,
-        (esc, "pulse", 1500),
+        (esc, "pulse", 1500)
     ]
     pins_low(open_pins, Board(config), ends_pulses=True)
     neutral, end = opened[1:]
@@ -270,7 +268,30 @@ def test_low_and_the_emergency_send_neutral_and_leave_the_servo(chip: str, oe: b
         (esc, "pulse", 0),
         (servo, "pulse", 0),
     ]
+    assert [write[1:] for write in end.writes if write.op == "write"] == [(5, "write", 1)] * oe
     assert end.writes[0].t - neutral.writes[0].t >= 0.3
+
+
+def test_where_the_neutral_pulse_cannot_be_sent_the_pulses_end() -> None:
+    class Held(MockPins):
+        held = True
+
+        def commit(self, *, afresh: bool = False) -> None:
+            if self.held and afresh:
+                raise BackendError("the bus is held")
+
+    config = esc_car(chip="pca9685", oe=True)
+    pins = Held()
+    motors = Board(config).claim(pins)
+    motors.apply(Output(0.5, 0.7))
+    assert pins.levels[5] == 0
+    with pytest.raises(BackendError, match="held"):
+        motors.low()
+    assert pins.levels[5] == 1
+    emergency = Held()
+    with pytest.raises(BackendError, match="held"):
+        pins_low(lambda: emergency, Board(config))
+    assert ("write", 5, 1) in [(write.op, write.pin, write.value) for write in emergency.writes]
 
 
 def test_the_limits_of_an_esc_are_those_of_the_configuration_whatever_the_calibration_in_force() -> None:
