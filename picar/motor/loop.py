@@ -42,8 +42,8 @@ class World(Protocol):
     """A simulated car."""
 
     @property
-    def moving(self) -> bool:
-        """Whether it turns a wheel."""
+    def rolling(self) -> bool:
+        """Whether a wheel turns without power."""
 
     @property
     def pose(self) -> tuple[float, float, float]:
@@ -182,6 +182,8 @@ class MotorLoop:
         self._act(now)  # a deadline that has passed ends here
         if now >= deadline:
             return Refusal.STALE
+        if self._drive.reason is Reason.ARMING:
+            return Refusal.ARMING  # the ESC takes the pulse of this time for its neutral
         if self._drive.turning or self._is_rolling:
             return Refusal.MOVING
         self._bridge.calibrate(Calibration.received(*values))
@@ -235,7 +237,7 @@ class MotorLoop:
 
     @property
     def _is_rolling(self) -> bool:
-        return self._braking or (self._world is not None and self._world.moving)
+        return self._braking or (self._world is not None and self._world.rolling)
 
     def _time_left(self, now: float) -> float:
         due = min(self._drive.next_event(now), self._beat_at, self._answer_by, self._leave_at or math.inf)

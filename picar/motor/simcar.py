@@ -71,6 +71,11 @@ class SimCar:
         self._now: float | None = None
 
     @property
+    def rolling(self) -> bool:
+        """Whether a wheel turns without power. One with power is driven, or its ESC has a wrong neutral, which no car notices."""
+        return any(m.speed and abs(m.power) <= DEAD_ZONE for m in self._motors)
+
+    @property
     def moving(self) -> bool:
         """Whether a wheel turns, or is about to."""
         return any(m.speed or abs(m.power) > DEAD_ZONE for m in self._motors)

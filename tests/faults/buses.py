@@ -17,7 +17,7 @@ from tests.faults.judge import judge
 from tests.faults.rig import Deadline, Rig
 from tests.support.waiting import DEADLINE_S, until
 
-CALL_S = 0.05  # of the bus, see picar/system/i2c.py
+CALL_S = 0.02  # of the bus, see picar/system/i2c.py
 DEATH_S = 0.05  # from a death to the end of all power
 NANOSLEEP = ("230", "115")  # the fake bus waits by clock_nanosleep: its numbers on x86-64 and arm64
 COMMAND_S = 0.5
@@ -75,7 +75,7 @@ async def bus_held_all_dead(rig: Rig) -> None:
     """The emergency meets a held bus: it must have released OE before."""
     _devices(rig).bus.hold()
     both_dead(rig)
-    said = await pins_low(rig)
+    said = await _pins_low(rig)
     assert said != 0, "pins-low did not notice the held bus"
 
 
@@ -111,7 +111,7 @@ async def both_killed_drives_on(rig: Rig) -> None:
     both_dead(rig)
     await asyncio.sleep(rig.rng.uniform(0.0, 0.2))
     assert await rig.is_driving(), "the fake is kinder than a chip"
-    assert await pins_low(rig) == 0
+    assert await _pins_low(rig) == 0
 
 
 async def boot(rig: Rig) -> None:
@@ -121,7 +121,7 @@ async def boot(rig: Rig) -> None:
     assert await rig.is_driving(), "the fake is kinder than a chip"
     rig.hit()
     _devices(rig).boot(rig.hit_at)
-    assert await pins_low(rig) == 0
+    assert await _pins_low(rig) == 0
 
 
 async def pwm_left_on(rig: Rig) -> None:
@@ -131,11 +131,19 @@ async def pwm_left_on(rig: Rig) -> None:
     both_dead(rig)
     await asyncio.sleep(rig.rng.uniform(0.0, 0.2))
     assert tree.pulse_us(ESC_CHANNEL) == full_us, "the fake is kinder than a kernel"
-    assert await pins_low(rig) == 0
+    assert await _pins_low(rig) == 0
     assert tree.pulse_us(ESC_CHANNEL) == 0.0
     pulses = [(w.t, w.value) for w in rig.trace() if w.op == "pulse" and w.pin == 18 and w.t > rig.hit_at]
     assert [value for _, value in pulses] == [NEUTRAL_US, 0]
     assert pulses[1][0] - pulses[0][0] >= NEUTRAL_S
+
+
+async def _pins_low(rig: Rig) -> int:
+    """Run `picar pins-low`, which leaves OE high. Returns its exit code."""
+    code = await pins_low(rig)
+    devices = _devices(rig)
+    assert devices.toy.oe is None or devices.header.board.line(devices.toy.oe) == "out 1"
+    return code
 
 
 def _waits_for_the_bus(pid: int) -> bool:
@@ -163,7 +171,7 @@ async def _only_the_switch(rig: Rig) -> AsyncIterator[None]:
         "something stopped the motors, and the table says that only the switch does"
     )
     _devices(rig).bus.release()
-    assert await pins_low(rig) == 0
+    assert await _pins_low(rig) == 0
 
 
 def _devices(rig: Rig) -> Devices:

@@ -27,7 +27,7 @@ class Row:
         """The last attempt of each run."""
         return [
             run
-            for run, after in zip(self.runs, (*self.runs[1:], None), strict=True)
+            for run, after in zip(self.runs, (*self.runs[1:], None), strict=False)
             if not (after and after.attempt)
         ]
 
@@ -40,6 +40,8 @@ class Row:
     @property
     def verdict(self) -> str:
         """`kept`, or the failure."""
+        if not self.runs:
+            return "not tried"
         wrong = [run for run in self.runs if run.wrong]
         if wrong:
             return f"WRONG in {len(wrong)}"

@@ -16,7 +16,7 @@ from tests.faults.campaign import ATTEMPTS, Campaign, Run
 from tests.faults.catalogue import FAULTS, LINK_S, Fault
 from tests.faults.jitter import Jitter
 from tests.faults.judge import judge, powering
-from tests.faults.report import Row
+from tests.faults.report import Row, rows, table
 from tests.faults.rig import Disturbed, Rig
 
 HIT_AT = 10.0
@@ -102,6 +102,12 @@ def test_a_noisy_run_counts_and_its_time_only_where_no_quiet_one_followed() -> N
     quiet = dataclasses.replace(GOOD, attempt=1)
     assert Row(FAULT, (noisy, quiet)).verdict == "kept"
     assert Row(FAULT, (noisy,)).verdict == "MISSED"
+
+
+def test_a_fault_that_an_ended_campaign_has_not_tried_is_in_the_table() -> None:
+    (row,) = rows([FAULT], [])
+    assert (row.verdict, row.good) == ("not tried", False)
+    assert "not tried" in table([row])
 
 
 SINCE = 5.0

@@ -1,4 +1,4 @@
-"""Build user-mode Linux with gpio-sim, once; boot it, and run pytest in it. Usage: python -m tests.gpio_sim PYTEST ARGUMENTS
+"""Build user-mode Linux with gpio-sim and i2c-stub, once; boot it, and run pytest in it. Usage: python -m tests.gpio_sim PYTEST ARGUMENTS
 
 The guest is an ordinary process. Its root is the root of this machine, read-only, so that it has this Python and this checkout.
 """
@@ -22,7 +22,10 @@ SOURCE = "linux-source-6.12"  # Debian 13, and the security updates of Debian 12
 CONFIG = """64BIT PRINTK CC_OPTIMIZE_FOR_PERFORMANCE HIGH_RES_TIMERS NO_HZ_IDLE BINFMT_ELF BINFMT_SCRIPT MULTIUSER
 POSIX_TIMERS FUTEX EPOLL SIGNALFD TIMERFD EVENTFD AIO SHMEM ADVISE_SYSCALLS MEMBARRIER FILE_LOCKING INOTIFY_USER SYSVIPC
 POSIX_MQUEUE PROC_FS PROC_SYSCTL PROC_CHILDREN SYSFS TMPFS HOSTFS CONFIGFS_FS DEVTMPFS DEVTMPFS_MOUNT NET UNIX INET TTY
-STDERR_CONSOLE NULL_CHAN HW_RANDOM UML_RANDOM GPIOLIB GPIO_CDEV GPIO_CDEV_V1 GPIO_SIM"""
+STDERR_CONSOLE NULL_CHAN HW_RANDOM UML_RANDOM GPIOLIB GPIO_CDEV GPIO_CDEV_V1 GPIO_SIM I2C
+I2C_CHARDEV I2C_STUB"""
+STUB_ADDRESS = 0x40  # of the chip on the only I2C bus, number 0
+_STUB = '"I2C/SMBus Test Stub"\n'
 LGPIO = "lgpio==0.2.2.0"
 TOOLS = ("gcc", "make", "flex", "bison", "bc", "apt-get", "dpkg-deb")
 
@@ -59,6 +62,10 @@ def build(folder: Path) -> Path:
     unpack = f'dpkg-deb --fsys-tarfile "$0" | tar --extract --to-stdout ./usr/src/{SOURCE}.tar.xz | tar --extract --xz'
     subprocess.run(["sh", "-c", unpack, package], cwd=folder, check=True)
     config, source = folder / "config", folder / SOURCE
+    options = (
+        source / "drivers/i2c/Kconfig"
+    )  # it offers i2c-stub as a module only; this kernel has no modules
+    options.write_text(options.read_text().replace(f"{_STUB}\tdepends on m\n", _STUB))
     config.write_text("".join(f"CONFIG_{option}=y\n" for option in CONFIG.split()))
     make = ["nice", "make", "--silent", f"--jobs={os.cpu_count()}", "ARCH=um", f"KCONFIG_ALLCONFIG={config}"]
     for target in ("allnoconfig", "linux"):
@@ -90,6 +97,7 @@ def boot(linux: Path, libraries: Path, arguments: list[str]) -> int:
             "quiet",
             "con=null",
             "con0=null,fd:1",
+            f"i2c_stub.chip_addr={STUB_ADDRESS}",
         ]
         environment = [f"uml_dir={folder}", f"OUT={folder}", f"PYTHONPATH={ROOT}:{libraries}"]
         init = [f"init={sys.executable}", "--", "-B", "-m", "tests.gpio_sim.guest"]

@@ -26,6 +26,7 @@ def prepare(out: Path) -> None:
         subprocess.run(["mount", "-t", kind, kind, place], check=True)
     subprocess.run(["mount", "-t", "hostfs", "-o", out, "hostfs", out], check=True)  # that one may be written
     Path("/dev/shm").mkdir()  # noqa: S108
+    Path("/dev/fd").symlink_to("/proc/self/fd")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, _SET_FLAGS, struct.pack("16sh14x", b"lo", _UP))
     (CHIP / "bank0").mkdir(parents=True)

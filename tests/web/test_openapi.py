@@ -17,8 +17,8 @@ import pytest
 import picar.web
 from picar.access.store import MOST_PAIRED, AccessStore
 from picar.access.tokens import TRIES
-from picar.calibration.values import Calibration
-from picar.config import BoardConfig, Config, LayoutConfig, LayoutName, ServerConfig
+from picar.calibration.values import PULSES, Calibration, option_of
+from picar.config import BoardConfig, Config, KindName, LayoutConfig, LayoutName, ServerConfig
 from picar.layouts import LAYOUTS
 from picar.web.server import application
 from tests.support.household import Household
@@ -337,14 +337,22 @@ def allowed(schema: str) -> jsonschema.Draft202012Validator:
     )
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_the_calibration_and_the_speeds_of_each_layout_are_described(name: LayoutName) -> None:
-    config = Config(board=BoardConfig(), layout=LayoutConfig(name))
+@pytest.mark.parametrize(("name", "kind"), [*((name, "l298n") for name in LAYOUTS), ("steer-servo", "esc")])
+def test_the_calibration_and_the_speeds_of_each_layout_are_described(
+    name: LayoutName, kind: KindName
+) -> None:
+    config = Config(board=BoardConfig(kind=kind), layout=LayoutConfig(name))
     values = Calibration.of(config).values
     allowed("Calibration").validate(values)
     for missing in values:
         assert not allowed("Calibration").is_valid({k: v for k, v in values.items() if k != missing})
     assert not allowed("Calibration").is_valid(values | {"roof_trim": 1.0})
+    for value_name in PULSES.keys() & values:
+        option = option_of(value_name)
+        for value in (option.lo, option.hi):
+            allowed("Calibration").validate(values | {value_name: int(value)})
+        for value in (option.lo - 1, option.hi + 1):
+            assert not allowed("Calibration").is_valid(values | {value_name: int(value)})
     speeds = dict.fromkeys(LAYOUTS[name].speeds, 0.5)
     allowed("Speeds").validate(speeds)
     assert not allowed("Speeds").is_valid({"left": 0.5, "steering": 0.5})
