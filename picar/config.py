@@ -131,7 +131,13 @@ class MotorsConfig:
     backend: BackendName = option(
         "auto", "Library that sets the pins; auto uses the best on a Pi and the simulator elsewhere."
     )
-    pwm_hz: int = option(200, "PWM frequency of the motors.", unit="Hz", lo=20, hi=2000)
+    pwm_hz: int = option(
+        200,
+        "PWM frequency of the motors. A PCA9685 has 24 to 1526, and always 50 with a servo or an ESC.",
+        unit="Hz",
+        lo=20,
+        hi=2000,
+    )
     min_duty: float = option(0.25, "Duty cycle at which the motors just begin to turn.", lo=0.0, hi=0.8)
     brake_hold_s: float = option(
         0.3,
@@ -181,7 +187,7 @@ class BoardConfig:
         'of the header is then a text like "GPIO17".',
     )
     bus: int = option(1, "I2C bus of the PCA9685; 1 is the one on GPIO 2 and 3.", lo=0, hi=63)
-    address: int = option(0x40, "I2C address of the PCA9685: 0x40 to 0x7F.", lo=0x40, hi=0x7F)
+    address: int = option(0x40, "I2C address of the PCA9685: 0x40 (64) to 0x7F (127).", lo=0x40, hi=0x7F)
     oe: SignalPin = pin(
         "none", 'Pin at OE of the PCA9685, high for off: GPIO 5 or 6; "none" if it has no wire.'
     )
@@ -200,7 +206,11 @@ class LayoutConfig:
 
 @dataclass(frozen=True, slots=True)
 class MotorConfig:
-    """One motor of a car with a `[board]`, for example `[motor.left]`. Each terminal that the board has needs a pin."""
+    """One motor of a car with a `[board]`, for example `[motor.left]`. Each terminal that the board has needs a pin.
+
+    A pin is a BCM number or a text, as in `[l298n]`. With `chip = "pca9685"`, a number is a channel, 0 to 15, and so is a text
+    like `"CH8"`.
+    """
 
     pwm: AnyPin = pin("none", 'Speed: EN or PWM; "jumper" where the board keeps it high.')
     in1: SignalPin = pin("none", "High for forward: IN1, RPWM, PH.")
@@ -230,7 +240,10 @@ class MotorSections:
 
 @dataclass(frozen=True, slots=True)
 class SteeringConfig:
-    """The servo of the layout steer-servo. Its pin is GPIO 12, 13, 18 or 19 (the kernel's PWM), or a channel of a PCA9685."""
+    """The servo of the layout steer-servo. Its pin is GPIO 12, 13, 18 or 19 (the kernel's PWM), or a channel of a PCA9685.
+
+    12 and 18 share one PWM, and so do 13 and 19.
+    """
 
     pin: SignalPin = pin("none", "Signal of the servo.")
     trim: float = option(
@@ -243,7 +256,7 @@ class SteeringConfig:
 
 @dataclass(frozen=True, slots=True)
 class EscConfig:
-    """The electronic speed controller of a board of the kind esc. Its pin follows the rule of the steering's."""
+    """The electronic speed controller of a board of the kind esc. `pwm` under `[motor.drive]` is its pin, as `[steering]` allows."""
 
     neutral_us: int = option(1500, "Pulse at which the motor stands.", unit="µs", lo=1400, hi=1600)
     start_us: int = option(

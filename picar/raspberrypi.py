@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 MODEL_FILE = "proc/device-tree/model"  # below the machine's root
@@ -50,12 +51,19 @@ NUMBERS = frozenset(pin.bcm for pin in PINS if pin.bcm is not None)  # BCM
 CHANNELS = range(
     100, 116
 )  # of a PCA9685: their numbers, where a pin may be one of the header or of this chip
+PWM_FUNCTIONS = {12: 4, 13: 4, 18: 2, 19: 2}  # `func` of the overlays pwm and pwm-2chan, by pin
 _BY_BCM = {pin.bcm: pin for pin in PINS if pin.bcm is not None}
 
 
 def pin_of(bcm: int) -> HeaderPin:
     """Return the pin of a GPIO by its BCM number, 0 to 27."""
     return _BY_BCM[bcm]
+
+
+def overlay(pins: Sequence[int]) -> str:
+    """Return the line of `config.txt` that gives the PWM hardware to one pin or two."""
+    words = (f"pin{n}={pin},func{n}={PWM_FUNCTIONS[pin]}" for n, pin in zip(("", "2"), pins, strict=False))
+    return ",".join((f"dtoverlay={'pwm-2chan' if len(pins) > 1 else 'pwm'}", *words))
 
 
 def pin_name(pin: int) -> str:

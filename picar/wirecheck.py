@@ -131,7 +131,7 @@ def _problems_of_board(config: Config, entries: Sequence[Given]) -> Iterator[str
         hint = _hint_for_the_l298n(motor, entries)
         yield from (f"{p}{hint}" for p in _problems_of_motor(board.kind, motor, getattr(config.motor, motor)))
     if board.standby != "none" and board.kind not in WITH_STANDBY:
-        yield f"[board] standby = {board.standby}: the kind {board.kind} has no standby line. Delete the option."
+        yield f"[board] standby = {_shown(board.standby)}: the kind {board.kind} has no standby line. Delete the option."
     elif (
         board.standby != "none"
         and board.kind in SPEED_IS_ENABLE
@@ -142,6 +142,8 @@ def _problems_of_board(config: Config, entries: Sequence[Given]) -> Iterator[str
             'line. Delete the option; or, if this pin goes to all enables, set pwm = "jumper" for each motor.'
         )
     wires = wires_of(config)
+    if board.swap and len(wires.motors) == 1:
+        yield "[board] swap = true has no use: this car has one motor. Delete the option."
     yield from _problems_of_pulses(config, wires)
     yield from _problems_of_chip(config, wires)
     yield from _pins_used_twice(config)
@@ -175,7 +177,7 @@ def _problems_of_pulses(config: Config, wires: Wires) -> Iterator[str]:
         elif (other := channels.setdefault(KERNEL_PWM[terminal.pin], terminal)) is not terminal:
             yield (
                 f"{_place(other)} = {other.pin} and {_place(terminal)} = {terminal.pin} share one PWM of the kernel. "
-                "Use 12 and 13, or 18 and 19."
+                "Use one of 12 and 18, and one of 13 and 19."
             )
 
 
@@ -198,8 +200,9 @@ def _problems_of_chip(config: Config, wires: Wires) -> Iterator[str]:
         )
     if board.address == 0x70:
         yield "[board] address = 0x70 is the address to which every PCA9685 answers. Use the board's own."
-    if board.bus == 1 and not {2, 3}.isdisjoint(pins):
-        yield "GPIO 2 and 3 are the I2C bus of the PCA9685. Use other pins."
+    of_bus = range(2 * board.bus, 2 * board.bus + 2) if board.bus < 2 else range(0)
+    if not set(of_bus).isdisjoint(pins):
+        yield f"GPIO {' and '.join(map(str, of_bus))} are the I2C bus of the PCA9685. Use other pins."
     for motor in wires.motors:
         channels = {role for role, terminal in motor.terminals.items() if terminal.pin in CHANNELS}
         if channels not in (set(), {"pwm"}, {*motor.terminals}) or (
@@ -226,6 +229,11 @@ def _problems_of_blind_esc(config: Config, wires: Wires) -> Iterator[str]:
 def _warnings_of_chip(wires: Wires) -> Iterator[str]:
     if wires.keeps_driving:
         yield f"{KEEPS_DRIVING} Wire OE of the PCA9685, and set oe under [board]; docs/motor-hats.md shows it."
+
+
+def _shown(pin: int | str) -> int | str:
+    """Return a pin as it is written in a sentence."""
+    return pin_name(pin) if isinstance(pin, int) and pin in CHANNELS else pin
 
 
 def _place(terminal: Terminal) -> str:

@@ -19,7 +19,7 @@ from tests.support.product import Product
 settings.register_profile("patient", deadline=None)  # how long an example takes says more about the machine
 settings.load_profile("patient")
 SPARE_DESCRIPTORS = 20  # of a module: what the session keeps, such as a browser and its cars
-_ON_REQUEST = ("gpio_sim", "pi", "systemd", "vivid")  # markers of tests that boot a machine
+_ON_REQUEST = ("gpio_sim", "pi", "systemd", "vivid", "wifi")  # markers of tests that boot a machine
 collect_ignore = [] if find_spec("playwright") else ["browser"]  # it has no wheel for 32-bit ARM
 
 

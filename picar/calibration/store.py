@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from picar.calibration.values import Calibration, option_of, places_of
+from picar.calibration.values import Calibration, option_of, places_of, useless
 from picar.config import Config
 from picar.errors import ConfigError, FileError
 from picar.files import SMALL_BYTES, check_depth, read_small, replace, set_aside
@@ -122,8 +122,8 @@ class Overlay:
             )  # it holds no secret
 
     def toml(self, calibration: Calibration) -> str:
-        """Return the lines for picar.toml."""
-        return calibration.toml(self._config)
+        """Return the lines for picar.toml, without values that this car does not use."""
+        return calibration.toml(self._config, useless(self._config))
 
     def forget(self) -> None:
         """Remove the file, so that the configuration counts.

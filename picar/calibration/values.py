@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from picar.wires import LEAST_WAY_US, are_good_ends, calibrated_section, full_us, layout_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from picar.config import Config
     from picar.options import Option
 
@@ -96,8 +98,9 @@ class Calibration(NamedTuple):
         if self.pulses["esc_start_us"] >= most_us:
             return f"esc_start_us must be below the {most_us:g} µs of max_throttle"
         middle_us, start_us = configured.neutral_us, configured.pulses["esc_start_us"]
-        if abs(self.neutral_us - middle_us) > start_us:
-            return f"esc_neutral_us must be within start_us = {start_us} µs of the configured {middle_us}; for more, change picar.toml"
+        near_us = min(start_us, self.pulses["esc_start_us"])  # the emergency sends the configured neutral
+        if abs(self.neutral_us - middle_us) > near_us:
+            return f"esc_neutral_us must be within {near_us} µs (esc_start_us) of the configured {middle_us}; for more, change picar.toml"
         return ""
 
     @property
@@ -134,14 +137,15 @@ class Calibration(NamedTuple):
         has_moved = self.pulses.get("esc_neutral_us") != other.pulses.get("esc_neutral_us")
         return has_moved or any(mine > yours for mine, yours in zip(ours, theirs, strict=True))
 
-    def toml(self, config: Config) -> str:
-        """Return the lines for picar.toml of a car with this configuration."""
+    def toml(self, config: Config, without: Collection[str] = ()) -> str:
+        """Return the lines for picar.toml of a car with this configuration, without some values."""
         from picar.options import toml
 
         sections: dict[str, list[str]] = {}
         values = self.values
         for name, (section, key) in places_of(config).items():
-            sections.setdefault(section, []).append(f"{key} = {toml(values[name])}\n")
+            if name not in without:
+                sections.setdefault(section, []).append(f"{key} = {toml(values[name])}\n")
         return "\n".join(f"[{section}]\n{''.join(lines)}" for section, lines in sections.items())
 
 
@@ -155,6 +159,11 @@ def pulse_names(config: Config) -> tuple[str, ...]:
     """Return the names of the values of a car's servo and ESC."""
     sections = ("steering",) * layout_of(config).servo + ("esc",) * (full_us(config) > 0.0)
     return tuple(name for name in PULSES if name.startswith(sections))
+
+
+def useless(config: Config) -> list[str]:
+    """Return the names of the values that this car does not use."""
+    return ["swap"] * (len(layout_of(config).motors) == 1) + ["min_duty"] * (full_us(config) > 0.0)
 
 
 def places_of(config: Config) -> dict[str, tuple[str, str]]:

@@ -42,6 +42,7 @@ BOARDS = {
     "phase-enable": "DRV8835, or another board with PHASE and ENABLE",
     "esc": "ESC: the speed controller of an RC car, with a steering servo",
 }
+_HAT = "motor HAT with a PCA9685"
 _LAYOUTS = {
     "sides": "a left and a right side; motors of one side may share its wires",
     "four": "four motors, each with wires of its own",
@@ -52,6 +53,8 @@ _WHEELS = {"left": "left side", "right": "right side", "drive": "driving wheels"
 _WHEELS["servo"] = _WHEELS["steer"]
 _WAYS = {"steer": ("right", "left"), "servo": ("left, then right", "right, then left")}
 _POOL = (12, 23, 24, 13, 27, 22, 17, 25, 16, 26, 20, 21, 19, 18, 10, 9, 11)  # low at power-on, the best first
+_PULSES = "A channel of a PCA9685 (CH0 to CH15), or GPIO 12, 13, 18 or 19 (not 12 with 18, nor 13 with 19)."
+_ESC_BACKWARD = "Exchange two of the motor's wires at the ESC, or use the ESC's own reverse setting."
 _HELLO = "Some questions about this car. Enter takes the answer in [brackets], ? explains, Ctrl-C ends and writes nothing.\n"
 _CAUSES = """\
   - Is the motor battery charged, connected and switched on?
@@ -129,8 +132,11 @@ def confirm(question: str, default: bool, why: str) -> bool:
 def own_wiring() -> dict[str, dict[str, Any]]:
     """Ask for the kind of board, the layout and each pin. Returns the sections."""
     from picar.wiring.plan import KINDS
+    from picar.wiring.presets import PRESETS
 
-    kind = choose("Which motor board?", BOARDS, "l298n", "Its name is printed on the board or on its chip.")
+    kind, is_hat = _kind()
+    if kind in PRESETS and is_hat:
+        return dict(PRESETS[kind].sections)
     why = "Motors of one side that share their wires count as one."
     layout = "steer-servo" if kind == "esc" else choose("Which motors?", _LAYOUTS, "sides", why)
     print("\nA pin is a BCM number like 12 or GPIO12, or its place on the header like BOARD32.")
@@ -158,24 +164,73 @@ def own_wiring() -> dict[str, dict[str, Any]]:
             shared = first["pwm"] if is_enable and number == 1 else None
             hint = " (or jumper)" if may_jumper else ""
             name = f"{_words(motor)} motor, {terminal}"
-            pool = wirecheck.KERNEL_PWM if kind == "esc" else _POOL
+            why = _PULSES if kind == "esc" else why
+            pool = CHANNELS if is_hat else wirecheck.KERNEL_PWM if kind == "esc" else _POOL
             section[role] = _pin(name, option, why, used, hint=hint, shared=shared, pool=pool)
             if section[role] == shared != "jumper":
                 print(f"  GPIO {shared} goes to the enables of all motors: it is the standby line.")
                 sections["board"]["standby"] = shared
                 first["pwm"] = section["pwm"] = "jumper"
     if LAYOUTS[layout].servo:
-        option = options_of(SECTIONS["steering"])["pin"]
-        taken = [wirecheck.KERNEL_PWM.get(pin) for pin in used if kind == "esc"]
-        free = [pin for pin, channel in wirecheck.KERNEL_PWM.items() if channel not in taken]
-        sections["steering"] = {"pin": _pin("steering servo", option, option.sentence, used, pool=free)}
-    if any(pin in CHANNELS for pin in used):
-        for section in sections.values():
-            section |= {key: _name(pin) for key, pin in section.items() if isinstance(pin, int)}
-        why = "Most HATs have 0x40, those of Adafruit 0x60."
-        address = ask("I2C address of the PCA9685:", "0x40", lambda answer: int(answer, 0), why)
-        sections["board"] |= {"chip": "pca9685", "address": address}
-    return sections
+        sections["steering"] = {"pin": _steering_servo(kind, is_hat, used)}
+    return _on_a_chip(sections) if any(pin in CHANNELS for pin in used) else sections
+
+
+def _kind() -> tuple[str, bool]:
+    """Ask for the kind of board. Returns it, or the name of a preset, and whether it is a motor HAT."""
+    from picar.wiring.presets import PRESETS
+
+    why = "Its name is printed on the board or on its chip."
+    kind = choose("Which motor board?", BOARDS | {"hat": _HAT}, "l298n", why)
+    if kind != "hat":
+        return kind, False
+    hats = {
+        n: f"{n:<17}{one.sentence}" for n, one in PRESETS.items() if "chip" in one.sections.get("board", {})
+    }
+    known = choose("Which HAT?", hats | {"own": "another one: I name its channels"}, "own", why)
+    return (choose("Which chip drives its motors?", BOARDS, "tb6612", why) if known == "own" else known), True
+
+
+def _steering_servo(kind: str, is_hat: bool, used: dict[int, str]) -> int | str:
+    option = options_of(SECTIONS["steering"])["pin"]
+    taken = [wirecheck.KERNEL_PWM.get(pin) for pin in used if kind == "esc"]
+    free = [pin for pin, channel in wirecheck.KERNEL_PWM.items() if channel not in taken]
+    return _pin("steering servo", option, _PULSES, used, pool=CHANNELS if is_hat else free)
+
+
+def _on_a_chip(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Ask for the address of a PCA9685. Returns the sections with it, and with names of pins instead of numbers."""
+    named = {
+        name: {key: _name(pin) if isinstance(pin, int) else pin for key, pin in section.items()}
+        for name, section in sections.items()
+    }
+    why = "Most HATs have 0x40, those of Adafruit 0x60."
+    address = ask("I2C address of the PCA9685:", "0x40", _address, why)
+    return named | {"board": named["board"] | {"chip": "pca9685", "address": address}}
+
+
+def _address(answer: str) -> int:
+    try:
+        return int(options_of(BoardConfig)["address"].check(int(answer, 0)))
+    except ValueError:
+        raise ValueError(f"{answer} is not an I2C address of a PCA9685, 0x40 to 0x7F.") from None
+
+
+def _with_oe(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Ask for the pin at OE of a PCA9685. Returns the sections with it."""
+    taken = [value for section in sections.values() for value in section.values()]
+
+    def check(answer: str) -> str:
+        if answer not in ("none", *map(str, wirecheck.PULLED_UP)):
+            raise ValueError("Answer with none, 5 or 6.")
+        if f"GPIO{answer}" in taken:
+            raise ValueError(f"GPIO {answer} has another wire.")
+        return answer
+
+    why = "A wire from OE, with 10 kOhm from OE to 3.3 V, switches all channels off when picar ends or the Pi restarts."
+    why = f"{why} Without it: {wirecheck.KEEPS_DRIVING}"
+    oe = ask("GPIO at OE of the PCA9685 (none, 5 or 6):", "none", check, why)
+    return sections if oe == "none" else sections | {"board": sections["board"] | {"oe": int(oe)}}
 
 
 def _name(pin: int) -> str:
@@ -194,7 +249,8 @@ def _pin(
     pool: Iterable[int] = _POOL,
 ) -> int | str:
     """Ask for the pin of a terminal, and note it in `used`; `shared` is a used pin that is an answer too."""
-    pool = CHANNELS if any(pin in CHANNELS for pin in used) else pool
+    if channels := [pin for pin in used if pin in CHANNELS]:
+        pool = sorted(CHANNELS, key=lambda pin: pin < channels[-1])
     free, warned = next(pin for pin in pool if pin not in used), list[int]()
 
     def check(answer: str) -> int | str:
@@ -296,16 +352,19 @@ class Setup:
 
     def how_to_start(self) -> str:
         """Return the last lines."""
+        from picar.wiring.plan import plan
+        from picar.wiring.text import WORDS, needs
+
         start = command(f"serve --config {shlex.quote(str(self._path))}")
         if self._path == configfile.SYSTEM_FILE:
             start = "sudo systemctl restart picar" if self._serves else command("serve")
-        overlay = Overlay.configured(resting(), configfile.load(self._path))
-        if not os.path.exists(overlay.path) or overlay.of_another_car():  # noqa: PTH110 - this never raises
-            return f"The car is set up. Start it: {start}"
-        calibrated = (
-            f"A calibration made on the page is stronger than this file. To forget it, delete {overlay.path}"
-        )
-        return f"{calibrated}\nThe car is set up. Start it: {start}"
+        settings = configfile.load(self._path)
+        overlay = Overlay.configured(resting(), settings)
+        lines = [WORDS["en"]["needs"].format(need=need) for need in needs(plan(settings), WORDS["en"])]
+        if os.path.exists(overlay.path) and not overlay.of_another_car():  # noqa: PTH110 - this never raises
+            fix = f"To forget it, delete {overlay.path}"
+            lines.append(f"A calibration made on the page is stronger than this file. {fix}")
+        return "\n".join([*lines, f"The car is set up. Start it: {start}"])
 
     def _set_calibration_aside(self) -> None:
         """Offer to rename the page's calibration, which the test does not use and which would undo its corrections."""
@@ -354,6 +413,7 @@ class Setup:
             return before
         others.get("motors", {}).pop("pwm_hz", None)  # of the old board
         sections = self._own() if chosen == "own" else PRESETS[chosen].sections
+        sections = _with_oe(sections) if "chip" in sections.get("board", {}) else sections
         return others | {name: others.get(name, {}) | section for name, section in sections.items()}
 
     def _own(self) -> dict[str, dict[str, Any]]:
@@ -403,8 +463,12 @@ class Setup:
             "ahead": f"the {wheels}, {ahead}", "back": f"the {wheels}, {back}", "other": "something else",
             "nothing": "nothing", "again": "I did not see it",
         }  # fmt: skip
-        if motor == "servo":
+        is_esc = motor != "servo" and wires_of(common.load(self._options)).kind == "esc"
+        if motor == "servo" or is_esc:
             del choices["other"]
+        if is_esc and not self._stands_still(backend):
+            self._left_alone.add(motor)
+            return
         why = "For a second. With no, this motor is left as it is."
         while confirm(f"\nTurn the {wheels} {ahead} now?", True, why):
             settings = common.load(self._options)
@@ -421,6 +485,8 @@ class Setup:
                     (one.terminals.values() for one in wires.motors if one.name == motor), [wires.servo]
                 )
                 print(_CAUSES.format(", ".join(f"{t.key} at {pin_name(t.pin)}" for t in wired if t)))
+            elif seen == "back" and is_esc:
+                print(_ESC_BACKWARD)
             elif seen == "back":
                 sections = self._inverted(settings, motor)
                 self._correct(sections, f"The direction of the {wheels} has changed.")
@@ -434,6 +500,22 @@ class Setup:
                     return
                 self._exchange(settings, motor, which)
         self._left_alone.add(motor)
+
+    def _stands_still(self, backend: str) -> bool:
+        """Send neutral to an ESC, and ask whether its motor stands still."""
+        from picar.motor import jog
+
+        why = "At neutral, the motor of an ESC must stand still. With no, this motor is left as it is."
+        if not confirm("\nThe ESC gets neutral for some seconds. Is it switched on?", True, why):
+            return False
+        settings = common.load(self._options)
+        jog.turn(settings, backend, common.emergency(settings, backend, []), "", strong=False)
+        if confirm("Did the driving wheels stand still?", False, why):
+            return True
+        print(
+            "Calibrate neutral on the page first: Settings, This car, Tune the car. The motor is not turned."
+        )
+        return False
 
     def _correct(self, sections: dict[str, dict[str, Any]], sentence: str) -> None:
         """Write these sections, unless they are no valid configuration."""

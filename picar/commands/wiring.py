@@ -105,7 +105,7 @@ def in_the_terminal(drawn: Plan, language: str) -> str:
 def _draw(drawn: Plan, language: str, file: Path) -> str:
     """Write the drawing; replace an older drawing, and refuse to replace any other file."""
     if not drawn.has_drawing:
-        name = "a PCA9685 or a servo" if drawn.others else drawn.boards[0].kind.name
+        name = "a PCA9685 or a servo" if drawn.others or drawn.chip else drawn.boards[0].kind.name
         raise UsageError(
             f"There is no drawing of a board with {name}. Without --svg, this command prints the table of its wires."
         )

@@ -13,8 +13,7 @@ from picar.doctor import bootconfig
 from picar.doctor.machine import Finding, Machine
 from picar.doctor.pins import why_not
 from picar.motor.boards import Board
-from picar.motor.pins.kernelpwm import overlay
-from picar.raspberrypi import CHANNELS
+from picar.raspberrypi import CHANNELS, overlay
 from picar.wirecheck import KEEPS_DRIVING
 from picar.wires import Chip
 
@@ -37,7 +36,7 @@ def examine(machine: Machine, model: str | None, board: Board) -> Iterator[Findi
     calibrated = Overlay.configured(resting(), config).path
     if board.has_esc and config.esc == EscConfig() and not os.path.exists(calibrated):  # noqa: PTH110 - never raises
         message = f"not calibrated: its motor may turn at the default neutral of {config.esc.neutral_us} µs"
-        fix = "take the wheels off the ground, and calibrate neutral on the page under Settings, Tuning"
+        fix = "take the wheels off the ground, and calibrate neutral on the page: Settings, This car, Tune the car"
         yield Finding("ESC", "warning", message, fix)
 
 

@@ -12,6 +12,7 @@ from picar.doctor import bootconfig
 from picar.doctor.machine import Finding, Machine
 from picar.sensors.host import SINCE_BOOT, THROTTLED, UNDER_VOLTAGE, Sources, throttle_bits, voltage_is_low
 from picar.wiring.plan import plan
+from picar.wiring.text import WORDS, needs
 
 _PARAMETERS = "sys/module/pinctrl_*/parameters/persist_gpio_outputs"
 _SHORT_HEADER = re.compile(r"Raspberry Pi Model [AB] Rev")  # the first ones: 26 pins
@@ -55,15 +56,18 @@ def system(machine: Machine, name: str | None) -> Finding:
 
 def what_a_pi_needs(settings: Config) -> Finding:
     """Return the list of everything that a Pi would need with this configuration."""
-    resistors = plan(settings).all_of("resistors")
-    wired = f"10 kOhm from each of {', '.join(resistors)} to ground, and " if resistors else ""
+    drawn = plan(settings)
+    resistors = drawn.all_of("resistors")
+    each = "each of " if len(resistors) > 1 else ""
+    wired = f"10 kOhm from {each}{', '.join(resistors)} to ground, and " if resistors else ""
     return Finding(
         "on a Pi",
         "ok",
         "not checked here; a Raspberry Pi would need\n"
         "Raspberry Pi OS, Bookworm or newer: sudo apt install git python3-venv python3-lgpio\n"
         "dtparam=strict_gpiod in /boot/firmware/config.txt, and RuntimeWatchdogSec=10 in /etc/systemd/system.conf\n"
-        f"{wired}WiFi power saving off",
+        + "".join(f"{need}\n" for need in needs(drawn, WORDS["en"]))
+        + f"{wired}WiFi power saving off",
     )
 
 

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from picar.calibration.values import Calibration
 from picar.core.drive import Reason
 from picar.core.shaping import Wanted
-from picar.errors import BackendError, ChannelError
+from picar.errors import BackendError, ChannelError, PicarError
 from picar.motor import pipe
 from picar.motor.pipe import Order, Status
 from picar.motor.process import MotorProcess
@@ -319,6 +319,8 @@ class Channel:
         if self.ready:
             try:
                 self._pins_low()
+            except PicarError as error:
+                log.critical("%s, and the pins could not be driven low from the server: %s", why, error)
             except Exception:
                 log.exception("%s, and the pins could not be driven low from the server", why)
             else:

@@ -182,6 +182,8 @@ class MotorLoop:
         self._act(now)  # a deadline that has passed ends here
         if now >= deadline:
             return Refusal.STALE
+        if self._drive.reason is Reason.ARMING:
+            return Refusal.ARMING  # the ESC takes the pulse of this time for its neutral
         if self._drive.turning or self._is_rolling:
             return Refusal.MOVING
         self._bridge.calibrate(Calibration.received(*values))

@@ -174,7 +174,16 @@ class Radio:
         elif action.password:
             words, question = (*words, "passwd-file", "/proc/self/fd/0"), password_line(action.password)
         wait = ("--wait", f"{action.timeout_s:.0f}")
-        return _outcome(await run("nmcli", *wait, *words, timeout_s=action.timeout_s + 5, question=question))
+        ended = await run("nmcli", *wait, *words, timeout_s=action.timeout_s + 5, question=question)
+        # nmcli answers each question of NetworkManager with the same wrong password, until its time is up.
+        if action.password and "Timeout expired" in _said(ended) and await self._is_without_key():
+            return Outcome((), "wrong_password", _TEXTS["wrong_password"])
+        return _outcome(ended)
+
+    async def _is_without_key(self) -> bool:
+        """Return whether an activation is before its addresses (NMDeviceState 40 to 60): the radio is not associated."""
+        ((state,),) = await rows("-g", "GENERAL.STATE", "device", "show", self.device)
+        return state[:2] in ("40", "50", "60")
 
     async def _add(self, ssid: str, password: str) -> Outcome:
         """Make a profile for a network in sight, without its password."""

@@ -5,6 +5,7 @@ Law: no call waits longer than 50 ms for a bus that is held, and no call is repe
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import struct
@@ -15,7 +16,7 @@ from picar.errors import BackendError, may_use
 
 DEVICE = "/dev/i2c-{}"
 _RETRIES, _TIMEOUT, _SLAVE, _SMBUS = 0x0701, 0x0702, 0x0703, 0x0720
-_TIMEOUT_10MS = 5  # the kernel's own is 1 s, twice the time after which the car must stop
+_TIMEOUT_10MS = 2  # of a call, which takes 3 ms at most at 100 kHz; the kernel's own is 1 s, twice the time after which the car must stop
 _WRITE, _READ, _BYTE_DATA, _I2C_BLOCK_DATA = 0, 1, 2, 8
 _CALL = struct.Struct("BBIP")  # struct i2c_smbus_ioctl_data: direction, register, kind, address of the data
 _DATA_BYTES = 34  # union i2c_smbus_data
@@ -31,11 +32,14 @@ class Bus:
             self._fd = os.open(device, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             fix = "Switch it on: sudo raspi-config nonint do_i2c 0, then reboot."
+            if number != 1:
+                fix = f"Set bus under [board] to one of this machine, or add the overlay for bus {number} to config.txt."
             raise BackendError(f"I2C is off: there is no {device}. {fix}") from None
         except OSError as error:
             raise BackendError(f"{device}: {error.strerror}. {may_use('i2c')}") from None
-        ioctl(self._fd, _TIMEOUT, _TIMEOUT_10MS)
-        ioctl(self._fd, _RETRIES, 0)
+        with contextlib.suppress(OSError):  # an adapter without them has its own
+            ioctl(self._fd, _TIMEOUT, _TIMEOUT_10MS)
+            ioctl(self._fd, _RETRIES, 0)
 
     def read(self, address: int, register: int) -> int:
         """Return the byte in a register of a device."""
@@ -62,6 +66,11 @@ class Bus:
             if error.errno in _SILENT:
                 fix = f"Check the wires and the address: i2cdetect -y {self._number}"
                 raise BackendError(f"No device answers at 0x{address:02x} on {bus}. {fix}") from None
+            if error.errno == errno.EBUSY:
+                fix = "Remove its dtoverlay from config.txt, then reboot."
+                raise BackendError(
+                    f"A driver of the kernel has the device at 0x{address:02x} on {bus}. {fix}"
+                ) from None
             fix = "Check the wires of every device on it."
             raise BackendError(f"{bus} is held or disturbed ({error.strerror}). {fix}") from None
         return data

@@ -11,7 +11,7 @@ from html import escape
 from picar.wiring.plan import Plan
 from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES, circle
 from picar.wiring.svg import drawing
-from picar.wiring.text import COLUMNS, LANGUAGES, WORDS, Words, notes, rows
+from picar.wiring.text import COLUMNS, LANGUAGES, WORDS, Words, ends_of, notes, rows
 
 _STYLE = """
 *{box-sizing:border-box}
@@ -68,6 +68,7 @@ def page(plan: Plan, language: str) -> str:
         *notes(plan, words),
         *([words["pictures"]] if plan.has_drawing and len(plan.boards) > 1 else []),
     ]
+    figure = f"<figure>{drawing(plan, words)}</figure>" if ends_of(plan) else ""
     file = f'<a href="/wiring.svg?lang={language}">{escape(words["file"])}</a>' if plan.has_drawing else ""
     return f"""<!doctype html>
 <html lang="{words["lang"]}">
@@ -86,8 +87,9 @@ def page(plan: Plan, language: str) -> str:
 <p>{escape(words["lead"])}</p>
 </header>
 <main>
-<figure>{drawing(plan, words)}</figure>
+{figure}
 <section>
+{f"<p>{escape(words['hat'])}</p>" if plan.hat else ""}
 {_table(plan, words)}
 <h2>{escape(words["also"])}</h2>
 <ul>
@@ -110,7 +112,7 @@ def _table(plan: Plan, words: Words) -> str:
     head = "".join(f'<th scope="col">{escape(words[column])}</th>' for column in COLUMNS)
     lines = "".join(
         f'<tr><td>{number}</td><td class="name">{escape(name)}</td><td>{escape(terminal)}</td>'
-        f'<td class="name">{_spot(colour)}{escape(words[colour])}</td><td>{escape(purpose)}</td></tr>\n'
+        f'<td class="name">{f"{_spot(colour)}{escape(words[colour])}" if colour else ""}</td><td>{escape(purpose)}</td></tr>\n'
         for number, name, terminal, colour, purpose in rows(plan, words)
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"

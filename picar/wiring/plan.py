@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from picar.config import BoardConfig, Config
 from picar.raspberrypi import CHANNELS, GROUND, PINS, HeaderPin, pin_of
-from picar.wires import KEYS, Wires, calibrated_section, wires_of
+from picar.wires import KEYS, Chip, Wires, calibrated_section, wires_of
 
 
 class Kind(NamedTuple):
@@ -76,6 +76,10 @@ KINDS = {
     ),
     "esc": Kind("ESC", ("signal",), (("signal",),), ("ESC",), ("", "", ""), coasts=(True, True)),
 }  # fmt: skip
+_HATS: dict[tuple[int, ...], str] = {  # the outputs of HATs with a TB6612, by the channels of pwm and of both inputs
+    (8, 9, 10): "M1", (13, 11, 12): "M2", (2, 3, 4): "M3", (7, 5, 6): "M4",  # Adafruit
+    (0, 1, 2): "MA", (5, 3, 4): "MB",  # Waveshare
+}  # fmt: skip
 _COLOURS = (  # of a common ribbon of jumper wires, by motor and role
     {"pwm": "orange", "in1": "yellow", "in2": "green"},
     {"pwm": "brown", "in1": "blue", "in2": "purple"},
@@ -123,6 +127,9 @@ class Plan:
         sections: of the configuration, with `invert` of each motor.
         brakes: the motors that are braked at rest.
         others: the wires of a PCA9685 and of a servo.
+        chip: the PCA9685, if the car has one.
+        hat: of a known HAT, for each motor, the output and its channels; else empty.
+        pulse_pins: the pins of the header with servo pulses.
         keeps_driving: see `Wires`.
         ground: the header's pin for the common ground.
     """
@@ -132,13 +139,19 @@ class Plan:
     sections: tuple[str, ...]
     brakes: tuple[str, ...]
     others: tuple[Wire, ...] = ()
+    chip: Chip | None = None
+    hat: tuple[tuple[str, str], ...] = ()
+    pulse_pins: tuple[int, ...] = ()
     keeps_driving: bool = False
     ground: HeaderPin = PINS[GROUND - 1]
 
     @property
     def wires(self) -> Iterator[tuple[str, Wire]]:
-        """Yield each wire with the name of its terminal, which has the board's number if there are several."""
-        for number, board in enumerate(self.boards, start=1):
+        """Yield each wire with the name of its terminal, which has the board's number if there are several.
+
+        A known HAT has the wires of its channels on the board.
+        """
+        for number, board in enumerate(() if self.hat else self.boards, start=1):
             for wire in board.wires:
                 yield self.named(number, wire.terminal), wire
         yield from ((wire.terminal, wire) for wire in self.others)
@@ -146,7 +159,7 @@ class Plan:
     @property
     def has_drawing(self) -> bool:
         """Whether `svg.py` draws the boards; the table describes the others, and cars with a PCA9685 or a servo."""
-        return KINDS[self.kind].has_drawing and not self.others
+        return KINDS[self.kind].has_drawing and not self.others and not self.chip
 
     @property
     def motors(self) -> tuple[str, ...]:
@@ -175,8 +188,18 @@ def plan(config: Config) -> Plan:
     freely = [bool(wires.standby) or kind.coasts[is_tied] for is_tied in tied]
     brakes = [motor for motor, coasts in zip(motors, freely, strict=True) if not coasts]
     sections = tuple(calibrated_section(config, motor) for motor in layout.motors)
+    hat, pulses = _hat(wires), tuple(t.pin for t in wires.pulses if t.pin not in CHANNELS)
+    others = tuple(_others(wires, is_hat=bool(hat)))
     return Plan(
-        wires.kind, tuple(boards), sections, tuple(brakes), tuple(_others(wires)), wires.keeps_driving
+        wires.kind,
+        tuple(boards),
+        sections,
+        tuple(brakes),
+        others,
+        wires.chip,
+        hat,
+        pulses,
+        wires.keeps_driving,
     )
 
 
@@ -188,11 +211,22 @@ def config_of(sections: Mapping[str, Mapping[str, Any]]) -> Config:
     return config
 
 
-def _others(wires: Wires) -> Iterator[Wire]:
-    """Yield the wires of a PCA9685, of which those to the bus are for bus 1, and of a servo."""
+def _hat(wires: Wires) -> tuple[tuple[str, str], ...]:
+    """Return the outputs of a known HAT and their channels as text, or nothing."""
+    found = []
+    for motor in wires.motors:
+        pwm, *inputs = (terminal.pin - CHANNELS[0] for terminal in motor.terminals.values())
+        output = _HATS.get((pwm, *sorted(inputs)), "")
+        found.append((output, "CH " + ", ".join(map(str, (pwm, *inputs)))))
+    is_hat = wires.chip and wires.kind == "tb6612" and not wires.standby and len(found) > 1
+    return tuple(found) if is_hat and all(output for output, _ in found) else ()
+
+
+def _others(wires: Wires, is_hat: bool) -> Iterator[Wire]:
+    """Yield the wires of a PCA9685, of which those to the bus are for a module at bus 1, and of a servo."""
     if wires.chip:
-        bus = ("PCA VCC", 1, "red", "logic"), ("SDA", 3, "blue", "data"), ("SCL", 5, "yellow", "clock")
-        for name, number, colour, role in bus[: 3 if wires.chip.bus == 1 else 1]:
+        bus = ("VCC", 1, "red", "logic"), ("SDA", 3, "blue", "data"), ("SCL", 5, "yellow", "clock")
+        for name, number, colour, role in () if is_hat else bus[: 3 if wires.chip.bus == 1 else 1]:
             yield Wire(name, PINS[number - 1], colour, "", role)
         if wires.chip.oe:
             yield Wire("OE", pin_of(wires.chip.oe.pin), "grey", "", "off")
@@ -226,7 +260,7 @@ def _board(config: Config, wires: Wires, motors: list[str], places: range) -> Bo
         resistors += [kind.standby] * floats
     elif kind.standby:
         tied.append(kind.standby)
-    if kind.logic:
+    if kind.logic and not wires.chip:
         name, *pins = kind.logic
         found[name] = Wire(name, PINS[pins[places[0] // len(places) % 2] - 1], "red", "", "logic")
 

@@ -228,7 +228,8 @@ def _header(plan: Plan, words: Words, board: Board | None = None) -> str:
     Without a board, the terminals are beside the tags.
     """
     wires = board.wires if board else [wire for _, wire in plan.wires]
-    used = {wire.pin.number: WIRES[wire.colour] for wire in wires} | {plan.ground.number: WIRES["black"]}
+    used = {wire.pin.number: WIRES[wire.colour] for wire in wires}
+    used |= {} if plan.hat else {plan.ground.number: WIRES["black"]}
     top, height = ROW_Y - 16, ROW_STEP * 19 + 32
     drawn = [
         box(208, top - 18, 64, height + 36, 8, fill="#1f6b3d"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from unicodedata import east_asian_width
 
-from picar.raspberrypi import PINS, HeaderPin
+from picar.raspberrypi import PINS, HeaderPin, overlay
 from picar.wirecheck import KEEPS_DRIVING
 from picar.wiring.plan import KINDS, Plan
 
@@ -31,7 +31,7 @@ _EN = {
     "data": "I²C data", "clock": "I²C clock", "off": "high: all channels off", "steering": "steering: pulses", "pulses": "{motor}: pulses",
     "orange": "orange", "yellow": "yellow", "green": "green", "blue": "blue", "purple": "purple", "brown": "brown", "black": "black", "grey": "grey", "red": "red",
     "also": "Also",
-    "resistors": "10 kΩ (brown, black, orange) from each of {terminals} to ground: the motors stay off while the Pi starts or has no power.",
+    "resistors": "10 kΩ (brown, black, orange) from {each}{terminals} to ground: the motors stay off while the Pi starts or has no power.",
     "take_off": "Take the jumper off {terminals}: with the jumper on, 5 V reach the Pi's pin and may destroy it.",
     "leave_on": "Leave the jumper on {terminals}.",
     "tied": "{terminals}: no wire to a GPIO. Connect to {to}, unless the board does so itself.",
@@ -44,14 +44,23 @@ _EN = {
     "power": "Battery + ({volts}) goes through a switch to {supply}, battery − to GND. The Pi has its own supply.",
     "about_l298n": "The board's 5V stays empty.",
     "keeps_driving": KEEPS_DRIVING,
-    "chip": "CH is a channel of the PCA9685. A HAT has the wires of its channels and of I²C on the board. Without a wire, OE is at ground.",
+    "hat": "A HAT sits on the header. Its channels and I²C need no wires.",
+    "chip": "CH is a channel of the PCA9685. Without a wire, OE is at ground.",
+    "on_board": "A HAT has the wires of its channels and of I²C on the board.",
+    "oe_missing": "Connect OE to GPIO 5 or 6, and set oe under [board].",
     "oe": "10 kΩ from OE to 3.3 V: the channels stay off while the Pi starts. Where the board connects OE to ground, cut this connection.",
     "servo": "Servo: + goes to a 5 V supply of its own (or to that of an ESC), never to the Pi's 5 V; its ground goes to this supply and to GND. If it turns the wrong way, exchange left_us and right_us under [steering].",
+    "power_hat": "Battery + goes through a switch to the motor supply terminal of the HAT, battery − to its GND. The manual of the HAT names the voltage. The Pi has its own supply.",
     "power_esc": "The battery goes through a switch to the ESC. Of its plug, connect signal and ground, and 100 kΩ from signal to ground. The red wire (5 V) may supply the servo; never connect it to the Pi or to another 5 V supply. Calibrate neutral before the first drive, with the wheels off the ground.",
     "pictures": "Both pictures show the same Raspberry Pi and the same battery.",
     "wrong_way": "If a motor turns the wrong way, swap its two wires, or change invert under {sections}.",
+    "wrong_way_esc": "If the motor turns the wrong way, exchange two of its wires at the ESC, or use the ESC's own reverse setting.",
+    "needs": "The Pi needs {need}",
+    "i2c": "I2C switched on, then a restart: sudo raspi-config nonint do_i2c 0",
+    "overlay": "this line in /boot/firmware/config.txt, then a restart: {line}",
     "swap": "If left and right are exchanged, change swap under [{section}].",
     "swap_steer": "If the drive motor and the steering motor are exchanged, change swap under [{section}].",
+    "each": "each of ",
     "joint": ", ", "or": " or ",
     "back": "Drive", "file": "SVG file",
 }  # fmt: skip
@@ -72,7 +81,7 @@ _ZH = {
     "data": "I²C 数据", "clock": "I²C 时钟", "off": "高电平：全部通道关闭", "steering": "转向：脉冲", "pulses": "{motor}：脉冲",
     "orange": "橙", "yellow": "黄", "green": "绿", "blue": "蓝", "purple": "紫", "brown": "棕", "black": "黑", "grey": "灰", "red": "红",
     "also": "还要注意",
-    "resistors": "{terminals} 各接一个 10 kΩ 电阻（棕黑橙）到地：树莓派启动或断电时，电机保持停止。",
+    "resistors": "{terminals} {each}接一个 10 kΩ 电阻（棕黑橙）到地：树莓派启动或断电时，电机保持停止。",
     "take_off": "拔掉 {terminals} 的跳线帽：否则 5 V 会进入树莓派引脚，可能将其烧毁。",
     "leave_on": "保留 {terminals} 的跳线帽。",
     "tied": "{terminals}：不接 GPIO，请接到 {to}（驱动板已自行连接的除外）。",
@@ -84,15 +93,24 @@ _ZH = {
     "output": "{outputs}：{motor}。", "shared": "如有四个电机，同侧的两个并联在同一组端子上。",
     "power": "电池 +（{volts}）经开关接 {supply}，电池 − 接 GND。树莓派单独供电。",
     "about_l298n": "驱动板的 5V 端子不接线。",
-    "keeps_driving": "如果树莓派死机，这块板会继续驱动电机，只有关掉它的开关才能停车。",
-    "chip": "CH 是 PCA9685 的通道。扩展板（HAT）上通道和 I²C 的连线已在板上接好。OE 不接线时在板上接地。",
+    "keeps_driving": "树莓派一旦死机，此驱动板会让小车继续行驶，只有关掉它的开关才能停车。",
+    "hat": "扩展板（HAT）直接插在排针上，通道和 I²C 不需要接线。",
+    "chip": "CH 是 PCA9685 的通道。OE 不接线时在板上接地。",
+    "on_board": "如果是扩展板（HAT），通道和 I²C 的连线已在板上接好。",
+    "oe_missing": "请把 OE 接到 GPIO 5 或 6，并在 [board] 下设置 oe。",
     "oe": "OE 接一个 10 kΩ 电阻到 3.3 V：树莓派启动时，全部通道保持关闭。如果板上已把 OE 接地，请断开那处连接。",
     "servo": "舵机：正极接独立的 5 V 电源（或电调的 5 V），不要接树莓派的 5 V；地线接该电源的地和 GND。如果转向相反，请对调 [steering] 下的 left_us 和 right_us。",
+    "power_hat": "电池 + 经开关接扩展板的电机电源端子，电池 − 接它的 GND；电压见扩展板说明书。树莓派单独供电。",
     "power_esc": "电池经开关接电调。电调插头接信号线和地线，信号线与地之间接 100 kΩ 电阻。红线（5 V）可以给舵机供电，不要接树莓派或另一个 5 V 电源。第一次驾驶前，请让车轮离地并校准中位。",
     "pictures": "两张图中的树莓派和电池是同一个。",
     "wrong_way": "如果电机转反了，请对调它的两根线，或更改 {sections} 下的 invert。",
+    "wrong_way_esc": "如果电机转反了，请在电调处对调电机的任意两根线，或使用电调自带的反转设置。",
+    "needs": "树莓派需要{need}",
+    "i2c": "打开 I2C，然后重启：sudo raspi-config nonint do_i2c 0",
+    "overlay": "在 /boot/firmware/config.txt 中加入这一行，然后重启：{line}",
     "swap": "如果左右接反了，请更改 [{section}] 下的 swap。",
     "swap_steer": "如果驱动电机和转向电机接反了，请更改 [{section}] 下的 swap。",
+    "each": "各",
     "joint": "、", "or": " 或 ",
     "back": "驾驶", "file": "SVG 图片",
 }  # fmt: skip
@@ -102,7 +120,8 @@ _ANSI = {
     "orange": 208, "yellow": 226, "green": 34, "blue": 33, "purple": 135, "brown": 130, "black": 244, "grey": 247, "red": 196,
 }  # fmt: skip
 _PLAIN = str.maketrans(
-    dict(zip("┌┐└┘─│●·◀▶", "++++-|O.<>", strict=True)) | {"Ω": "Ohm", "\u2212": "-", "\u2013": "-"}
+    dict(zip("┌┐└┘─│●·◀▶", "++++-|O.<>", strict=True))
+    | {"Ω": "Ohm", "²": "2", "µ": "u", "\u2212": "-", "\u2013": "-"}
 )
 _SIDE = 26  # columns left of the header
 
@@ -113,30 +132,49 @@ def rows(plan: Plan, words: Words) -> list[tuple[int | str, str, str, str, str]]
         (w.pin.number or "", w.pin.name, name, w.colour, words[w.role].format(motor=words.get(w.motor, "")))
         for name, w in plan.wires
     ]
+    if plan.hat:
+        outputs = ((*each, words[motor]) for each, motor in zip(plan.hat, plan.motors, strict=True))
+        return [*(("", channels, output, "", motor) for output, channels, motor in outputs), *wires]
     return [*wires, (plan.ground.number, "GND", "GND", "black", words["common"])]
 
 
 def notes(plan: Plan, words: Words) -> list[str]:
     """Return the steps besides the wires of the table, the most important first."""
     kind, joint = KINDS[plan.kind], words["joint"]
-    tied, resistors = plan.all_of("tied"), plan.all_of("resistors")
+    tied, resistors = () if plan.hat else plan.all_of("tied"), plan.all_of("resistors")
+    each = words["each"] if len(resistors) > 1 else ""
     off = [] if kind.tie else [name for name, wire in plan.wires if name.rpartition(" ")[2] in ("ENA", "ENB")]
     lists = (("take_off", off), ("tied" if kind.tie else "leave_on", tied), ("resistors", resistors))
-    lines = [words[key].format(terminals=joint.join(names), to=kind.tie) for key, names in lists if names]
+    lines = [
+        words[key].format(terminals=joint.join(names), to=kind.tie, each=each)
+        for key, names in lists
+        if names
+    ]
     supply, low, high = kind.supply
-    power = words["power" if supply else "power_esc"]
+    power = words["power_hat" if plan.hat else "power" if supply else "power_esc"]
     lines.append(power.format(supply=supply, volts=words["volts"].format(low=low, high=high)))
     has = {wire.terminal for wire in plan.others}
-    others = {"chip": "PCA VCC" in has, "oe": "OE" in has, "servo": "servo" in has}
+    others = {
+        "chip": plan.chip,
+        "on_board": plan.chip and not plan.hat,
+        "oe_missing": plan.keeps_driving,
+        "oe": "OE" in has or plan.keeps_driving,
+        "servo": "servo" in has,
+    }
     lines += [words[key] for key, is_there in others.items() if is_there]
     lines = [words["keeps_driving"]] * plan.keeps_driving + lines
+    lines += [words["needs"].format(need=need) for need in needs(plan, words)]
     lines += [words[about]] if (about := f"about_{plan.kind}") in words else []
-    outputs = [
-        words["output"].format(outputs=plan.named(number, output), motor=words[motor])
-        for number, board in enumerate(plan.boards, start=1)
-        for output, motor in zip(board.kind.outputs, board.motors, strict=False)
-    ]
-    outputs += [words["shared"]] if "left" in plan.motors else []
+    outputs = (
+        []
+        if plan.hat
+        else [
+            words["output"].format(outputs=plan.named(number, output), motor=words[motor])
+            for number, board in enumerate(plan.boards, start=1)
+            for output, motor in zip(board.kind.outputs, board.motors, strict=False)
+        ]
+    )
+    outputs += [words["shared"]] if "left" in plan.motors and not plan.hat else []
     brakes = joint.join(words[motor] for motor in plan.brakes)
     sections = words["or"].join(f"[{section}]" for section in plan.sections)
     board = "board" if "." in plan.sections[0] else "l298n"
@@ -144,16 +182,22 @@ def notes(plan: Plan, words: Words) -> list[str]:
     rest = words["brakes"].format(motors=brakes) if brakes else words["rolls"]
     return [
         *lines,
-        " ".join(outputs),
+        *([" ".join(outputs)] if outputs else []),
         *([rest] if supply else []),
-        words["wrong_way"].format(sections=sections),
+        words["wrong_way" if supply else "wrong_way_esc"].format(sections=sections),
         *([swap] if len(plan.motors) > 1 else []),
     ]
 
 
+def needs(plan: Plan, words: Words) -> list[str]:
+    """Return what the system of the Pi must have for this car."""
+    lines = [words["i2c"]] if plan.chip and plan.chip.bus == 1 else []
+    return lines + ([words["overlay"].format(line=overlay(plan.pulse_pins))] if plan.pulse_pins else [])
+
+
 def ends_of(plan: Plan) -> dict[HeaderPin, tuple[str, str]]:
     """Return the names of the terminals at each used pin of the header, and the colour of the wire."""
-    ends = {plan.ground: ("GND", "black")}
+    ends = {} if plan.hat else {plan.ground: ("GND", "black")}
     for name, wire in plan.wires:
         if not wire.pin.number:
             continue
@@ -171,7 +215,9 @@ def drawing(plan: Plan, words: Words, colour: bool = False) -> str:
         colour: whether the terminal shows colours.
     """
     sentences = [f"  - {sentence}" for sentence in notes(plan, words)]
-    lines = [*_header(plan, words, colour), "", *_table(plan, words, colour), "", *sentences]
+    hat = [words["hat"], ""] if plan.hat else []
+    header = [*_header(plan, words, colour), ""] if ends_of(plan) else []
+    lines = [*hat, *header, *_table(plan, words, colour), "", *sentences]
     return "\n".join(lines) + "\n"
 
 
@@ -202,15 +248,18 @@ def _dot(pin: HeaderPin, ends: Mapping[HeaderPin, tuple[str, str]], colour: bool
 
 
 def _table(plan: Plan, words: Words, colour: bool) -> list[str]:
-    longest = max(8, *(len(name) + 2 for name, _ in plan.wires))
+    table = rows(plan, words)
+    second, third = (
+        max(least, *(len(str(row[place])) + 2 for row in table)) for place, least in ((1, 13), (2, 8))
+    )
 
     def line(pin: str, name: str, terminal: str, wire: str, purpose: str) -> str:
-        return f"  {_wide(pin, 5)}{_wide(name, 13)}{_wide(terminal, longest)}{_wide(wire, 11)}{purpose}"
+        return f"  {_wide(pin, 5)}{_wide(name, second)}{_wide(terminal, third)}{_wide(wire, 11)}{purpose}"
 
     lines = [line(*(words[column] for column in COLUMNS))]
-    for pin, name, terminal, wire, purpose in rows(plan, words):
-        painted = line(str(pin), name, terminal, f"● {words[wire]}", purpose)
-        lines.append(painted.replace("●", _paint("●", wire, colour)))
+    for pin, name, terminal, wire, purpose in table:
+        painted = line(str(pin), name, terminal, wire and f"● {words[wire]}", purpose)
+        lines.append(painted.replace("●", _paint("●", wire, colour)) if wire else painted)
     return lines
 
 

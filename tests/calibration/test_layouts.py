@@ -6,6 +6,7 @@ import dataclasses
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -76,7 +77,7 @@ def test_a_kept_calibration_is_read_again_and_is_a_good_configuration(
     overlay.path.unlink(missing_ok=True)
     overlay.keep(calibration)
     assert overlay.read() == calibration
-    assert tomllib.loads(overlay.path.read_text()) == tomllib.loads(overlay.toml(calibration))
+    assert tomllib.loads(overlay.path.read_text()) == tomllib.loads(calibration.toml(toy.config))
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -126,6 +127,23 @@ FILES = {
     **{name: (toy.config, Calibration.of(toy.config)) for name, toy in LAYOUT_CARS.items()},
     "esc": (ESC_CAR, Calibration.of(ESC_CAR)),
 }
+
+
+@pytest.mark.parametrize(
+    ("car", "without"),
+    [("[l298n]", set()), ("sides", set()), ("steer-servo", {("board", "swap")}),
+     ("esc", {("board", "swap"), ("motors", "min_duty")})],
+)  # fmt: skip
+def test_the_lines_for_picar_toml_have_only_values_that_the_car_uses(
+    car: str, without: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    config, calibration = FILES[car]
+    tables = tomllib.loads(Overlay(tmp_path, "lgpio", config).toml(calibration))
+    for section, key in places_of(config).values():
+        table: Any = tables
+        for part in section.split("."):
+            table = table.get(part, {})
+        assert (key in table) == ((section, key) not in without)
 
 
 @pytest.mark.parametrize("ours", FILES)

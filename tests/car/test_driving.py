@@ -47,7 +47,7 @@ async def test_the_first_messages_say_all_a_client_needs(car: Product) -> None:
         assert phone.hello["tick_s"] == 0.05
         first = phone.states[0]
         assert (first["state"], first["driver"], first["you"]) == ("disarmed", None, "spectator")
-        assert first["link"] == {"age_s": None, "stale": 0}
+        assert first["link"] == {"age_s": None, "stale": 0, "cap": 1.0}
         assert first["applied"] == {"left": 0.0, "right": 0.0}
         assert (first["speed_limit"], first["requests"], first["clients"]) == (1.0, [], 1)
         assert "pose" not in first

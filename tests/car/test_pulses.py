@@ -160,7 +160,11 @@ FOUND = {
         ({"steering_center_us": 1080}, "steering_center_us must be between the other two"),
         ({"steering_left_us": 1950}, "steering_center_us must be between the other two"),
         ({"steering_left_us": 400}, "steering_left_us must be a whole number from 500 to 2500"),
-        ({"esc_neutral_us": 1541}, "esc_neutral_us must be within start_us = 40 µs of the configured 1500"),
+        (
+            {"esc_neutral_us": 1541},
+            "esc_neutral_us must be within 30 µs (esc_start_us) of the configured 1500",
+        ),
+        ({"esc_start_us": 9}, "esc_neutral_us must be within 9 µs (esc_start_us) of the configured 1500"),
         ({"esc_start_us": 141}, "esc_start_us must be a whole number from 0 to 140"),
         ({"steering_left_us": None}, "this car has the values "),
         ({"esc_start_us": None, "esc_neutral_us": None}, "this car has the values "),
@@ -184,7 +188,7 @@ async def test_a_simulated_motor_that_a_wrong_neutral_turns_keeps_nobody_from_th
     async with Product("sim", config=text_of(ESC_CAR) + FAST) as product, Client(product.url) as phone:
         await phone.until(lambda s: s["reason"] == "started")
         await phone.take()
-        await phone.ask("calibrate", **FOUND | {"esc_neutral_us": 1540})
+        await phone.ask("calibrate", **FOUND | {"esc_neutral_us": 1540, "esc_start_us": 40})
         await phone.until(lambda s: s["pose"]["x"] > 0.05)
         await phone.send(type="release")
         async with Client(product.url) as other:

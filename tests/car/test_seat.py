@@ -50,6 +50,9 @@ class Car:
         self.happened.append((seat.id, message, sent_at, now))
         return "not_driver" if isinstance(message, Release) else None
 
+    def on_command(self, age_s: float, now: float) -> None:
+        """The age of each command is judged in tests/core/test_late.py and tests/car/test_late_link.py."""
+
     def followed(self, client: str, neutral: bool, sent_at: float) -> None:
         self.happened.append(("followed", client, neutral, sent_at))
 

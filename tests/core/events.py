@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hypothesis import strategies as st
 
 from picar.core.drive import COAST, TICK_S, Drive, Output, Reason, Refusal
-from picar.core.shaping import JOG_DUTY, NEUTRAL, Jog, Sticks, Tank, Wanted
+from picar.core.shaping import JOG_DUTY, LEAST_SPEED, NEUTRAL, Jog, Sticks, Tank, Wanted
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ _others: list[st.SearchStrategy[Event]] = [
     st.builds(Stop),
     st.builds(Reset, st.sampled_from([0.0, 0.01, 0.1]) | st.floats(0.0, 1.0), _lives),
     st.builds(Release, st.sampled_from([Reason.RELEASED, Reason.DRIVER_GONE])),
-    st.builds(Limit, st.floats(0.0, 1.0, exclude_min=True), _lives),
+    st.builds(Limit, st.floats(LEAST_SPEED, 1.0), _lives),
     st.builds(Tick),
 ]
 events = st.one_of(_commands, _commands, _neutral, _commands, _neutral, *_others)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from picar.doctor.machine import Answer, Finding, is_well
+from picar.wiring.presets import PRESETS, as_toml
 from tests.doctor.trees import NOT_INSTALLED, PI_5, SERVICE_UP, TEST_CARD, WELL_CONFIG, Case, laptop, refuse
 
 CONFIG_TXT = "boot/firmware/config.txt"
@@ -279,6 +280,27 @@ def test_a_laptop_is_well_and_is_told_what_a_pi_would_need(tmp_path: Path) -> No
     assert "python3-lgpio" in the(findings, "on a Pi").message
     assert "strict_gpiod" in the(findings, "on a Pi").message
     assert "no Raspberry Pi" in the(findings, "pins").message
+
+
+@pytest.mark.parametrize(
+    ("preset", "needed"),
+    [
+        ("picar", set()),
+        ("waveshare-hat", {"raspi-config nonint do_i2c 0"}),
+        ("donkeycar-gpio", {"dtoverlay=pwm-2chan,pin=18,func=2,pin2=13,func2=4"}),
+    ],
+)
+def test_a_laptop_is_told_what_a_pi_with_this_car_would_need(
+    preset: str, needed: set[str], tmp_path: Path
+) -> None:
+    case = laptop()
+    case.config = as_toml(PRESETS[preset])
+    message = the(case.examine(tmp_path), "on a Pi").message
+    assert {
+        word
+        for word in ("raspi-config nonint do_i2c 0", "dtoverlay=pwm-2chan,pin=18,func=2,pin2=13,func2=4")
+        if word in message
+    } == needed
 
 
 def test_a_laptop_that_is_told_to_use_real_pins_has_a_problem(tmp_path: Path) -> None:

@@ -170,7 +170,11 @@ def test_an_esc_is_to_be_calibrated_until_it_is(tmp_path: Path) -> None:
     findings = examined(tmp_path / "new", GPIO, WELL_CONFIG + PWM)
     assert is_well(findings)
     ((status, message, fix),) = about(findings, "ESC")
-    assert (status, "1500 µs" in message, "wheels off the ground" in fix) == ("warning", True, True)
+    assert (status, "1500 µs" in message, "page: Settings, This car, Tune the car" in fix) == (
+        "warning",
+        True,
+        True,
+    )
     assert (
         about(examined(tmp_path / "file", GPIO + "[esc]\nneutral_us = 1490\n", WELL_CONFIG + PWM), "ESC")
         == []

@@ -71,6 +71,7 @@ def nmcli(state: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
         "--terse -f NAME,UUID,TYPE,DEVICE,STATE connection show --active": "".join(
             map(terse, running(state))
         ),
+        "--terse -g GENERAL.STATE device show wlan0": "60 (connecting (need authentication))\n",
         "--terse -f UUID,TYPE,AUTOCONNECT connection show": "".join(map(terse, known(state))),
     }
     if line in fixed:
@@ -189,6 +190,8 @@ def up(state: dict[str, Any], uuid: str, more: str) -> tuple[int, str, str]:
     else:
         if network is None:
             problem = "The Wi-Fi network could not be found"
+        elif network["psk"] != profile["psk"] and more:  # it gave the same password again and again
+            return 3, "", "Error: Timeout expired (60 seconds)\n"
         elif network["psk"] != profile["psk"]:
             problem = "Secrets were required, but not provided"
         elif network.get("deaf"):

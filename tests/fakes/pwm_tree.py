@@ -14,7 +14,7 @@ from pathlib import Path
 
 PI5, PI4 = "1f00098000.pwm", "fe20c000.pwm"
 OTHERS = ("1f0009c000.pwm", "107d517a80.pwm", "fe20c800.pwm")  # of the fan, and of the analogue audio
-_FILES = {"period": "0", "duty_cycle": "0", "enable": "0"}
+_FILES = {"period": "0", "duty_cycle": "0", "enable": "0", "polarity": "normal"}
 
 
 class PwmTree:

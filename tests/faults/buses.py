@@ -17,7 +17,7 @@ from tests.faults.judge import judge
 from tests.faults.rig import Deadline, Rig
 from tests.support.waiting import DEADLINE_S, until
 
-CALL_S = 0.05  # of the bus, see picar/system/i2c.py
+CALL_S = 0.02  # of the bus, see picar/system/i2c.py
 DEATH_S = 0.05  # from a death to the end of all power
 NANOSLEEP = ("230", "115")  # the fake bus waits by clock_nanosleep: its numbers on x86-64 and arm64
 COMMAND_S = 0.5

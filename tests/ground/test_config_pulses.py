@@ -138,7 +138,7 @@ def test_a_board_driven_by_a_chip_without_oe_is_warned_of(tmp_path: Path) -> Non
         ),
         (
             ESC.replace("= 18", "= 13"),
-            "[motor.drive] pwm = 13 and [steering] pin = 19 share one PWM of the kernel. Use 12 and 13, or 18 and 19.",
+            "[motor.drive] pwm = 13 and [steering] pin = 19 share one PWM of the kernel. Use one of 12 and 18, and one of 13 and 19.",
         ),
         (
             ESC.replace("= 18", "= 19"),
@@ -168,6 +168,10 @@ def test_a_board_driven_by_a_chip_without_oe_is_warned_of(tmp_path: Path) -> Non
         (
             ESC + "[esc]\nmax_throttle = 0.08\n",
             "[esc] start_us = 40 reaches the 40 µs of max_throttle. Lower start_us, or raise max_throttle.",
+        ),
+        (
+            ESC.replace("kind = \"esc\"\n", "kind = \"esc\"\nswap = true\n"),
+            "[board] swap = true has no use: this car has one motor. Delete the option.",
         ),
         (
             ESC.replace("kind = \"esc\"\n", "kind = \"esc\"\nstandby = 26\n"),

@@ -63,6 +63,7 @@ test("the card is about what is most urgent", () => {
   assert.equal(about({ state: { driver: null, you: "spectator", requests: ["c2"] } }), "handover");
   assert.equal(about({ state: { state: "failsafe", reason: "commands_stale" } }), "failsafe");
   assert.equal(about({ restarted: true, state: { state: "disarmed", reason: "started" } }), "restarted");
+  assert.equal(about({ restarted: true, state: { state: "disarmed", reason: "arming" } }), "ready");
   assert.equal(about({ state: { state: "disarmed", reason: "reset" } }), "ready");
 });
 

@@ -375,9 +375,9 @@ class ChipPins(MockPins):
         if self._hat:
             self._hat.prepare()
 
-    def commit(self) -> None:
+    def commit(self, *, afresh: bool = False) -> None:
         if self._hat:
-            self._hat.commit()
+            self._hat.commit(afresh=afresh)
 
     def at_rest(self) -> bool:
         """Return whether every pin is at its level of rest."""

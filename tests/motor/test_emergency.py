@@ -64,7 +64,8 @@ class ChipPins:
     def prepare(self) -> None:
         raise AssertionError("an emergency prepares nothing")
 
-    def commit(self) -> None:
+    def commit(self, *, afresh: bool = False) -> None:
+        assert afresh
         self.chip.calls.append(("commit", 0, 0))
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from picar.calibration.values import Calibration
 from picar.config import Config, EscConfig
 from picar.core.drive import BRAKE, COAST, Output
 from picar.core.shaping import duty_cycle
-from picar.errors import PinError
+from picar.errors import BackendError, PinError
 from picar.motor.boards import Board
 from picar.motor.boards.pulses import TAP_S
 from picar.motor.emergency import pins_low
@@ -86,11 +86,15 @@ def histories(draw: st.DrawFn) -> tuple[Config, list[Step]]:
     esc = EscConfig(draw(st.integers(1400, 1600)), start_us, most, draw(st.sampled_from(KINDS)))
     config = esc_car(esc).having("motor.drive", trim=draw(st.sampled_from([0.5, 1.0])))
     configured = Calibration.of(config)
-    pulses = st.fixed_dictionaries(
-        {
-            "esc_neutral_us": st.integers(esc.neutral_us - start_us, esc.neutral_us + start_us),
-            "esc_start_us": st.integers(0, min(140, round(most * 500) - 1)),
-        }
+    pulses = st.integers(0, min(140, round(most * 500) - 1)).flatmap(
+        lambda start: st.fixed_dictionaries(
+            {
+                "esc_neutral_us": st.integers(-min(start_us, start), min(start_us, start)).map(
+                    esc.neutral_us.__add__
+                ),
+                "esc_start_us": st.just(start),
+            }
+        )
     )
     calibrations = st.builds(
         lambda found, trim: configured._replace(trims=(trim,), pulses=configured.pulses | found),
@@ -134,7 +138,8 @@ def test_whatever_happens_an_esc_of_any_kind_drives_in_no_direction_that_was_not
         if output.cap < 1.0 and not output.jog:
             trim = toy.configured.trims[0]
             share = duty_cycle(output.cap, trim, toy.configured.least_duty(most_us))
-            assert abs(toy.pulse_us - toy.neutral_us) <= share * most_us + 1.0
+            beyond = abs(toy.pulse_us - config.esc.neutral_us) - share * most_us
+            assert beyond <= 1.0 or toy.pulse_us == pytest.approx(toy.neutral_us, abs=0.5)
 
 
 speed = st.floats(0.05, 1.0)
@@ -242,8 +247,7 @@ def test_low_and_the_emergency_send_neutral_and_leave_the_servo(chip: str, oe: b
     assert pins.levels[servo] == 1850
     pins.writes.clear()
     motors.low()
-    kill = [(5, "write", 1)] if oe else []
-    assert [write[1:] for write in pins.writes] == [*kill, (esc, "pulse", 1500)]
+    assert [write[1:] for write in pins.writes] == [(esc, "pulse", 1500)]
     pins.writes.clear()
     motors.close()
     assert not [write for write in pins.writes if write.pin == servo]
@@ -256,8 +260,7 @@ def test_low_and_the_emergency_send_neutral_and_leave_the_servo(chip: str, oe: b
     pins_low(open_pins, Board(config))
     (emergency,) = opened
     assert [write[1:] for write in emergency.writes if write.op in ("write", "pulse")] == [
-        *kill,
-        (esc, "pulse", 1500),
+        (esc, "pulse", 1500)
     ]
     pins_low(open_pins, Board(config), ends_pulses=True)
     neutral, end = opened[1:]
@@ -265,7 +268,30 @@ def test_low_and_the_emergency_send_neutral_and_leave_the_servo(chip: str, oe: b
         (esc, "pulse", 0),
         (servo, "pulse", 0),
     ]
+    assert [write[1:] for write in end.writes if write.op == "write"] == [(5, "write", 1)] * oe
     assert end.writes[0].t - neutral.writes[0].t >= 0.3
+
+
+def test_where_the_neutral_pulse_cannot_be_sent_the_pulses_end() -> None:
+    class Held(MockPins):
+        held = True
+
+        def commit(self, *, afresh: bool = False) -> None:
+            if self.held and afresh:
+                raise BackendError("the bus is held")
+
+    config = esc_car(chip="pca9685", oe=True)
+    pins = Held()
+    motors = Board(config).claim(pins)
+    motors.apply(Output(0.5, 0.7))
+    assert pins.levels[5] == 0
+    with pytest.raises(BackendError, match="held"):
+        motors.low()
+    assert pins.levels[5] == 1
+    emergency = Held()
+    with pytest.raises(BackendError, match="held"):
+        pins_low(lambda: emergency, Board(config))
+    assert ("write", 5, 1) in [(write.op, write.pin, write.value) for write in emergency.writes]
 
 
 def test_the_limits_of_an_esc_are_those_of_the_configuration_whatever_the_calibration_in_force() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from picar.errors import BackendError, PinError
 from picar.motor.pins import kernelpwm
-from picar.motor.pins.kernelpwm import KernelPwm, overlay
+from picar.motor.pins.kernelpwm import KernelPwm
+from picar.raspberrypi import overlay
 from tests.fakes.pwm_tree import OTHERS, PI4, PI5, PwmTree
 
 FAN, SECOND_FAN, AUDIO = OTHERS
@@ -135,7 +136,7 @@ def test_the_files_are_waited_for_until_udev_has_given_permission(tree: PwmTree)
 def test_permission_is_not_waited_for_forever(tree: PwmTree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernelpwm, "UDEV_S", 0.03)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(BackendError, match=r"/pwm0/period cannot be opened\. .* sudo usermod -aG gpio"):
+    with pytest.raises(BackendError, match=r"/pwm0/enable cannot be opened\. .* sudo usermod -aG gpio"):
         opened(tree).pulse(12)
 
 

@@ -146,7 +146,7 @@ def test_a_chip_that_restarts_ends_the_process(rig: Rig) -> None:
         rig.at_speed(motor)
         rig.chip.brown_out()
         assert motor.ended() == 1
-        assert "The PCA9685 has restarted" in motor.stderr()
+        assert "The PCA9685 has lost its settings" in motor.stderr()
     assert rig.is_off()
 
 

@@ -400,7 +400,9 @@ def pulses(terminal: Terminal, pin: int, before: int = 0) -> list[float]:
 
 def test_a_servo_turns_both_ways_and_its_ends_are_exchanged(tmp_path: Path) -> None:
     config = as_toml(PRESETS["donkeycar-gpio"])
-    with under_test(tmp_path, config, turn_s=SHORT_S) as terminal:
+    with under_test(
+        tmp_path, config, turn_s=2 * SHORT_S
+    ) as terminal:  # the servo takes 0.1 s back to its middle
         terminal.answer("Turn the front wheels left, then right now?")
         terminal.answer("Number:", "back")
         terminal.until("The direction of the front wheels has changed.")
@@ -415,14 +417,48 @@ def test_a_servo_turns_both_ways_and_its_ends_are_exchanged(tmp_path: Path) -> N
         seen = pulses(terminal, 13, before)
         assert seen.index(2000) < seen.index(1000)
         assert {*pulses(terminal, 18)} == {1500}
-        terminal.answer("Turn the driving wheels", "no")
+        terminal.answer("Is it switched on?", "no")
         assert terminal.ended() == 0
+
+
+def stands_still(terminal: Terminal, answer: str = "yes") -> None:
+    """Send neutral to the ESC, and answer whether its motor stands still."""
+    terminal.answer("Is it switched on?")
+    terminal.answer("Did the driving wheels stand still?", answer)
+
+
+@pytest.mark.parametrize("answer", ["no", ""])
+def test_an_esc_whose_motor_turns_at_neutral_is_not_turned(answer: str, tmp_path: Path) -> None:
+    with under_test(tmp_path, as_toml(PRESETS["donkeycar-gpio"]), turn_s=SHORT_S) as terminal:
+        terminal.answer("Turn the front wheels", "no")
+        stands_still(terminal, answer)
+        assert terminal.ended() == 0
+        assert "Calibrate neutral on the page first: Settings, This car, Tune the car." in terminal.text
+        assert "forward now?" not in terminal.text
+        assert {*pulses(terminal, 18)} == {1500}
+
+
+def test_an_esc_that_drives_backward_is_not_inverted(tmp_path: Path) -> None:
+    config = as_toml(PRESETS["donkeycar-gpio"])
+    with under_test(tmp_path, config, turn_s=SHORT_S) as terminal:
+        terminal.answer("Turn the front wheels", "no")
+        stands_still(terminal)
+        written = (tmp_path / "picar.toml").read_text()
+        terminal.answer("Turn the driving wheels forward now?")
+        terminal.answer("Number:", "back")
+        terminal.until("Exchange two of the motor's wires at the ESC, or use the ESC's own reverse setting.")
+        terminal.answer("Turn the driving wheels forward now?", "no")
+        assert terminal.ended() == 0
+    assert (tmp_path / "picar.toml").read_text() == written
+    assert not saved(tmp_path).motor.drive.invert
 
 
 def test_an_esc_is_armed_and_turns_its_motor_slowly(tmp_path: Path) -> None:
     with under_test(tmp_path, as_toml(PRESETS["piracer-pro"]), turn_s=SHORT_S) as terminal:
         assert "If the Pi hangs, this board keeps driving. Only its switch stops it." in terminal.text
         terminal.answer("Turn the front wheels", "no")
+        stands_still(terminal)
+        assert {*pulses(terminal, 101)} == {1500}
         terminal.answer("Turn the driving wheels forward now?")
         terminal.answer("Number:", "nothing")
         terminal.until("pwm at channel 1")
@@ -437,6 +473,8 @@ def test_an_esc_is_armed_and_turns_its_motor_slowly(tmp_path: Path) -> None:
 def test_an_esc_gets_neutral_when_a_process_is_killed(victim: str, tmp_path: Path) -> None:
     with under_test(tmp_path, as_toml(PRESETS["donkeycar-gpio"]), turn_s=60.0) as terminal:
         terminal.answer("Turn the front wheels", "no")
+        terminal.answer("Is it switched on?")
+        terminal.answer("stand still?", "yes")
         terminal.answer("Turn the driving wheels forward now?")
         wait_until(lambda: max(pulses(terminal, 18), default=0) > 1500, "a pulse above neutral")
         os.kill(terminal.motor_pid() if victim == "motor process" else terminal.process.pid, signal.SIGKILL)

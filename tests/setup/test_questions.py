@@ -252,15 +252,94 @@ def test_the_defaults_of_an_esc_are_good(answer: Answer) -> None:
     assert configfile.of_tables(own_wiring(), "the answers").steering.pin == 12
 
 
-def test_a_channel_as_a_pin_asks_for_the_address_and_suggests_the_next_channel(answer: Answer) -> None:
-    asked = answer("tb6612", "sides", "17", "CH8", "ch10", "CH9", "", "GPIO18", "CH8", "22", "0x60")
+def test_a_channel_as_a_pin_asks_for_the_address_and_suggests_the_next_channel(
+    answer: Answer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = answer("tb6612", "sides", "17", "CH8", "ch10", "CH9", "", "GPIO18", "CH8", "22", "1", "0x60")
     config = configfile.of_tables(own_wiring(), "the answers")
     assert config.board
     assert (config.board.chip, config.board.address, config.board.standby) == ("pca9685", 0x60, 17)
     assert config.motor.left == MotorConfig(pwm=108, in1=110, in2=109)
-    assert config.motor.right == MotorConfig(pwm=100, in1=18, in2=22)
-    assert "[CH0]" in asked[6]
+    assert config.motor.right == MotorConfig(pwm=111, in1=18, in2=22)
+    assert [
+        word in question for word, question in zip(("CH9", "CH11", "CH11", "CH12"), asked[4:8], strict=True)
+    ] == [True] * 4
     assert "[0x40]" in asked[-1]
+    assert "1 is not an I2C address of a PCA9685, 0x40 to 0x7F." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("hat", [n for n, one in PRESETS.items() if "chip" in one.sections.get("board", {})])
+def test_a_motor_hat_is_one_of_the_known_ones(hat: str, answer: Answer) -> None:
+    answer("hat", hat)
+    assert own_wiring() == PRESETS[hat].sections
+
+
+def test_of_another_hat_the_channels_count_up(answer: Answer) -> None:
+    asked = answer("hat", "own", "drv8833", "four")
+    motors = configfile.of_tables(own_wiring(), "the answers").motor
+    assert [motors.front_left.in1, motors.front_left.in2, motors.rear_left.in1] == [100, 101, 102]
+    assert motors.rear_right == MotorConfig(in1=106, in2=107)
+    assert len(asked) == 4 + 1 + 8 + 1
+
+
+def test_an_esc_on_a_hat_has_channels_and_each_signal_is_explained(
+    answer: Answer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer("hat", "own", "esc", "?", "", "?", "")
+    config = configfile.of_tables(own_wiring(), "the answers")
+    assert (config.motor.drive.pwm, config.steering.pin) == (100, 101)
+    answer("esc", "?", "", "?", "")
+    own_wiring()
+    assert (
+        capsys.readouterr().out.count("A channel of a PCA9685 (CH0 to CH15), or GPIO 12, 13, 18 or 19") == 4
+    )
+
+
+@pytest.mark.parametrize("preset", ["waveshare-hat", "loborobot"])
+def test_a_chip_is_asked_for_its_oe(
+    preset: str,
+    tmp_path: Path,
+    answer: Answer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked = answer("", preset, "17", "?", "6")
+    Setup(argparse.Namespace(config="picar.toml", pins="mock")).ask()
+    printed = capsys.readouterr().out
+    assert "Answer with none, 5 or 6." in printed
+    assert "10 kOhm from OE to 3.3 V" in printed
+    assert sum("OE" in question for question in asked) == 3
+    config = configfile.load(Path("picar.toml"), {})
+    assert config.board
+    assert config.board.oe == 6
+    assert not config.warnings
+    assert PRESETS[preset].config.board.oe == "none"  # type: ignore[union-attr]
+
+
+def test_the_pin_of_oe_has_no_other_wire(
+    answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    answer("", "own", "hat", "own", "tb6612", "sides", "5", "5", *[""] * 7, "5", "6")
+    Setup(argparse.Namespace(config="picar.toml", pins="mock")).ask()
+    assert "GPIO 5 has another wire." in capsys.readouterr().out
+    board = configfile.load(Path("picar.toml"), {}).board
+    assert board
+    assert (board.standby, board.oe) == (5, 6)
+
+
+def test_the_last_lines_name_what_the_pi_needs(tmp_path: Path) -> None:
+    with Terminal(tmp_path, "--pins", "sim") as terminal:
+        terminal.answer("Name of the car:")
+        terminal.answer("Number:", "donkeycar-gpio")
+        terminal.answer("A camera")
+        terminal.answer("Write ")
+        assert terminal.ended() == 0
+        *_, needs, start = terminal.text.splitlines()
+    assert needs.startswith("The Pi needs ")
+    assert needs.endswith(": dtoverlay=pwm-2chan,pin=18,func=2,pin2=13,func2=4")
+    assert start.startswith("The car is set up.")
 
 
 def test_answers_that_describe_no_car_are_asked_again(

@@ -30,6 +30,7 @@ command_timeout_s = 1.0
 rearm_s = 3.0
 idle_s = 600.0
 grace_s = {grace_s}
+slow_from_s = 0
 [drive]
 accel = 20.0
 decel = 50.0

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from picar.config import BoardConfig, Config, L298NConfig, SideConfig
@@ -13,7 +17,7 @@ from picar.wirecheck import KEEPS_DRIVING
 from picar.wires import KEYS
 from picar.wiring.plan import KINDS, Plan, plan
 from picar.wiring.presets import PRESETS
-from picar.wiring.text import WORDS, notes
+from picar.wiring.text import WORDS, drawing, needs, notes, rows
 from tests.motor.kinds_rig import CARS, Car
 
 # Header number by BCM, as on the pinout in Raspberry Pi's documentation; written down apart from the code on purpose.
@@ -155,24 +159,92 @@ def test_the_motor_of_a_steering_turns_right_and_left_and_swap_and_invert_follow
 
 
 def test_a_chip_has_the_wires_of_its_bus_and_of_oe_and_its_channels_have_no_place_on_the_header() -> None:
-    config = PRESETS["adafruit-hat-2"].config.having("board", oe=5)
+    config = PRESETS["loborobot"].config.having("board", oe=5)
     drawn = plan(config)
     assert [(wire.terminal, wire.pin.number) for wire in drawn.others] == [
-        ("PCA VCC", 1),
+        ("VCC", 1),
         ("SDA", 3),
         ("SCL", 5),
         ("OE", 29),
     ]
-    (board,) = drawn.boards
-    assert [(wire.terminal, wire.pin.name) for wire in board.wires if not wire.pin.number] == [
-        ("PWMA", "CH 8"),
-        ("AIN2", "CH 9"),
-        ("AIN1", "CH 10"),
-        ("BIN1", "CH 11"),
-        ("BIN2", "CH 12"),
-        ("PWMB", "CH 13"),
+    assert [(name, wire.pin.name) for name, wire in drawn.wires if not wire.pin.number][:6] == [
+        ("#1 PWMA", "CH 0"),
+        ("#1 AIN2", "CH 2"),
+        ("#1 AIN1", "CH 1"),
+        ("#1 BIN1", "CH 8"),
+        ("#1 BIN2", "CH 7"),
+        ("#1 PWMB", "CH 6"),
     ]
+    for terminal in ("VCC", "SDA", "SCL"):
+        assert sum(name.endswith(terminal) for name, _ in drawn.wires) == 1
     assert "10 kΩ from OE to 3.3 V" in " ".join(notes(drawn, WORDS["en"]))
+
+
+@pytest.mark.parametrize("oe", ["none", 5])
+def test_a_hat_sits_on_the_header_and_has_one_row_for_each_output(oe: int | str) -> None:
+    drawn = plan(PRESETS["adafruit-hat"].config.having("board", oe=oe))
+    outputs = [
+        ("", "CH 8, 10, 9", "M1", "", "front left motor"),
+        ("", "CH 13, 11, 12", "M2", "", "rear left motor"),
+        ("", "CH 2, 4, 3", "M3", "", "front right motor"),
+        ("", "CH 7, 5, 6", "M4", "", "rear right motor"),
+    ]
+    to_oe = [(29, "GPIO 5", "OE", "grey", "high: all channels off")]
+    assert rows(drawn, WORDS["en"]) == outputs + to_oe * (oe == 5)
+    text = drawing(drawn, WORDS["en"])
+    assert text.startswith("A HAT sits on the header.")
+    assert ("GPIO 5 29 │ ●" in text, "│" in text) == (oe == 5, oe == 5)
+    said = " ".join(notes(drawn, WORDS["en"]))
+    assert "10 kΩ from OE to 3.3 V" in said
+    assert ("Connect OE to GPIO 5 or 6" in said) == (oe == "none")
+    assert "motor supply terminal of the HAT" in said
+    assert not {"VM", "STBY", "AO1", "PWMA"} & {*re.findall(r"\w+", said)}
+
+
+def test_a_hat_is_known_by_its_channels_and_a_module_is_not() -> None:
+    hat = PRESETS["adafruit-hat-2"].config
+    assert [output for output, _ in plan(hat.having("board", swap=True)).hat] == ["M1", "M2"]
+    assert plan(hat.having("motor.left", in1=109, in2=110)).hat[0] == ("M1", "CH 8, 9, 10")
+    assert plan(hat.having("motor.left", in1=100)).hat == ()
+    assert plan(hat.having("board", standby=17)).hat == ()
+    assert [name for name, preset in PRESETS.items() if plan(preset.config).hat] == [
+        "adafruit-hat", "adafruit-hat-2", "waveshare-hat",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("picar", []),
+        ("adafruit-hat", ["do_i2c 0"]),
+        ("donkeycar-pca", ["do_i2c 0"]),
+        ("donkeycar-gpio", ["dtoverlay=pwm-2chan,pin=18,func=2,pin2=13,func2=4"]),
+        ("donkeycar-bridge", ["dtoverlay=pwm,pin=13,func=4"]),
+    ],
+)
+@pytest.mark.parametrize("language", WORDS)
+def test_the_notes_have_the_lines_that_the_pi_needs(name: str, needed: list[str], language: str) -> None:
+    drawn = plan(PRESETS[name].config)
+    lines = needs(drawn, WORDS[language])
+    assert [line.endswith(word) for line, word in zip(lines, needed, strict=True)] == [True] * len(needed)
+    said = [WORDS[language]["needs"].format(need=line) for line in lines]
+    assert {*said} <= {*notes(drawn, WORDS[language])}
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_the_notes_of_an_esc_name_its_wires_and_no_invert(language: str) -> None:
+    said = " ".join(notes(plan(PRESETS["donkeycar-gpio"].config), WORDS[language]))
+    assert "invert" not in said
+    assert WORDS[language]["wrong_way_esc"] in said
+
+
+def test_one_resistor_is_not_one_of_each() -> None:
+    one = plan(PRESETS["donkeycar-bridge"].config)
+    assert (one.all_of("resistors"), "from ENA to ground" in " ".join(notes(one, WORDS["en"]))) == (
+        ["ENA"],
+        True,
+    )
+    assert "from each of ENA, ENB to ground" in " ".join(notes(plan(Config()), WORDS["en"]))
 
 
 @pytest.mark.parametrize("language", WORDS)
@@ -182,11 +254,13 @@ def test_the_sentence_of_a_chip_without_oe_is_the_first_note(language: str) -> N
     assert notes(plan(hat), WORDS[language])[0] == sentence
     assert sentence not in notes(plan(hat.having("board", oe=5)), WORDS[language])
     assert language != "en" or sentence == KEEPS_DRIVING
+    page = Path(__file__).parents[2] / "static/i18n" / f"{WORDS[language]['lang']}.json"
+    assert json.loads(page.read_text(encoding="utf-8"))["hazard"] == sentence
 
 
 def test_a_bus_other_than_1_has_no_pins_in_the_table() -> None:
-    drawn = plan(PRESETS["waveshare-hat"].config.having("board", bus=3))
-    assert [wire.terminal for wire in drawn.others] == ["PCA VCC"]
+    drawn = plan(PRESETS["loborobot"].config.having("board", bus=3))
+    assert [wire.terminal for wire in drawn.others] == ["VCC"]
 
 
 def test_channels_need_no_resistors() -> None:

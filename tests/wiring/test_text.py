@@ -29,10 +29,10 @@ def test_each_wire_is_marked_at_its_pin_and_once_in_the_table(name: str) -> None
     drawn = plan(PRESETS[name].config)
     text = drawing(drawn, EN)
     wires = [(terminal, wire.pin) for terminal, wire in drawn.wires]
-    assert text.count("●") == len({pin for _, pin in wires if pin.number}) + len(wires) + 2
+    assert text.count("●") == len({pin for _, pin in wires if pin.number}) + len(wires) + 2 * (not drawn.hat)
     for terminal, pin in wires:
         assert len(re.findall(rf"^  {pin.number or ''} +{pin.name} +{terminal}  ", text, re.MULTILINE)) == 1
-    assert len({line.index("│") for line in text.splitlines()[2:22]}) == 1
+    assert drawn.hat or len({line.index("│") for line in text.splitlines()[2:22]}) == 1
 
 
 @pytest.mark.parametrize("language", WORDS)
@@ -41,9 +41,11 @@ def test_the_notes_have_words_for_each_board(name: str, language: str) -> None:
     drawn = plan(PRESETS[name].config)
     said = "".join(notes(drawn, WORDS[language]))
     assert "{" not in said
-    assert all(WORDS[language][motor] in said for motor in drawn.motors)
-    assert all(terminal in said for what in ("tied", "resistors") for terminal in drawn.all_of(what))
-    assert drawn.boards[0].kind.supply[0] in said
+    assert all(WORDS[language][motor] in drawing(drawn, WORDS[language]) for motor in drawn.motors)
+    assert drawn.hat or all(
+        terminal in said for what in ("tied", "resistors") for terminal in drawn.all_of(what)
+    )
+    assert drawn.hat or drawn.boards[0].kind.supply[0] in said
 
 
 @pytest.mark.parametrize("language", WORDS)
@@ -51,7 +53,7 @@ def test_the_notes_have_words_for_each_board(name: str, language: str) -> None:
 def test_the_notes_are_true_for_a_car_that_is_already_inverted_or_swapped(name: str, language: str) -> None:
     drawn = plan(PRESETS[name].config)
     said = "".join(notes(drawn, WORDS[language]))
-    assert "invert" in said
+    assert ("invert" in said) == (drawn.kind != "esc")
     assert ("swap under" in said or "swap。" in said) == (len(drawn.motors) > 1)
     assert "= true" not in said
 
@@ -71,7 +73,9 @@ def test_the_chinese_table_has_its_columns_where_a_terminal_shows_them() -> None
     assert "motor" not in "".join(lines)
 
 
-def test_a_terminal_of_ascii_gets_ascii() -> None:
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_terminal_of_ascii_gets_ascii(name: str) -> None:
+    assert plain(drawing(plan(PRESETS[name].config), EN)).isascii()
     assert plain(drawing(plan(Config(l298n=L298NConfig(ena="jumper"))), EN)).isascii()
 
 
@@ -91,3 +95,11 @@ def test_the_page_of_a_car_without_a_drawing_has_each_wire_and_the_pins_in_use(n
     assert re.findall(r"<tr><td>(\d*)</td>", html) == [*pins, "39"]
     assert "/wiring.svg" not in html
     assert ("keeps driving" in html) == drawn.keeps_driving
+
+
+@pytest.mark.parametrize("oe", ["none", 5])
+def test_the_page_of_a_hat_has_a_short_table_and_no_empty_header(oe: int | str) -> None:
+    html = page(plan(PRESETS["adafruit-hat-2"].config.having("board", oe=oe)), "en")
+    assert "<p>A HAT sits on the header." in html
+    assert ("<figure>" in html) == (oe == 5)
+    assert re.findall(r"<tr><td>(\d*)</td>", html) == ["", "", "29"][: 2 + (oe == 5)]

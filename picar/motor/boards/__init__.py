@@ -93,7 +93,6 @@ class Board:
         wires, channels = self.wires, dict[str, Channel | Esc]()
         configured = configured or Calibration.of(self.config)
         oe = [Line(pins.output(wires.chip.oe.pin, rest=1), 1.0, 1.0)] if wires.chip and wires.chip.oe else []
-        pins.prepare()
         standby = [Line(pins.output(wires.standby.pin))] if wires.standby else []
         for motor in wires.motors:
             twin = channels.get(wires.twin_of(motor).name)
@@ -101,6 +100,7 @@ class Board:
         servo = None
         if wires.servo:
             servo = Servo(Line(pins.pulse(wires.servo.pin), value=None), self.config.steering.trim)
+        pins.prepare()  # after the claims: a chip that does not answer keeps no pin of the header high
         return Motors(
             pins,
             wires.layout,
@@ -136,18 +136,23 @@ class Board:
         wires, pulses = self.wires, [terminal.pin for terminal in self.wires.pulses]
         oe = [wires.chip.oe.pin] if wires.chip and wires.chip.oe else []
         numbers = [pin for pin in dict.fromkeys(t.pin for t in wires.terminals) if pin not in (*oe, *pulses)]
-        neutral_us = self.config.esc.neutral_us if self.has_esc else 0
-        return [
-            *(functools.partial(_write, pins, pin, 1) for pin in oe),
-            *(functools.partial(_write, pins, pin, 0) for pin in numbers),
-            *(functools.partial(_send, pins, t.pin, neutral_us) for t in wires.pulses if t != wires.servo),
-            pins.commit,
-        ]
+        off = [functools.partial(_write, pins, pin, 1) for pin in oe]
+        low = [functools.partial(_write, pins, pin, 0) for pin in numbers]
+        if not self.has_esc:
+            return [*off, *low, functools.partial(pins.commit, afresh=True)]
+        neutral_us, escs = self.config.esc.neutral_us, [t.pin for t in wires.pulses if t != wires.servo]
+        neutral = [functools.partial(_send, pins, pin, neutral_us) for pin in escs]
+        return [*low, *neutral, functools.partial(_commit_or, pins, off)]
 
     def end_pulses(self, pins: Pins) -> Sequence[Callable[[], object]]:
         """Return the steps that end the pulses of an ESC and of a servo, some time after `rest`."""
-        steps = [functools.partial(_send, pins, terminal.pin, 0) for terminal in self.wires.pulses]
-        return [*steps, pins.commit] if steps else []
+        chip = self.wires.chip
+        steps: list[Callable[[], object]] = [
+            functools.partial(_send, pins, terminal.pin, 0) for terminal in self.wires.pulses
+        ]
+        if chip and chip.oe:
+            steps.insert(0, functools.partial(_write, pins, chip.oe.pin, 1))
+        return [*steps, functools.partial(pins.commit, afresh=True)] if steps else []
 
     def _kind_of(self, motor: Motor) -> Kind:
         kind = KINDS[self.wires.kind]
@@ -202,6 +207,16 @@ def _moments(values: Sequence[float]) -> list[tuple[float, float]]:
 
 def _write(pins: Pins, pin: int, level: int) -> None:
     pins.output(pin, rest=level).set(level)
+
+
+def _commit_or(pins: Pins, otherwise: Sequence[Callable[[], object]]) -> None:
+    """Send the neutral pulse of an ESC; if that fails, end its pulses."""
+    try:
+        pins.commit(afresh=True)
+    except Exception:
+        for step in otherwise:
+            step()
+        raise
 
 
 def _send(pins: Pins, pin: int, pulse_us: int) -> None:

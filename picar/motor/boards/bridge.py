@@ -14,7 +14,8 @@ Laws:
 - The values of a chip behind a bus are written together at the end of `apply` and of `low`, after those of all pins of the
   header, so that a bus that does not answer delays no other pin. A motor with terminals at both sides is the exception: the
   chip's speed is 0 before an input at the header changes.
-- A servo keeps its place in `low`, and an ESC gets its neutral pulse.
+- A servo keeps its place in `low`, and an ESC gets its neutral pulse. OE ends all pulses: it is the first line of a stop, but
+  with an ESC the last one, if the neutral pulse could not be sent.
 - While a speed cap is in force, no motor gets a higher duty cycle than the configured calibration gives at that
   speed, whichever calibration is in force. A steering motor has no speed cap, unless the
   page has exchanged the motors: then it may be the motor that the configuration calls `drive`, and `max_speed` limits it too.
@@ -24,6 +25,7 @@ from __future__ import annotations
 
 import functools
 import math
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,6 +39,14 @@ from picar.motor.pins.checked import try_all
 
 if TYPE_CHECKING:
     from picar.core.drive import Output
+
+
+NEUTRAL_S = 0.1  # five neutral pulses
+
+
+def _carry_out(steps: Sequence[Callable[[], object]]) -> None:
+    """Take all steps, and raise the first failure at the end."""
+    try_all(lambda step: step(), steps)
 
 
 class _Motor(NamedTuple):
@@ -105,8 +115,7 @@ class Motors:
                 channel.brake()
             elif speed:
                 duty = abs(speed) if output.jog else duty_cycle(speed, motor.trim, self._min_duty)
-                duty = min(duty, self._most(motor, output.cap))
-                channel.turn(duty, forward=(speed > 0.0) != motor.inverted)
+                channel.turn(duty, self._most(motor, output.cap), forward=(speed > 0.0) != motor.inverted)
             elif rests:
                 channel.rest()
             else:
@@ -145,14 +154,26 @@ class Motors:
         channels = list(dict.fromkeys(self._channels))
         speeds = [line for channel in channels for line in channel.speed]
         inputs = [line for channel in channels for line in channel.inputs]
-        lines = [*self._oe, *self._standby, *speeds, *inputs]
-        steps: list[Callable[[], object]] = [functools.partial(line.write, line.rest) for line in lines]
-        try_all(lambda step: step(), [*steps, self._pins.commit])
+        steps: list[Callable[[], object]] = [
+            functools.partial(line.write, line.rest) for line in (*self._standby, *speeds, *inputs)
+        ]
+        off: list[Callable[[], object]] = [functools.partial(line.write, line.rest) for line in self._oe]
+        commit = functools.partial(self._pins.commit, afresh=True)
+        if not self._full_us:
+            _carry_out([*off, *steps, commit])
+            return
+        try:
+            _carry_out([*steps, commit])
+        except Exception:
+            _carry_out(off)
+            raise
 
     def close(self) -> None:
         """Bring the board to rest and close the backend."""
         try:
             self.low()
+            if self._full_us and self._oe:
+                time.sleep(NEUTRAL_S)  # then OE rises, and the pulses end
         finally:
             self._pins.close()
 

@@ -55,9 +55,9 @@ class Channel:
         self.speed = [lines[role] for role in kind.terminals if role == "pwm"]
         self.inputs = [lines[role] for role in kind.terminals if role != "pwm"]
 
-    def turn(self, duty: float, forward: bool) -> None:
-        """Drive the motor with a duty cycle in (0, 1]."""
-        self._write(self.kind.forward if forward else self.kind.reverse, duty)
+    def turn(self, duty: float, most: float, forward: bool) -> None:
+        """Drive the motor with a duty cycle in (0, 1], at most `most`."""
+        self._write(self.kind.forward if forward else self.kind.reverse, min(duty, most))
 
     def brake(self) -> None:
         """Short-circuit the motor."""

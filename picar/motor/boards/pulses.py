@@ -2,7 +2,7 @@
 
 Laws:
 - A pulse of the servo is between the pulses of its two ends.
-- A pulse of the ESC is at most `most_us` from the configured neutral, with any calibration.
+- A pulse of the ESC is at most `most_us` from the configured neutral, with any calibration; under a cap, at most that share of it.
 - What is no number in [-1, 1] is refused.
 - To stop is the neutral pulse. It is no brake: an ESC that has stopped takes the pulse of its brake for reverse. And it is not
   the end of the pulses: what an ESC does then depends on its model (PX4 pull request 19805).
@@ -77,14 +77,14 @@ class Esc:
         self._neutral_us = calibration.neutral_us
         self._line.rest = self._neutral_us
 
-    def turn(self, duty: float, forward: bool) -> None:
-        """Drive the motor with a share of `most_us` in (0, 1]."""
+    def turn(self, duty: float, most: float, forward: bool) -> None:
+        """Drive the motor with a share of `most_us` in (0, 1], and by no pulse further than `most` from the configured neutral."""
         if forward:
             self._tap.clear()
             self._drives_backwards = self._reverse == "direct"
-            self._pulse(duty)
+            self._pulse(duty, most)
         else:
-            self._pulse(-duty if self._may_reverse() else 0.0)
+            self._pulse(-duty if self._may_reverse() else 0.0, most)
 
     def rest(self) -> None:
         """Send the neutral pulse."""
@@ -103,9 +103,12 @@ class Esc:
         self._drives_backwards = len(self._tap) > 1 and now - self._tap[1] >= TAP_S
         return self._drives_backwards or len(self._tap) == 1
 
-    def _pulse(self, share: float) -> None:
-        lowest, highest = self._middle_us - self._most_us, self._middle_us + self._most_us
-        self._line.set(round(max(lowest, min(highest, self._neutral_us + _share(share) * self._most_us))))
+    def _pulse(self, share: float, most: float = 1.0) -> None:
+        pulse_us = self._neutral_us + _share(share) * self._most_us
+        if share:
+            most_us = self._most_us * min(1.0, most)
+            pulse_us = max(self._middle_us - most_us, min(self._middle_us + most_us, pulse_us))
+        self._line.set(round(pulse_us))
 
 
 def _share(value: float) -> float:

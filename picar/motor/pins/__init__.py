@@ -42,10 +42,14 @@ class Pins(Protocol):
         """Claim a pin for servo pulses: 0 (none) or 500 to 2500 µs. The claim and `close` leave the pulses as they are."""
 
     def prepare(self) -> None:
-        """Bring the chip to a known state, all channels off; before the first claim."""
+        """Bring the chip to a known state, all channels off; after the claims, which bring the header to rest."""
 
-    def commit(self) -> None:
-        """Send the values of channels that were set since the last commit; pins of the header were written at once."""
+    def commit(self, *, afresh: bool = False) -> None:
+        """Send the values of channels that were set since the last commit; pins of the header were written at once.
+
+        Args:
+            afresh: trust nothing about the chip, not even its mode; for a stop that must not fail.
+        """
 
     def close(self) -> None:
         """Drive every claimed pin to its level of rest, leave it an output: a floating enable may run the motor."""

@@ -51,7 +51,7 @@ class CheckedPins(ABC):
     def prepare(self) -> None:  # noqa: B027
         """Do nothing: only a chip has a state of its own."""
 
-    def commit(self) -> None:  # noqa: B027
+    def commit(self, *, afresh: bool = False) -> None:  # noqa: B027
         """Do nothing: every pin was written at once."""
 
     def close(self) -> None:

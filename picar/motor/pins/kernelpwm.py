@@ -18,10 +18,9 @@ from io import FileIO
 from picar.errors import BackendError, may_use
 from picar.motor.pins import Pin
 from picar.motor.pins.checked import check_pulse, try_all
-from picar.raspberrypi import pin_name
+from picar.raspberrypi import overlay, pin_name
 
 ROOT = "/sys/class/pwm"
-FUNCTIONS = {12: 4, 13: 4, 18: 2, 19: 2}  # `func` of the overlays, by pin
 UDEV_S = 2.0
 _CHANNELS = {  # by the end of the device's name: of a Pi 5, and of all earlier models
     "98000.pwm": {12: 0, 13: 1, 18: 2, 19: 3},
@@ -48,8 +47,12 @@ class KernelPwm:
         folder = f"{chip}/pwm{channel}"
         if not os.path.exists(folder):  # noqa: PTH110
             _put(self._open(f"{chip}/export", "w"), channel)
+        enable, polarity = self._open(f"{folder}/enable"), self._open(f"{folder}/polarity")
+        if not os.pread(polarity.fileno(), 16, 0).startswith(b"normal"):  # of another program
+            _put(enable, 0)
+            _put(polarity, "normal")
         _put(self._open(f"{folder}/period"), _PERIOD_NS)
-        return _PulsePin(pin, self._open(f"{folder}/duty_cycle"), self._open(f"{folder}/enable"))
+        return _PulsePin(pin, self._open(f"{folder}/duty_cycle"), enable)
 
     def close(self) -> None:
         """Close the files; the pulses go on."""
@@ -88,11 +91,9 @@ class _PulsePin:
             self._on = value != 0
 
 
-def overlay(pins: Sequence[int]) -> str:
-    """Return the line of `config.txt` that gives the PWM hardware to one pin or two."""
-    words = (f"pin{n}={pin},func{n}={FUNCTIONS[pin]}" for n, pin in zip(("", "2"), pins, strict=False))
-    return ",".join((f"dtoverlay={'pwm-2chan' if len(pins) > 1 else 'pwm'}", *words))
-
-
-def _put(file: FileIO, number: int) -> None:
-    os.pwrite(file.fileno(), f"{number}\n".encode(), 0)
+def _put(file: FileIO, value: int | str) -> None:
+    try:
+        os.pwrite(file.fileno(), f"{value}\n".encode(), 0)
+    except OSError as error:
+        fix = "Does another program use it? Otherwise restart the Pi."
+        raise BackendError(f"The kernel refuses {value} for {file.name}: {error.strerror}. {fix}") from None

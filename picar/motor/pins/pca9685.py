@@ -5,8 +5,10 @@ The chip has its own oscillator (NXP data sheet, rev. 4): its outputs stay when 
 Laws:
 - All channels are off before the chip is set up.
 - A stop is ALL_LED_OFF or a full-off channel, never SLEEP: a servo pulse that is cut short makes an ESC jump.
-- If the values do not fit one transaction, each channel has its own, in the order in which the channels were set last: a motor
-  passes the same levels as on pins of the header.
+- If the values do not fit one transaction, each `set` has its own, in their order: a motor passes the same levels as on pins of
+  the header.
+- A commit `afresh` trusts nothing about the chip: it sets the mode first, sends final values only, and switches all channels off
+  if the frequency is not ours, because the pulse of a stop would then be another one.
 - A failed transaction leaves its channels to be written again.
 - In an emergency a channel that nothing has set, like a servo, is not written.
 """
@@ -56,7 +58,7 @@ class Pca9685Pins(CheckedPins):
         self._divisor = round(_MHZ * 1e6 / _STEPS / chip.hz)
         self._wanted = [0] * len(CHANNELS)  # steps of a period in which a channel is high
         self._ours: set[int] = set()  # the channels that this process has set
-        self._changed: dict[int, None] = {}  # in the order in which they were set last
+        self._sets: list[tuple[int, int]] = []  # channels and steps, since the last commit
 
     def pwm(self, pin: int, hz: int) -> Pin:
         """Claim a channel for a duty cycle; all channels have one frequency."""
@@ -66,28 +68,35 @@ class Pca9685Pins(CheckedPins):
 
     def prepare(self) -> None:
         """Switch all channels off, set the mode and the frequency, and check that the chip keeps them."""
-        prescale = self._divisor - 1
         self._write(_ALL_LED_OFF_H, _FULL)
         self._write(_MODE1, _ASLEEP)  # the frequency changes in sleep only
-        self._write(_PRESCALE, prescale)
+        self._write(_PRESCALE, self._divisor - 1)
         self._write(_MODE2, _TOTEM_POLE)
         self._write(_MODE1, _AWAKE)
         time.sleep(_WAKE_S)
-        if not self._is_awake() or self._bus.read(self._chip.address, _PRESCALE) != prescale:
+        if not self._is_ours():
             place = f"0x{self._chip.address:02x} on I2C bus {self._chip.bus}"
             raise BackendError(f"The device at {place} is no PCA9685, or its 3.3 V supply fails.")
         self._ours = {*range(len(CHANNELS))}
         self._check_at = self._clock() + CHECK_S
 
-    def commit(self) -> None:
-        """Send what was set since the last commit; once in a second, check that the chip has not restarted."""
-        if self._changed:
+    def commit(self, *, afresh: bool = False) -> None:
+        """Send what was set since the last commit; once in a second, check that the chip has kept its settings."""
+        if afresh and (self._has_pulses or any(self._wanted)):  # else one byte switches all channels off
+            self._sets = [*dict(self._sets).items()]
+            self._write(_MODE1, _AWAKE)
+            if not self._is_ours():
+                self._write(_ALL_LED_OFF_H, _FULL)
+                self._sets.clear()
+        if self._sets:
             self._send()
         if (now := self._clock()) >= self._check_at:
             self._check_at = now + CHECK_S
-            if not self._is_awake():
-                fix = "Check its wires and the battery."
-                raise BackendError(f"The PCA9685 has restarted: its supply failed for a moment. {fix}")
+            if not self._is_ours():
+                why = "its supply failed for a moment, or another program has written to it"
+                raise BackendError(
+                    f"The PCA9685 has lost its settings: {why}. Check its wires and the battery."
+                )
 
     def claim(self, pin: int, rest: int) -> None:
         """Set the level of rest."""
@@ -110,12 +119,14 @@ class Pca9685Pins(CheckedPins):
         self._set(pin, round(us * _MHZ / self._divisor))
 
     def finish(self, rests: Mapping[int, int]) -> None:
-        """Bring the channels without pulses to rest, and close the bus."""
-        for pin, rest in rests.items():
-            self.write(pin, rest)
+        """Bring the channels without pulses to rest, if they are not, and close the bus."""
+        moved = [pin for pin, rest in rests.items() if self._wanted[pin - CHANNELS[0]] != rest * _STEPS]
+        for pin in moved:
+            self.write(pin, rests[pin])
         self._check_at = math.inf
         try:
-            self.commit()
+            if self._sets:
+                self.commit(afresh=True)
         finally:
             if "_bus" in vars(self):
                 self._bus.close()
@@ -128,30 +139,34 @@ class Pca9685Pins(CheckedPins):
         channel = pin - CHANNELS[0]
         self._wanted[channel] = steps
         self._ours.add(channel)
-        self._changed.pop(channel, None)
-        self._changed[channel] = None  # the last in the order
+        self._sets.append((channel, steps))
 
     def _send(self) -> None:
         if not self._has_pulses and not any(self._wanted):
             self._write(_ALL_LED_OFF_H, _FULL)
-            self._changed.clear()
+            self._sets.clear()
             return
-        block = range(min(self._changed), max(self._changed) + 1)
+        channels = [channel for channel, _ in self._sets]
+        block = range(min(channels), max(channels) + 1)
         if len(block) <= _MOST and self._ours.issuperset(block):
-            self._send_block(block)
-        else:
-            for channel in [*self._changed]:
-                self._send_block(range(channel, channel + 1))
+            self._send_channels(block.start, [self._wanted[channel] for channel in block])
+            self._sets.clear()
+        sent: dict[int, int] = {}
+        while self._sets:
+            channel, steps = self._sets[0]
+            if sent.get(channel) != steps:
+                self._send_channels(channel, [steps])
+                sent[channel] = steps
+            del self._sets[0]
 
-    def _send_block(self, block: range) -> None:
+    def _send_channels(self, first: int, steps: list[int]) -> None:
         """Write these channels in one transaction."""
-        values = (byte for channel in block for byte in _registers(self._wanted[channel]))
-        self._write(_LED0 + 4 * block.start, *values)
-        for channel in block:
-            self._changed.pop(channel, None)
+        self._write(_LED0 + 4 * first, *(byte for each in steps for byte in _registers(each)))
 
-    def _is_awake(self) -> bool:
-        return self._bus.read(self._chip.address, _MODE1) & ~_RESTART == _AWAKE
+    def _is_ours(self) -> bool:
+        """Return whether the chip is awake, and has the mode and the frequency that picar has set."""
+        mode = self._bus.read(self._chip.address, _MODE1) & ~_RESTART
+        return mode == _AWAKE and self._bus.read(self._chip.address, _PRESCALE) == self._divisor - 1
 
     def _write(self, register: int, *values: int) -> None:
         self._bus.write(self._chip.address, register, *values)

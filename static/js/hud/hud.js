@@ -51,7 +51,7 @@ export function topic({ quality, trouble, state, asked, restarted }) {
   if (state.driver && state.you !== "driver") return "watching";
   if (!state.driver && state.requests.length) return "handover";
   if (state.state !== "armed" && state.reason === "commands_stale") return "failsafe";
-  if (restarted && state.state === "disarmed") return "restarted";
+  if (restarted && state.state === "disarmed" && state.reason !== "arming") return "restarted";
   return state.state === "disarmed" ? "ready" : "";
 }
 
