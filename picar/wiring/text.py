@@ -90,7 +90,7 @@ _ZH = {
     "about_drv8833": "MX1508 或 TC1508 模块的每个输入端要接一个 10 kΩ 电阻到地；TC1508 的电压不得超过 7.2 V。有些板子把 nSLEEP 标为 EEP。",
     "about_bts7960": "EN 指连在一起的 R_EN 和 L_EN。VCC 接 3.3 V：接 5 V 时，驱动板可能识别不了树莓派的电平。",
     "about_phase-enable": "MODE 必须为高电平（phase/enable 模式）；为树莓派设计的板子已经接好。",
-    "output": "{outputs}：{motor}。", "shared": "如有四个电机，同侧的两个并联在同一组端子上。",
+    "output": "{outputs}：{motor}。", "ESC": "电调", "shared": "如有四个电机，同侧的两个并联在同一组端子上。",
     "power": "电池 +（{volts}）经开关接 {supply}，电池 − 接 GND。树莓派单独供电。",
     "about_l298n": "驱动板的 5V 端子不接线。",
     "keeps_driving": "树莓派一旦死机，此驱动板会让小车继续行驶，只有关掉它的开关才能停车。",
@@ -169,7 +169,7 @@ def notes(plan: Plan, words: Words) -> list[str]:
         []
         if plan.hat
         else [
-            words["output"].format(outputs=plan.named(number, output), motor=words[motor])
+            words["output"].format(outputs=plan.named(number, words.get(output, output)), motor=words[motor])
             for number, board in enumerate(plan.boards, start=1)
             for output, motor in zip(board.kind.outputs, board.motors, strict=False)
         ]

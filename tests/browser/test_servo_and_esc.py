@@ -22,6 +22,10 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.browser
 
 WARNING = "If the Pi hangs, this board keeps driving. Only its switch stops it."
+CUT_LABELS = """() => [...document.querySelectorAll(".meter")].filter((meter) => {
+  const [label, box] = [meter.lastElementChild, meter].map((part) => part.getBoundingClientRect());
+  return label.left < box.left || label.right > box.right || label.bottom > box.bottom;
+}).map((meter) => meter.id)"""
 # The car in the first two seconds, for as long as `arming` is true: it refuses every command of a driver.
 ARMING = """globalThis.arming = true;
 globalThis.WebSocket = class extends WebSocket {
@@ -97,12 +101,14 @@ async def test_a_board_that_keeps_driving_is_named_on_the_drive_screen_and_in_th
         await phone.page.set_viewport_size({"width": width, "height": height})
         parts = ("hazard span", "state", "menu", "left", "right", "throttle", "steering", "gear1", "stop")
         assert await phone.covered(*parts) == [], (width, height)
+        assert await phone.page.evaluate(CUT_LABELS) == [], (width, height)
     await phone.page.set_viewport_size({"width": 844, "height": 390})
     await clean(phone, "ready", looks)
     await phone.tap("hazard")
     await phone.seen("#settings[open]")
     await phone.page.wait_for_selector("#health-hazard:visible")
     await phone.reads("health-hazard", sentence)
+    assert "OE" in await phone.page.inner_text("#health-hazard")
     await clean(phone, "health", looks)
     await phone.page.keyboard.press("Escape")
     await phone.page.wait_for_selector("#settings-health:visible")
@@ -134,12 +140,16 @@ async def test_a_servo_and_an_esc_are_tuned_and_the_wheels_turn_only_while_a_but
     await phone.press("tune-more")
     await phone.reads("tune-us", "1505 µs")
     await phone.page.click("#tune-neutral-good:enabled")
-    await step(phone, "Which way does it turn?")
+    await step(phone, "Which way does the motor turn?")
+    assert "Left and right" not in await phone.page.inner_text("#tune-how")
+    aligned = "([id]) => getComputedStyle(document.getElementById(id)).textAlign"
+    assert await phone.page.evaluate(aligned, ["tune-hold"]) == "left"  # with the power beside it
     await held_until(phone, eyes.turning, "the drive wheels")
     await phone.page.click("#tune-saw-driveback")
     await phone.reads("tune-told", "Exchange two of the motor's wires")
     await phone.page.click("#tune-saw-driveforward")
     await step(phone, "Do the wheels point straight ahead?")
+    assert await phone.page.evaluate(aligned, ["tune-hold"]) == "center"
     await eyes.at_rest()
     await phone.page.click("#tune-center-good:enabled")
 
@@ -181,7 +191,7 @@ async def test_a_servo_and_an_esc_are_tuned_and_the_wheels_turn_only_while_a_but
     assert found["steering"] == {"left_us": 2000, "center_us": 1500, "right_us": left_us}
     assert (await phone.page.inner_text("#tune-result")).split("\n") == [
         "The motor stands still at 1505 µs.",
-        f"It starts {start_us} µs from there.",
+        f"The motor starts {start_us} µs from neutral.",
         f"Steering: left 2000, middle 1500, right {left_us} µs.",
     ]
     for sent in phone.sent("calibrate"):

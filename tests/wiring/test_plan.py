@@ -236,6 +236,7 @@ def test_the_notes_of_an_esc_name_its_wires_and_no_invert(language: str) -> None
     said = " ".join(notes(plan(PRESETS["donkeycar-gpio"].config), WORDS[language]))
     assert "invert" not in said
     assert WORDS[language]["wrong_way_esc"] in said
+    assert ("ESC" in said) == (language == "en")
 
 
 def test_one_resistor_is_not_one_of_each() -> None:

@@ -111,7 +111,7 @@ const fields = () => `<div class="fields" tabindex="-1">
   </form>
 </section>
 <section data-page="health" hidden>
-  <p id="health-hazard" data-i18n="hazard" hidden></p>
+  <p id="health-hazard" hidden><span data-i18n="hazard"></span><span data-i18n="gap"></span><span data-i18n="hazard.oe"></span></p>
   <ul id="health"></ul>
   <p id="health-note"></p>
 </section>

@@ -293,7 +293,7 @@ export default class Tune {
     const pulse = PULSES[this.#step];
     byId("tune-what").textContent = say(one ? "tune.which.one" : `tune.${this.#step}.title`);
     const origin = this.#step === "begin" && this.#known ? say("gap") + say(`tune.origin.${this.#known.origin}`) : "";
-    byId("tune-how").textContent = say(`tune.${this.#step}.how`, { side: this.#name(this.#motor) }) + origin;
+    byId("tune-how").textContent = say(one ? "tune.which.one.how" : `tune.${this.#step}.how`, { side: this.#name(this.#motor) }) + origin;
     byId("tune-hands").hidden = this.#step === "begin" || this.#step === "end";
     byId("tune-hold").hidden = this.#step === "neutral";
     byId("tune-back").hidden = this.#step !== "straight";
