@@ -265,6 +265,7 @@ def hello(client: str, config: Config, backend: str, board: Board, camera: str |
         "keeps_driving": board.wires.keeps_driving,
     }
     car["camera"] = {"source": camera} if camera else None
+    car["hotspot"] = config.hotspot.when != "never"
     if backend == "sim":
         car["walls"] = WALLS
     return Hello(client, car, config.session.command_timeout_s, TICK_S, limits)

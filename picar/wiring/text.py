@@ -40,7 +40,7 @@ _EN = {
     "about_drv8833": "A module with MX1508 or TC1508 needs 10 kΩ from each input to ground; a TC1508 takes at most 7.2 V. nSLEEP is called EEP on some boards.",
     "about_bts7960": "EN is R_EN and L_EN, joined. VCC gets 3.3 V: with 5 V, the board may not detect the levels of the Pi.",
     "about_phase-enable": "MODE must be high (phase/enable); boards made for the Pi connect it.",
-    "output": "{outputs}: {motor}.", "shared": "With four motors, both motors of a side share its terminals.",
+    "output": "{outputs}: {motor}.", "ESC": "ESC", "shared": "With four motors, both motors of a side share its terminals.",
     "power": "Battery + ({volts}) goes through a switch to {supply}, battery − to GND. The Pi has its own supply.",
     "about_l298n": "The board's 5V stays empty.",
     "keeps_driving": KEEPS_DRIVING,

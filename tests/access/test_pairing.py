@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -299,7 +300,11 @@ async def test_a_qr_code_is_drawn_once_a_minute_for_each_who_invites_unless_it_i
     assert (await codes.get(store, None, "mia", 1000.0))["qr"] is None
 
 
-PINS = {"/api/v1/pair": {}, "/api/v1/speed-cap": {"speed": 1.0}}
+PINS: dict[str, dict[str, Any]] = {
+    "/api/v1/pair": {},
+    "/api/v1/speed-cap": {"speed": 1.0},
+    "/api/v1/wifi": {"ssid": "home", "password": "secret word"},
+}
 
 
 def test_the_doors_that_take_a_pin_are_these() -> None:
@@ -323,7 +328,7 @@ def test_the_doors_that_take_a_pin_are_these() -> None:
 async def test_all_doors_that_take_a_pin_share_ten_tries(house: Household, guessed: str) -> None:
     mia = await house.phone("Mia")
     await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.5}, mia)
-    stranger = {"/api/v1/speed-cap": mia}
+    stranger = {"/api/v1/speed-cap": mia, "/api/v1/wifi": mia}
     for number in range(TRIES):
         path = guessed if number else next(iter(PINS.keys() - {guessed}))  # one at the other door
         answer = await house.ask("POST", path, {**PINS[path], "pin": house.wrong_pin}, stranger.get(path))
@@ -337,14 +342,14 @@ async def test_all_doors_that_take_a_pin_share_ten_tries(house: Household, guess
 async def test_what_has_not_six_digits_is_no_guess(house: Household, guessed: str) -> None:
     mia = await house.phone("Mia")
     await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.5}, mia)
-    headers = mia if guessed == "/api/v1/speed-cap" else None
+    headers = None if guessed == "/api/v1/pair" else mia
     for _ in range(TRIES + 2):
         answer = await house.ask("POST", guessed, {**PINS[guessed], "pin": "what?"}, headers)
         assert (answer.status, answer.code) == (400, "bad_request")
         assert "six digits" in answer.json["error"]["message"]
     arabic = "".join(chr(0x660 + int(digit)) for digit in house.pin)
     answer = await house.ask("POST", guessed, {**PINS[guessed], "pin": f"{arabic[:3]} {arabic[3:]}"}, headers)
-    assert answer.status == 200
+    assert answer.status == (503 if guessed == "/api/v1/wifi" else 200)  # here is no watcher of the WiFi
 
 
 async def test_a_browser_that_keeps_no_cookies_leaves_no_entry(house: Household) -> None:

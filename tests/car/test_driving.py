@@ -41,6 +41,7 @@ async def test_the_first_messages_say_all_a_client_needs(car: Product) -> None:
             "version": "0.1.0",
             "board": board,
             "camera": {"source": "sim"},
+            "hotspot": False,
         }
         assert phone.hello["car"] == told
         assert phone.hello["command_timeout_s"] == 0.5

@@ -102,7 +102,7 @@ async def bus_held_all_dead_switch(rig: Rig) -> None:
 async def browned_out(rig: Rig) -> None:
     rig.hit()
     _devices(rig).brown_out(rig.hit_at)
-    await rig.until_logged("The PCA9685 has restarted")
+    await rig.until_logged("The PCA9685 has lost its settings")
     await rig.until_ended("the motor process", rig.motor)
     await rig.until_ended("the server", rig.server)
 

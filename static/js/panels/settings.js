@@ -209,8 +209,7 @@ export default class Settings {
     byId("settings-title").dataset.i18n = `settings.${page || "title"}`;
     byId("settings-title").textContent = this.#tools.words.say(`settings.${page || "title"}`);
     for (const each of [this.#element, this.#element.querySelector(".fields")]) each?.scrollTo(0, 0);
-    byId("wifi-open").hidden = true; // most cars do not switch their WiFi
-    if (page === "car") get("/api/v1/wifi").then((found) => (byId("wifi-open").hidden = !found));
+    byId("wifi-open").hidden = !this.#tools.link.hello?.car.hotspot;
   }
 
   /** Open another dialog, or follow a link, unless something is missing. */
