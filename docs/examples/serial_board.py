@@ -64,7 +64,8 @@ async def follow(port: int, car: str, token: str = "") -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell that starts it with & lets it ignore SIGINT
+        signal.signal(number, signal.default_int_handler)
     serial = open_port(sys.argv[1])
     try:
         with contextlib.suppress(KeyboardInterrupt):
