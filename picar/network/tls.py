@@ -190,13 +190,13 @@ def open_for_phones(folder: Path, now: float) -> None:
     replace(folder / _PHONE, f"{now + PHONE_S} {_boot()}", 0o600)
 
 
-def is_open_for_phones(folder: Path, now: float) -> bool:
-    """Return whether the CA may be handed out."""
+def phones_until(folder: Path) -> float:
+    """Return the monotonic time until which the CA may be handed out, 0 if it may not."""
     try:
         until, boot = read_small(folder / _PHONE).split()
-        return now < float(until) and boot == _boot()
+        return float(until) if boot == _boot() else 0.0
     except (OSError, ValueError):
-        return False
+        return 0.0
 
 
 def context_of(cert: Path, key: Path | None) -> ssl.SSLContext:

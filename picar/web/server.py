@@ -9,7 +9,7 @@ import logging
 import re
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado.httputil import HTTPServerRequest
 from tornado.netutil import bind_sockets
@@ -30,7 +30,9 @@ from picar.web.auth import Gate
 from picar.web.connection_limits import ConnectionLimits, LimitedServer
 from picar.web.fairness import FairListener, FairQueues, RateLimitedLog
 from picar.web.pictures import Pictures
-from picar.web.tls import LOOK_S, Https
+
+if TYPE_CHECKING:
+    from picar.web.tls import Https
 
 log = logging.getLogger(__name__)
 
@@ -201,7 +203,7 @@ class Server:
             self._guarded, (self._read, self._pulse, self._time_out, self._serve)
         )
         self._pulse_is_next = self._serve_is_next = False
-        self._store_checked_at = self._certificate_checked_at = 0.0
+        self._store_checked_at = 0.0
         self._watchdog = Watchdog()
         self._ended = asyncio.Event()
         self._exit_code = 0
@@ -280,8 +282,7 @@ class Server:
         if now - self._store_checked_at >= STORE_CHECK_S:
             self._store_checked_at = now
             self._check_store()
-        if self._https and now - self._certificate_checked_at >= LOOK_S and not self._hub.is_driving:
-            self._certificate_checked_at = now
+        if self._https and not self._hub.is_driving:
             self._https.look(now)
         if not self._serve_is_next:
             self._serve()

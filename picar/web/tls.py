@@ -1,7 +1,7 @@
 """https beside http: a second port with the same application, and its certificate, renewed while the server runs.
 
 Laws:
-- While a client drives, no certificate is read, made or exchanged.
+- While a client drives, no file is read, and no certificate is made or exchanged.
 - A certificate is exchanged in the live context: open connections stay, and the next handshake has the new one.
 - Without a usable certificate, http goes on: the owner can always reach the car.
 """
@@ -14,6 +14,7 @@ import json
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +44,8 @@ class Https:
         self._own = config.mode == "own"
         cert, key = Path(config.cert), Path(config.key)
         self._files = (self.folder / tls.LEAF, None) if self._own else (cert, key)
-        self._heard = self._renewed_at = float("-inf")
+        self._heard = self._renewed_at = self._looked_at = float("-inf")
+        self._phones_until = 0.0
         self._stamp: list[tuple[int, int]] = []
         self._leaf: tls.Leaf | None = None
         self.ca: bytes | None = None  # the car's own, for the phones
@@ -59,6 +61,16 @@ class Https:
     def only_port(self) -> int:
         """The port if http does not drive, else 0: the address for phones is then that of http."""
         return 0 if self.config.http_drives else self.port
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the car's CA in groups, empty without one."""
+        return tls.fingerprint(self.ca) if self.ca else ""
+
+    @property
+    def hands_out_ca(self) -> bool:
+        """Whether a phone may have the CA now, as `look` has found it."""
+        return self.ca is not None and time.monotonic() < self._phones_until
 
     def open(self, server: ServerConfig, listen: Callable[[ServerConfig], list[socket.socket]]) -> None:
         """Make the certificate if needed, load it, and open the port.
@@ -89,7 +101,11 @@ class Https:
         return self._own and not tls.clock_is_trusted()
 
     def look(self, now: float) -> None:
-        """Load changed files, and have a certificate renewed that is due. Call this only while no client drives."""
+        """Load changed files, and have a certificate renewed that is due, every `LOOK_S`. Only while no client drives."""
+        if now - self._looked_at < LOOK_S:
+            return
+        self._looked_at = now
+        self._phones_until = tls.phones_until(self.folder)
         try:
             if self._stamp != self._stamp_of_files():
                 self._note_files()

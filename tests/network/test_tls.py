@@ -196,14 +196,14 @@ def test_certificates_and_keys_that_do_not_fit_are_told_apart(folder: Path, tmp_
 def test_the_ca_is_handed_out_for_a_quarter_of_an_hour_of_this_boot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not tls.is_open_for_phones(tmp_path, 100.0)
+    assert tls.phones_until(tmp_path) <= 100.0
     tls.open_for_phones(tmp_path, 100.0)
-    assert tls.is_open_for_phones(tmp_path, 100.0)
-    assert tls.is_open_for_phones(tmp_path, 999.9)
-    assert not tls.is_open_for_phones(tmp_path, 1000.0)
+    assert tls.phones_until(tmp_path) > 100.0
+    assert tls.phones_until(tmp_path) > 999.9
+    assert tls.phones_until(tmp_path) <= 1000.0
     monkeypatch.setattr(tls, "_BOOT_ID", tmp_path / "another")
     (tmp_path / "another").write_text("another boot")
-    assert not tls.is_open_for_phones(tmp_path, 100.0)
+    assert tls.phones_until(tmp_path) <= 100.0
 
 
 def test_the_fingerprint_is_in_groups_and_the_one_of_openssl(folder: Path) -> None:

@@ -19,6 +19,8 @@ AT_REST_NOT = {
     "picar.motor.__main__",
     "picar.motor.loop",
     "picar.network.qr",
+    "picar.network.tls",
+    "picar.web.tls",
     "picar.wiring.page",
     "picar.wiring.plan",
     "picar.wiring.presets",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from picar.access.tokens import PinGuard
 from picar.car.hub import Hub
@@ -13,7 +14,9 @@ from picar.web.api import access, calibration, camera, car, journal, power, tls,
 from picar.web.auth import Gate
 from picar.web.handler import Handler, Route
 from picar.web.pictures import Pictures
-from picar.web.tls import Https
+
+if TYPE_CHECKING:
+    from picar.web.tls import Https
 
 _DESCRIPTION = Path(__file__).with_name("openapi.json")
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import time
 from html import escape
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-from picar.network import addresses, tls
+from picar.network import addresses
 from picar.web.allowed_hosts import split_host
 from picar.web.handler import Handler, Refused, Route
 from picar.web.site import folder
-from picar.web.tls import Https
+
+if TYPE_CHECKING:
+    from picar.web.tls import Https
 
 _TRUSTED = """<svg xmlns="http://www.w3.org/2000/svg" width="180" height="32" viewBox="0 0 180 32"><rect width="180" height="32" rx="16" fill="#0f766e"/><text x="90" y="22" font-family="sans-serif" font-size="16" fill="#fff" text-anchor="middle">✓ trusted · 已信任</text></svg>"""
 _CLOSED = "The car does not hand out its CA now. Run sudo picar tls phone on the car's machine; it then does so for 15 minutes."
@@ -42,16 +44,17 @@ class Help(Handler):
     def _page(self) -> tuple[str, str | bytes]:
         host, port = split_host(self.request.host), self.https.port if self.https else 0
         origin = addresses.url(host[0], port, "https") if host and port else ""
-        ca = self.https.ca if self.https else None
-        state = ("open" if self._is_open() else "closed") if ca else "foreign" if port else "off"
+        fingerprint = self.https.fingerprint if self.https else ""
+        is_open = self.https is not None and self.https.hands_out_ca
+        state = ("open" if is_open else "closed") if fingerprint else "foreign" if port else "off"
         policy = f"default-src 'none'; style-src {self.style}; img-src data: {origin}; frame-ancestors 'none'"
         self.set_header("Content-Security-Policy", policy)
-        values = {"state": state, "origin": escape(origin), "fingerprint": tls.fingerprint(ca) if ca else ""}
+        values = {"state": state, "origin": escape(origin), "fingerprint": fingerprint}
         page = re.sub(r"\{(state|origin|fingerprint)\}", lambda found: values[found[1]], self.page)
         return "text/html; charset=utf-8", page
 
     def _ca(self) -> tuple[str, str | bytes]:
-        ca = self.https.ca if self.https and self._is_open() else None
+        ca = self.https.ca if self.https and self.https.hands_out_ca else None
         if ca is None:
             raise Refused(HTTPStatus.FORBIDDEN, "closed", _CLOSED)
         self.set_header("Content-Disposition", 'attachment; filename="picar-ca.crt"')
@@ -61,9 +64,6 @@ class Help(Handler):
         self.set_header("Cross-Origin-Resource-Policy", "cross-origin")
         self.set_header("Cache-Control", "no-store")
         return "image/svg+xml", _TRUSTED
-
-    def _is_open(self) -> bool:
-        return self.https is not None and tls.is_open_for_phones(self.https.folder, time.monotonic())
 
 
 def routes(https: Https | None) -> list[Route]:
