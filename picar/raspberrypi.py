@@ -48,9 +48,9 @@ PINS = tuple(
     for side, bcm_or_name in enumerate(pair, start=1)
 )
 NUMBERS = frozenset(pin.bcm for pin in PINS if pin.bcm is not None)  # BCM
-CHANNELS = range(
-    100, 116
-)  # of a PCA9685: their numbers, where a pin may be one of the header or of this chip
+# Of a PCA9685: the numbers of its channels, where a pin may be one of the header or of this chip.
+CHANNELS = range(100, 116)
+PWM_CHANNELS = {12: 0, 13: 1, 18: 0, 19: 1}  # of the kernel's PWM by pin, on all models before the Pi 5
 PWM_FUNCTIONS = {12: 4, 13: 4, 18: 2, 19: 2}  # `func` of the overlays pwm and pwm-2chan, by pin
 _BY_BCM = {pin.bcm: pin for pin in PINS if pin.bcm is not None}
 

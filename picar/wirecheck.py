@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from picar.config import TERMINALS, Config, L298NConfig
 from picar.options import toml
-from picar.raspberrypi import CHANNELS, pin_name
+from picar.raspberrypi import CHANNELS, PWM_CHANNELS, pin_name
 from picar.wires import (
     KEYS,
     LEAST_WAY_US,
@@ -28,8 +28,6 @@ UNNAMED = "[l298n] does not name all terminals"
 OF_THE_L298N = ("l298n", "left", "right")
 OF_BOARDS = ("board", "layout", "motor", "steering", "esc")
 SPEED_IS_ENABLE = ("l298n", "l293d")  # their terminal for the speed is the enable
-# The pins with the kernel's PWM, and its channel on all models before the Pi 5.
-KERNEL_PWM = {12: 0, 13: 1, 18: 0, 19: 1}
 PULLED_UP = (5, 6)  # at power-on, and of no common bus: for OE, which is high for off
 CHIP_HZ = range(24, 1527)  # PCA9685 data sheet, section 7.3.5: PRE_SCALE from 3 to 255
 BLIND_THROTTLE = 0.3  # the most of an ESC on a chip without OE
@@ -169,12 +167,12 @@ def _problems_of_pulses(config: Config, wires: Wires) -> Iterator[str]:
     for terminal in wires.pulses:
         if terminal.pin in CHANNELS:
             continue
-        if terminal.pin not in KERNEL_PWM:
+        if terminal.pin not in PWM_CHANNELS:
             yield (
                 f"{_place(terminal)} = {terminal.pin}: servo pulses need the kernel's PWM, which only GPIO 12, 13, 18 and 19 "
                 "have, or a channel of a PCA9685. Move the wire to one of them."
             )
-        elif (other := channels.setdefault(KERNEL_PWM[terminal.pin], terminal)) is not terminal:
+        elif (other := channels.setdefault(PWM_CHANNELS[terminal.pin], terminal)) is not terminal:
             yield (
                 f"{_place(other)} = {other.pin} and {_place(terminal)} = {terminal.pin} share one PWM of the kernel. "
                 "Use one of 12 and 18, and one of 13 and 19."

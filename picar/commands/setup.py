@@ -29,7 +29,7 @@ from picar.files import UNIT_FILE, check_writable, keep_old, replace
 from picar.layouts import LAYOUTS, MOTORS
 from picar.options import Option, options_of, toml
 from picar.program import command
-from picar.raspberrypi import CHANNELS, pin_name
+from picar.raspberrypi import CHANNELS, PWM_CHANNELS, pin_name
 from picar.wires import KEYS, MAY_JUMPER, calibrated_section, wires_of
 
 BOARDS = {
@@ -165,7 +165,7 @@ def own_wiring() -> dict[str, dict[str, Any]]:
             hint = " (or jumper)" if may_jumper else ""
             name = f"{_words(motor)} motor, {terminal}"
             why = _PULSES if kind == "esc" else why
-            pool = CHANNELS if is_hat else wirecheck.KERNEL_PWM if kind == "esc" else _POOL
+            pool = CHANNELS if is_hat else PWM_CHANNELS if kind == "esc" else _POOL
             section[role] = _pin(name, option, why, used, hint=hint, shared=shared, pool=pool)
             if section[role] == shared != "jumper":
                 print(f"  GPIO {shared} goes to the enables of all motors: it is the standby line.")
@@ -193,8 +193,8 @@ def _kind() -> tuple[str, bool]:
 
 def _steering_servo(kind: str, is_hat: bool, used: dict[int, str]) -> int | str:
     option = options_of(SECTIONS["steering"])["pin"]
-    taken = [wirecheck.KERNEL_PWM.get(pin) for pin in used if kind == "esc"]
-    free = [pin for pin, channel in wirecheck.KERNEL_PWM.items() if channel not in taken]
+    taken = [PWM_CHANNELS.get(pin) for pin in used if kind == "esc"]
+    free = [pin for pin, channel in PWM_CHANNELS.items() if channel not in taken]
     return _pin("steering servo", option, _PULSES, used, pool=CHANNELS if is_hat else free)
 
 
@@ -251,7 +251,12 @@ def _pin(
     """Ask for the pin of a terminal, and note it in `used`; `shared` is a used pin that is an answer too."""
     if channels := [pin for pin in used if pin in CHANNELS]:
         pool = sorted(CHANNELS, key=lambda pin: pin < channels[-1])
-    free, warned = next(pin for pin in pool if pin not in used), list[int]()
+    free, warned = next((pin for pin in pool if pin not in used), None), list[int]()
+    if free is None:
+        names = ", ".join(map(pin_name, pool))
+        raise UsageError(
+            f"{terminal} needs one of {names}, and other wires have them all. Start again, and move one."
+        )
 
     def check(answer: str) -> int | str:
         try:

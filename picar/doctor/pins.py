@@ -12,8 +12,8 @@ from picar.files import UNIT_FILE
 from picar.motor.boards import Board
 from picar.motor.pins import AUTO, REAL
 from picar.program import command
-from picar.raspberrypi import CHANNELS
-from picar.wirecheck import KERNEL_PWM, PULLED_UP, high_at_power_on
+from picar.raspberrypi import CHANNELS, PWM_CHANNELS
+from picar.wirecheck import PULLED_UP, high_at_power_on
 
 WELL = Finding("wiring", "ok", "no motor pin is pulled up at power-on or used by something else")
 _GOOD = (25, 17, 27, 22, 23, 24, 26, 16, 20, 21, 19, 18, 13, 12)  # low at power-on, and not of a common bus
@@ -38,7 +38,7 @@ def hazards(machine: Machine, model: str | None, board: Board) -> Iterator[Findi
     taken = {terminal.pin for terminal in terminals}
     for section, key, number in dict.fromkeys(terminals):
         is_oe = key == "oe"
-        good = PULLED_UP if is_oe else KERNEL_PWM if number in pulses else _GOOD
+        good = PULLED_UP if is_oe else PWM_CHANNELS if number in pulses else _GOOD
         free, fixes = [pin for pin in good if pin not in users and pin not in taken], []
         if free:
             value = f'"GPIO{free[0]}"' if board.wires.chip else free[0]

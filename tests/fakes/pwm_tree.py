@@ -41,7 +41,7 @@ class PwmTree:
         chip = next(chip for chip, device in self._devices.items() if device not in OTHERS)
         return self.root / f"pwmchip{chip}" / f"pwm{number}"
 
-    def export(self, number: int, **values: int) -> None:
+    def export(self, number: int, **values: int | str) -> None:
         """Show the files of a channel, as the kernel does after a write to `export`."""
         folder = self.channel(number)
         folder.mkdir()

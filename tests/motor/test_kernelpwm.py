@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -184,3 +185,31 @@ def test_closed_pins_write_nothing(tree: PwmTree) -> None:
         with pytest.raises(ValueError, match="closed file"):
             use()
     assert tree.value(0, "duty_cycle") == 0
+
+
+def test_pulses_that_another_program_has_inverted_are_upright_again(tree: PwmTree) -> None:
+    tree.export(0, period=20_000_000, duty_cycle=1_500_000, enable=1, polarity="inversed")
+    pwm = opened(tree)
+    pulses = pwm.pulse(12)
+    assert (tree.channel(0) / "polarity").read_text().split()[0] == "normal"
+    assert tree.value(0, "enable") == 0, "the kernel changes the polarity of a channel at rest only"
+    pulses.set(1500)
+    assert tree.pulse_us(0) == 1500
+    pwm.close()
+
+
+def test_a_value_that_the_kernel_refuses_is_a_sentence(
+    tree: PwmTree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree.export(0)
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    pwm = opened(tree)
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with pytest.raises(
+        BackendError, match=r"^The kernel refuses 20000000 for .*/pwm0/period: Invalid argument\. "
+    ):
+        pwm.pulse(12)
+    pwm.close()

@@ -188,3 +188,27 @@ def test_any_other_car_gets_the_header_alone(install_fake: Callable[[str], FakeH
 @pytest.mark.parametrize("name", REMEMBERED)
 def test_remembered_pins_open_no_bus(name: str) -> None:
     assert isinstance(pins.backend(name, wires())(wired()), MockPins)
+
+
+def test_a_chip_that_does_not_answer_at_the_start_keeps_no_pin_of_the_header_high(bus: I2cBus) -> None:
+    """A dead process has left them high; the claim makes them low before the chip is asked."""
+    bus.chip().disconnect()
+    text = """
+[board]
+kind = "l298n"
+chip = "pca9685"
+oe = 5
+[layout]
+kind = "steer-servo"
+[motor.drive]
+pwm = "GPIO16"
+in1 = "GPIO22"
+in2 = "GPIO23"
+[steering]
+pin = 15
+"""
+    config = configfile.of_tables(configfile.tables_of(text), "a servo on a chip")
+    header = MockPins()
+    with pytest.raises(BackendError, match="No device answers"):
+        Board(config).claim(RoutedPins(header, Board(config).wires))
+    assert header.levels == {5: 1, 16: 0, 22: 0, 23: 0}

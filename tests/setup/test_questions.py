@@ -15,6 +15,7 @@ import pytest
 from picar import configfile
 from picar.commands.setup import BOARDS, Setup, own_wiring
 from picar.config import KindName, LayoutName, MotorConfig
+from picar.errors import UsageError
 from picar.layouts import LAYOUTS
 from picar.wires import wires_of
 from picar.wiring.presets import PRESETS
@@ -365,6 +366,12 @@ def test_answers_that_describe_no_car_are_asked_again(
     Setup(argparse.Namespace(config="picar.toml", pins="mock")).ask()
     assert "servo pulses need the kernel's PWM" in capsys.readouterr().out
     assert configfile.load(Path("picar.toml"), {}).steering.pin == 18
+
+
+def test_a_servo_for_which_no_pin_is_left_is_a_sentence(answer: Answer) -> None:
+    answer("tb6612", "steer-servo", "19", "12", "13", "18")
+    with pytest.raises(UsageError, match=r"needs one of GPIO 12, .*and other wires have them all"):
+        own_wiring()
 
 
 def test_a_jumper_is_an_answer_where_the_board_may_have_one(

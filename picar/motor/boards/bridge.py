@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from picar.core.drive import Output
 
 
-NEUTRAL_S = 0.1  # five neutral pulses
+LAST_PULSES_S = 0.1  # five neutral pulses
 
 
 def _carry_out(steps: Sequence[Callable[[], object]]) -> None:
@@ -173,7 +173,7 @@ class Motors:
         try:
             self.low()
             if self._full_us and self._oe:
-                time.sleep(NEUTRAL_S)  # then OE rises, and the pulses end
+                time.sleep(LAST_PULSES_S)  # then OE rises, and the pulses end
         finally:
             self._pins.close()
 

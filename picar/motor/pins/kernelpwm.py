@@ -18,13 +18,13 @@ from io import FileIO
 from picar.errors import BackendError, may_use
 from picar.motor.pins import Pin
 from picar.motor.pins.checked import check_pulse, try_all
-from picar.raspberrypi import overlay, pin_name
+from picar.raspberrypi import PWM_CHANNELS, overlay, pin_name
 
 ROOT = "/sys/class/pwm"
 UDEV_S = 2.0
 _CHANNELS = {  # by the end of the device's name: of a Pi 5, and of all earlier models
     "98000.pwm": {12: 0, 13: 1, 18: 2, 19: 3},
-    "20c000.pwm": {12: 0, 18: 0, 13: 1, 19: 1},
+    "20c000.pwm": PWM_CHANNELS,
 }
 _CHIP_NUMBERS = range(32)
 _PERIOD_NS = 20_000_000
