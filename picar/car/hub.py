@@ -130,11 +130,6 @@ class Hub:
         return seat if seat and seat.visitor.session == visitor.session else None
 
     @property
-    def is_driven(self) -> bool:
-        """Whether a client drives or anything moves."""
-        return self._driving(time.monotonic())
-
-    @property
     def is_watched(self) -> bool:
         """Whether a client is connected."""
         return len(self._audience) > 0

@@ -21,12 +21,12 @@ from picar import configfile
 from picar.access import locations
 from picar.access.store import FILE as ACCESS_FILE
 from picar.calibration.store import FILE as CALIBRATION_FILE
+from picar.commands.hotspot import KEYFILE
 from picar.errors import ConfigError, FileError
 from picar.files import SMALL_BYTES, folder_in_memory, keep_old, read_small, replace
 
 CONFIG = "picar.toml"
-PROFILE = "picar-hotspot.nmconnection"
-PROFILE_FILE = Path("/etc/NetworkManager/system-connections") / PROFILE
+PROFILE = KEYFILE.name
 _OF_STATE = (ACCESS_FILE, CALIBRATION_FILE)
 _TLS = "tls"  # a folder of the state directory
 _PRIVATE = 0o600
@@ -71,7 +71,7 @@ def places(config: str | None) -> dict[str, Path]:
         files = [path for path in sorted((state / _TLS).iterdir()) if path.is_file()]
         found |= {f"state/{_TLS}/{path.name}": path for path in files}
     if os.geteuid() == 0:
-        found[PROFILE] = PROFILE_FILE
+        found[PROFILE] = KEYFILE
     return found
 
 
@@ -141,7 +141,7 @@ def put_back(texts: dict[str, str], config: str | None) -> list[str]:
             continue
         path = _target(name, state, config)
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(path.parent)
             kept = f" (the old one is {keep_old(path).name})" if path.exists() else ""
             replace(path, text, 0o644 if name == CONFIG else _PRIVATE)
         except OSError as error:
@@ -150,7 +150,18 @@ def put_back(texts: dict[str, str], config: str | None) -> list[str]:
     return lines
 
 
+def _make(folder: Path) -> None:
+    """Make a folder, and those above it; one made by root belongs to the owner of the folder above, as in `files.replace`."""
+    if folder.is_dir():
+        return
+    _make(folder.parent)
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        owner = folder.parent.stat()
+        os.chown(folder, owner.st_uid, owner.st_gid)
+
+
 def _target(name: str, state: Path, config: str | None) -> Path:
     if name == CONFIG:
         return configfile.find_file(config) or configfile.SYSTEM_FILE
-    return PROFILE_FILE if name == PROFILE else state / name.removeprefix("state/")
+    return KEYFILE if name == PROFILE else state / name.removeprefix("state/")

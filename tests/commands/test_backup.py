@@ -131,3 +131,15 @@ def test_there_may_be_nothing_to_save(tmp_path: Path) -> None:
     done = picar(tmp_path, "backup", str(tmp_path / "car.tar.gz"), "--config", str(tmp_path / "none.toml"))
     assert done.returncode == 1
     assert "nothing to save" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_what_root_restores_belongs_to_the_service(car: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "car.tar.gz"
+    assert picar(car, "backup", str(saved)).returncode == 0
+    other = tmp_path / "other"
+    (other / "state").mkdir(parents=True)
+    os.chown(other / "state", 1234, 1234)
+    assert picar(other, "restore", str(saved)).returncode == 0
+    found = [other / "state" / name for name in ("tls", "tls/ca.key", "access.json", "calibration.toml")]
+    assert {path.stat().st_uid for path in found} == {1234}

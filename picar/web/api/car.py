@@ -33,7 +33,7 @@ class Health(Handler):
                 f"The motor process was last heard of {self.channel.silence_s:.1f} s ago.",
             )
         motor = {"pid": self.channel.pid, "age_s": round(self.channel.silence_s, 3)}
-        self.write({"status": "ok", "motor": motor, "driving": self.hub.is_driven})
+        self.write({"status": "ok", "motor": motor, "driving": self.hub.is_driving})
 
     head = get
 

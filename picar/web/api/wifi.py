@@ -44,7 +44,7 @@ class Wifi(JsonHandler):
         if "pin" not in body:
             raise Refused(HTTPStatus.FORBIDDEN, "pin_needed", "Only the car's PIN lets it join another WiFi.")
         check_pin(self, self.gate, self.guard, body["pin"])
-        if self.hub.is_driven:
+        if self.hub.is_driving:
             raise Refused(
                 HTTPStatus.CONFLICT, "moving", "A client drives. Let the car come to a standstill first."
             )
