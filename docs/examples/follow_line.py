@@ -3,7 +3,7 @@
     .venv/bin/python docs/examples/follow_line.py CAR:8000 [TOKEN]
 
 A car that pairs its phones, as one on a Pi does, wants the token of `picar pair --token NAME`. Ctrl-C ends the program.
-It needs Tornado, which comes with picar, and Pillow (the extra `camera`); docs/protocol.md has the messages.
+It needs Pillow (the extra `camera`); docs/python.md explains how a program drives.
 The car stops when
 - no picture has come for OLD_S, or none has shown the line for LOST_S: this program sends zero;
 - this program ends or hangs, or the WiFi is lost: the car follows no command for longer than 0.5 s.
@@ -11,17 +11,18 @@ The car stops when
 
 import argparse
 import asyncio
+import contextlib
 import io
-import json
 import math
-import signal
 import sys
 import time
 
-from PIL import Image, ImageChops
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.simple_httpclient import SimpleAsyncHTTPClient
-from tornado.websocket import websocket_connect
+from picar.client import AsyncCar, CarError
+
+try:
+    from PIL import Image, ImageChops
+except ImportError as missing:
+    sys.exit(f"{missing}. Install it: .venv/bin/python -m pip install pillow")
 
 OLD_S, LOST_S = 0.4, 0.8
 SPEED = 0.5  # share of full speed; above 0.5 a wheel could not turn faster in a bend
@@ -63,65 +64,54 @@ def find_line(jpeg: bytes, bend: float) -> float | None:
 class LineFollower:
     """Looks at each picture, and answers each state of the car with a command."""
 
-    def __init__(self, car: str, token: str = "") -> None:
-        self._car, self._headers = car, {"Authorization": f"Bearer {token}"} if token else {}
-        self._received, self._bend, self._told = b"", 0.0, ""
+    def __init__(self) -> None:
+        self._bend, self._told = 0.0, ""
         self._picture_at = self._line_at = float("-inf")
 
-    async def watch(self) -> None:
-        """Look at pictures until the stream ends."""
-        stream = HTTPRequest(f"http://{self._car}/stream.mjpg", headers=self._headers, request_timeout=0)
-        stream.streaming_callback = self._take
-        await SimpleAsyncHTTPClient(force_instance=True, max_body_size=2**60).fetch(stream)
-        sys.exit("The car has ended the stream of pictures.")
+    async def run(self, car: AsyncCar) -> None:
+        """Look and drive; the first error ends both."""
+        await asyncio.gather(self._look(car), self._drive(car))
 
-    def _take(self, received: bytes) -> None:
-        *parts, self._received = (self._received + received).split(b"--picar\r\n")
-        if jpeg := parts[-1].partition(b"\r\n\r\n")[2] if parts else b"":
+    async def _look(self, car: AsyncCar) -> None:
+        async for jpeg in car.frames():
             self._picture_at = time.monotonic()
             if (bend := find_line(jpeg, self._bend)) is not None:
                 self._line_at, self._bend = self._picture_at, bend
 
-    def _wheels(self, state: dict) -> dict[str, float]:
+    async def _drive(self, car: AsyncCar) -> None:
+        while True:
+            try:
+                async for state in car:
+                    await car.tank(*self._wheels(state))
+            except CarError as error:
+                if error.code not in ("stale", "not_neutral"):  # after a pause of this machine: zero first
+                    raise
+
+    def _wheels(self, state: dict) -> tuple[float, float]:
         now = time.monotonic()
         old, lost = now - self._picture_at > OLD_S, now - self._line_at > LOST_S
         what = "no picture comes" if old else "the picture shows no line" if lost else "on the line"
         if what != self._told:
             print(what, flush=True)  # noqa: T201
             self._told = what
-        speed = 0.0 if old or lost or state["state"] != "armed" else SPEED  # zero first
+        waits = state["state"] in ("disarmed", "failsafe")  # for zero
+        speed = 0.0 if old or lost or waits else SPEED
         turn = max(-1.0, min(1.0, HALF_TRACK_M * self._bend))
-        return {"left": speed * (1 + turn), "right": speed * (1 - turn)}
+        return speed * (1 + turn), speed * (1 - turn)
 
-    async def drive(self) -> None:
-        """Take the wheel, and answer each state, about 20 a second, with a command that carries its tick."""
-        address, seq = HTTPRequest(f"ws://{self._car}/ws", headers=self._headers), 0
-        socket = await websocket_connect(address, subprotocols=["picar.v1"])
-        while message := await socket.read_message():
-            state = json.loads(message)
-            if state["type"] != "state":
-                continue  # hello, or the reason why the car refuses a command
-            if state["state"] == "stopped":
-                sys.exit("The car is stopped. Reset it on the page, then start this program again.")
-            order = {"type": "take", "tick": state["tick"]}
-            if state["you"] == "driver":
-                order |= {"type": "tank", "seq": (seq := seq + 1), **self._wheels(state)}
-            await socket.write_message(json.dumps(order))
-        sys.exit("The car has closed the connection.")
 
-    async def run(self) -> None:
-        """Watch and drive; the first error ends both."""
-        await asyncio.gather(self.watch(), self.drive())
+async def main(address: str, token: str | None) -> None:
+    """Follow the line until an error ends the program."""
+    async with AsyncCar(address, token) as car:
+        await LineFollower().run(car)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends the program at once
     parser = argparse.ArgumentParser()
-    parser.add_argument("car", help="the address of its page, like localhost:8000")
-    parser.add_argument("token", nargs="?", default="", help="from: picar pair --token NAME")
+    parser.add_argument("address", metavar="car", help="the address of its page, like localhost:8000")
+    parser.add_argument("token", nargs="?", help="from: picar pair --token NAME")
     try:
-        asyncio.run(LineFollower(**vars(parser.parse_args())).run())
-    except HTTPClientError as error:
-        sys.exit(f"The car refuses: {error}. It may need a token that drives: picar pair --token NAME")
-    except (OSError, ValueError) as error:
-        sys.exit(f"No car answers: {error}. Give the address of its page, like localhost:8000")
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(main(**vars(parser.parse_args())))
+    except CarError as error:
+        sys.exit(f"{error.code}: {error}")

@@ -22,7 +22,7 @@ import sys
 import termios
 import tty
 
-from tornado.httpclient import HTTPRequest
+from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
 OLD_S = 0.3  # a spectator receives a state every 0.2 s
@@ -66,9 +66,16 @@ async def follow(port: int, car: str, token: str = "") -> None:
 if __name__ == "__main__":
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell that starts it with & lets it ignore SIGINT
         signal.signal(number, signal.default_int_handler)
-    serial = open_port(sys.argv[1])
+    if not 3 <= len(sys.argv) <= 4:
+        sys.exit("Usage: serial_board.py PORT CAR:8000 [TOKEN]")
+    try:
+        serial = open_port(sys.argv[1])
+    except (OSError, termios.error) as error:
+        sys.exit(f"{sys.argv[1]} is not a serial port that can be opened: {error}")
     try:
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(follow(serial, *sys.argv[2:]))
+    except (OSError, HTTPClientError) as error:
+        sys.exit(f"{sys.argv[2]}: {error}")
     finally:
         send(serial)

@@ -4,29 +4,31 @@ A session opens no connection and reads no clock. Its owner sends the returned t
 with the time at which it arrived.
 
 Laws:
-- `seq` rises by one with each drive, tank and jog.
-- A command carries the tick of the newest state, so there is no command before the first state. `stop`, `release` and
-  `deny` carry no tick.
+- `seq` rises by one with each drive, tank, jog and aux.
+- A message carries the tick of the newest state, and cannot be made before the first state. `stop`, `release`, `deny` and
+  `clock` have no tick.
 - A text that is not a message of picar.v1 raises ProtocolError and changes nothing. Unknown keys and types are ignored.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from picar.core.protocol import ProtocolError
+from picar.errors import PicarError
 
+_NUMBERED = {"drive", "tank", "jog", "aux"}
+_WITHOUT_TICK = {"release", "deny", "stop", "clock"}
 _NEEDED = {"hello": {"client", "command_timeout_s"}, "state": {"tick", "you"}, "error": {"code", "message"}}
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An error message: a stable code of docs/protocol.md, and its sentence."""
+class CarError(PicarError):
+    """The car, or the way to it, refuses something: `code` is a stable word of docs/protocol.md, the text a sentence."""
 
-    code: str
-    message: str
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class Session:
@@ -61,7 +63,7 @@ class Session:
         """Return whether the car may still accept a command on the newest state; later it certainly refuses."""
         return self.ready and now - self.state_at < self.hello["command_timeout_s"]
 
-    def receive(self, text: str | bytes, now: float) -> dict[str, Any] | Refusal:
+    def receive(self, text: str | bytes, now: float) -> dict[str, Any] | CarError:
         """Take a message from the car that arrived at `now`.
 
         Returns:
@@ -76,68 +78,27 @@ class Session:
         elif message["type"] == "state":
             self.state, self.state_at = message, now
         elif message["type"] == "error":
-            return Refusal(message["code"], message["message"])
+            return CarError(message["code"], message["message"])
         return message
 
-    def drive(self, throttle: float, steering: float = 0.0) -> str:
-        """Return a command with both axes of one stick, each in [-1, 1]; right is positive."""
-        return self._command("drive", throttle=throttle, steering=steering)
+    def message(self, kind: str, **values: Any) -> str:
+        """Return a message to the car, completed by `seq` and `tick` where its type has them.
 
-    def tank(self, left: float, right: float) -> str:
-        """Return a command with one stick for each side, in [-1, 1]."""
-        return self._command("tank", left=left, right=right)
+        Args:
+            kind: a type of docs/protocol.md.
+            values: its other keys; a `seq` of the caller's own counts.
 
-    def jog(self, side: str, duty: float) -> str:
-        """Return a command that turns one motor, `left` or `right`, by a duty in [-0.5, 0.5]."""
-        return self._command("jog", side=side, duty=duty)
-
-    def take(self) -> str:
-        """Return a request for the wheel."""
-        return encode("take", tick=self.tick)
-
-    def release(self) -> str:
-        """Return the end of driving, or of a request."""
-        return encode("release")
-
-    def grant(self, client: str) -> str:
-        """Return the driver's consent to a client's request."""
-        return encode("grant", client=client, tick=self.tick)
-
-    def deny(self, client: str) -> str:
-        """Return the driver's refusal of a client's request."""
-        return encode("deny", client=client)
-
-    def turn(self, for_s: int) -> str:
-        """Return the length of all drivers' turns, set by the driver: 60, 120 or 300 s, or 0 for no turns."""
-        return encode("turn", for_s=for_s, tick=self.tick)
-
-    def stop(self) -> str:
-        """Return the latched stop, which every client may send at any time."""
-        return encode("stop")
-
-    def reset(self) -> str:
-        """Return the driver's end of the stop."""
-        return encode("reset", tick=self.tick)
-
-    def limit(self, speed: float) -> str:
-        """Return the driver's speed limit, a share of `max_speed` from 0.05."""
-        return encode("limit", speed=speed, tick=self.tick)
-
-    def clock(self, unix_s: float) -> str:
-        """Return the date, for the car's certificate."""
-        return encode("clock", unix_s=unix_s)
-
-    def calibrate(self, **values: float | bool) -> str:
-        """Return a calibration, with every value of docs/protocol.md."""
-        return encode("calibrate", tick=self.tick, **values)
-
-    def uncalibrate(self) -> str:
-        """Return the request for the calibration of the configuration."""
-        return encode("uncalibrate", tick=self.tick)
-
-    def _command(self, kind: str, **values: Any) -> str:
-        text = encode(kind, seq=self.seq + 1, tick=self.tick, **values)
-        self.seq += 1  # only now: a value that JSON cannot hold has raised
+        Raises:
+            KeyError: the message needs a tick, and no state has arrived.
+            ValueError: a number is not finite.
+        """
+        if kind not in _WITHOUT_TICK:
+            values["tick"] = self.tick
+        if kind not in _NUMBERED:
+            return encode(kind, **values)
+        values = {"seq": self.seq + 1} | values
+        text = encode(kind, **values)
+        self.seq = values["seq"]  # only now: a value that JSON cannot hold has raised
         return text
 
 

@@ -1,0 +1,179 @@
+"""The way to a car: its address, the token, the CA, and a WebSocket. Only this file of the client uses Tornado."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornado.simple_httpclient import HTTPTimeoutError
+from tornado.websocket import (
+    WebSocketClientConnection,
+    WebSocketClosedError,
+    WebSocketError,
+    websocket_connect,
+)
+
+from picar.client.session import CarError
+
+CONNECT_S = 10.0
+ANSWER_S = 3.0  # of a request over HTTP
+HTTP_PORT, HTTPS_PORT = 8000, 8443
+_ADDRESS = re.compile(r"(?:(https?)://)?(\[[\w:.%]+\]|[\w.-]+)(?::(\d{1,5}))?/?")
+_ENDS = {  # by the code with which the car closes a connection; docs/protocol.md
+    4401: ("not_paired", "The car does not know this program's token any more."),
+    4408: ("too_many", "The car has too many viewers, and sends this program no more pictures."),
+}
+CLOSED = "The car has closed the connection."
+_REMEDY = "Start picar there, or correct the address."
+
+
+class Connection:
+    """An open WebSocket of a car."""
+
+    def __init__(self, socket: WebSocketClientConnection) -> None:
+        self._socket = socket
+        self._stream = socket.protocol.stream if socket.protocol else None
+        if self._stream is not None:
+            self._stream.set_nodelay(True)
+
+    @property
+    def end(self) -> CarError:
+        """The error for the end of the connection."""
+        return CarError(*_ENDS.get(self._socket.close_code or 0, ("closed", CLOSED)))
+
+    async def send(self, text: str) -> None:
+        """Send a message; after the end it is dropped."""
+        with contextlib.suppress(WebSocketClosedError):  # then the end is reported to `receive`
+            await self._socket.write_message(text)
+
+    def send_now(self, text: str) -> None:
+        """Send a message without waiting; after the end it is dropped."""
+        with contextlib.suppress(WebSocketClosedError):
+            written = self._socket.write_message(text)
+            written.add_done_callback(lambda future: future.exception())  # the end is reported to `receive`
+
+    def hang_up(self) -> None:
+        """Close at once: the loop may end before the car's answer."""
+        self._socket.close()
+        if self._stream is not None:
+            self._stream.close()
+
+
+class Place:
+    """The address of a car, with token and CA; arguments and errors are those of `AsyncCar`."""
+
+    def __init__(self, address: str, token: str | None, ca: str | None) -> None:
+        self.url = page_of(address)
+        self._headers = _access(os.environ.get("PICAR_TOKEN", "") if token is None else token)
+        self._tls = _trust(ca) if self.url.startswith("https") else None
+
+    async def connect(
+        self, path: str, subprotocol: str, receive: Callable[[str | bytes | None], None]
+    ) -> Connection:
+        """Open a WebSocket. `receive` gets each message, and None at the end.
+
+        Raises:
+            CarError: no car answers, the car refuses this program, or it does not speak this protocol.
+        """
+        request = HTTPRequest(
+            f"{self.url}/{path}".replace("http", "ws", 1),
+            headers=self._headers,
+            ssl_options=self._tls,
+            connect_timeout=CONNECT_S,
+            request_timeout=CONNECT_S,
+        )
+        try:
+            socket = await websocket_connect(request, on_message_callback=receive, subprotocols=[subprotocol])
+        except (HTTPClientError, WebSocketError, OSError, UnicodeError) as error:
+            raise _refused(self.url, error) from None
+        connection = Connection(socket)
+        if socket.selected_subprotocol != subprotocol:
+            connection.hang_up()
+            sentence = f"The program at {self.url} does not speak {subprotocol}: it is no car, or its picar is another version."
+            raise CarError("no_car", sentence)
+        return connection
+
+    async def ask(self, method: str, path: str, **members: Any) -> Any:
+        """Send a request over HTTP with these members as JSON, and return the answer's.
+
+        Raises:
+            CarError: no car answers, or it refuses; the code is the car's.
+        """
+        request = HTTPRequest(
+            f"{self.url}/{path}",
+            method,
+            headers=self._headers | {"Content-Type": "application/json"},
+            body=None if method == "GET" else json.dumps(members),
+            ssl_options=self._tls,
+            connect_timeout=ANSWER_S,
+            request_timeout=ANSWER_S,
+        )
+        try:
+            return json.loads((await AsyncHTTPClient().fetch(request)).body)
+        except (HTTPClientError, OSError, ValueError) as error:  # no JSON, or no name of a machine
+            raise _refused(self.url, error, ANSWER_S) from None
+
+
+def page_of(address: str) -> str:
+    """Return the address of the page, without a slash at its end.
+
+    Raises:
+        CarError: `bad_address`.
+    """
+    found = _ADDRESS.fullmatch(address)
+    if not found or int(found[3] or 0) > 65535:
+        sentence = (
+            f"{address!r} is not the address of a car. Write a name like blitz.local or blitz.local:8000."
+        )
+        raise CarError("bad_address", sentence)
+    scheme = found[1] or "http"
+    return f"{scheme}://{found[2]}:{found[3] or (HTTPS_PORT if scheme == 'https' else HTTP_PORT)}"
+
+
+def _access(token: str) -> dict[str, str]:
+    """Return the headers that show this token."""
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise CarError("bad_token", "The token is damaged. Copy it again from: picar pair --token NAME")
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _trust(ca: str | None) -> ssl.SSLContext:
+    """Return the context of https; the file of a CA is PEM, or DER as the car hands it out."""
+    context = ssl.create_default_context()
+    try:
+        if ca is not None:
+            data = Path(ca).read_bytes()
+            context.load_verify_locations(cadata=data.decode("ascii") if b"-----BEGIN" in data else data)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it holds no certificate"
+        raise CarError("bad_ca", f"{ca} is not the file of a CA: {why}.") from None
+    return context
+
+
+def _refused(url: str, error: Exception, timeout_s: float = CONNECT_S) -> CarError:
+    """Return the error of a handshake, or of a connection that did not get so far."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        sentence = (
+            f"The certificate of {url} is not trusted: {error.verify_message}. Give the car's CA as ca=FILE."
+        )
+        return CarError("not_trusted", sentence)
+    if isinstance(error, HTTPTimeoutError):
+        return CarError("no_answer", f"No car answers at {url} in {timeout_s:.0f} s. {_REMEDY}")
+    if isinstance(error, OSError):
+        return CarError("no_answer", f"No car answers at {url}: {error.strerror or error}. {_REMEDY}")
+    if isinstance(error, UnicodeError):
+        return CarError("no_answer", f"No car answers at {url}: this is not the name of a machine.")
+    response = getattr(error, "response", None)
+    try:
+        body = json.loads(response.body if response else b"")["error"]
+        return CarError(str(body["code"]), str(body["message"]))
+    except (ValueError, KeyError, TypeError):
+        return CarError("no_car", f"The page at {url} is not that of a car: {error}.")
