@@ -118,6 +118,11 @@ export class Link {
     return this.#command("jog", { side, duty: round(duty) }, duty);
   }
 
+  /** Set an output beside the motors. @param {string} name @param {number} value in [-1, 1] @returns {boolean} sent */
+  aux(name, value) {
+    return this.#command("aux", { name, value: round(value) }, value);
+  }
+
   /** Reconnect now instead of at the next try: the network or the screen is back. */
   wake() {
     this.#resting = false;

@@ -32,13 +32,19 @@ const changeLimit = (speed) => hud.changeLimit(speed) && buzz("limit", preferenc
 unsent = () => hud.note("lost.stop");
 const releases = [() => sender.letGo()];
 const letGo = () => releases.forEach((release) => release());
+/** @type {((code: string) => void)[]} */ const refusals = [(code) => sender.refused(code), (code) => hud.refused(code)];
+/** Record, or stop recording. */ const record = () => link.hello?.car.recording && parts.get("record").then((recorder) => recorder.toggle());
 /** @type {import("./shell/shell.js").Tools} */
 const tools = {
   ...{ preferences, words, link, sticks, hud, stop, letGo },
   note: (key, values) => hud.note(key, values),
   limit: (step) => link.drives && changeLimit(hud.limit + step),
   lifted: () => sender.lifted(),
+  record: () => link.hello?.car.aux?.some(({ key }) => key.toLowerCase() === "r") || record(),
+  driving: () => sender.driving,
   onLetGo: (release) => releases.push(release),
+  onRefusal: (hear) => refusals.unshift(hear), // before the sender, which releases every input
+  replay: (name) => parts.get("replay").then((replay) => replay.start(name)),
   open: (name, options) => parts.open(name, options),
 };
 const parts = new Parts(tools);
@@ -48,23 +54,27 @@ link.onhello = (hello) => {
   hud.trouble = "";
   page.steers = hello.car.board.steers;
   session.welcome(hello);
+  if (hello.car.aux || parts.had("aux")) parts.get("aux").then((aux) => aux.welcome(hello.car.aux ?? []));
 };
 link.onstate = async (state) => {
   if (state.state !== page.state) buzz(state.state, preferences);
   sender.heard();
   hud.show();
+  parts.had("aux")?.then((aux) => aux.show());
+  if (state.recording || parts.had("record")) parts.get("record").then((recorder) => recorder.show());
   if (link.hello.car.camera || parts.had("video")) parts.get("video").then((video) => video.watch());
+  if (link.hello.car.range) parts.get("obstacle").then((obstacle) => obstacle.show());
   if (link.hello.car.backend === "sim") (await parts.get("sim")).show(state); // a real car has no view from above
 };
-link.onrefusal = (code) => {
-  sender.refused(code);
-  hud.refused(code);
-};
+link.onrefusal = (code) => refusals.forEach((hear) => hear(code));
 link.onlost = (barred) => {
   letGo();
   hud.show();
   parts.had("sim")?.then((view) => view.forget());
   parts.had("video")?.then((video) => video.forget());
+  parts.had("obstacle")?.then((obstacle) => obstacle.show());
+  parts.had("aux")?.then((aux) => aux.show());
+  parts.had("record")?.then((recorder) => recorder.show());
   if (barred) session.refused();
 };
 
@@ -88,11 +98,14 @@ tap("refuse", () => link.say("deny", { client: hud.request }));
 tap("slower", () => changeLimit(hud.limit - FINE_STEP));
 tap("faster", () => changeLimit(hud.limit + FINE_STEP));
 GEARS.forEach((share, index) => tap(`gear${index + 1}`, () => changeLimit(share * hud.cap)));
+tap("record", record);
+tap("stay", () => link.request("stay_on"));
 tap("retry", () => link.wake());
 tap("reload", () => location.reload());
 tap("menu", () => parts.open("settings"));
 tap("hazard", () => parts.open("settings", { section: "health" }));
 tap("enter", () => parts.open("pair"));
+tap("anyway", () => parts.open("lift"));
 tap("look", async () => {
   const video = await parts.had("video");
   if (!video?.look()) preferences.set("view", preferences.get("view") === "fit" ? "follow" : "fit");

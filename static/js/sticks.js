@@ -61,6 +61,9 @@ export function onLetGo(letGo) {
   addEventListener("keyup", meta);
 }
 
+/** @param {any} state the newest of the car, null without a link @returns {boolean} whether the garage holds the car */
+export const held = (state) => state?.lesson?.mode === "hold";
+
 /** Calls its listeners after each change. */
 export class Changing {
   /** @type {((what?: any) => void)[]} */ #listeners = [];
@@ -78,7 +81,7 @@ export class Changing {
 
 /** The sum of all inputs. */
 export class Sticks extends Changing {
-  /** @type {Map<string, {throttle?: number, steering?: number}>} */ #hands = new Map();
+  /** @type {Map<string, {throttle?: number, steering?: number, until?: number}>} */ #hands = new Map();
   /** @type {(() => void)[]} */ #inputs = [];
 
   /** Dead zone and expo of this phone. */
@@ -93,6 +96,7 @@ export class Sticks extends Changing {
     let throttle = 0;
     let steering = 0;
     for (const hand of this.#hands.values()) {
+      if (hand.until) return clock() > hand.until || this.#hands.size > 1 ? NEUTRAL : { throttle: hand.throttle ?? 0, steering: hand.steering ?? 0 };
       throttle += hand.throttle ?? 0;
       steering += hand.steering ?? 0;
     }
@@ -109,7 +113,16 @@ export class Sticks extends Changing {
     this.#inputs.push(forget);
   }
 
-  /** @param {string} input its name @param {{throttle?: number, steering?: number}} hand wanted, in [-1, 1] */
+  /** @param {string} input name of the input @returns {boolean} whether no other input holds a stick */
+  free(input) {
+    return this.#hands.size === Number(this.#hands.has(input));
+  }
+
+  /**
+   * With `until`, the hand is not shaped, and neutral beside other inputs and after this time.
+   *
+   * @param {string} input its name @param {{throttle?: number, steering?: number, until?: number}} hand wanted, in [-1, 1]
+   */
   hold(input, hand) {
     this.#hands.set(input, hand);
     this.changed();
@@ -203,7 +216,7 @@ export class Sender {
   /** @param {string} code of the car's error message */
   refused(code) {
     if (code === "stale") this.#asked = false; // the tick was too old: the next beat asks again
-    if (!["not_neutral", "arming", "picture_old"].includes(code)) return;
+    if (!["not_neutral", "arming", "held", "picture_old", "battery_low"].includes(code)) return;
     this.#neutral = false;
     this.letGo();
   }
@@ -242,7 +255,7 @@ export class Sender {
   #step(now, repeat) {
     if (this.#phase === "idle") return;
     const car = this.#link.state;
-    if (!car || car.state === "stopped" || this.#link.quiet(now) > PATIENCE_S) return this.letGo();
+    if (!car || car.state === "stopped" || held(car) || this.#link.quiet(now) > PATIENCE_S) return this.letGo();
     if (this.#phase === "starting") this.#start(now, car, repeat);
     if (this.#phase === "driving") this.#drive(now, car, repeat);
   }

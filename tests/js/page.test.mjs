@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { FACTS, healthOf } from "../../static/js/hud/bar.js";
-import { topic, wordOf } from "../../static/js/hud/hud.js";
+import { FACTS, batteryOf, capOf, healthOf, wordOf } from "../../static/js/hud/bar.js";
+import { topic } from "../../static/js/hud/hud.js";
+import { reasonOf } from "../../static/js/hud/obstacle.js";
 import { arrowAt } from "../../static/js/inputs/arrows.js";
 import { radial, sticksOf as padSticks } from "../../static/js/inputs/gamepad.js";
 import { deflection, sticksOf as keySticks, travelOf } from "../../static/js/inputs/hands.js";
@@ -65,6 +66,17 @@ test("the card is about what is most urgent", () => {
   assert.equal(about({ restarted: true, state: { state: "disarmed", reason: "started" } }), "restarted");
   assert.equal(about({ restarted: true, state: { state: "disarmed", reason: "arming" } }), "ready");
   assert.equal(about({ state: { state: "disarmed", reason: "reset" } }), "ready");
+  const empty = { level: "stop", off_in_s: null };
+  assert.equal(about({ state: { battery: { level: "slow", off_in_s: null } } }), "");
+  assert.equal(about({ state: { state: "disarmed", battery: empty, you: "spectator" } }), "battery");
+  assert.equal(about({ state: { state: "stopped", battery: empty } }), "stopped");
+  const hold = { mode: "hold", cap: 1 };
+  assert.equal(about({ asked: true, quality: "weak", state: { lesson: hold } }), "held");
+  assert.equal(about({ state: { you: "spectator", lesson: hold, battery: empty } }), "held");
+  assert.equal(about({ state: { state: "stopped", lesson: hold } }), "stopped");
+  assert.equal(about({ state: { lesson: { mode: "drive", cap: 0.5 } } }), "");
+  assert.equal(about({ quality: "gone", state: { lesson: hold } }), "gone");
+  assert.equal(about({ state: { state: "stopped", battery: { ...empty, off_in_s: 0 } } }), "battery");
 });
 
 test("the state is one word, and never an old one", () => {
@@ -79,6 +91,12 @@ test("the state is one word, and never an old one", () => {
   assert.equal(word({ state: { driver: null, state: "disarmed", reason: "arming" } }), "arming");
   assert.equal(word({ state: { you: "spectator", state: "disarmed", reason: "arming" } }), "other");
   assert.equal(word({ quality: "gone", trouble: "barred" }), "barred");
+  const lesson = { mode: "hold", cap: 1 };
+  assert.equal(word({ state: { you: "spectator", state: "disarmed", reason: "held", lesson } }), "held");
+  assert.equal(word({ state: { lesson } }), "armed", "it still rolls");
+  assert.equal(word({ state: { state: "stopped", lesson } }), "stopped");
+  assert.equal(word({ state: { state: "disarmed", reason: "held", lesson: null } }), "disarmed");
+  assert.equal(word({ state: { state: "disarmed", battery: { level: "stop" } } }), "battery");
 });
 
 test("a thumb that rests moves nothing, and one that moves rises without a jump to full", () => {
@@ -191,6 +209,35 @@ test("what the car does not know has no row", () => {
   assert.equal(told(all).length, FACTS.filter(({ health }) => health).length);
 });
 
+test("the battery shows its charge with a dot while it is not from now, else its voltage, and nothing without a meter", () => {
+  const good = { level: "ok", plausible: true, at_rest: true };
+  const shown = (battery, host) => Object.values(batteryOf({ battery, host }, (key, values) => [key, ...Object.values(values ?? {})].join(" ")));
+  const host = { battery_v: 7.4, battery_percent: 50 };
+  assert.deepEqual(shown(undefined, host), ["", ""]);
+  assert.deepEqual(shown(good, { battery_v: null, battery_percent: null }), ["", ""]);
+  assert.deepEqual(shown(good, host), ["battery.percent 50 ", ""]);
+  assert.deepEqual(shown({ ...good, at_rest: false }, host), ["battery.percent 50  •", ""]);
+  assert.deepEqual(shown(good, { ...host, battery_percent: null }), ["battery.volts 7.4", ""]);
+  assert.deepEqual(shown({ ...good, level: "warn" }, host), ["battery.percent 50 ", "warn"]);
+  assert.deepEqual(shown({ ...good, level: "slow" }, host), ["battery.percent 50 ", "bad"]);
+  assert.deepEqual(shown(good, { ...host, battery_percent: 20 }), ["battery.percent 20 ", "warn"]);
+  assert.deepEqual(shown({ ...good, plausible: false }, host), ["battery.divider", "warn"]);
+});
+
+test("the cap in the bar is named after the reason why the car is slow, and a garage out of reach is said", () => {
+  const shown = (state) => capOf(state, (key, values) => [key, ...Object.values(values ?? {})].join(" "));
+  const garage = (cap, garage_s = null) => ({ mode: "drive", cap, garage_s });
+  assert.equal(shown(null), "");
+  assert.equal(shown({ speed_cap: 1, lesson: null }), "");
+  assert.equal(shown({ speed_cap: 0.6, lesson: null }), "limit.owner 60");
+  assert.equal(shown({ speed_cap: 0.6, lesson: garage(0.6) }), "limit.owner 60");
+  assert.equal(shown({ speed_cap: 0.6, lesson: garage(0.4) }), "limit.garage 40");
+  assert.equal(shown({ speed_cap: 1, lesson: garage(0.4, 9.9) }), "limit.garage 40");
+  assert.equal(shown({ speed_cap: 1, lesson: garage(0.4, 10) }), "limit.away 40");
+  assert.equal(shown({ speed_cap: 1, lesson: garage(0.4), video: { cap: 0.3 } }), "camera.slow");
+  assert.equal(shown({ speed_cap: 1, lesson: garage(0.4), video: { cap: 0.3 }, link: { cap: 0.5 } }), "link.late");
+});
+
 test("facts of the machine are graded at their limits", () => {
   const graded = (name, value) => told({ [name]: value })[0];
   for (const [name, value, grade] of [
@@ -229,4 +276,15 @@ test("a fault of the camera has a sentence in each language, with the command of
     assert.ok(sentence && !sentence.includes("{") && sentence !== message, code);
   }
   assert.equal(sentenceOf("new", message), message);
+});
+
+test("the distance sensor has a reason for each of its states", () => {
+  const reason = (m, cap, override = false) => reasonOf({ m, cap, override });
+  assert.equal(reason(4, 1), "");
+  assert.equal(reason(null, 1), "", "a switch that is not pressed");
+  assert.equal(reason(0.5, 0.4), "obstacle");
+  assert.equal(reason(0.18, 0), "obstacle");
+  assert.equal(reason(null, 0), "obstacle.touched");
+  assert.equal(reason(null, 0.3), "obstacle.unknown");
+  assert.equal(reason(0.18, 0.3, true), "obstacle.override");
 });

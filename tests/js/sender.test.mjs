@@ -46,7 +46,7 @@ function drive() {
   const sender = new Sender(link, sticks);
   sticks.hold("hand", { throttle: 0.1 });
   pass(200);
-  return { sent, sticks, sender };
+  return { link, sent, sticks, sender };
 }
 
 /**
@@ -213,7 +213,7 @@ test("every event that may take the driver away lets go, also where there is no 
 });
 
 test("a press that the car refuses before it may drive ends, and drives only after it was released", () => {
-  for (const code of ["not_neutral", "arming", "picture_old"]) {
+  for (const code of ["not_neutral", "arming", "held", "picture_old", "battery_low"]) {
     const { sent, sticks, sender } = drive();
     sender.refused(code);
     assert.deepEqual([sticks.held, sender.pressAgain], [false, true], code);
@@ -224,4 +224,23 @@ test("a press that the car refuses before it may drive ends, and drives only aft
     pass(100);
     assert.equal(sent.at(-1).throttle, 0.2, code);
   }
+});
+
+test("a hold ends the press with one zero, a press of a held car sends nothing, and after it a new press is needed", () => {
+  const { link, sent, sticks, sender } = drive();
+  sent.length = 0;
+  link.state = { ...DRIVING, lesson: { mode: "hold", cap: 1 } };
+  sender.heard();
+  assert.deepEqual([sticks.held, sender.pressAgain, sent], [false, true, [{ at: now, throttle: 0, steering: 0 }]]);
+  sent.length = 0;
+  sticks.hold("hand", { throttle: 1 });
+  pass(300);
+  assert.deepEqual([sticks.held, sent.filter(({ throttle }) => throttle)], [false, []]);
+  link.state = { ...DRIVING, lesson: { mode: "drive", cap: 0.5 } };
+  sender.heard();
+  pass(300);
+  assert.deepEqual(sent.filter(({ throttle }) => throttle), []);
+  sticks.hold("hand", { throttle: 0.2 });
+  pass(100);
+  assert.equal(sent.at(-1).throttle, 0.2);
 });

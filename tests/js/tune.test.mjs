@@ -185,6 +185,9 @@ test("a motor may turn for the driver, and for the first who comes, unless the c
   assert.deepEqual(why(other), ["other", "ask.other"]);
   assert.deepEqual(why({ ...other, waiting: true }), ["waiting", "ask.waiting"]);
   assert.deepEqual(why({ ...mine, state: "stopped" }), ["stopped", "reset"]);
+  const lesson = { mode: "hold", cap: 1 };
+  for (const state of [mine, free, other]) assert.deepEqual(why({ ...state, lesson }), ["held", ""]);
+  assert.deepEqual(why({ ...mine, state: "stopped", lesson }), ["stopped", "reset"]);
   assert.deepEqual(why({ ...other, state: "stopped" }), ["stopped.other", "ask.other"]);
   assert.deepEqual(why({ ...free, state: "stopped" }), ["stopped.free", "ask.take"]);
 });

@@ -8,11 +8,13 @@
  */
 
 import { attribute, byId, hide, property, text } from "../shell/shell.js";
-import { clock } from "../sticks.js";
+import { clock, held } from "../sticks.js";
 
 /** Without a state for this long the signal is lost; for a page that drives, command_timeout_s plus this margin. */
 const LOST_S = 1.0;
 const LOST_MARGIN_S = 0.1;
+/** The garage is out of reach when the car has not heard it for this long. */
+const AWAY_S = 10;
 
 /**
  * In the order of the settings: name in `host` of a state, unit ("" is yes or no), name of its words in the settings
@@ -29,8 +31,11 @@ export const FACTS = [
   { name: "wifi_dbm", unit: "dBm", health: "wifi", warn: -70, low: true },
   { name: "cpu_percent", unit: "%", health: "cpu", warn: 90 },
   { name: "uptime_s", unit: "s", health: "uptime" },
+  { name: "battery_v", unit: "V", health: "volts" },
+  { name: "battery_percent", unit: "%", health: "battery", warn: 20, bad: 10, low: true },
 ];
 
+const CHARGE = FACTS[FACTS.length - 1];
 const known = (value) => value !== null && value !== undefined;
 
 /**
@@ -66,6 +71,23 @@ export function barOf(host, say) {
 }
 
 /**
+ * The battery in the bar. A dot marks a charge that is not from now: it is measured at rest.
+ *
+ * @param {any} state @param {(key: string, values?: object) => string} say
+ * @returns {{words: string, grade: string}} no words without a meter, and while it is unknown; grade is "", "warn" or "bad"
+ */
+export function batteryOf(state, say) {
+  const { battery, host } = state ?? {};
+  const { battery_percent: percent, battery_v: volts } = host ?? {};
+  if (!battery || !known(volts)) return { words: "", grade: "" };
+  if (!battery.plausible) return { words: say("battery.divider"), grade: "warn" };
+  const charge = known(percent) ? gradeOf(CHARGE, host) : "";
+  const grade = ["slow", "stop"].includes(battery.level) ? "bad" : charge || battery.level.replace("ok", "");
+  const words = known(percent) ? say("battery.percent", { percent, dot: battery.at_rest ? "" : " •" }) : say("battery.volts", { volts });
+  return { words, grade };
+}
+
+/**
  * The rows of the settings. They leave out unknown facts: a laptop has no such sensor.
  *
  * @param {any} host of a state
@@ -91,6 +113,40 @@ function valuesOf({ name, unit }, host) {
   const value = host[name];
   if (unit === "s") return { h: Math.floor(value / 3600), min: Math.floor(value / 60) % 60 };
   return unit ? { value } : {};
+}
+
+/**
+ * The cap in the bar: the reason why the car is slow.
+ *
+ * @param {any} state null without a link @param {(key: string, values?: object) => string} say
+ * @returns {string} "" without a cap; of lasting caps the lower one
+ */
+export function capOf(state, say) {
+  const { speed_cap: owner = 1, lesson, link, video } = state ?? {};
+  const garage = lesson?.cap ?? 1;
+  if (link?.cap < 1) return say("link.late");
+  if (video?.cap < 1) return say("camera.slow");
+  const whose = garage >= owner ? "owner" : isAway(lesson) ? "away" : "garage";
+  const cap = Math.round(Math.min(owner, garage) * 100);
+  return cap < 100 ? say(`limit.${whose}`, { cap }) : "";
+}
+
+/** @param {any} lesson of a state @returns {boolean} whether its garage is out of reach */
+export const isAway = (lesson) => lesson.garage_s >= AWAY_S;
+
+/**
+ * The state of car and page in a word.
+ *
+ * @param {{quality: string, trouble: string, state: any, met: boolean}} seen `met`: the car was heard before
+ * @returns {string} the last part of a key of the dictionary
+ */
+export function wordOf({ quality, trouble, state, met }) {
+  if (trouble === "barred") return trouble;
+  if (quality === "gone") return met ? "gone" : "connecting";
+  if (held(state) && state.state === "disarmed") return "held";
+  if (state.driver && state.you !== "driver" && state.state !== "stopped") return "other";
+  if (state.battery?.level === "stop" && state.state === "disarmed") return "battery";
+  return state.reason === "arming" ? "arming" : state.state;
 }
 
 /** @param {number} seconds @returns {string} minutes and seconds */
@@ -129,6 +185,9 @@ export class Bar {
     const { warnings, facts } = barOf(state?.host ?? {}, this.#say);
     text("host", warnings.join(" · "));
     text("facts", facts.join(" · "));
+    const { words, grade } = batteryOf(state, this.#say);
+    text("battery", words);
+    byId("battery").dataset.grade = grade;
     this.#showDriver(state);
     this.#showRequest(state);
   }
@@ -137,6 +196,8 @@ export class Bar {
     const car = this.#link.hello?.car;
     if (!car) return;
     text("car", car.name);
+    attribute(byId("car"), "data-number", car.name.includes(car.number) ? "" : String(car.number ?? ""));
+    property(byId("car"), "--colour", car.colour ? `#${car.colour}` : "");
     text("badge", this.#say(`badge.${car.backend}`) || this.#say("badge.real"));
     hide("look", car.backend !== "sim" && !car.camera);
     hide("hazard", !car.board.keeps_driving);
@@ -151,7 +212,8 @@ export class Bar {
     const waiting = state?.waiting;
     byId("ask").dataset.does = mine ? "release" : waiting ? "waiting" : taken ? "other" : "take";
     text("ask", this.#say(`ask.${byId("ask").dataset.does}`));
-    const idle = String(!state || taken || state.state === "stopped");
+    hide("record", !mine || !this.#link.hello?.car.recording);
+    const idle = String(!state || taken || held(state) || state.state === "stopped");
     for (const pad of ["throttle", "steering", "stick"]) attribute(byId(pad), "aria-disabled", idle);
     document.body.dataset.idle = idle;
   }

@@ -9,8 +9,8 @@
  */
 
 import { attribute, byId, hide, property, text, write } from "../shell/shell.js";
-import { clamp, clock } from "../sticks.js";
-import { Bar, milliseconds } from "./bar.js";
+import { clamp, clock, held } from "../sticks.js";
+import { Bar, capOf, isAway, milliseconds, wordOf } from "./bar.js";
 
 /** Time on the screen of a notice, or of a message that the car did not understand. */
 const NOTICE_S = 4.0;
@@ -34,6 +34,7 @@ const STARTS = ["arming", "started"];
 /** The gears' shares of the cap. */
 export const GEARS = [0.3, 0.6, 1];
 
+const known = (value) => value !== null && value !== undefined;
 const within = (least, value, most) => Math.max(least, Math.min(most, value));
 const percent = (value) => Math.round(value * 100);
 
@@ -45,27 +46,17 @@ const percent = (value) => Math.round(value * 100);
  */
 export function topic({ quality, trouble, state, asked, restarted }) {
   if (trouble || quality === "gone") return trouble || "gone";
+  if (known(state.battery?.off_in_s)) return "battery";
   if (state.state === "stopped") return "stopped";
+  if (held(state)) return "held";
   if (asked) return "asked";
   if (quality === "weak" || quality === "slow") return quality;
+  if (state.battery?.level === "stop") return "battery";
   if (state.driver && state.you !== "driver") return "watching";
   if (!state.driver && state.requests.length) return "handover";
   if (state.state !== "armed" && state.reason === "commands_stale") return "failsafe";
   if (restarted && state.state === "disarmed" && state.reason !== "arming") return "restarted";
   return state.state === "disarmed" ? "ready" : "";
-}
-
-/**
- * The state of car and page in a word.
- *
- * @param {{quality: string, trouble: string, state: any, met: boolean}} seen `met`: the car was heard before
- * @returns {string} the last part of a key of the dictionary
- */
-export function wordOf({ quality, trouble, state, met }) {
-  if (trouble === "barred") return trouble;
-  if (quality === "gone") return met ? "gone" : "connecting";
-  if (state.driver && state.you !== "driver" && state.state !== "stopped") return "other";
-  return state.reason === "arming" ? "arming" : state.state;
 }
 
 export class Hud {
@@ -124,9 +115,10 @@ export class Hud {
     return this.#bar.request;
   }
 
-  /** The highest speed that may be set, a share of max_speed: the owner's cap, or that of a low voltage. */
+  /** The highest speed that may be set, a share of max_speed: the cap of the owner, of the garage or of a low voltage. */
   get cap() {
-    return Math.min(this.ownersCap, this.#link.state?.host?.power_cap ?? 1);
+    const { host, lesson } = this.#link.state ?? {};
+    return Math.min(this.ownersCap, lesson?.cap ?? 1, host?.power_cap ?? 1);
   }
 
   /** The owner's cap, a share of max_speed. */
@@ -161,10 +153,10 @@ export class Hud {
     return true;
   }
 
-  /** Whether this page has the wheel, or nobody has. */
+  /** Whether this page has the wheel, or may take it. */
   get #mayTake() {
     const { state, drives } = this.#link;
-    return state !== null && (drives || !state.driver);
+    return state !== null && (drives || !(state.driver || held(state)));
   }
 
   #round(speed) {
@@ -281,8 +273,7 @@ export class Hud {
     const { video, link } = this.#link.state ?? {};
     const [picture, late] = [video?.cap ?? 1, link?.cap ?? 1]; // the gears keep their speeds
     const cap = Math.min(this.cap, picture, late);
-    const owner = this.ownersCap < 1 ? this.#say("limit.owner", { cap: percent(this.ownersCap) }) : "";
-    text("cap", late < 1 ? this.#say("link.late") : picture < 1 ? this.#say("camera.slow") : owner);
+    text("cap", capOf(this.#link.state, this.#say));
     byId("hud").dataset.capped = String(cap < 1);
     property(byId("hud"), "--cap", String(cap * (this.#link.hello?.limits.max_speed ?? 1)));
     byId("slower").disabled = !may || this.limit <= LEAST_LIMIT;
@@ -326,10 +317,12 @@ export class Hud {
     hide("asks", about !== "asked");
     hide("give", about !== "asked");
     hide("refuse", about !== "asked" || Boolean(state.turn)); // the request waits for the end of the turn
-    hide("ask", !state || about === "asked" || this.#bar.quality === "gone" || (stopped && !resets));
+    hide("ask", !state || about === "asked" || this.#bar.quality === "gone" || (stopped && !resets) || (held(state) && !mine && !state.waiting));
     byId("ask").classList.toggle("spare", about === "ready" && !state.driver && this.#hint === "touch");
     hide("retry", about !== "gone" && about !== "full");
     hide("enter", about !== "barred");
+    hide("anyway", about !== "held");
+    hide("stay", about !== "battery" || !mine || !known(state.battery.off_in_s) || !state.battery.may_stay);
     hide("reload", about !== "outdated");
   }
 
@@ -354,6 +347,7 @@ export class Hud {
   #why(now, about) {
     const { state, hello } = this.#link;
     const limit_s = hello?.command_timeout_s ?? 0.5;
+    if (about === "held") return this.#whyHeld(state.lesson);
     if (this.#bar.quality === "weak") return this.#say("why.weak");
     if (this.#bar.quality === "slow") {
       const age = milliseconds(this.#link.slow(now) ?? 0);
@@ -362,6 +356,7 @@ export class Hud {
     const urgent = about === "gone" || state?.state === "failsafe"; // no other notice replaces what the car does
     if (now - this.#notice.at < NOTICE_S && (!urgent || this.#notice.key === "lost.stop")) return this.#notice.words();
     if (about === "gone" && this.#leaves) return this.#say("wifi.away", { ssid: this.joins });
+    if (about === "battery") return this.#whyBattery(state.battery.off_in_s);
     if (about === "watching") return this.#whyWatching(state);
     if (about === "gone" && state) return "";
     if (!state || ["stopped", "asked", "handover", "outdated"].includes(about)) return this.#say(`why.${about}`);
@@ -372,7 +367,17 @@ export class Hud {
     if (about === "restarted") parts.push(this.#say("why.restarted"));
     if (this.#sender.pressAgain) parts.push(this.#say("why.again"));
     else if (state.state === "disarmed" && state.reason !== "arming") parts.push(this.#say(this.#hint === "touch" ? `why.touch.${document.body.dataset.layout}` : `why.${this.#hint}`));
+    if (hello?.car.moved && STARTS.includes(state.reason)) parts.push(this.#say("why.moved"));
     return parts.join(this.#say("gap"));
+  }
+
+  #whyHeld(lesson) {
+    const away = isAway(lesson) ? this.#say("gap") + this.#say("garage.away") : "";
+    return (lesson.text || this.#say("why.held")) + away;
+  }
+
+  #whyBattery(left) {
+    return this.#say(known(left) ? "why.battery.off" : "why.battery", { left });
   }
 
   /** Explain to a spectator how to get the wheel. */

@@ -1,5 +1,6 @@
 /**
- * Gamepads: left stick or triggers for throttle, a stick or the cross for steering, B is STOP.
+ * Gamepads: left stick or triggers for throttle, a stick or the cross for steering, B is STOP. On a car with pan and tilt the
+ * right stick moves them, and does not steer.
  *
  * They are read by a timer, never by requestAnimationFrame, and write into Sticks like every input.
  *
@@ -60,15 +61,15 @@ function placesOf({ axes, buttons }) {
   };
 }
 
-/** @returns {Record<string, {throttle: number, steering: number}>} the value of each part of a pad */
-function partsOf(pad, rest) {
+/** @returns {Record<string, {throttle: number, steering: number}>} the value of each part of a pad; with `looks` the right stick moves a camera */
+function partsOf(pad, rest, looks = false) {
   const { left, right, triggers, cross } = placesOf(pad);
   const centre = (part) => Math.max(DEADZONE, part in rest ? rest[part] + REST.margin : 0);
   const one = radial(left.x, left.y, centre("left"));
   const other = radial(right.x, right.y, centre("right"));
   return {
     left: { throttle: 0 - one.y, steering: one.x },
-    right: { throttle: 0, steering: other.x },
+    right: { throttle: 0, steering: looks ? 0 : other.x },
     triggers: { throttle: Math.abs(triggers.y) > centre("triggers") ? 0 - triggers.y : 0, steering: 0 },
     cross: { throttle: 0 - cross.y, steering: cross.x },
   };
@@ -77,10 +78,11 @@ function partsOf(pad, rest) {
 /**
  * @param {{axes: readonly number[], buttons: readonly {value: number}[]}} pad with the standard mapping
  * @param {Record<string, number>} rest distance from the centre at which a part rests, in [0, 1]
+ * @param {boolean} looks whether the right stick moves a camera, and does not steer
  * @returns {{throttle: number, steering: number}} each in [-1, 1]
  */
-export function sticksOf(pad, rest = {}) {
-  const { left, right, triggers, cross } = partsOf(pad, rest);
+export function sticksOf(pad, rest = {}, looks = false) {
+  const { left, right, triggers, cross } = partsOf(pad, rest, looks);
   const stick = Math.abs(left.steering) >= Math.abs(right.steering) ? left : right;
   return {
     throttle: clamp(triggers.throttle + cross.throttle + left.throttle),
@@ -217,6 +219,7 @@ export default class Gamepads {
     if (seen === this.#driver) this.#actions.letGo();
     this.#lift(seen);
     this.#seen.delete(index);
+    this.#actions.aux?.letGo();
     if (seen.standard) this.#actions.note("gamepad.gone");
   }
 
@@ -226,6 +229,7 @@ export default class Gamepads {
     if (stops.filter((number) => seen.comesDown(pad, number)).length) this.#actions.stop();
     const slower = seen.comesDown(pad, BUTTON.slower);
     const faster = seen.comesDown(pad, BUTTON.faster);
+    if (seen.standard) this.#actions.aux?.pad(pad, idle);
     if (idle || !seen.standard) return;
     if (slower) this.#actions.limit(-LIMIT_STEP);
     if (faster) this.#actions.limit(LIMIT_STEP);
@@ -233,7 +237,7 @@ export default class Gamepads {
   }
 
   #steer(pad, seen, now) {
-    const want = sticksOf(pad, seen.rest);
+    const want = sticksOf(pad, seen.rest, this.#actions.aux?.looks);
     if (this.#isCentre(want)) return this.#rest(seen);
     if (!seen.ready) return this.#wait(pad, seen, now);
     if (seen !== this.#driver) {
@@ -279,7 +283,7 @@ export default class Gamepads {
     seen.learn(pad, now);
     seen.waitsSince ??= now;
     if (now - seen.waitsSince < SAY_AFTER_S || seen.told) return;
-    const part = Object.entries(partsOf(pad, seen.rest)).find(([, want]) => !this.#isCentre(want))?.[0];
+    const part = Object.entries(partsOf(pad, seen.rest, this.#actions.aux?.looks)).find(([, want]) => !this.#isCentre(want))?.[0];
     if (part) this.#tell(seen, `gamepad.rest.${part}`);
   }
 

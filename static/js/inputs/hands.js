@@ -6,7 +6,7 @@
  * A pad is relative: the touch point is neutral, and the distance from it deflects the stick. Neutral stays there until
  * the thumb is lifted, however far the thumb goes: a thumb that comes back to its place must not find reverse there.
  *
- * Keyboard: WASD and arrows drive, Space is STOP, [ and ] change the speed limit. A tap of a steering key is a small
+ * Keyboard: WASD and arrows drive, Space is STOP, [ and ] change the speed limit, R records. A tap of a steering key is a small
  * correction, and while the key is held the steering rises to full; Shift halves both axes. A released key is zero at
  * once. The place of a key counts, not its letter (`event.code`); `event.key` counts where there is no code (remotes,
  * on-screen keyboards, remote desktops). Space stops with any modifier, in dialogs too, and with the focus anywhere but
@@ -31,6 +31,7 @@ const DRIVE = new Map(
 );
 /** Steering of a key that has just come down, and its rise to 1 in 0.4 s while it is held. */
 const STEERING = { first: 0.25, step: 0.0625, every_ms: 33 };
+const RECORD = "KeyR";
 const LIMIT_STEP = new Map(Object.entries({ BracketLeft: -0.05, BracketRight: 0.05 }));
 /** Keys by the character they type, with or without a code. */
 const ALWAYS = new Map(Object.entries({ " ": "Space", Spacebar: "Space", "[": "BracketLeft", "]": "BracketRight" }));
@@ -292,7 +293,7 @@ export class Keys {
   #steering = 0;
   #timer = 0;
 
-  /** @param {import("../sticks.js").Sticks} sticks @param {{stop: () => void, limit: (step: number) => void}} actions */
+  /** @param {import("../sticks.js").Sticks} sticks @param {{stop: () => void, record: () => void, limit: (step: number) => void}} actions */
   constructor(sticks, actions) {
     this.#sticks = sticks;
     this.#actions = actions;
@@ -308,11 +309,12 @@ export class Keys {
     if (isOthers(event, name)) return this.#clear();
     this.#halve(event.shiftKey);
     if (event.target.closest?.("input, select, textarea, [contenteditable]")) return flip(event);
-    if (!DRIVE.has(name) && !LIMIT_STEP.has(name)) return;
+    if (!DRIVE.has(name) && !LIMIT_STEP.has(name) && name !== RECORD) return;
     if (document.querySelector("dialog[open]")) return;
     event.preventDefault(); // no scrolling
     if (event.repeat) return;
-    if (LIMIT_STEP.has(name)) this.#actions.limit(LIMIT_STEP.get(name));
+    if (name === RECORD) this.#actions.record();
+    else if (LIMIT_STEP.has(name)) this.#actions.limit(LIMIT_STEP.get(name));
     else {
       this.#down.set(isPlace(event.code) ? event.code : name, name);
       this.#write();

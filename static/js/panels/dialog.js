@@ -21,11 +21,11 @@ export async function get(path) {
   return answer?.ok ? answer.json().catch(() => null) : null;
 }
 
-/** @param {string} path @param {object} body @returns {Promise<{status: number, answer: any, wait_s: number}>} */
-export async function post(path, body) {
+/** @param {string} path @param {object} body @param {string} method @returns {Promise<{status: number, answer: any, wait_s: number}>} */
+export async function post(path, body, method = "POST") {
   try {
     const response = await fetch(path, {
-      method: "POST",
+      method,
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });

@@ -112,6 +112,7 @@ const fields = () => `<div class="fields" tabindex="-1">
 </section>
 <section data-page="health" hidden>
   <p id="health-hazard" hidden><span data-i18n="hazard"></span><span data-i18n="gap"></span><span data-i18n="hazard.oe"></span></p>
+  <p id="health-moved" hidden><span data-i18n="health.moved"></span></p>
   <ul id="health"></ul>
   <p id="health-note"></p>
 </section>
@@ -209,7 +210,9 @@ export default class Settings {
     byId("settings-title").dataset.i18n = `settings.${page || "title"}`;
     byId("settings-title").textContent = this.#tools.words.say(`settings.${page || "title"}`);
     for (const each of [this.#element, this.#element.querySelector(".fields")]) each?.scrollTo(0, 0);
-    byId("wifi-open").hidden = !this.#tools.link.hello?.car.hotspot;
+    const { hotspot, recording } = this.#tools.link.hello?.car ?? {};
+    byId("wifi-open").hidden = !hotspot;
+    byId("recordings-open").hidden = !recording;
   }
 
   /** Open another dialog, or follow a link, unless something is missing. */
@@ -277,6 +280,7 @@ export default class Settings {
     });
     byId("health").replaceChildren(...lines);
     byId("health-hazard").hidden = !link.hello?.car.board.keeps_driving;
+    byId("health-moved").hidden = !link.hello?.car.moved;
     byId("health-note").textContent = lines.length ? "" : this.#whyNot("link") || words.say("health.none");
   }
 

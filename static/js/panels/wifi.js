@@ -21,6 +21,7 @@ const FIELDS = `<form class="fields" tabindex="-1" novalidate>
   <ul id="wifi-now"></ul>
   <p class="note"><a href="/help/wifi" target="_blank" data-i18n="wifi.help"></a></p>
   <h3 data-i18n="wifi.join"></h3>
+  <label class="row"><span data-i18n="wifi.seen"></span><select id="wifi-seen"></select></label>
   ${field("ssid", 'maxlength="32" autocapitalize="none" spellcheck="false"')}
   ${field("password", 'type="password" maxlength="63"')}
   ${field("show", 'type="checkbox" role="switch"')}
@@ -51,6 +52,7 @@ export default class Wifi {
     byId("wifi-show").addEventListener("input", show);
     form.addEventListener("submit", (event) => (event.preventDefault(), this.#join()));
     byId("wifi-ssid").addEventListener("input", () => this.#show());
+    byId("wifi-seen").addEventListener("change", () => ((byId("wifi-ssid").value = byId("wifi-seen").value), this.#show()));
     tools.words.listen(() => this.#show());
     setInterval(() => (this.#dialog.element.open || this.#asked) && this.#look(), LOOK_EVERY_MS);
   }
@@ -63,6 +65,20 @@ export default class Wifi {
     if (!last || last.ssid === ssid || this.#asked) return;
     byId("wifi-ssid").value ||= last.ssid;
     this.#tell(last.code, last.ssid, last.text); // the page that asked may have been another one
+  }
+
+  /** Offer the networks in sight, unless the list is open at this moment. */
+  #offer() {
+    const { words } = this.#tools;
+    const [list, seen] = [byId("wifi-seen"), this.#status?.seen ?? []];
+    list.closest("label").hidden = !seen.length;
+    if (document.activeElement === list) return;
+    const kind = (one) => (one.known ? "known" : one.secured ? "secured" : "open");
+    const texts = [["", words.say("wifi.seen.none")], ...seen.map((one) => [one.ssid, words.say(`wifi.seen.${kind(one)}`, one)])];
+    if (list.dataset.shown !== JSON.stringify(texts)) list.replaceChildren(...texts.map(([ssid, text]) => new Option(text, ssid)));
+    list.dataset.shown = JSON.stringify(texts);
+    list.value = byId("wifi-ssid").value.trim();
+    if (list.selectedIndex < 0) list.value = "";
   }
 
   async #look() {
@@ -124,6 +140,7 @@ export default class Wifi {
     write(byId("wifi-why"), code === "other" || (code && !say(code)) ? why : "");
     write(byId("wifi-go"), say(this.#replaces && this.#replaces === byId("wifi-ssid").value.trim() ? "replace" : "go"));
     byId("wifi-go").hidden = this.#asked !== null;
+    this.#offer();
     const { mode, address, stations, next_look_s: look_s } = this.#status ?? {};
     const rows = {
       network: mode && say(`mode.${mode}`, this.#status),

@@ -11,7 +11,7 @@ const PLACE = "picar";
 const RETRY_MS = 1000;
 /** A click follows its finger within this time. */
 const CLICK_MS = 300;
-const BUZZ_MS = { stopped: [160], failsafe: [60, 60, 60], frozen: [80], limit: [15] };
+const BUZZ_MS = { stopped: [160], failsafe: [60, 60, 60], frozen: [80], obstacle: [40], limit: [15] };
 export const LANGUAGES = ["en", "zh-CN"];
 
 /** Every preference: the default first, then the other choices; a number has a range. */
@@ -34,7 +34,7 @@ export const PREFERENCES = {
  * The list of the parts that load on demand. Each is one module; its default export is a class, constructed once.
  *
  * A part with `open` is a dialog. With `needs` it gets a button in the settings, labelled by the word `<name>.title`;
- * `needs` says when the button works (`Settings` has the list). With `words` it has a dictionary of its own.
+ * `needs` says when the button works (`Settings` has the list). `words` names the dictionary of the part, if it has one.
  */
 export const PARTS = {
   sim: { load: () => import("../sim/view.js") },
@@ -42,12 +42,18 @@ export const PARTS = {
   arrows: { load: () => import("../inputs/arrows.js") },
   gamepad: { load: () => import("../inputs/gamepad.js") },
   tilt: { load: () => import("../inputs/tilt.js") },
+  aux: { load: () => import("../aux/aux.js"), words: "aux" },
   wake: { load: () => import("./wake.js") },
+  obstacle: { load: () => import("../hud/obstacle.js"), words: "obstacle" },
+  record: { load: () => import("../recording/record.js"), words: "recording" },
+  replay: { load: () => import("../recording/replay.js"), words: "recording" },
   settings: { load: () => import("../panels/settings.js") },
   pair: { load: () => import("../panels/pair.js") },
-  tune: { load: () => import("../tune/tune.js"), words: true, needs: "free" },
+  lift: { load: () => import("../panels/lift.js") },
+  tune: { load: () => import("../tune/tune.js"), words: "tune", needs: "free" },
+  recordings: { load: () => import("../recording/recordings.js"), words: "recording", needs: "link" },
   invite: { load: () => import("../panels/invite.js"), needs: "link" },
-  wifi: { load: () => import("../panels/wifi.js"), words: true, needs: "link" },
+  wifi: { load: () => import("../panels/wifi.js"), words: "wifi", needs: "link" },
   power: { load: () => import("../panels/power.js"), needs: "link" },
 };
 
@@ -65,8 +71,13 @@ export const PARTS = {
  * @property {(step: number) => void} limit change the speed limit by this share of max_speed
  * @property {() => void} lifted a finger, key or stick came up
  * @property {() => void} letGo release every input
+ * @property {() => boolean} driving whether the sticks go to the car
  * @property {(release: () => void) => void} onLetGo call this too whenever every input is released
- * @property {(name: PanelName, options?: object) => void} open a dialog; every input is released first
+ * @property {(hear: (code: string) => void) => void} onRefusal call this with the code of each refusal
+ * @property {() => void} record record, or stop recording
+ * @property {(name: string) => void} replay prepare the replay of a recording
+ * @property {(name: PanelName, options?: object) => Promise<boolean>} open a dialog; every input is released first
+ * @property {import("../aux/aux.js").default} [aux] lights, horns, pan and tilt, for the gamepad
  */
 /** @typedef {keyof typeof PARTS} PartName */
 /** @template {PartName} Name @typedef {InstanceType<Awaited<ReturnType<typeof PARTS[Name]["load"]>>["default"]>} Made */
@@ -289,16 +300,23 @@ export class Parts {
     return this.#wanted[name];
   }
 
-  /** Open a dialog. One that does not load now does not open later. @param {PanelName} name @param {object} options */
+  /**
+   * Open a dialog. One that does not load now does not open later.
+   *
+   * @param {PanelName} name @param {object} options @returns {Promise<boolean>} whether it loaded
+   */
   async open(name, options = {}) {
     this.#tools.letGo(); // while a dialog is open, this page does not drive
-    if (await this.#load(name).catch(() => null)) /** @type {any} */ (await this.get(name)).open(options);
+    if (!(await this.#load(name).catch(() => null))) return false;
+    /** @type {any} */ (await this.get(name)).open(options);
+    return true;
   }
 
   /** @param {PartName} name @returns {Promise<any>} its class */
   async #load(name) {
     try {
-      const [part] = await Promise.all([PARTS[name].load(), "words" in PARTS[name] && this.#tools.words.learn(name)]);
+      const { load, words = "" } = /** @type {{load: () => Promise<any>, words?: string}} */ (PARTS[name]);
+      const [part] = await Promise.all([load(), words && this.#tools.words.learn(words)]);
       return part.default;
     } catch (error) {
       this.#tools.note("why.missing");
@@ -325,7 +343,12 @@ export class Session {
     const token = new URLSearchParams(location.hash.slice(1)).get("pair");
     if (!token) return;
     history.replaceState(null, "", location.pathname + location.search);
-    this.#tools.open("pair", { token });
+    this.#ask({ token });
+  }
+
+  /** Open the pairing dialog, again and again until it loads: nobody pressed a button that they could press again. */
+  #ask(options) {
+    return surely(async () => (await this.#tools.open("pair", options)) || Promise.reject());
   }
 
   /** Reload the page after an update of the car, once no dialog is open and no input is held. @param {any} hello */
@@ -351,7 +374,7 @@ export class Session {
       hud.trouble = moved ? "proxy" : session.allowed ? "full" : "barred";
       if (!session.allowed && !moved) {
         link.rest();
-        this.#tools.open("pair", { session, again: this.#version !== null });
+        this.#ask({ session, again: this.#version !== null });
       }
     } catch {
       hud.trouble = ""; // the car does not answer at all

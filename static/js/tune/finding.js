@@ -5,6 +5,7 @@
  */
 
 import { byId, write } from "../shell/shell.js";
+import { held } from "../sticks.js";
 
 /** A slower wheel counts as at rest, m/s. */
 const REST = 0.008;
@@ -171,6 +172,7 @@ export function hindrance(state, busy) {
   if (!state) return { why: "gone", fix: "" };
   if (state.reason === "arming") return { why: "arming", fix: "" };
   const stopped = state.state === "stopped";
+  if (held(state) && !stopped) return { why: "held", fix: "" };
   if (state.you === "driver") return stopped ? { why: "stopped", fix: "reset" } : { why: "", fix: "" };
   if (state.waiting) return { why: "waiting", fix: "ask.waiting" };
   if (state.driver) return { why: stopped ? "stopped.other" : "other", fix: "ask.other" };
