@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_type_hints
+import re
+from dataclasses import field
+from typing import Any, Literal
 
 from picar.options import AnyPin, EnablePin, SignalPin, option, pin
+from picar.values import Value
 
 BackendName = Literal["auto", "sim", "mock", "lgpio", "gpiozero", "rpigpio"]
 TERMINALS = ("ena", "enb", "in1", "in2", "in3", "in4")  # of the L298N, enables first
@@ -22,11 +24,13 @@ LayoutName = Literal["sides", "four", "steer-motor", "steer-servo"]
 PairingName = Literal["auto", "on", "local", "off"]
 SourceName = Literal["auto", "picamera2", "usb", "sim", "test", "off"]
 WhenName = Literal["never", "fallback", "always"]
+RangeName = Literal["none", "hcsr04", "vl53l0x", "switch", "sim"]
+MeterName = Literal["none", "ina219", "ina226", "ads1115", "max17048"]
+ChemistryName = Literal["li-ion", "nimh", "alkaline", "power-bank"]
 SizeName = Literal["320x240", "480x360", "640x480", "800x600", "1280x720"]
 
 
-@dataclass(frozen=True, slots=True)
-class ServerConfig:
+class ServerConfig(Value):
     """The address of the page, and the limits of its connections."""
 
     host: str = option(
@@ -46,8 +50,7 @@ class ServerConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class AccessConfig:
+class AccessConfig(Value):
     """Pairing of new browsers."""
 
     pairing: PairingName = option(
@@ -57,8 +60,7 @@ class AccessConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class TlsConfig:
+class TlsConfig(Value):
     """https on a second port, beside http. `picar tls` writes this section; docs/https.md."""
 
     mode: Literal["off", "own", "files"] = option(
@@ -76,8 +78,7 @@ class TlsConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SessionConfig:
+class SessionConfig(Value):
     """Timeouts of the driver's commands, and of the wheel."""
 
     command_timeout_s: float = option(
@@ -110,8 +111,7 @@ class SessionConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class DriveConfig:
+class DriveConfig(Value):
     """The way from sticks to wheel speeds. Speeds are shares of full power."""
 
     max_speed: float = option(1.0, "Fastest wheel speed.", lo=0.1, hi=1.0)
@@ -124,8 +124,7 @@ class DriveConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class MotorsConfig:
+class MotorsConfig(Value):
     """The library of the pins, and the signal for the motors."""
 
     backend: BackendName = option(
@@ -148,8 +147,7 @@ class MotorsConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class L298NConfig:
+class L298NConfig(Value):
     """The pins of the L298N board: ENA, IN1, IN2 are the left side.
 
     A pin is a BCM number (`12`), or a text: `"GPIO12"`, or its place on the header, `"BOARD32"`. ENA and ENB may share one pin.
@@ -168,8 +166,7 @@ class L298NConfig:
         return {name: getattr(self, name) for name in TERMINALS if getattr(self, name) != "jumper"}
 
 
-@dataclass(frozen=True, slots=True)
-class BoardConfig:
+class BoardConfig(Value):
     """The motor board, for every board and every layout. A configuration has either this section or `[l298n]`.
 
     `[motor.*]` names the pins of each motor. The modules MX1508 and TC1508 are of the kind drv8833.
@@ -193,8 +190,7 @@ class BoardConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LayoutConfig:
+class LayoutConfig(Value):
     """The motors of the car."""
 
     kind: LayoutName = option(
@@ -204,8 +200,7 @@ class LayoutConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class MotorConfig:
+class MotorConfig(Value):
     """One motor of a car with a `[board]`, for example `[motor.left]`. Each terminal that the board has needs a pin.
 
     A pin is a BCM number or a text, as in `[l298n]`. With `chip = "pca9685"`, a number is a channel, 0 to 15, and so is a text
@@ -224,8 +219,7 @@ class MotorConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class MotorSections:
+class MotorSections(Value):
     """The sections `[motor.*]`; a layout uses its own motors only."""
 
     left: MotorConfig = field(default_factory=MotorConfig)
@@ -238,8 +232,7 @@ class MotorSections:
     steer: MotorConfig = field(default_factory=MotorConfig)
 
 
-@dataclass(frozen=True, slots=True)
-class SteeringConfig:
+class SteeringConfig(Value):
     """The servo of the layout steer-servo. Its pin is GPIO 12, 13, 18 or 19 (the kernel's PWM), or a channel of a PCA9685.
 
     12 and 18 share one PWM, and so do 13 and 19.
@@ -254,8 +247,7 @@ class SteeringConfig:
     right_us: int = option(2000, "Pulse for full right.", unit="µs", lo=500, hi=2500)
 
 
-@dataclass(frozen=True, slots=True)
-class EscConfig:
+class EscConfig(Value):
     """The electronic speed controller of a board of the kind esc. `pwm` under `[motor.drive]` is its pin, as `[steering]` allows."""
 
     neutral_us: int = option(1500, "Pulse at which the motor stands.", unit="µs", lo=1400, hi=1600)
@@ -274,8 +266,7 @@ class EscConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SideConfig:
+class SideConfig(Value):
     """One side's motor."""
 
     invert: bool = option(False, "Set it if the motor turns the wrong way.")
@@ -287,8 +278,7 @@ class SideConfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CameraConfig:
+class CameraConfig(Value):
     """The picture. It is optional: the car drives without a camera, and no fault of a camera stops it.
 
     On a Pi Zero or Zero W, the default `size` and `fps` mean 320x240 and 15.
@@ -318,8 +308,7 @@ class CameraConfig:
     spectator_fps: int = option(10, "Most pictures a second for a viewer who does not drive.", lo=1, hi=30)
 
 
-@dataclass(frozen=True, slots=True)
-class HotspotConfig:
+class HotspotConfig(Value):
     """The car's own WiFi. `sudo picar hotspot setup` makes it, and sets `when`; its password is in NetworkManager's profile only."""
 
     when: WhenName = option(
@@ -343,8 +332,157 @@ class HotspotConfig:
     interface: str = option("", "The WiFi interface; empty for the first one.")
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class BatteryConfig(Value):
+    """The battery, and the meter that measures its voltage; docs/battery.md."""
+
+    source: MeterName = option("none", "Chip of the meter, on an I2C bus. A max17043 counts as a max17048.")
+    address: int = option(0, "I2C address of the meter; 0 for the default of its chip.", lo=0, hi=0x77)
+    bus: int = option(1, "I2C bus of the meter; 1 is the one on GPIO 2 and 3.", lo=0, hi=63)
+    channel: int = option(0, "Input of the ads1115: 0 to 3 for A0 to A3.", lo=0, hi=3)
+    divider: float = option(
+        1.0, "Voltage of the battery, divided by the voltage at the input of the meter.", lo=1.0, hi=20.0
+    )
+    cells: int = option(0, "Number of cells in series; with 0, only the voltage is shown.", lo=0, hi=12)
+    chemistry: ChemistryName = option("li-ion", "Kind of the cells. A power bank cannot be measured.")
+    shutdown: bool = option(
+        False, "Switch the Pi off before an empty li-ion battery is destroyed, after a countdown of 60 s."
+    )
+
+
+class RangeConfig(Value):
+    """The distance sensor at the front: it makes the car slow, and stops it in front of an obstacle. docs/obstacle.md."""
+
+    source: RangeName = option(
+        "none",
+        "The sensor: an HC-SR04, a VL53L0X with the kernel's driver, a switch (bumper, cliff sensor), or the simulated car's.",
+    )
+    trigger: SignalPin = pin("none", "Pin at TRIG of an HC-SR04.")
+    echo: SignalPin = pin("none", "Pin at ECHO of an HC-SR04, behind a voltage divider.")
+    switch: SignalPin = pin("none", "Pin of a switch to GND; picar switches its pull-up on.")
+    when: Literal["closed", "open"] = option(
+        "closed", "When the switch means an obstacle: closed, or open (a broken wire stops the car too)."
+    )
+    stop_m: float = option(
+        0.25, "Distance at which the car stops driving forward.", unit="m", lo=0.05, hi=2.0
+    )
+    slow_m: float = option(0.8, "Distance from which the car becomes slower.", unit="m", lo=0.1, hi=3.9)
+    override: bool = option(True, "Whether the driver may drive past the sensor, slowly and for 10 s.")
+
+
+class AuxConfig(Value):
+    """One light, horn or servo, for example `[aux.horn]`; at most 8. docs/extras.md.
+
+    The pin of a servo is one that `[steering]` allows.
+    """
+
+    kind: Literal["toggle", "momentary", "dimmer", "servo"] = option(
+        "toggle",
+        "On and off (toggle), on while its button is held (momentary), a share of full power (dimmer), or a servo.",
+    )
+    pin: SignalPin = pin("none", "Its pin.")
+    label: str = option("", "Text on its button; empty for the name of the section.")
+    icon: Literal["", "light", "horn", "lamp", "servo", "power"] = option("", "Picture on its button.")
+    key: str = option("", "Key of a keyboard, like h.")
+    button: int = option(-1, "Button of a gamepad, counted from 0; -1 for none.", lo=-1, hi=31)
+    safe: Literal["off", "hold"] = option(
+        "hold", "What a toggle or a dimmer does when its driver is gone: off, or hold its state."
+    )
+    max_on_s: float = option(
+        5.0, "Longest time for which a momentary output is on.", unit="s", lo=0.1, hi=30.0
+    )
+    tone_hz: int = option(0, "Tone of a passive buzzer; 0 for a level.", unit="Hz", lo=0, hi=5000)
+    follow: Literal["", "reverse", "brake"] = option(
+        "", "Switched by the car: on while it drives backwards, or while it brakes. It has no button then."
+    )
+    axis: Literal["", "pan", "tilt"] = option("", "A servo with an axis is moved by the second stick.")
+    left_us: int = option(1000, "Pulse of a servo at -1: left, or down.", unit="µs", lo=500, hi=2500)
+    right_us: int = option(2000, "Pulse of a servo at 1: right, or up.", unit="µs", lo=500, hi=2500)
+    relax: bool = option(False, "Whether a servo gets no pulses after 1 s at rest: it does not tremble then.")
+
+
+class LampConfig(Value):
+    """A lamp that shows the state of the car: a blink each second at rest, steady while it is driven, fast after a stop."""
+
+    pin: SignalPin = pin("none", "Its pin.")
+
+
+class RecordingConfig(Value):
+    """Recordings of drives, which the driver starts; docs/recording.md."""
+
+    enabled: bool = option(True, "Whether the driver may record.")
+    folder: str = option("", "Folder of the recordings; empty for recordings in picar's state directory.")
+    max_minutes: int = option(30, "Length at which a recording ends.", unit="min", lo=1, hi=600)
+    keep_free_mb: int = option(
+        500,
+        "Free space below which no recording begins, and a running one ends.",
+        unit="MB",
+        lo=0,
+        hi=1_000_000,
+    )
+    keep_mb: int = option(
+        4000, "Size of all recordings above which the oldest is deleted.", unit="MB", lo=10, hi=1_000_000
+    )
+    images: bool = option(True, "Whether recordings have the pictures of the camera.")
+
+
+def _origins() -> Any:
+    sentence = "Other pages that may connect, with the address from which the browser loads them."
+    return option((), sentence, unit="origin")
+
+
+class RosbridgeConfig(Value):
+    """Programs and pages that speak rosbridge v2, the WebSocket protocol of ROS; docs/clients.md."""
+
+    enabled: bool = option(False, "Whether they may connect: at /rosbridge, and at the port.")
+    port: int = option(9090, "TCP port of its own, on the addresses of the page; 0 for none.", lo=0, hi=65535)
+    max_linear: float = option(
+        0.5,
+        "linear.x that is full throttle; the car does not measure its speed.",
+        unit="m/s",
+        lo=0.01,
+        hi=100.0,
+    )
+    max_angular: float = option(
+        2.0, "angular.z that is full steering; the car does not measure it.", unit="rad/s", lo=0.01, hi=100.0
+    )
+    allowed_origins: tuple[str, ...] = _origins()
+
+
+class ClassicConfig(Value):
+    """Programs that drive like those of the tutorials, by a POST of k=w to the page's address; docs/clients.md."""
+
+    enabled: bool = option(False, "Whether they may drive.")
+    speed: float = option(0.6, "Speed of the wheels, a share of max_speed.", lo=0.05, hi=0.6)
+
+
+class FoxgloveConfig(Value):
+    """Foxglove and Lichtblick, which show the car's data live and cannot drive; docs/clients.md."""
+
+    enabled: bool = option(False, "Whether they may connect, at /foxglove.")
+    allowed_origins: tuple[str, ...] = _origins()
+
+
+class FleetConfig(Value):
+    """How people tell this car from others."""
+
+    colour: str = option("", "Six hex digits, like ee8866; empty for one of 12 by the car's id.", unit="hex")
+    number: int = option(0, "Number on the car; 0 for one by the car's id.", lo=0, hi=99)
+
+
+class MqttConfig(Value):
+    """The MQTT broker of a fleet and of Home Assistant; docs/mqtt.md."""
+
+    url: str = option("", "Address of the broker, like mqtts://broker.lan:8883; empty for none.")
+    user: str = option("", "User name at the broker; empty for the car's id.")
+    password_file: str = option("", "File with the password; only its owner may read it.")
+    ca: str = option("", "File with the CA of the broker's certificate, PEM; empty for the system's CAs.")
+    base: str = option("picar", "First part of all topics.")
+    home_assistant: bool = option(True, "Whether Home Assistant finds the car.")
+    insecure: bool = option(False, "Whether mqtt:// may lead to an address that is not private.")
+    allow_raise: bool = option(False, "Whether a command may raise the fleet's speed cap, not only lower it.")
+
+
+class Config(Value):
     """All sections. `source` is the file; `warnings` are about legal but unwise values.
 
     `board` is None for a car with the section `[l298n]`; `l298n`, `left` and `right` then describe its motors, and `motor`
@@ -367,25 +505,47 @@ class Config:
     camera: CameraConfig = field(default_factory=CameraConfig)
     hotspot: HotspotConfig = field(default_factory=HotspotConfig)
     tls: TlsConfig = field(default_factory=TlsConfig)
+    battery: BatteryConfig = field(default_factory=BatteryConfig)
+    range: RangeConfig = field(default_factory=RangeConfig)
+    lamp: LampConfig = field(default_factory=LampConfig)
+    recording: RecordingConfig = field(default_factory=RecordingConfig)
+    rosbridge: RosbridgeConfig = field(default_factory=RosbridgeConfig)
+    classic: ClassicConfig = field(default_factory=ClassicConfig)
+    foxglove: FoxgloveConfig = field(default_factory=FoxgloveConfig)
+    fleet: FleetConfig = field(default_factory=FleetConfig)
+    mqtt: MqttConfig = field(default_factory=MqttConfig)
+    aux: dict[str, AuxConfig] = field(default_factory=dict)
     source: str = "defaults"
     warnings: tuple[str, ...] = ()
 
     def section(self, name: str) -> Any:
-        """Return a section by its name in the file, for example `motor.left`."""
+        """Return a section by its name in the file, for example `motor.left`; `aux.NAME` may be missing."""
+        outer, _, inner = name.partition(".")
+        if outer == "aux":
+            return self.aux.get(inner, AuxConfig())
         return functools.reduce(getattr, name.split("."), self)
 
     def having(self, name: str, /, **values: Any) -> Config:
         """Return the configuration with other values in a section."""
         *outer, inner = name.split(".")
         changed: Any = dataclasses.replace(self.section(name), **values)
-        if outer:
+        if outer == ["aux"]:
+            changed = self.aux | {inner: changed}
+        elif outer:
             changed = dataclasses.replace(self.motor, **{inner: changed})
         return dataclasses.replace(self, **{(outer or [inner])[0]: changed})
 
 
-SECTIONS: dict[str, type] = {}
-for _name, _kind in get_type_hints(Config).items():
+MOST_AUX = 8
+_AUX_NAME = re.compile(r"aux\.[a-z][a-z0-9_-]{0,15}", re.ASCII)
+SECTIONS: dict[str, type] = {}  # without [aux.NAME]
+for _name, _section in vars(Config(board=BoardConfig())).items():
     if _name == "motor":
-        SECTIONS |= {f"motor.{motor}": MotorConfig for motor in get_type_hints(MotorSections)}
-    elif dataclasses.is_dataclass(_kind := BoardConfig if _name == "board" else _kind):
-        SECTIONS[_name] = _kind
+        SECTIONS |= {f"motor.{motor}": MotorConfig for motor in vars(_section)}
+    elif isinstance(_section, Value):
+        SECTIONS[_name] = type(_section)
+
+
+def section_type(name: str) -> type | None:
+    """Return the declaration of a section by its name in the file, None for an unknown name."""
+    return AuxConfig if _AUX_NAME.fullmatch(name) else SECTIONS.get(name)

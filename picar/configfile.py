@@ -10,24 +10,24 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from picar import wirecheck
-from picar.config import SECTIONS, BoardConfig, Config, LayoutConfig
+from picar import meters, wirecheck
+from picar.config import SECTIONS, AuxConfig, BoardConfig, Config, LayoutConfig, section_type
 from picar.errors import ConfigError, FileError
 from picar.files import read_small, replace
 from picar.layouts import MOTORS
 from picar.options import Option, options_of, toml
 from picar.raspberrypi import CHANNELS
+from picar.values import Value
 from picar.wires import layout_of
 
+_WORDS_FOR_OUTPUTS = ("light", "headlight", "horn", "buzzer", "servo", "pan", "tilt")
 SYSTEM_FILE = Path("/etc/picar/picar.toml")
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Value):
     """One given value and its origin."""
 
     origin: str
@@ -110,12 +110,14 @@ def write_options(path: Path, section: str, values: Mapping[str, Any]) -> Config
 
 
 def _checked(entries: list[_Entry], problems: list[str], source: str) -> Config:
-    values: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
+    values: dict[str, dict[str, Any]] = {name: {} for name in (*SECTIONS, *(e.section for e in entries))}
     chips = [entry.value for entry in entries if (entry.section, entry.key) == ("board", "chip")]
     for entry in entries:
         _check(entry, values, problems, has_chip=chips[-1:] == ["pca9685"])
     config = _assembled(values, entries, source)
     problems += wirecheck.problems(config, entries, values, checked=not problems)
+    if not problems:
+        problems += (f"{_origins(entries, 'battery')}: {problem}" for problem in meters.problems(config))
     if problems:
         raise ConfigError(problems)
     return dataclasses.replace(config, warnings=tuple(wirecheck.warnings(config, entries)))
@@ -123,18 +125,20 @@ def _checked(entries: list[_Entry], problems: list[str], source: str) -> Config:
 
 def sections_of(config: Config) -> list[str]:
     """Return the sections that count for a car: `[l298n]` with its sides, or `[board]` with the motors of the layout."""
+    extras = [f"aux.{name}" for name in config.aux]
     if config.board is None:
-        return [name for name in SECTIONS if name.split(".")[0] not in wirecheck.OF_BOARDS]
+        return [name for name in SECTIONS if name.split(".")[0] not in wirecheck.OF_BOARDS] + extras
     idle = {*wirecheck.OF_THE_L298N, *(f"motor.{motor}" for motor in MOTORS)}
     idle |= {"steering"} if not layout_of(config).servo else set()
     idle |= {"esc"} if config.board.kind != "esc" else set()
     idle -= {f"motor.{motor}" for motor in layout_of(config).motors}
-    return [name for name in SECTIONS if name not in idle]
+    return [name for name in SECTIONS if name not in idle] + extras
 
 
 def _assembled(values: Mapping[str, dict[str, Any]], entries: list[_Entry], source: str) -> Config:
     """Return the configuration with these values."""
-    config = Config(source=source)
+    names = [name.removeprefix("aux.") for name in values if name.startswith("aux.")]
+    config = Config(source=source, aux=dict.fromkeys(names, AuxConfig()))
     if wirecheck.has_board(entries):
         layout = LayoutConfig(**values["layout"])
         config = dataclasses.replace(config, board=BoardConfig(**values["board"]), layout=layout)
@@ -148,7 +152,7 @@ def reference() -> str:
     import inspect
 
     lines: list[str] = []
-    for name, section in SECTIONS.items():
+    for name, section in (*SECTIONS.items(), ("aux.NAME", AuxConfig)):
         if name.startswith("motor.") and name != f"motor.{MOTORS[0]}":
             continue  # they have the same options
         lines += [f"## [{name}]", "", inspect.getdoc(section) or "", ""]
@@ -171,7 +175,7 @@ def as_toml(config: Config, remarks: Mapping[tuple[str, str], str] | None = None
     for name in sections_of(config):
         lines = [
             f"{o.name} = {toml(value)}{said.get((name, o.name), '')}"
-            for o in options_of(SECTIONS[name]).values()
+            for o in options_of(_type_of(name)).values()
             if (value := _printed(config, o, getattr(config.section(name), o.name))) != "none"
             or not name.startswith("motor.")
         ]
@@ -208,16 +212,16 @@ def _from_file(path: Path, problems: list[str]) -> list[_Entry]:
 def _entries(path: str, tables: Mapping[str, Any], problems: list[str]) -> list[_Entry]:
     found: list[_Entry] = []
     for name, table in _with_motors(tables).items():
-        if name not in SECTIONS and not isinstance(table, dict) and (homes := _homes(name)):
+        if section_type(name) is None and not isinstance(table, dict) and (homes := _homes(name)):
             problems.append(f"{path}: {name} = {toml(table)} is in no section. Put it under [{homes[0]}].")
-        elif name not in SECTIONS:
-            problems.append(f"{path}: unknown section [{name}]. {_known(name, SECTIONS)}")
+        elif section_type(name) is None:
+            problems.append(f"{path}: unknown section [{name}]. {_known_section(name)}")
         elif not isinstance(table, dict):
-            problems.append(
-                f"{path}: {name} = {toml(table)} is not a section. Write [{name}] on its own line."
-            )
+            problems.append(f"{path}: {name} = {toml(table)} is not a section. {_as_section(name)}")
         else:
             found += [_Entry(path, name, key, value) for key, value in table.items()]
+            if not table and name.startswith("aux."):
+                problems.append(f"{path}: [{name}] is empty. Add the pin of its wire, or delete the section.")
     boards = [name for name in tables if name in wirecheck.OF_BOARDS]
     if boards and not wirecheck.has_board(found):
         problems.append(
@@ -227,12 +231,12 @@ def _entries(path: str, tables: Mapping[str, Any], problems: list[str]) -> list[
 
 
 def _with_motors(tables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the tables with one table `motor.left` for each table inside `motor`."""
-    motors = tables.get("motor")
-    if not isinstance(motors, dict):
-        return tables
-    others = {name: table for name, table in tables.items() if name != "motor"}
-    return others | {f"motor.{name}": table for name, table in motors.items()}
+    """Return the tables with one table `motor.left` for each table inside `motor`, and so for `aux`."""
+    flat: dict[str, Any] = {}
+    for name, table in tables.items():
+        inner = table if name in ("motor", "aux") and isinstance(table, dict) else None
+        flat |= {name: table} if inner is None else {f"{name}.{key}": value for key, value in inner.items()}
+    return flat
 
 
 def _from_env(env: Mapping[str, str], problems: list[str]) -> list[_Entry]:
@@ -249,9 +253,9 @@ def _from_env(env: Mapping[str, str], problems: list[str]) -> list[_Entry]:
             ]
             continue
         name, key = words.split("__", 1)
-        name = name.replace("motor_", "motor.", 1)
-        if name not in SECTIONS:
-            problems.append(f"environment {variable}: unknown section {name!r}. {_known(name, SECTIONS)}")
+        name = re.sub("^(motor|aux)_", r"\1.", name)
+        if section_type(name) is None:
+            problems.append(f"environment {variable}: unknown section {name!r}. {_known_section(name)}")
         else:
             found.append(_Entry(f"environment {variable}", name, key, _env_value(name, key, text)))
     return found
@@ -272,7 +276,7 @@ def _env_value(section: str, key: str, text: str) -> Any:
     """Read an environment value as the TOML it would be in a file; a bare word is a text."""
     import tomllib
 
-    declared = options_of(SECTIONS[section]).get(key)
+    declared = options_of(_type_of(section)).get(key)
     if declared and declared.type is str:
         return text
     try:
@@ -283,7 +287,7 @@ def _env_value(section: str, key: str, text: str) -> Any:
 
 def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str], *, has_chip: bool) -> None:
     """Add the value of an entry to `values`, or a problem to `problems`. With a chip, a plain number is its channel."""
-    options = options_of(SECTIONS[entry.section])
+    options = options_of(_type_of(entry.section))
     place = f"{entry.origin}: [{entry.section}] {entry.key}"
     declared = options.get(entry.key)
     if declared is None:
@@ -297,6 +301,33 @@ def _check(entry: _Entry, values: dict[str, dict[str, Any]], problems: list[str]
     except ValueError as rule:
         fix = f"Change it, or delete it for the default {toml(declared.default)}."
         problems.append(f"{place} = {toml(entry.value)} is not {rule}. {fix}")
+
+
+def _type_of(section: str) -> type:
+    """Return the declaration of a known section."""
+    found = section_type(section)
+    assert found is not None
+    return found
+
+
+def _as_section(name: str) -> str:
+    """Return how to write a section that is a value in the file."""
+    group, _, key = name.partition(".")
+    if group == "aux" and key in options_of(_type_of(name)):
+        return "Each output has a section with a name: write [aux.light] or another name above its options."
+    return f"Write [{name}] on its own line."
+
+
+def _known_section(name: str) -> str:
+    if name.startswith("aux."):
+        return "A name has at most 16 characters: small letters, digits, - and _, the first one a letter."
+    if name.lower().rstrip("s") in _WORDS_FOR_OUTPUTS:
+        return f"An output is a section [aux.NAME], for example [aux.{name.lower()}]."
+    return _known(name, [*SECTIONS, "aux.NAME"])
+
+
+def _origins(entries: Iterable[_Entry], section: str) -> str:
+    return ", ".join(dict.fromkeys(entry.origin for entry in entries if entry.section == section))
 
 
 def _known(word: str, known: Iterable[str]) -> str:

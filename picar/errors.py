@@ -71,8 +71,20 @@ class TlsError(PicarError, RuntimeError):
         self.code = code
 
 
+class RecordingError(PicarError, OSError):
+    """A recording cannot be written or read."""
+
+
 class NetworkError(PicarError, OSError):
     """The car's own WiFi cannot be set up, or its watcher does not answer."""
+
+
+class FleetError(PicarError, OSError):
+    """The broker of a fleet cannot be used; `code` is a stable word."""
+
+    def __init__(self, code: str, sentence: str, exit_code: int = 1) -> None:
+        super().__init__(f"{sentence} ({code})")
+        self.code, self.exit_code = code, exit_code
 
 
 def may_use(group: str) -> str:

@@ -1,4 +1,4 @@
-"""Where picar keeps its files, and small files: bounded reading, replacement in one step, setting aside.
+"""Where picar keeps its files, the boot that a file is from, and small files: bounded reading, replacement in one step.
 
 Laws:
 - Reading never waits and uses bounded memory: only a small regular file is read, and no link is followed.
@@ -23,6 +23,7 @@ UNIT = "picar.service"
 UNIT_FILE = f"etc/systemd/system/{UNIT}"  # below the machine's root
 SERVICE_RUNTIME, SERVICE_STATE = Path("/run/picar"), Path("/var/lib/picar")
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 SMALL_BYTES = 256 * 1024  # a list of 100 paired phones has 30 kB
 MOST_LEVELS = 20  # of nested tables and lists; picar's own files have 3
 # Without O_NONBLOCK a FIFO waits for its writer.
@@ -38,6 +39,14 @@ def folder_in_memory() -> Path | None:
     if given:
         return Path(given)
     return Path(users) / "picar" if users else None
+
+
+def boot_id() -> str:
+    """Return the kernel's random name of this boot (random(4)), "" without one: Linux only."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
 
 
 def read_small(path: Path) -> str:

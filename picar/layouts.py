@@ -8,7 +8,7 @@ The motor process reads this file: it loads neither the options nor `dataclasses
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from picar.tuples import NamedTuple
 
 
 class Layout(NamedTuple):

@@ -9,8 +9,7 @@ import dataclasses
 import json
 import math
 import re
-from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from picar.raspberrypi import CHANNELS, NUMBERS, PINS
 
@@ -22,11 +21,16 @@ _PIN_NAME = re.compile(
     r"(?:(?:GPIO|BCM) ?(?P<bcm>\d{1,2})|(?:BOARD ?|J8:)(?P<place>\d{1,2})|CH ?(?P<channel>\d{1,3}))",
     re.ASCII | re.IGNORECASE,
 )
+# RFC 6454 §6.1; the port may be any. "null" is the origin of every page without one.
+ORIGIN = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}|\*))?",
+    re.ASCII | re.IGNORECASE,
+)
+_HEX = re.compile(r"([0-9a-f]{6})?")
 _HOST_NAME = re.compile(r"[\w.-]+")  # letters of any alphabet: browsers send them as xn--
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One declared option. `check` converts a TOML value into the value for the program."""
 
     name: str
@@ -39,8 +43,8 @@ class Option:
 
     @property
     def may_be_channel(self) -> bool:
-        """Whether it names a pin that may be a channel of a PCA9685: none of `[l298n]`, nor `oe`, the chip's own switch."""
-        return "none" in self._words and self.name != "oe"
+        """Whether it names a pin that may be a channel of a PCA9685: none of `[l298n]`, nor the chip's own switch, nor a sensor's."""
+        return "none" in self._words and self.name not in ("oe", "trigger", "echo", "switch")
 
     def check(self, value: Any) -> Any:
         """Return the value to use.
@@ -68,11 +72,14 @@ class Option:
         if self.type in (int, float):
             wanted = (int,) if self.type is int else (int, float)
             return type(value) in wanted and self.lo <= value <= self.hi  # which NaN is not
+        if self.unit == "hex":
+            return isinstance(value, str) and bool(_HEX.fullmatch(value))
         if self.type in (bool, str):
             return type(value) is self.type and (value != "" or self.default == "")
         if get_origin(self.type) is Literal:
             return any(type(value) is type(word) and value == word for word in get_args(self.type))
-        return isinstance(value, list) and all(isinstance(v, str) and _HOST_NAME.fullmatch(v) for v in value)
+        form = ORIGIN if self.unit == "origin" else _HOST_NAME
+        return isinstance(value, list) and all(isinstance(v, str) and form.fullmatch(v) for v in value)
 
     def _hint(self, value: Any) -> str:
         """Return a sentence about the form of a value that is almost right; empty for anything else."""
@@ -109,10 +116,14 @@ class Option:
             return f"{kind} from {self.lo:g} to {self.hi:g} {self.unit}".rstrip()
         if self.type is bool:
             return "true or false"
+        if self.unit == "hex":
+            return 'six of the digits 0-9 and a-f in quotes, or ""'
         if self.type is str:
             return "a text in quotes" if self.default == "" else "a text in quotes, not empty"
         if get_origin(self.type) is Literal:
             return "one of " + ", ".join(toml(word) for word in get_args(self.type))
+        if self.unit == "origin":
+            return 'a list of origins, like ["http://pc.local:8080"], or ["http://pc.local:*"] for any port'
         return 'a list of host names without port, like ["car.example"]'
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from picar import extrascheck
 from picar.config import TERMINALS, Config, L298NConfig
+from picar.extrascheck import place
 from picar.options import toml
 from picar.raspberrypi import CHANNELS, PWM_CHANNELS, pin_name
 from picar.wires import (
@@ -70,6 +72,8 @@ def problems(
                 dict.fromkeys(e.origin for e in entries if e.section.split(".")[0] in OF_BOARDS)
             )
             yield from (f"{origins}: {problem}" for problem in _problems_of_board(config, entries))
+    if checked:
+        yield from _problems_of_extras(config, entries)
 
 
 def warnings(config: Config, entries: Iterable[Given]) -> Iterator[str]:
@@ -82,6 +86,7 @@ def warnings(config: Config, entries: Iterable[Given]) -> Iterator[str]:
         wires = wires_of(config)
         terminals = [(t.section, t.key, t.pin) for t in dict.fromkeys(wires.terminals)]
         yield from _warnings_of_chip(wires)
+    yield from extrascheck.warnings(config)
     for section, key, number in terminals:
         if warning := high_at_power_on(key, number):
             yield f"[{section}] {warning}. Use {'GPIO 5 or 6' if key == 'oe' else 'one of GPIO 9 to 13 or 16 to 27'}."
@@ -99,6 +104,17 @@ def high_at_power_on(terminal: str, number: int) -> str:
         return ""
     why = "pulsed by the serial port" if number > 8 else "pulled up"
     return f"{terminal} = {number}: this pin is {why} at power-on, so a motor may run before picar does"
+
+
+def _problems_of_extras(config: Config, entries: Sequence[Given]) -> Iterator[str]:
+    """Yield the problems of the sections `[aux.*]`, `[lamp]` and `[range]`, with the origins of these sections."""
+    ours = [entry for entry in entries if entry.section.split(".")[0] in ("aux", "lamp", "range")]
+    if not ours:
+        return
+    origins = ", ".join(dict.fromkeys(entry.origin for entry in ours))
+    yield from (f"{origins}: {problem}" for problem in extrascheck.problems(config))
+    if config.board is None:
+        yield from (f"{origins}: {problem}" for problem in _problems_of_pulse_pins(wires_of(config)))
 
 
 def _misplaced(config: Config, entries: Iterable[Given]) -> Iterator[str]:
@@ -163,18 +179,23 @@ def _problems_of_pulses(config: Config, wires: Wires) -> Iterator[str]:
         if esc.start_us >= full_us(config):
             most = f"{full_us(config):g}"
             yield f"[esc] start_us = {esc.start_us} reaches the {most} µs of max_throttle. Lower start_us, or raise max_throttle."
+    yield from _problems_of_pulse_pins(wires)
+
+
+def _problems_of_pulse_pins(wires: Wires) -> Iterator[str]:
+    """Yield the pins that cannot send the pulses of a servo or an ESC."""
     channels = dict[int, Terminal]()
     for terminal in wires.pulses:
         if terminal.pin in CHANNELS:
             continue
         if terminal.pin not in PWM_CHANNELS:
             yield (
-                f"{_place(terminal)} = {terminal.pin}: servo pulses need the kernel's PWM, which only GPIO 12, 13, 18 and 19 "
+                f"{place(terminal)} = {terminal.pin}: servo pulses need the kernel's PWM, which only GPIO 12, 13, 18 and 19 "
                 "have, or a channel of a PCA9685. Move the wire to one of them."
             )
         elif (other := channels.setdefault(PWM_CHANNELS[terminal.pin], terminal)) is not terminal:
             yield (
-                f"{_place(other)} = {other.pin} and {_place(terminal)} = {terminal.pin} share one PWM of the kernel. "
+                f"{place(other)} = {other.pin} and {place(terminal)} = {terminal.pin} share one PWM of the kernel. "
                 "Use one of 12 and 18, and one of 13 and 19."
             )
 
@@ -185,15 +206,15 @@ def _problems_of_chip(config: Config, wires: Wires) -> Iterator[str]:
     if wires.chip is None:
         if board.oe != "none":
             yield '[board] oe has no use without a PCA9685. Set chip = "pca9685", or delete the option.'
-        places = [_place(terminal) for terminal in wires.terminals if terminal.pin in CHANNELS]
+        places = [place(terminal) for terminal in wires.terminals if terminal.pin in CHANNELS]
         yield from (
             f'{place} is a channel. Set chip = "pca9685" under [board], or use a pin.' for place in places
         )
         return
-    pins = [terminal.pin for terminal in wires.terminals]
+    pins = [t.pin for t in (*wires.terminals, *wires.extras, *wires.servos, *wires.inputs)]
     if not any(pin in CHANNELS for pin in pins):
         yield (
-            '[board] chip = "pca9685" has no use: no motor and no servo is at one of its channels. Delete the option, '
+            '[board] chip = "pca9685" has no use: no motor, servo or other output is at one of its channels. Delete the option, '
             'or write the channels as plain numbers, without "GPIO".'
         )
     if board.address == 0x70:
@@ -234,10 +255,6 @@ def _shown(pin: int | str) -> int | str:
     return pin_name(pin) if isinstance(pin, int) and pin in CHANNELS else pin
 
 
-def _place(terminal: Terminal) -> str:
-    return f"[{terminal.section}] {terminal.key}"
-
-
 def _hint_for_the_l298n(motor: str, entries: Sequence[Given]) -> str:
     """Return a hint if a side of a car with `[l298n]` was taken for a motor of a `[board]`, else an empty text."""
     given = [entry.key for entry in entries if entry.section == f"motor.{motor}"]
@@ -268,7 +285,7 @@ def _pins_used_twice(config: Config) -> Iterator[str]:
     shared = {terminal for terminals in of_twins for terminal in terminals.values()}
     for terminal in dict.fromkeys(wires.terminals):
         if terminal not in shared:
-            users.setdefault(terminal.pin, []).append(_place(terminal))
+            users.setdefault(terminal.pin, []).append(place(terminal))
     for one, other in wires.twins(wires.swap):
         if _calibration(config, one) != _calibration(config, other):
             yield f"[motor.{one}] and [motor.{other}] share their pins and turn together. Give both the same invert and trim."

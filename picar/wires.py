@@ -5,13 +5,12 @@ The motor process reads this file too, where the sections are plain objects.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from picar.layouts import LAYOUTS, Layout
 from picar.raspberrypi import CHANNELS
+from picar.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from picar.config import Config
+    from picar.config import AuxConfig, Config
 
 KEYS = {  # the terminals of each motor that a board of this kind has
     "l298n": ("pwm", "in1", "in2"),
@@ -59,7 +58,10 @@ class Motor(NamedTuple):
 
 
 class Wires(NamedTuple):
-    """The board of a car. The motors are in the order of the layout, as wired: before `swap` exchanges them."""
+    """The board of a car. The motors are in the order of the layout, as wired: before `swap` exchanges them.
+
+    `extras` are the outputs of `[aux.*]`, `[lamp]` and TRIG, low at rest; `servos` those of `[aux.*]`; `inputs` the sensors'.
+    """
 
     kind: str
     layout: Layout
@@ -68,6 +70,9 @@ class Wires(NamedTuple):
     motors: tuple[Motor, ...]
     servo: Terminal | None = None
     chip: Chip | None = None
+    extras: tuple[Terminal, ...] = ()
+    servos: tuple[Terminal, ...] = ()
+    inputs: tuple[Terminal, ...] = ()
 
     @property
     def terminals(self) -> list[Terminal]:
@@ -81,8 +86,13 @@ class Wires(NamedTuple):
 
     @property
     def pulses(self) -> list[Terminal]:
-        """The terminals that get servo pulses: of an ESC and of the steering servo."""
-        return [t for t in self.terminals if t == self.servo or (self.kind == "esc" and t.key == "pwm")]
+        """The terminals that get servo pulses: of an ESC, of the steering servo and of other servos."""
+        return [*self.escs, *([self.servo] if self.servo else []), *self.servos]
+
+    @property
+    def escs(self) -> list[Terminal]:
+        """The terminals that get the pulses of an ESC."""
+        return [t for t in self.terminals if self.kind == "esc" and t.key == "pwm"]
 
     @property
     def keeps_driving(self) -> bool:
@@ -129,10 +139,31 @@ def calibrated_section(config: Config, motor: str) -> str:
     return f"motor.{motor}" if config.board else motor
 
 
+def aux_of(config: Config) -> dict[str, AuxConfig]:
+    """Return the sections `[aux.*]` by name. In the motor process they are a plain object."""
+    return config.aux if isinstance(config.aux, dict) else vars(config.aux)
+
+
 def wires_of(config: Config) -> Wires:
     """Return the wires of a car."""
-    if config.board is None:
-        return _wires_of_l298n(config)
+    wires = _wires_of_board(config) if config.board else _wires_of_l298n(config)
+    aux = [
+        (_wired(f"aux.{name}", "pin", one.pin), one.kind == "servo") for name, one in aux_of(config).items()
+    ]
+    outputs = [_wired("range", "trigger", config.range.trigger), _wired("lamp", "pin", config.lamp.pin)]
+    inputs = [_wired("range", key, getattr(config.range, key)) for key in ("echo", "switch")]
+    return _with_chip(
+        config,
+        wires._replace(
+            extras=tuple(t for t in (*outputs, *(t for t, is_servo in aux if not is_servo)) if t),
+            servos=tuple(t for t, is_servo in aux if t and is_servo),
+            inputs=tuple(t for t in inputs if t),
+        ),
+    )
+
+
+def _wires_of_board(config: Config) -> Wires:
+    assert config.board is not None
     board, layout = config.board, layout_of(config)
     motors = []
     for name in layout.motors:
@@ -147,8 +178,13 @@ def wires_of(config: Config) -> Wires:
     standby, servo = _wired("board", "standby", board.standby), None
     if layout.servo:
         servo = _wired("steering", "pin", config.steering.pin)
-    wires = Wires(board.kind, layout, board.swap, standby, tuple(motors), servo)
-    if board.chip == "header":
+    return Wires(board.kind, layout, board.swap, standby, tuple(motors), servo)
+
+
+def _with_chip(config: Config, wires: Wires) -> Wires:
+    """Return the wires with the chip that the channels among them belong to."""
+    board = config.board
+    if board is None or board.chip == "header":
         return wires
     has_pulses = any(terminal.pin in CHANNELS for terminal in wires.pulses)
     hz = PULSE_HZ if has_pulses else config.motors.pwm_hz

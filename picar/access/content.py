@@ -9,30 +9,33 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal, get_args
 
 from picar.access import tokens
 from picar.access.names import is_printable
 from picar.core.shaping import LEAST_SPEED
 from picar.files import SMALL_BYTES, check_depth
+from picar.values import Value
 
 LEAST_SECRET = 32  # characters; `tokens.new_secret` makes 64
 WAIT_S = 60.0  # for the cookie of a newcomer
 VERSION = 1  # of the file; a later version keeps the keys of this one in their places
 BY_PIN, BY_TERMINAL, BY_UNPAIRED = "PIN", "terminal", "unpaired"  # values of `by` without a paired phone
 
-Kind = Literal["phone", "script", "view"]  # a view token sees the picture, and nothing else
+# A view token sees the picture, and nothing else; a garage sees the car, stops it and sets lessons.
+Kind = Literal["phone", "script", "view", "garage"]
+
+_ID = re.compile(rf"[a-z0-9]{{{tokens.ID_CHARACTERS}}}")
 
 
-@dataclass(frozen=True, slots=True)
-class Paired:
-    """One phone or script. `id` is a secret and serves as the session; `name` is for people and unique.
+class Paired(Value):
+    """One phone or script. `id` is unguessable and serves as the session; `name` is for people and unique.
 
     `by` is the `id` of the inviting phone, or one of the words above; "" in files of older versions. `invitation` is
-    the tag of its invitation. `secure` is its secret for https, "" before it was paired there: who overhears `id` on http
-    does not know it.
+    the tag of its invitation.
     """
 
     id: str
@@ -40,7 +43,6 @@ class Paired:
     kind: Kind
     by: str = ""
     invitation: str = ""
-    secure: str = ""
     more: Mapping[str, Any] = field(default_factory=dict, compare=False)  # of another version
 
     @classmethod
@@ -49,22 +51,22 @@ class Paired:
         if not isinstance(entry, dict):
             return None
         more = dict(entry)
-        texts = {name: more.pop(name, "") for name in ("id", "name", "kind", "by", "invitation", "secure")}
+        texts = {name: more.pop(name, "") for name in ("id", "name", "kind", "by", "invitation")}
         if not all(isinstance(text, str) and is_printable(text) for text in texts.values()):
             return None
         return cls(**texts, more=more) if _is_word(texts["id"]) and texts["kind"] in get_args(Kind) else None
 
     def entry(self) -> dict[str, Any]:
         """Return the entry in the form that `parse` accepts."""
-        origin = {"by": self.by, "invitation": self.invitation, "secure": self.secure}
+        origin = {"by": self.by, "invitation": self.invitation}
         given = {name: value for name, value in origin.items() if value}
         return {"id": self.id, "name": self.name, "kind": self.kind, **given, **self.more}
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(Value):
     """The content of the file.
 
+    `board` is the fingerprint of the Pi in which the card was first used, empty if it is not known.
     `round` changes at each revocation and with each new PIN: invitations of an earlier round are void. `strange` are entries and `more` are
     keys of another version.
     """
@@ -73,6 +75,7 @@ class Content:
     secret: str
     pin: str
     round: str = "0"
+    board: str = ""
     speed_cap: float = 1.0
     paired: tuple[Paired, ...] = ()
     strange: tuple[Any, ...] = ()
@@ -82,7 +85,18 @@ class Content:
     @classmethod
     def new(cls) -> Content:
         """Return the content for a new car."""
-        return cls(car=tokens.new_id()[:8], secret=tokens.new_secret(), pin=tokens.new_pin())
+        car = tokens.new_id()[: tokens.ID_CHARACTERS]
+        return cls(car=car, secret=tokens.new_secret(), pin=tokens.new_pin())
+
+    def is_moved_to(self, board: str) -> bool:
+        """Return whether this Pi is another one than the first; an empty fingerprint is no Pi."""
+        return "" not in (board, self.board) and board != self.board
+
+    def id_in(self, board: str) -> str:
+        """Return the id of the car in this Pi. Topics use the words "all" and "garage", which have another length."""
+        if self.is_moved_to(board):
+            return tokens.derived_id(self.secret, board)
+        return self.car if _ID.fullmatch(self.car) else tokens.derived_id(self.secret, "")
 
     @classmethod
     def parse(cls, text: str) -> Content:
@@ -96,6 +110,7 @@ class Content:
         check_depth(more)
         words = {name: more.pop(name, None) for name in ("car", "secret", "pin")}
         words["round"] = more.pop("round", "0")
+        board = more.pop("board", "")
         cap, entries, version = more.pop("speed_cap", 1.0), more.pop("paired", None), more.pop("version", 1)
         good = {
             **{name: _is_word(word) for name, word in words.items()},
@@ -110,6 +125,7 @@ class Content:
         parsed = [(entry, Paired.parse(entry)) for entry in entries]
         content = cls(
             **words,
+            board=board if _is_word(board) else "",  # a wrong one is no reason to lose the list
             speed_cap=max(LEAST_SPEED, cap),  # an older file may hold less
             paired=tuple(one for _, one in parsed if one),
             strange=tuple(entry for entry, one in parsed if one is None),
@@ -133,6 +149,8 @@ class Content:
             name: getattr(self, name) for name in ("version", "car", "secret", "pin", "round", "speed_cap")
         }
         entries = [*(one.entry() for one in self.paired), *self.strange]
+        if self.board:
+            members["board"] = self.board
         return {**members, "paired": entries, **self.more}
 
 

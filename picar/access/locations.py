@@ -13,7 +13,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +21,7 @@ from picar.access.store import FILE
 from picar.access.visitor import Pairing
 from picar.errors import AccessError
 from picar.files import SERVICE_RUNTIME, SERVICE_STATE
+from picar.values import Value
 
 _WORD = "serving.json"
 _NEW = f"{_WORD}.new"
@@ -28,8 +29,7 @@ _MOST_BYTES = 4096
 _MOST_PIDS = 1 << 22  # proc(5)
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+class Serving(Value):
     """A running server: its process, address and port, state directory, pairing mode, and port of https if that alone drives."""
 
     pid: int

@@ -21,18 +21,23 @@ _BLANKS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uf
 _SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 
 
-def tidy_name(name: str) -> str:
-    """Return a name of visible characters with single spaces, and not too long; it may be empty."""
+def tidy_name(name: str, characters: int = NAME_CHARACTERS, size: int = NAME_BYTES) -> str:
+    """Return a name or a sentence of visible characters with single spaces; it may be empty.
+
+    It has at most so many `characters`, and `size` bytes of UTF-8.
+    """
     kept = " "
     for character in name:
         kept += _tidied(character, kept[-1])
     words = " ".join(word.strip(_JOINERS) for word in kept.split())
-    return shortened(words)
+    return shortened(words, characters=characters, size=size)
 
 
-def shortened(name: str, room_for: str = "") -> str:
+def shortened(
+    name: str, room_for: str = "", characters: int = NAME_CHARACTERS, size: int = NAME_BYTES
+) -> str:
     """Return as much of a name as fits the limits beside `room_for`, cut between whole characters as people see them."""
-    characters, size = NAME_CHARACTERS - len(room_for), NAME_BYTES - len(room_for.encode())
+    characters, size = characters - len(room_for), size - len(room_for.encode())
     if len(name) <= characters and len(name.encode()) <= size:
         return name
     kept = ""

@@ -58,6 +58,7 @@ class AccessStore:
         serving: whether a server starts: it renames and logs an unreadable file, and writes a new one.
         clock: seconds, monotonic.
         create: whether to make the folder and the file if they are missing.
+        board: the fingerprint of this Raspberry Pi, empty on another machine. A server that starts keeps the first one.
 
     Raises:
         AccessError: it cannot be read, written or parsed, or is missing without `create`.
@@ -69,8 +70,10 @@ class AccessStore:
         serving: bool = False,
         clock: Callable[[], float] = time.monotonic,
         create: bool = True,
+        board: str = "",
     ) -> None:
         self.path = folder / FILE
+        self._board = board
         self._clock = clock
         self._newcomers = Newcomers()
         self._seen: tuple[int, int, int] | None = None
@@ -92,6 +95,9 @@ class AccessStore:
             raise AccessError(f"There is no list of paired phones: {self.path} does not exist.")
         if self._seen is None:
             self._change(lambda content: content)
+        if serving and board and not self._content.board:
+            with contextlib.suppress(AccessError):  # the next start tries again
+                self._change(lambda content: dataclasses.replace(content, board=board))
 
     def refresh(self) -> None:
         """Read the file again if another process has changed it; if it cannot be read, keep the content in memory."""
@@ -100,8 +106,18 @@ class AccessStore:
 
     @property
     def car(self) -> str:
-        """This car's own name for its cookie, random."""
+        """This car's own name for its cookie, random; the same on all copies of a card."""
         return self._content.car
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the card was first used in another Pi: it was moved or copied."""
+        return self._content.is_moved_to(self._board)
+
+    @property
+    def id(self) -> str:
+        """The id of this car among others: 8 lower-case letters and digits; in another Pi it is another one."""
+        return self._content.id_in(self._board)
 
     @property
     def pin(self) -> str:
@@ -127,27 +143,28 @@ class AccessStore:
         self.refresh()
         return list(filter(None, map(name_of, self._content.strange)))
 
-    def who(self, credential: str, secure: bool = False) -> Paired | None:
-        """Return the phone or script of this credential, or `None` if no entry matches.
-
-        Args:
-            credential: from `credential`.
-            secure: whether it is one for https.
-        """
+    def who(self, credential: str, purpose: tokens.Purpose = "session") -> Paired | None:
+        """Return the phone or script of this credential, or `None` if no entry matches."""
         self.refresh()
-        session = tokens.session_of(self._content.secret, credential, secure)
+        session = tokens.session_of(self._content.secret, credential, purpose)
+        garage = self._garage_of(credential) if session is None and purpose == "session" else None
         present = (*self._content.paired, *self._waiting())
-        return next(
-            (one for one in present if session and (one.secure if secure else one.id) == session), None
-        )
+        return next((one for one in present if one.id == (garage if one.kind == "garage" else session)), None)
 
     def has_issued(self, credential: str) -> bool:
         """Return whether this car has made this credential, also if it was revoked: then it is not a guess."""
-        return tokens.session_of(self._content.secret, credential) is not None
+        return (
+            tokens.session_of(self._content.secret, credential) or self._garage_of(credential)
+        ) is not None
 
-    def credential(self, paired: Paired, secure: bool = False) -> str:
-        """Return the credential of this phone or script, for http or https."""
-        return tokens.credential(self._content.secret, paired.secure if secure else paired.id, secure)
+    def _garage_of(self, credential: str) -> str | None:
+        return tokens.session_of(self._content.secret, credential, "garage", self.id)
+
+    def credential(self, paired: Paired, purpose: tokens.Purpose = "session") -> str:
+        """Return the credential of this phone or program; that of a garage ends if the card moves to another Pi."""
+        if paired.kind == "garage":
+            return tokens.credential(self._content.secret, paired.id, "garage", self.id)
+        return tokens.credential(self._content.secret, paired.id, purpose)
 
     def is_pin(self, text: str) -> bool:
         """Return whether this is the PIN, in a time independent of its correct digits."""
@@ -171,17 +188,13 @@ class AccessStore:
         used = sum(one.invitation == found.tag for one in phones) if found else 0
         return found if used < INVITED_BY_ONE else None
 
-    def let_in(
-        self, name: str, by: str, invitation: str = "", secure: bool = False, known: Paired | None = None
-    ) -> Paired:
+    def let_in(self, name: str, by: str, invitation: str = "") -> Paired:
         """Add a phone as a newcomer, and return it; `keep` writes it to the file. A second phone of a name gets a number.
 
         Args:
             name: a tidy name.
             by: `id` of the inviting phone, or one of the words in `content.py`.
             invitation: the tag of the invitation.
-            secure: whether it paired over https.
-            known: the entry of this phone from http, which gets the session over https too.
 
         Raises:
             AccessError: too many are paired, or the file could not be written.
@@ -189,16 +202,11 @@ class AccessStore:
         self.refresh()
         with self._explaining("written"):
             check_writable(self.path.parent)
-        session = tokens.new_id() if secure else ""
-        if known:
-            one = dataclasses.replace(known, secure=session)
-            self._newcomers.add(one, self._content.round, self._clock())
-            return one
         _check_room(self._content)
         waiting = self._waiting()
         if len(waiting) + len(self._content.paired) >= MOST_PAIRED:
             self._newcomers.remove(waiting.pop(0).id)
-        new = Paired(tokens.new_id(), name, "phone", by, invitation, session)
+        new = Paired(tokens.new_id(), name, "phone", by, invitation)
         one = _named((*self._content.paired, *waiting), new)
         self._newcomers.add(one, self._content.round, self._clock())
         return one
@@ -218,13 +226,13 @@ class AccessStore:
     def _waiting(self) -> list[Paired]:
         return self._newcomers.present(self._content.round, self._clock())
 
-    def pair(self, name: str, kind: Kind = "phone") -> Paired:
-        """Add a phone or a script to the file, and return it; a second one of the same name gets a number.
+    def pair(self, name: str, kind: Kind = "phone", by: str = BY_TERMINAL) -> Paired:
+        """Add a phone or a program to the file, and return it; a second one of the same name gets a number.
 
         Raises:
             AccessError: too many are paired, or the file cannot be written.
         """
-        new = Paired(tokens.new_id(), name, kind, BY_TERMINAL)
+        new = Paired(tokens.new_id(), name, kind, by)
         return self._change(lambda content: _with(content, new)).paired[-1]
 
     def revoke(self, name: str | None, with_invited: bool = False) -> tuple[list[str], list[str]]:
@@ -273,6 +281,14 @@ class AccessStore:
         return self._change(
             lambda content: dataclasses.replace(content, pin=tokens.new_pin(), round=tokens.new_id())
         ).pin
+
+    def new_identity(self) -> str:
+        """Make PIN, secret and id new, and return the PIN: nothing stays paired. Only the owner's speed cap is kept.
+
+        No server may run: it takes the new file for that of another car.
+        """
+        new = dataclasses.replace(Content.new(), board=self._board or self._content.board)
+        return self._change(lambda content: dataclasses.replace(new, speed_cap=content.speed_cap)).pin
 
     def set_speed_cap(self, speed: float) -> None:
         """Keep the owner's cap, a share of `max_speed` in [0.05, 1]; an unchanged cap is not written again."""
@@ -367,10 +383,6 @@ def _checked(content: Content) -> str:
 
 
 def _with(content: Content, new: Paired) -> Content:
-    if any(one.id == new.id for one in content.paired):
-        return dataclasses.replace(
-            content, paired=tuple(new if one.id == new.id else one for one in content.paired)
-        )
     _check_room(content)
     return dataclasses.replace(content, paired=(*content.paired, _named(content.paired, new)))
 

@@ -12,19 +12,23 @@ import base64
 import hmac
 import secrets
 import unicodedata
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4); Linux only
+from picar.files import boot_id
+from picar.values import Value
+
 PIN_DIGITS = 6
+ID_CHARACTERS = 8
 TRIES, PAUSE_S = 10, 60.0  # wrong PINs until no PIN is checked, and for how long
 _PIN_CHARACTERS = 200  # longer texts are refused unread
-_PURPOSES = ("session", "secure session")
 _MAC_BYTES = 16  # 128 bits: short enough for a QR code that a phone reads at once
 
+# A credential is for http, for https, or for finding the entry of a phone that pairs again: the last one gives no access.
+# The one of a garage is for one id of the car.
+Purpose = Literal["session", "secure session", "same phone", "garage"]
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
+
+class Invitation(Value):
     """The content of an invitation: the inviter, and a tag that is unique to this invitation."""
 
     by: str
@@ -88,15 +92,25 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
-def credential(secret: str, session: str, secure: bool = False) -> str:
-    """Return the credential of a paired phone or script, over https (`secure`) or http: `SESSION.SIGNATURE`."""
-    return f"{session}.{_mac(secret, _PURPOSES[secure], session)}"
+def derived_id(secret: str, board: str) -> str:
+    """Return the id of a car in another Pi than its first one: the same at each return to that Pi."""
+    return hmac.digest(secret.encode(), f"id\0{board}".encode(), "sha256").hex()[:ID_CHARACTERS]
 
 
-def session_of(secret: str, text: str, secure: bool = False) -> str | None:
-    """Return the session of a credential, or `None` if the signature is wrong."""
+def fingerprint(text: str) -> str:
+    """Return a short hash of a public text, in hex digits."""
+    return hmac.digest(b"picar", text.encode(), "sha256").hex()[:16]
+
+
+def credential(secret: str, session: str, purpose: Purpose = "session", *names: str) -> str:
+    """Return the credential of a paired phone or program: `SESSION.SIGNATURE`. `names` are further signed texts."""
+    return f"{session}.{_mac(secret, purpose, session, *names)}"
+
+
+def session_of(secret: str, text: str, purpose: Purpose = "session", *names: str) -> str | None:
+    """Return the session of a credential, or `None` if the signature is wrong or for another purpose."""
     session, _, mac = text.partition(".")
-    return session if _same(mac, _mac(secret, _PURPOSES[secure], session)) else None
+    return session if is_same(mac, _mac(secret, purpose, session, *names)) else None
 
 
 def invitation(secret: str, round_id: str, by: str, expires_at: float) -> str:
@@ -105,14 +119,14 @@ def invitation(secret: str, round_id: str, by: str, expires_at: float) -> str:
     It is `END.BY.SIGNATURE`, END in milliseconds, so that two invitations by one phone differ.
     """
     end = str(int(expires_at * 1000))
-    return f"{end}.{by}.{_mac(secret, 'invitation', round_id, _boot(), end, by)}"
+    return f"{end}.{by}.{_mac(secret, 'invitation', round_id, boot_id(), end, by)}"
 
 
 def read_invitation(secret: str, round_id: str, text: str, now: float) -> Invitation | None:
     """Return the invitation if it is genuine, of this round and boot, and not expired; else `None`."""
     end, _, rest = text.partition(".")
     by, _, mac = rest.partition(".")
-    genuine = _same(mac, _mac(secret, "invitation", round_id, _boot(), end, by))
+    genuine = is_same(mac, _mac(secret, "invitation", round_id, boot_id(), end, by))
     return Invitation(by, mac) if genuine and now * 1000 < int(end) else None
 
 
@@ -122,12 +136,6 @@ def _mac(secret: str, *parts: str) -> str:
     return base64.urlsafe_b64encode(digest[:_MAC_BYTES]).rstrip(b"=").decode()
 
 
-def _same(given: str, wanted: str) -> bool:
+def is_same(given: str, wanted: str) -> bool:
+    """Return whether two secrets are equal, in a time independent of their equal characters."""
     return hmac.compare_digest(given.encode(errors="surrogatepass"), wanted.encode())
-
-
-def _boot() -> str:
-    try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""

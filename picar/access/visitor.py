@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from picar.access.content import Kind
 from picar.config import Config
 from picar.raspberrypi import raspberry_pi_model
+from picar.values import Value
 
 Pairing = Literal["on", "local", "off"]
+FLEET = ("garage", "bridge")  # kinds that see the car, stop it and set lessons, and never drive
 
 
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """An admitted client: `session` identifies its browser; `name` is its entry in the list, `None` if it is not paired."""
+class Visitor(Value):
+    """An admitted client: `session` identifies its browser; `name` and `kind` are of its entry in the list.
+
+    Without an entry both are `None`; the bridge of this car to MQTT has a kind only.
+    """
 
     session: str
     name: str | None = None
+    kind: Kind | Literal["bridge"] | None = None
+
+    @property
+    def may_drive(self) -> bool:
+        """Whether it may do more than to see, to stop and to set lessons."""
+        return self.kind not in FLEET
 
 
 def pairing_of(settings: Config) -> Pairing:

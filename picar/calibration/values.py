@@ -7,12 +7,13 @@ process loads neither the options nor `dataclasses`: functions that need them im
 from __future__ import annotations
 
 import operator
-from typing import TYPE_CHECKING, Any, NamedTuple
 
+from picar.tuples import TYPE_CHECKING, NamedTuple
 from picar.wires import LEAST_WAY_US, are_good_ends, calibrated_section, full_us, layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from typing import Any
 
     from picar.config import Config
     from picar.options import Option

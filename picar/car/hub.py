@@ -17,19 +17,20 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Container
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from picar.access.names import shortened
 from picar.access.visitor import Visitor
 from picar.calibration.store import CurrentCalibration
 from picar.calibration.values import Calibration
 from picar.car.audience import RESTING_TICK_S, SLACK_S, Audience
+from picar.car.lesson import CurrentLesson
 from picar.car.limits import Limits
 from picar.car.seat import TICK_S, Peer, Seat, check_motors, hello
 from picar.config import Config
 from picar.core import protocol
 from picar.core.arbiter import Arbiter
-from picar.core.drive import Reason
+from picar.core.drive import Reason, Refusal
 from picar.core.late import LateLink, LatePicture
 from picar.core.link import Link
 from picar.core.protocol import CarState, ProtocolError
@@ -40,16 +41,24 @@ from picar.motor.channel import Channel
 from picar.motor.pipe import Status
 from picar.sensors.facts import Facts
 
+if TYPE_CHECKING:
+    from picar.car.battery import BatteryGuard
+    from picar.car.recording import Recording, Recordings
+    from picar.sensors.battery import Reading
+
 log = logging.getLogger(__name__)
 
 DRIVING_S = 1.0  # after the newest command: so long its sender counts as driving
 LISTED = 5  # each state lists the first clients that ask for the wheel, with their names
 ALONE_PULSE_S = 0.5
-DRIVING_PULSE_S = 0.06  # at most; normally a beat of the motor process causes a pulse every 0.05 s
+OFTEN_S = 0.04  # between two commands: then a pulse may wait for the next one
+WAITING_PULSE_S = 0.06  # at most, where one waits; else every TICK_S
 _CAPPED = "under the owner's speed cap the minimum duty, the start and the trims may only be lowered, and neutral must stay"
 _TWINS = "motors that share their pins need the same invert and trim"
 _NOT_ASKED = "this client does not ask for the wheel"
 _NOT_DENIED = f"{_NOT_ASKED}, or turns are set: then it waits for the end of one"
+_NO_OVERRIDE = "this car has no distance sensor that the driver may override"
+_NOT_GOING_OFF = "the machine is not about to switch itself off, or that was put off once"
 _AWAITED = "a client waits for the end of this turn"
 CLOSED_UNPAIRED = 4401  # RFC 6455 §7.4.2: codes from 4000 are the application's
 
@@ -59,6 +68,9 @@ class Camera(Protocol):
 
     source: str
     state: dict[str, Any]
+
+    def record(self, on: bool) -> None:
+        """Keep the camera on for a recording, or no longer."""
 
 
 class Hub:
@@ -100,12 +112,21 @@ class Hub:
         self.may_drive = self._arbiter.may_drive
         self._audience = Audience(self._timeout_s, self._build_state, draw_tick, self._arbiter.asks)
         self._limits = Limits(channel.cap, speed_cap)
+        self.lesson = CurrentLesson(channel, self._limits, self._on_lesson)
+        self.battery: BatteryGuard | None = None
+        if config.battery.source != "none":
+            from picar.car.battery import BatteryGuard
+
+            self.battery = BatteryGuard(config.battery, channel, self._limits, self.notes.event)
         self._seats = 0
         self._driver: str | None = None  # as announced to all clients
         self._commanded_at = float("-inf")
         self._acted_on = float("-inf")  # when the state was sent that the newest command answers
-        self._pulsed_at = float("-inf")
+        self._pulsed_at = self._passed_at = float("-inf")
+        self._pulse_s = TICK_S
         self.camera: Camera | None = None  # set before the first client
+        self.recordings: Recordings | None = None  # None if they are switched off
+        self.recording: Recording | None = None  # the one that runs
         self.late = LatePicture(config.camera.late == "stop")  # the driver's
         self._link = LateLink(config.session.slow_from_s)  # the driver's
         self._judged = ""  # the driver's session: a driver who comes back keeps the judgement
@@ -135,20 +156,28 @@ class Hub:
         return len(self._audience) > 0
 
     @property
+    def is_shown(self) -> bool:
+        """Whether a client of picar.v1 is connected, whose page shows which client drives."""
+        return any(type(seat.link) is Link and seat.may_drive for seat in self._audience)
+
+    @property
     def is_driving(self) -> bool:
         """Whether a client drives, or anything moves."""
         return self._driving(self.now())
 
-    def seat(self, visitor: Visitor, peer: Peer) -> Seat:
-        """Welcome a client: a hello, then a state."""
+    def seat(self, visitor: Visitor, peer: Peer, link: Link | None = None, *, quiet: bool = False) -> Seat:
+        """Welcome a client: a hello, then a state. `link` is that of a client which echoes no tick, `quiet` that of a `Seat`."""
         now = self.now()
         self._seats += 1
-        seat = Seat(f"c{self._seats}", visitor, peer, Link(self._timeout_s), self)
+        seat = Seat(f"c{self._seats}", visitor, peer, link or Link(self._timeout_s), self, quiet)
         self._audience.add(seat)
-        self._arbiter.joined(seat.id, visitor.session, now)
+        self.lesson.joined(visitor)
+        # A guest does not come back to the wheel that its browser's page had.
+        if link is None and seat.may_drive:
+            self._arbiter.joined(seat.id, visitor.session, now)
         camera = self.camera.source if self.camera else None
         greeting = hello(seat.id, self.config, self._backend, self.board, camera)
-        if visitor.name is not None and self.wants_clock():
+        if visitor.name is not None and seat.may_drive and self.wants_clock():
             greeting.car["wants_clock"] = True
         peer.hello(greeting)
         self._audience.welcome(seat, self._arbiter.driver, now)
@@ -163,6 +192,7 @@ class Hub:
             self.channel.release(Reason.DRIVER_GONE)
             log.info("driver %s has gone", seat.id)
         self._audience.remove(seat)
+        self.lesson.left(seat.visitor, now)
         self._arbiter.left(seat.id, now)
         self._note_driver(now)
 
@@ -182,37 +212,46 @@ class Hub:
         """
         deadline = sent_at + self._timeout_s
         match message:
-            case protocol.Take():
-                self._arbiter.take(seat.id, seat.visitor.session, now)
-            case protocol.Release():
-                if not self._arbiter.release(seat.id, now):
-                    return "not_driver"
+            case protocol.Take() | protocol.Release():
+                if refusal := self._take_or_release(seat, message, now):
+                    return refusal
             case protocol.Grant(client=other):
                 _accepted(self._arbiter.grant(seat.id, other, now), _NOT_ASKED)
             case protocol.Deny(client=other):
                 _accepted(self._arbiter.deny(seat.id, other), _NOT_DENIED)
             case protocol.SetTurns(for_s=for_s):
                 _accepted(self._arbiter.set_turns(seat.id, for_s, now), _AWAITED)
-            case protocol.Reset():
-                self.channel.reset(sent_at, deadline, seat.settle)
-            case protocol.Limit(speed=speed):
-                self.channel.limit(speed, deadline, seat.settle)
+            case protocol.Reset() | protocol.Limit() | protocol.Override():
+                self._pass_on(seat, message, sent_at, deadline)
             case protocol.Calibrate(calibration=wanted):
                 self._calibrate(seat, wanted, deadline)
+            case protocol.StayOn():
+                _accepted(self.battery is not None and self.battery.stay_on(now), _NOT_GOING_OFF)
+                self._tell_everyone(now)
             case _:
-                raise AssertionError(message)
+                assert isinstance(message, protocol.Record), message
+                return self._record(message.on, seat.id, now)
         self._note_driver(now)
         return None
 
-    def followed(self, client: str, neutral: bool, sent_at: float) -> None:
-        """Record that the motor process follows sticks, an answer to the state that was sent at `sent_at`."""
-        now = self.now()
-        woken = not self._driving(now)
-        self._commanded_at, self._acted_on = now, sent_at
+    def passed_on(self, sent_at: float, now: float) -> None:
+        """Record that sticks were sent to the motor process, and use this wake-up for a pulse that is due.
+
+        Args:
+            sent_at: when the state was sent that the sticks answer.
+            now: the time.
+        """
+        self._acted_on = sent_at
+        self._pulse_s = WAITING_PULSE_S if now - self._passed_at < OFTEN_S else TICK_S
+        self._passed_at = now
+        if now - self._pulsed_at > TICK_S - SLACK_S:
+            self.wake()
+
+    def followed(self, client: str, neutral: bool) -> None:
+        """Record that the motor process follows sticks."""
+        self._commanded_at = now = self.now()
         if not neutral and self._arbiter.may_drive(client):
             self._arbiter.active(now)
-        if woken:
-            self.wake()
 
     def on_command(self, age_s: float, now: float) -> None:
         """Take the age of a command of the driver; a late link makes the car slow."""
@@ -240,6 +279,12 @@ class Hub:
             self.notes.event("power_cap", self._limits.supply)
             self._tell_everyone(now)
 
+    def on_battery(self, reading: Reading) -> None:
+        """Take a reading of the battery, also the same one again; an empty one makes the car slow, then stops it."""
+        now = self.now()
+        if self.battery and self.battery.take(reading, now):
+            self._tell_everyone(now)
+
     def keep_only(self, sessions: Container[str]) -> None:
         """Disconnect paired clients whose session is not in this list."""
         for seat in self._audience:
@@ -255,17 +300,13 @@ class Hub:
             log.info("%s -> %s (%s)", before.state, status.state, status.reason or "driver")
             self.notes.event("state", status.state)
             self._tell_everyone(now)
-        if before.moving and not status.moving:  # the wheel may be waiting for that
-            self._arbiter.tick(now)
-            self._note_driver(now)
-
-    def is_pulse_due(self) -> bool:
-        """Return whether to pulse now, right after a status: one wake-up then does both."""
-        now = self.now()
-        return now - self._pulsed_at > TICK_S - SLACK_S and self._driving(now)
+        if before.moving != status.moving:  # the wheel may be waiting for that
+            self.wake()
+        if self.recording:
+            self.recording.status(status)
 
     def pulse(self) -> float:
-        """Let time pass: check the motor process, pass the wheel on; `serve` then sends the states that are due.
+        """Let time pass: read and check the motor process, pass the wheel on; `serve` then sends the states that are due.
 
         Returns:
             Seconds until the next call.
@@ -276,9 +317,12 @@ class Hub:
         self._note_driver(now)
         if self.judging:
             self._judge_picture(now)
-        self._pulsed_at = now
+        if self.recordings and self.recordings.busy and self.recordings.check(now):
+            self._follow_recording(self.recordings, now)
+        late_s = now - self._pulsed_at - TICK_S
+        self._pulsed_at = now - late_s if 0.0 < late_s < SLACK_S else now  # without commands too, 20 a second
         if self._driving(now):
-            return min(DRIVING_PULSE_S, self.channel.patience_s)
+            return min(self._pulsed_at + self._pulse_s - now, self.channel.patience_s)
         return RESTING_TICK_S if self.is_watched else ALONE_PULSE_S
 
     def serve(self) -> bool:
@@ -291,9 +335,59 @@ class Hub:
         return protocol.state_fields(self._build_state(self._draw_tick(), self.now()), "spectator")
 
     def close(self) -> None:
-        """Disconnect all clients."""
+        """Disconnect all clients, and end a recording."""
         for seat in self._audience:
             seat.peer.close(1001, "picar is shutting down")
+        if self.recordings:
+            self.recordings.close()
+
+    def _on_lesson(self, mode: str) -> None:
+        self.notes.event("lesson", mode)
+        self._tell_everyone(self.now())
+
+    def _take_or_release(
+        self, seat: Seat, message: protocol.Take | protocol.Release, now: float
+    ) -> str | None:
+        """Ask for the wheel, or give it up. Returns the code of a refusal."""
+        if isinstance(message, protocol.Release):
+            return None if self._arbiter.release(seat.id, now) else "not_driver"
+        if self.lesson.holds:
+            return Refusal.HELD
+        self._arbiter.take(seat.id, seat.visitor.session, now)
+        return None
+
+    def _pass_on(
+        self,
+        seat: Seat,
+        message: protocol.Reset | protocol.Limit | protocol.Override,
+        sent_at: float,
+        deadline: float,
+    ) -> None:
+        """Send a message to the motor process, which settles it."""
+        if isinstance(message, protocol.Reset):
+            self.channel.reset(sent_at, deadline, seat.settle)
+        elif isinstance(message, protocol.Limit):
+            self.channel.limit(message.speed, deadline, seat.settle)
+        else:
+            _accepted(self.config.range.source != "none" and self.config.range.override, _NO_OVERRIDE)
+            self.channel.override(deadline, seat.settle)
+
+    def _record(self, on: bool, client: str, now: float) -> str | None:
+        """Start or end a recording. Returns the code of a refusal."""
+        if not self.recordings:
+            return "recording_off"
+        refusal = self.recordings.order(on, client)
+        self._follow_recording(self.recordings, now)
+        return refusal
+
+    def _follow_recording(self, recordings: Recordings, now: float) -> None:
+        """Use the recording that runs now, None without one."""
+        before, self.recording = self.recording, recordings.current
+        self.notes.record = self.recording.event if self.recording else None
+        wants = bool(self.recording and self.recording.images)
+        if self.camera and wants != bool(before and before.images):
+            self.camera.record(wants)
+        self._tell_everyone(now)
 
     def _calibrate(self, seat: Seat, wanted: Calibration | None, deadline: float) -> None:
         """Send a calibration, None for the configured one, to the motor process."""
@@ -336,6 +430,8 @@ class Hub:
                 self._limits.put("picture", 1.0, 1.0)
                 self._link = LateLink(self.config.session.slow_from_s)
                 self._limits.put("link", 1.0, 1.0)
+            speed = seat.link.speed if seat else 1.0
+            self._limits.put("guest", speed, speed)
             self._commanded_at = float("-inf")
             self._tell_everyone(now)
 
@@ -382,7 +478,8 @@ class Hub:
             binds = self.late.speed <= status.speed_limit
             cap = self.late.speed if binds else 1.0
             video = {**self.camera.state, "age_s": age_s and round(age_s, 3), "cap": cap}
-        return CarState(
+        ended = self.recordings.ended if self.recordings else None
+        state = CarState(
             tick=tick,
             state=status.state,
             driver=client,
@@ -403,8 +500,16 @@ class Hub:
             clients=len(self._audience),
             pose=status.pose,
             host=self._limits.facts,
+            lesson=self.lesson.state(now),
             video=video,
+            obstacle=status.obstacle and status.obstacle._asdict(),
+            aux=None if status.aux is None else dict(zip(self.config.aux, status.aux, strict=True)),
+            battery=self.battery.state(now) if self.battery else None,
+            recording=self.recording.fields(now) if self.recording else ended,
         )
+        if self.recording:
+            self.recording.state(state, now)
+        return state
 
 
 def _accepted(done: bool, sentence: str) -> None:

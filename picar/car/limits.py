@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from picar.core.limits import GOOD_S, SupplyCap
+from picar.core.limits import GOOD_S, LOW_SPEED, SupplyCap
 from picar.sensors.facts import UNKNOWN, Facts
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 class Limits:
     """The caps of all sources, shares of `max_speed` in (0, 1].
 
-    `facts` is the member `host` of a state: the newest reading of the machine, with the cap for a low supply voltage.
+    `facts` is the member `host` of a state: the newest readings of the machine and of the battery, with the cap for a low supply
+    voltage or a low battery.
 
     Args:
         send: sends the caps in force, forward and in reverse, to the motor process.
@@ -32,7 +33,8 @@ class Limits:
         self.forward = self.reverse = owner
         self._kept_owner = owner
         self._supply = SupplyCap()
-        self._host = UNKNOWN
+        self._host, self._battery_speed = UNKNOWN, 1.0
+        self._battery: Facts = {}
         self.facts = self._facts()
 
     @property
@@ -42,8 +44,8 @@ class Limits:
 
     @property
     def supply(self) -> float:
-        """The cap for a low supply voltage."""
-        return self._supply.speed
+        """The cap for a low supply voltage or a low battery."""
+        return min(self._supply.speed, self._battery_speed)
 
     def put(self, source: str, forward: float, reverse: float) -> None:
         """Set the caps of one source; 1 lifts them."""
@@ -80,16 +82,22 @@ class Limits:
         self.facts = self._facts()
         if not changed:
             return False
-        self.put("supply", self.supply, self.supply)
+        self.put("supply", self._supply.speed, self._supply.speed)
         if low:
             log.warning(
                 "low voltage: speed cap %g until it has been good for %g s and the car stands",
-                self.supply,
+                self._supply.speed,
                 GOOD_S,
             )
         else:
             log.info("the voltage is good again: its speed cap is off")
         return True
 
+    def take_battery(self, battery: Facts, low: bool) -> None:
+        """Take the facts of the battery; `low`: its level makes the car slow."""
+        self._battery, self._battery_speed = battery, LOW_SPEED if low else 1.0
+        self.put("battery", self._battery_speed, self._battery_speed)
+        self.facts = self._facts()
+
     def _facts(self) -> dict[str, float | None]:
-        return {**self._host, "power_cap": self.supply}
+        return {**self._host, **self._battery, "power_cap": self.supply}

@@ -7,7 +7,7 @@ Laws:
 - A command is on its way to the motor process before anything else is done with it.
 - A stop is never refused, not even above the message rate.
 - The first reason to refuse a drive command counts: too many messages, not the driver, a `seq` out of order, a stale
-  tick, an old picture. The same order holds for the other messages, which have no `seq`.
+  tick, an old picture, an empty battery. The same order holds for the other messages, which have no `seq`.
 - A refused message changes nothing, and a message of a client that has left does nothing.
 """
 
@@ -17,16 +17,17 @@ import functools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from picar import __version__
 from picar.access.visitor import Visitor
-from picar.config import Config
+from picar.config import AuxConfig, Config
 from picar.core import protocol
 from picar.core.drive import Refusal
 from picar.core.late import LatePicture, Sight
 from picar.core.link import RATE_PER_S, Link, RateCap
 from picar.core.protocol import (
+    Aux,
     CarState,
     Clock,
     Deny,
@@ -43,6 +44,11 @@ from picar.journal.notes import Notebook
 from picar.motor.boards import Board
 from picar.motor.channel import Channel
 from picar.motor.simcar import WALLS
+
+if TYPE_CHECKING:
+    from picar.car.battery import BatteryGuard
+    from picar.car.lesson import CurrentLesson
+    from picar.car.recording import Recording
 
 TICK_S = 0.05  # between the driver's states while a client drives
 STRIKES = 3  # unreadable messages in a row
@@ -95,6 +101,9 @@ class Car(Protocol):
     board: Board
     config: Config
     late: LatePicture  # the driver's
+    battery: BatteryGuard | None
+    lesson: CurrentLesson
+    recording: Recording | None
 
     def now(self) -> float:
         """Return the time in seconds, monotonic."""
@@ -108,8 +117,11 @@ class Car(Protocol):
     def act(self, seat: Seat, message: Message, sent_at: float, now: float) -> str | None:
         """Act on a message that is neither stop nor drive. Returns the code of a refusal."""
 
-    def followed(self, client: str, neutral: bool, sent_at: float) -> None:
-        """Record that the motor process follows sticks, an answer to the state that was sent at `sent_at`."""
+    def passed_on(self, sent_at: float, now: float) -> None:
+        """Record that sticks were sent to the motor process, an answer to the state that was sent at `sent_at`."""
+
+    def followed(self, client: str, neutral: bool) -> None:
+        """Record that the motor process follows sticks."""
 
     def on_command(self, age_s: float, now: float) -> None:
         """Take the age of a command of the driver, infinite for an unknown one."""
@@ -123,19 +135,28 @@ class Car(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Seat:
-    """One client. `served_at` is when its newest state was due, `deaf_since` when its peer first took no state."""
+    """One client. `served_at` is when its newest state was due, `deaf_since` when its peer first took no state.
+
+    `quiet`: a spectator for good, with few states.
+    """
 
     id: str
     visitor: Visitor
     peer: Peer
     link: Link
     car: Car
+    quiet: bool = False
     rate: RateCap = field(default_factory=RateCap)
     sight: Sight = field(default_factory=Sight)
     strikes: int = 0
     left: bool = False
     served_at: float = float("-inf")
     deaf_since: float | None = None
+
+    @property
+    def may_drive(self) -> bool:
+        """Whether any message but a stop counts."""
+        return not self.quiet and self.visitor.may_drive
 
     def receive(self, text: str | bytes) -> None:
         """Act on one message of picar.v1."""
@@ -151,17 +172,18 @@ class Seat:
         """Act on one message; refuse it through the peer. `text` is the message as JSON, for the flight recorder."""
         if self.left:
             return
+        now = self.car.now()
         try:
-            refusal = self._act(message)
+            refusal = self._act(message, now)
         except ProtocolError as error:
             self._complain(error)
             return
         if refusal:
-            self.peer.refuse(refusal)
-            self.car.notes.refused(self.id, text, refusal, self.car.now())
+            self.settle(refusal)
+            self.car.notes.refused(self.id, text, refusal, now)
         else:
             drives, number = isinstance(message, Drive), self.car.channel.sent
-            self.car.notes.accepted(self.id, text, number, drives, self.car.now())
+            self.car.notes.accepted(self.id, text, number, drives, now)
 
     def leave(self) -> None:
         """Give up the seat; without its driver the car rolls out at once."""
@@ -170,18 +192,19 @@ class Seat:
             self.car.leave(self)
 
     def settle(self, refusal: str | None) -> None:
-        """Pass the motor process's refusal of a message on."""
+        """Pass on the refusal of a message, by the motor process or by this one."""
         if refusal is not None:
-            self.peer.refuse(refusal)
+            self.peer.refuse(refusal, self.car.lesson.sentence if refusal == Refusal.HELD else None)
 
-    def _act(self, message: Message) -> str | None:
+    def _act(self, message: Message, now: float) -> str | None:
         """Act on a message. Returns the code of a refusal."""
         if isinstance(message, Stop):
             self.car.stop()
             return None
-        now = self.car.now()
         if not self.rate.allows(now):
             return "too_fast"
+        if not self.may_drive:
+            return "not_driver"
         if isinstance(message, Clock):
             if self.visitor.name is not None:
                 self.car.hear_clock(message.unix_s)
@@ -190,33 +213,58 @@ class Seat:
             return "not_driver"
         if isinstance(message, Drive):
             return self._drive(message, now)
+        if isinstance(message, Aux):
+            return self._aux(message, now)
         if isinstance(message, (Release, Deny)):
             return self.car.act(self, message, now, now)
         sent_at = self.link.sent_at(message.tick, now)
         return Refusal.STALE if sent_at is None else self.car.act(self, message, sent_at, now)
 
     def _drive(self, message: Drive, now: float) -> str | None:
-        if isinstance(message.wanted, Jog):
-            check_motors((message.wanted.motor,), self.car.board)
-        if not self.link.in_order(message.seq):
+        seq, tick, wanted = message
+        if isinstance(wanted, Jog):
+            check_motors((wanted.motor,), self.car.board)
+        if not self.link.in_order(seq):
             return "out_of_order"
-        sent_at = self.link.sent_at(message.tick, now)
+        sent_at = self.link.sent_at(tick, now)
         self.car.on_command(math.inf if sent_at is None else now - sent_at, now)
         if sent_at is None:
             return Refusal.STALE
-        neutral = is_neutral(message.wanted, self.car.config.drive.deadband)
+        neutral = is_neutral(wanted, self.car.config.drive.deadband)
         if not self.car.late.takes(neutral):
             return "picture_old"
-        settle = functools.partial(self._settle_drive, message.seq, neutral, sent_at)
-        self.car.channel.drive(message.wanted, sent_at + self.link.timeout_s, settle)
+        if self.car.battery and self.car.battery.refuses:
+            return "battery_low"
+        settle = functools.partial(self._settle_drive, seq, neutral)
+        self.car.channel.drive(wanted, sent_at + self.link.timeout_s, settle)
+        self.link.accept(seq)
+        self.car.passed_on(sent_at, now)
+        if self.car.recording:
+            self.car.recording.command(self.id, self.car.channel.sent, wanted, now)
+        return None
+
+    def _aux(self, message: Aux, now: float) -> str | None:
+        check_aux(message.name, message.value, self.car.config)
+        if not self.link.in_order(message.seq):
+            return "out_of_order"
+        sent_at = self.link.sent_at(message.tick, now)
+        if sent_at is None:
+            return Refusal.STALE
+        settle = functools.partial(self._settle_aux, message.seq)
+        self.car.channel.aux(message.name, message.value, sent_at + self.link.timeout_s, settle)
         self.link.accept(message.seq)
         return None
 
-    def _settle_drive(self, seq: int, neutral: bool, sent_at: float, refusal: str | None) -> None:
+    def _settle_aux(self, seq: int, refusal: str | None) -> None:
+        self.link.settle(seq, refused=refusal is not None)
+        self.settle(refusal)
+
+    def _settle_drive(self, seq: int, neutral: bool, refusal: str | None) -> None:
         self.link.settle(seq, refused=refusal is not None)
         if refusal is None:
-            self.car.followed(self.id, neutral, sent_at)
-        self.settle(refusal)
+            self.car.followed(self.id, neutral)
+        else:
+            self.settle(refusal)
 
     def _complain(self, error: ProtocolError) -> None:
         """Refuse a message that cannot be read, and close the connection at the third in a row."""
@@ -229,6 +277,22 @@ class Seat:
         self.strikes = self.strikes + 1 if error.code == "bad_message" else 0
         if self.strikes >= STRIKES:
             self.peer.close(1008, "three unreadable messages in a row")
+
+
+def check_aux(name: str, value: float, config: Config) -> None:
+    """Refuse an output that a client cannot set, or a value that it cannot have.
+
+    Raises:
+        ProtocolError: with the code bad_value.
+    """
+    names = [name for name, one in config.aux.items() if not one.follow]
+    if name not in names:
+        raise ProtocolError("bad_value", f"this car has the outputs {', '.join(names) or 'none'}")
+    kind = config.aux[name].kind
+    if kind in ("toggle", "momentary") and value not in (0, 1):
+        raise ProtocolError("bad_value", f"{name} is 0 or 1")
+    if kind == "dimmer" and value < 0:
+        raise ProtocolError("bad_value", f"{name} is a number from 0 to 1")
 
 
 def check_motors(motors: Iterable[str], board: Board) -> None:
@@ -265,7 +329,18 @@ def hello(client: str, config: Config, backend: str, board: Board, camera: str |
         "keeps_driving": board.wires.keeps_driving,
     }
     car["camera"] = {"source": camera} if camera else None
-    car["hotspot"] = config.hotspot.when != "never"
+    car["recording"] = config.recording.enabled
+    if config.range.source != "none":
+        car["range"] = {"source": config.range.source, "override": config.range.override}
+    if config.aux:
+        car["aux"] = [_shown(name, one) for name, one in config.aux.items() if not one.follow]
     if backend == "sim":
         car["walls"] = WALLS
     return Hello(client, car, config.session.command_timeout_s, TICK_S, limits)
+
+
+def _shown(name: str, one: AuxConfig) -> dict[str, Any]:
+    """Return what the page needs for the button of an output."""
+    button = one.button if one.button >= 0 else None
+    shown = {"name": name, "kind": one.kind, "label": one.label or name, "icon": one.icon, "key": one.key}
+    return {**shown, "button": button, "axis": one.axis}

@@ -25,6 +25,7 @@ COMMANDS = (
     "check-config",
     "config-reference",
     "pair",
+    "recording",
     "tls",
     "doctor",
     "wiring",
@@ -32,6 +33,8 @@ COMMANDS = (
     "backup",
     "restore",
     "hotspot",
+    "garage",
+    "mqtt",
 )
 
 

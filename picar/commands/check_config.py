@@ -46,9 +46,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def needs(settings: Config) -> list[str]:
-    """Return the lines of a systemd unit that allow the devices, groups and paths of the configured board."""
+    """Return the lines of a systemd unit that allow the devices, groups and paths of the configured board and battery meter."""
     wires, lines = wires_of(settings), []
-    if wires.chip:
+    if wires.chip or settings.battery.source != "none":
         lines = ["SupplementaryGroups=i2c", "DeviceAllow=char-i2c rw"]
     if any(terminal.pin not in CHANNELS for terminal in wires.pulses):  # the kernel's PWM
         lines.append("ReadWritePaths=-/sys/class/pwm -/sys/devices/platform")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -13,32 +14,26 @@ import time
 import uuid
 import zlib
 from pathlib import Path
+from string import Template
 from typing import Any, get_args
 
 from picar import configfile
 from picar.access.locations import become_owner, resting, running
 from picar.access.store import AccessStore
-from picar.config import Config, WhenName
+from picar.config import Config, HotspotConfig, WhenName
 from picar.errors import AccessError, NetworkError, UsageError
 from picar.files import folder_in_memory, replace
 from picar.network import addresses, watch, wifi
 from picar.network.hotspot import OWN
-from picar.network.networkmanager import Radio, emptiest, interface, of_profile, profile
+from picar.network.networkmanager import Radio, emptiest, interface, keyfile_ssid, of_profile
 from picar.program import command
 
 KEYFILE = Path(f"/etc/NetworkManager/system-connections/{OWN}.nmconnection")
 NAMES = Path("/etc/NetworkManager/dnsmasq-shared.d/picar.conf")
 RULE = Path("/etc/polkit-1/rules.d/60-picar-hotspot.rules")
-UNIT = Path("/etc/systemd/system/picar-hotspot.service")
 SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
 USER = "picar-net"
 ALPHABET = "abcdefghjkmnpqrstvwxyz23456789"  # without 0 1 i l o u
-_RIGHTS = ("network-control", "wifi.scan", "wifi.share.protected", "settings.modify.system")
-_RULE = """// Lets picar's hotspot service switch the WiFi, and nothing else. Made by picar hotspot setup.
-polkit.addRule(function (action, subject) {{
-    if (subject.user == "{user}" && {rights}.indexOf(action.id) >= 0) return polkit.Result.YES;
-}});
-"""
 _STAY = "Stay connected? Yes. If the page does not open: mobile data off."
 
 
@@ -50,8 +45,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="the car's configuration; default as for serve")
     parser.add_argument("--json", action="store_true", help="with show: the state alone, as JSON")
     parser.add_argument("--for", dest="for_", default="0s", metavar="30m", help="with on: time to stay up")
-    when = setup + "when to switch; default fallback"
-    parser.add_argument("--when", default="fallback", choices=get_args(WhenName), help=when)
+    when = setup + "when to switch; at the first setup fallback"
+    parser.add_argument("--when", choices=get_args(WhenName), help=when)
     parser.add_argument("--name", help=setup + "the name of the WiFi")
     parser.add_argument("--new-password", action="store_true", help=setup + "make a new password")
     parser.add_argument("--country", metavar="DE", help=setup + "the country whose radio rules apply")
@@ -94,11 +89,19 @@ def _ask(verb: str, **more: Any) -> dict[str, Any]:
     except PermissionError:
         raise NetworkError(f"Only root may ask for it: {command('hotspot', sudo=True)}") from None
     except (OSError, ValueError):
-        fix = f"Set it up: {command('hotspot setup', sudo=True)}"
-        raise NetworkError(f"The hotspot's service picar-hotspot does not answer. {fix}") from None
+        if not wifi.UNIT.exists():
+            raise _missing() from None
+        fix = f"See: systemctl status {wifi.UNIT.stem}"
+        raise NetworkError(f"The service {wifi.UNIT.stem} does not answer. {fix}") from None
     if "error" in answer:
         raise NetworkError(answer["text"])
     return answer
+
+
+def _missing() -> NetworkError:
+    return NetworkError(
+        f"This car has no WiFi of its own yet. Make it: {command('hotspot setup', sudo=True)}"
+    )
 
 
 def _watch(settings: Config, _options: argparse.Namespace) -> None:
@@ -107,22 +110,36 @@ def _watch(settings: Config, _options: argparse.Namespace) -> None:
     log.to_stderr()
     device = interface(settings.hotspot.interface)
     if not device:
-        raise NetworkError(
-            "This machine has no WiFi, or no driver for it. Use a Pi with WiFi, or a USB stick."
-        )
+        fix = "Use a Pi with WiFi, or a USB stick."
+        raise NetworkError(f"This machine has no WiFi, or no driver for it. {fix}")
     asyncio.run(watch.Control(settings.hotspot, Radio(device), _is_driven).run())
 
 
 async def _is_driven() -> bool:
-    serving = running(folder_in_memory())
-    return serving is not None and await watch.is_driven(addresses.loopback_of(serving.host), serving.port)
+    """Return whether a client of the server drives; a server that does not answer may be driving."""
+    try:
+        async with asyncio.timeout(2.0):
+            if not (serving := running(folder_in_memory())):
+                return False
+            host, secure = addresses.loopback_of(serving.host), None
+            if serving.https:  # http does not answer then
+                import ssl
+
+                secure = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                secure.check_hostname, secure.verify_mode = False, ssl.CERT_NONE  # on this machine
+            reader, writer = await asyncio.open_connection(host, serving.https or serving.port, ssl=secure)
+            with contextlib.closing(writer):
+                writer.write(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                return b'"driving": false' not in await reader.read()
+    except OSError as error:
+        return not isinstance(error, ConnectionRefusedError)
 
 
 def _secrets() -> tuple[str, str]:
     """Return name and password of the hotspot; raises NetworkError."""
     name, password = (asyncio.run(of_profile(option)) for option in (".ssid", "-security.psk"))
     if not name:
-        raise NetworkError(f"This car has no WiFi of its own. Make it: {command('hotspot setup', sudo=True)}")
+        raise _missing()
     if not password:
         raise NetworkError(f"Only root may read its password: {command('hotspot', sudo=True)}")
     return name, password
@@ -136,7 +153,7 @@ def _store() -> AccessStore:
 
 
 def _url(settings: Config) -> str:
-    here, tls = settings.hotspot.address.partition("/")[0], settings.tls
+    here, tls = wifi.address_of(settings.hotspot), settings.tls
     only_https = tls.mode != "off" and not tls.http_drives
     return addresses.url(here, tls.port, "https") if only_https else addresses.url(here, 80)
 
@@ -147,15 +164,11 @@ def _show(settings: Config, _options: argparse.Namespace) -> None:
     (name, password), state, url = _secrets(), _ask("status"), _url(settings)
     left = state["next_look_s"]
     look = "" if left is None else f", looks for other WiFi in {left} s"
-    since = f"{state['mode']} {state['ssid']} for {state['since_s']} s, {state['stations']} phones"
-    lines = [f"  state     {since}{look}", f"  name      {name}", f"  password  {password}", ""]
-    lines += [
-        *drawing(wifi_text(name, password)),
-        f"Then open {url}/ or scan this within 10 minutes. {_STAY}",
-        "",
-    ]
-    lines += drawing(addresses.pairing_link(url, _store().invitation(time.monotonic())))
-    print("\n".join(lines))
+    shown = "{mode} {ssid} for {since_s} s, {stations} phones".format(**state)
+    print(f"  state     {shown}{look}\n  name      {name}\n  password  {password}\n")
+    print(*drawing(wifi_text(name, password)), sep="\n")
+    print(f"Then open {url}/ or scan this within 10 minutes. {_STAY}\n")
+    print(*drawing(addresses.pairing_link(url, _store().invitation(time.monotonic()))), sep="\n")
 
 
 def _label(settings: Config, options: argparse.Namespace) -> None:
@@ -164,59 +177,69 @@ def _label(settings: Config, options: argparse.Namespace) -> None:
     from picar.network.qr import qr_image
 
     (name, password), path, url = _secrets(), Path(options.file).absolute(), _url(settings)
-    parts = []
-    for x, title, text in ((2, "1. WiFi", wifi_text(name, password)), (36, "2. Page", f"{url}/")):
-        parts.append(f'<image x="{x}" y="12" width="30" height="30" href="{qr_image(text)}"/>')
-        parts.append(f'<text x="{x + 3}" y="12" font-size="3.4">{title}</text>')
+    card = _shipped("templates/label.svg")
+    words = {"name": escape(name), "password": password, "url": url, "stay": _STAY}
+    words |= {"wifi_code": qr_image(wifi_text(name, password)), "page_code": qr_image(f"{url}/")}
     try:
         with path.open("w", encoding="utf-8") as file:  # before root becomes the owner of the state
+            os.fchmod(file.fileno(), 0o600)  # the PIN and the password are in it
+            if os.geteuid() == 0:
+                owner = path.parent.stat()
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             store = _store()
-            words = (f"WiFi: {name}", f"Password: {password}", f"Page: {url}", f"PIN: {store.pin}")
-            colour = f"hsl({zlib.crc32(store.car.encode()) % 360},70%,45%)"
-            parts += [
-                f'<rect width="130" height="8" fill="{colour}"/><text x="5" y="47" font-size="3.4">{_STAY}</text>'
-            ]
-            parts += [f'<text x="70" y="{18 + 6 * i}">{escape(text)}</text>' for i, text in enumerate(words)]
-            size = 'width="130mm" height="50mm" viewBox="0 0 130 50" font-family="sans-serif" font-size="4"'
-            file.write(f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>\n')
+            hue = zlib.crc32(store.car.encode()) % 360
+            file.write(card.substitute(words, pin=store.pin, hue=hue))
     except OSError as error:
         raise NetworkError(f"{path} cannot be written ({error.strerror}). Name another file.") from None
     print(f"{path} is written. Print it, and stick it to the car.")
 
 
 def _setup(settings: Config, options: argparse.Namespace) -> None:
+    if os.geteuid():
+        raise NetworkError(f"The setup needs root: {command('hotspot setup', sudo=True)}")
+    try:
+        name, channel = _write(settings, options)
+    except NetworkError:
+        raise
+    except OSError as error:
+        raise NetworkError(f"The setup stopped: {error}. Mend that, and run it again.") from None
+    show, rehearse = command("hotspot", sudo=True), command("hotspot try", sudo=True)
+    print(f"The car's own WiFi is {name}, on channel {channel}.")
+    print("So that the page answers in this WiFi: sudo systemctl restart picar")
+    print(f"Then show the password and the QR codes: {show}, and rehearse: {rehearse}")
+
+
+def _write(settings: Config, options: argparse.Namespace) -> tuple[str, int]:
+    """Write everything, unless the machine is not fit for it; return the name and the channel."""
     from picar.doctor.machine import this_machine
     from picar.doctor.network import hotspot
 
-    if os.geteuid():
-        raise NetworkError(f"The setup needs root: {command('hotspot setup', sudo=True)}")
     if options.country:
         _call("raspi-config", "nonint", "do_wifi_country", options.country)
     for finding in hotspot(this_machine()):
         if finding.status == "problem":
             raise NetworkError(f"{finding.message[0].upper()}{finding.message[1:]}. Fix: {finding.fix}")
     path = configfile.find_file(options.config) or configfile.SYSTEM_FILE
-    name, channel = asyncio.run(_write_profile(settings, options))
-    given = {"when": options.when, "name": options.name, "channel": options.channel}
+    when = options.when or (settings.hotspot.when if KEYFILE.exists() else "fallback")
+    given = {"when": when, "name": options.name, "channel": options.channel}
+    written = asyncio.run(_write_profile(settings.hotspot, options))
     configfile.write_options(path, "hotspot", {key: value for key, value in given.items() if value})
-    _write_surroundings(settings)
-    rehearse = command("hotspot try", sudo=True)
-    print(f"The car's own WiFi is {name}, on channel {channel}. Rehearse it: {rehearse}")
-    print("The page answers in it after: sudo systemctl restart picar")
+    _write_surroundings(wifi.address_of(settings.hotspot))
+    return written
 
 
-async def _write_profile(settings: Config, options: argparse.Namespace) -> tuple[str, int]:
+async def _write_profile(hotspot: HotspotConfig, options: argparse.Namespace) -> tuple[str, int]:
     """Write the profile and load it; return the name and the channel."""
-    device = interface(settings.hotspot.interface)
-    name = options.name or settings.hotspot.name or await of_profile(".ssid") or f"picar-{_car()[:4]}"
+    device = interface(hotspot.interface)
+    name = options.name or hotspot.name or await of_profile(".ssid") or f"picar-{_car()[:4]}"
     if not (name.isprintable() and len(name.encode()) <= 32):
         raise UsageError(f"--name {name!r}: the name of a WiFi has 1 to 32 bytes.")
-    channel = options.channel or settings.hotspot.channel
-    channel = channel or emptiest(await Radio(device).visible("CHAN,SIGNAL"))
+    channel = options.channel or hotspot.channel or emptiest(await Radio(device).visible())
     password = "" if options.new_password else await of_profile("-security.psk")
     password = password or "-".join("".join(map(secrets.choice, [ALPHABET] * 4)) for _ in range(3))
-    identity = str(uuid.uuid5(uuid.NAMESPACE_URL, OWN))
-    _put(KEYFILE, profile(name, password, channel, settings.hotspot.address, device, identity), 0o600)
+    words = {"ssid": keyfile_ssid(name), "password": password, "channel": channel, "device": device}
+    words |= {"address": hotspot.address, "uuid": uuid.uuid5(uuid.NAMESPACE_URL, OWN)}
+    _put(KEYFILE, _shipped(f"systemd/{KEYFILE.name}").substitute(words), 0o600)
     _call("nmcli", "connection", "load", str(KEYFILE))
     return name, channel
 
@@ -229,34 +252,34 @@ def _car() -> str:
         return secrets.token_hex(2)
 
 
-def _write_surroundings(settings: Config) -> None:
+def _write_surroundings(address: str) -> None:
     """Write the names for phones, the rights and the unit, and start the service."""
     from picar.web.captive import PROBES
-    from picar.web.site import folder
 
-    here = settings.hotspot.address.partition("/")[0]
     names = (*PROBES, "car", f"{os.uname().nodename.split('.')[0]}.local")
-    rights = json.dumps([f"org.freedesktop.NetworkManager.{right}" for right in _RIGHTS])
-    _put(NAMES, "".join(f"address=/{name}/{here}\n" for name in names), 0o644)
-    _put(RULE, _RULE.format(user=USER, rights=rights), 0o644)
-    _put(UNIT, (folder("systemd") / UNIT.name).read_text(encoding="utf-8"), 0o644)
+    _put(NAMES, "".join(f"address=/{name}/{address}\n" for name in names))
+    for path in (RULE, wifi.UNIT):
+        _put(path, _shipped(f"systemd/{path.name}").template)
     _call("sh", "-c", f"getent passwd {USER} || useradd -r -U -M -s /usr/sbin/nologin {USER}")
-    for words in ("daemon-reload", f"enable {UNIT.name}", f"restart {UNIT.name}") if SYSTEMD.is_dir() else ():
+    unit = wifi.UNIT.name
+    for words in ("daemon-reload", f"enable {unit}", f"restart {unit}") if SYSTEMD.is_dir() else ():
         _call("systemctl", *words.split())
 
 
-def _put(path: Path, text: str, mode: int) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, text, mode)
-    except OSError as error:
-        why = f"{path} cannot be written ({error.strerror})"
-        raise NetworkError(f"{why}. Mend that, and run this again.") from None
+def _shipped(name: str) -> Template:
+    """Return a file of the folders `systemd` and `templates`."""
+    from picar.web.site import folder
+
+    place, _, file = name.partition("/")
+    return Template((folder(place) / file).read_text(encoding="utf-8"))
+
+
+def _put(path: Path, text: str, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace(path, text, mode)
 
 
 def _call(*words: str) -> None:
-    try:
-        subprocess.run(words, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        said = str(getattr(error, "stderr", "") or error).strip().partition("\n")[0]
-        raise NetworkError(f"This failed: {' '.join(words)} ({said}). Mend it, and run this again.") from None
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise OSError(f"{' '.join(words)}: {done.stderr.strip()}")

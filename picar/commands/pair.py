@@ -12,6 +12,7 @@ from pathlib import Path
 
 from picar import configfile
 from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED, Kind, Paired
+from picar.access.identity import board
 from picar.access.locations import become_owner, resting, running, state_directory
 from picar.access.names import NAME_BYTES, NAME_CHARACTERS, is_printable, look_alike, tidy_name
 from picar.access.store import EVERYBODY, AccessStore
@@ -47,6 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     invited = "with --revoke: also the phones that they invited, and so on"
     parser.add_argument("--with-invited", action="store_true", help=invited)
     doing.add_argument("--new-pin", action="store_true", help="make a new PIN; the paired ones stay paired")
+    new = "make PIN, secret and id new, for a copied card: every phone and program must pair again"
+    doing.add_argument("--new-identity", action="store_true", help=new)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -126,10 +129,13 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
         AccessError: the list cannot be read or written, or has no such name.
     """
     serving = running(folder_in_memory())
-    changes = options.list or options.new_pin or options.revoke is not None or options.token is not None
+    makes_new = options.new_pin or options.new_identity
+    changes = options.list or makes_new or options.revoke is not None or options.token is not None
     # Before `become_owner`: the owner may not be able to read root's files, nor even the program's own.
     from picar.network import qr  # noqa: F401 - `drawing` needs it after that
 
+    if serving and options.new_identity:
+        raise AccessError("Stop picar first: sudo systemctl stop picar, or Ctrl-C. Nothing was changed.")
     settings = None if serving or changes else configfile.load(configfile.find_file(options.config))
     program()
     folder = Path(serving.state) if serving else resting()
@@ -147,6 +153,9 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
         yield from _revoke(store, options.revoke, options.with_invited)
     elif options.token is not None:
         yield _token(store, options.token, "view" if options.view else "script")
+    elif options.new_identity:
+        yield f"The new PIN is {store.new_identity()}, and the new id {store.id}."
+        yield "No phone, script or garage is paired any more: all must pair again. The owner's speed cap is kept."
     else:
         everybody = command(f"pair --revoke {EVERYBODY}")
         yield f"The new PIN is {store.new_pin()}. Paired phones and scripts stay paired. To remove them too: {everybody}"
@@ -172,7 +181,7 @@ def _not_found(folder: Path) -> str:
 
 def _open(folder: Path, create: bool) -> AccessStore:
     try:
-        return AccessStore(folder, create=create)
+        return AccessStore(folder, create=create, board=board())
     except AccessError as error:
         if "ermission" not in str(error):
             raise

@@ -23,7 +23,16 @@ from picar import configfile, wirecheck
 from picar.access.locations import resting
 from picar.calibration.store import Overlay
 from picar.commands import common
-from picar.config import SECTIONS, BackendName, BoardConfig, Config, L298NConfig, MotorConfig, ServerConfig
+from picar.config import (
+    SECTIONS,
+    BackendName,
+    BoardConfig,
+    Config,
+    L298NConfig,
+    MotorConfig,
+    ServerConfig,
+    section_type,
+)
 from picar.errors import ConfigError, FileError, UsageError
 from picar.files import UNIT_FILE, check_writable, keep_old, replace
 from picar.layouts import LAYOUTS, MOTORS
@@ -209,6 +218,16 @@ def _on_a_chip(sections: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]
     return named | {"board": named["board"] | {"chip": "pca9685", "address": address}}
 
 
+def _with_named_pins(sections: dict[str, dict[str, Any]], config: Config) -> dict[str, dict[str, Any]]:
+    """Return the sections with names of pins of lights and horns: a plain number means another pin on a board with a chip."""
+    named = {}
+    for name in sections:
+        if name == "lamp" or name.startswith("aux."):
+            pin = config.section(name).pin
+            named[name] = sections[name] | ({"pin": _name(pin)} if isinstance(pin, int) else {})
+    return sections | named
+
+
 def _address(answer: str) -> int:
     try:
         return int(options_of(BoardConfig)["address"].check(int(answer, 0)))
@@ -322,7 +341,10 @@ class Setup:
         has_camera = confirm("\nA camera, now or later?", seen != "off", why)
         camera["source"] = "off" if not has_camera else "auto" if seen == "off" else seen
         sections |= {"server": server, "camera": camera}
-        self._sections = {section: sections[section] for section in SECTIONS if section in sections}
+        extras = [section for section in sections if section.startswith("aux.")]
+        self._sections = {
+            section: sections[section] for section in (*SECTIONS, *extras) if section in sections
+        }
         settings = configfile.of_tables(self._sections, str(self._path))
         print(f"\n{in_the_terminal(plan(settings), 'en')}", flush=True)
         common.print_warnings(settings)
@@ -416,10 +438,20 @@ class Setup:
         chosen = choose("How is the car wired?", choices, next(iter(choices)), why)
         if chosen == "before":
             return before
-        others.get("motors", {}).pop("pwm_hz", None)  # of the old board
+        others = _with_named_pins(others, configfile.of_tables(before, str(self._path)))
+        if "motors" in others:
+            others["motors"] = {
+                k: v for k, v in others["motors"].items() if k != "pwm_hz"
+            }  # of the old board
         sections = self._own() if chosen == "own" else PRESETS[chosen].sections
         sections = _with_oe(sections) if "chip" in sections.get("board", {}) else sections
-        return others | {name: others.get(name, {}) | section for name, section in sections.items()}
+        sections = others | {name: others.get(name, {}) | section for name, section in sections.items()}
+        try:
+            configfile.of_tables(sections, str(self._path))
+        except ConfigError as error:  # a light has a pin of the new board
+            print(error)
+            return self._wired(before)
+        return sections
 
     def _own(self) -> dict[str, dict[str, Any]]:
         """Ask for the wiring until the answers describe a car."""
@@ -438,7 +470,7 @@ class Setup:
             if not section:
                 continue
             motor = name.removeprefix("motor.")
-            about = f"The {_words(motor)} motor." if motor in MOTORS else SECTIONS[name].__doc__ or ""
+            about = f"The {_words(motor)} motor." if motor in MOTORS else section_type(name).__doc__ or ""
             lines = (f"{key} = {toml(value)}" for key, value in section.items())
             blocks.append("\n".join([f"# {about.splitlines()[0]}", f"[{name}]", *lines, ""]))
         try:

@@ -18,7 +18,6 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 NOBODY: Final = None
@@ -33,8 +32,7 @@ class Turn(NamedTuple):
     left_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Seat:
+class _Seat(NamedTuple):
     """The driver. `left_at` is the time at which its connection closed, None while it is open."""
 
     client: str

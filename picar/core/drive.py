@@ -17,16 +17,19 @@ Laws:
   moves: it holds at once, also while the ramps still run down.
 - A car with steering has the ramp of the throttle and a fast one of the steering in the place of the sides. Its throttle is its
   direction, and no cap limits its steering.
+- The cap of a distance sensor is one of forward speed. At 0 it puts wheels that move the car forward to zero without a ramp, and
+  brakes for `brake_hold_s`; the driver may turn on the spot or drive backwards meanwhile.
 - A servo turns no wheel: it needs no rest between its directions, and it keeps its place when the wheels rest. A servo that
   centred would make a rolling car swerve.
 - Before `ready_at` every command is refused: an ESC needs a neutral pulse for a time.
+- A hold refuses every command and lets a car in motion go to zero by its ramp, no longer than until the deadline of the
+  newest accepted command. A stop stays a stop. A servo keeps its place.
 """
 
 from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
 
 from picar.core.shaping import (
     NEUTRAL,
@@ -41,6 +44,7 @@ from picar.core.shaping import (
     wheel_speeds,
 )
 from picar.layouts import LAYOUTS, Layout
+from picar.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from picar.config import DriveConfig
@@ -68,6 +72,8 @@ class Reason(StrEnum):
     COMMANDS_STALE = "commands_stale"
     STOP = "stop"
     RESET = "reset"
+    BATTERY = "battery"
+    HELD = "held"
 
 
 class Refusal(StrEnum):
@@ -78,6 +84,7 @@ class Refusal(StrEnum):
     STOPPED = "stopped"
     MOVING = "moving"
     ARMING = "arming"
+    HELD = "held"
 
 
 class Output(NamedTuple):
@@ -126,10 +133,11 @@ class _Wheel:
         """Move towards `target` for `dt` seconds: down by `decel`, up by `accel` and never for over one tick."""
         if self.speed and self.speed * target <= 0.0:
             target = 0.0  # through zero only by way of a rest
-        if abs(target) <= abs(self.speed):
-            self._slow_down(abs(target), limits.decel * dt, now)
-        elif not self._must_rest(target, now, limits.reverse_pause_s):
-            size = min(abs(target), abs(self.speed) + limits.accel * min(dt, TICK_S))
+        size, wanted_size = abs(self.speed), abs(target)
+        if wanted_size <= size:
+            self._slow_down(wanted_size, limits.decel * dt, now)
+        elif size or not self._must_rest(target, now, limits.reverse_pause_s):
+            size = min(wanted_size, size + limits.accel * min(dt, TICK_S))
             self.speed = math.copysign(size, target)
             self.direction = math.copysign(1.0, target)
 
@@ -141,7 +149,8 @@ class _Wheel:
             self.halt(now)
 
     def _must_rest(self, target: float, now: float, pause_s: float) -> bool:
-        return self.speed == 0.0 and self.direction * target < 0.0 and now - self.rested_at < pause_s
+        """Return whether this wheel, which is at rest, must not turn yet."""
+        return self.direction * target < 0.0 and now - self.rested_at < pause_s
 
 
 class Drive:
@@ -158,6 +167,7 @@ class Drive:
 
     `applied` are the wheel speeds after the slew limiter, before trim and minimum duty; of a jog, the duty cycles.
     `target` are the values that `applied` shall reach, under the limit and the caps; zero unless armed.
+    `moving`: whether a wheel or a servo turns or shall turn; a stick inside the deadband is at rest.
 
     All times are seconds of one monotonic clock and never run backwards from call to call.
     """
@@ -182,6 +192,7 @@ class Drive:
         self._brake_hold_s = brake_hold_s
         self._left, self._right = _Wheel(), _Wheel()
         self.applied = self.target = _AT_REST
+        self.moving = False
         self._deadline = -math.inf
         self._updated_at = -math.inf
         self._until = -math.inf  # end of the brake in `stopped`, of the re-arm time in `failsafe`
@@ -192,7 +203,10 @@ class Drive:
         self._speed_limit = 1.0
         self._jogged = ""  # the motor of a jog: the ramps hold duty cycles
         self._steady = False  # the ramps have arrived: nothing changes before the deadline
-        self._forward_cap = self._reverse_cap = speed_cap
+        self._forward_cap = self._given_forward = self._reverse_cap = speed_cap
+        self._obstacle = 1.0  # the distance sensor's cap
+        self._brakes_until = -math.inf  # in front of an obstacle
+        self._held = False
         self._min_duty = min_duty
 
     def command(self, wanted: Wanted, deadline: float, now: float) -> Refusal | None:
@@ -240,6 +254,19 @@ class Drive:
         if self.state in (State.ARMED, State.FAILSAFE):
             self._leave_armed(State.DISARMED, reason, now)
 
+    def hold(self, on: bool, now: float) -> None:
+        """Roll to zero by the ramp, then refuse every command until the hold ends. After it the car wants neutral."""
+        if on == self._held:
+            return
+        self._held = on
+        if on and self.state is State.ARMED:
+            self._wanted = self.wanted._replace(throttle=0.0) if self._has_servo else NEUTRAL
+            self._steady = False
+            self._end_at_rest(now)
+        elif self.state is not State.STOPPED and (on or self.state is State.ARMED):
+            reason = Reason.ARMING if now < self._ready_at else Reason.HELD
+            self._leave_armed(State.DISARMED, reason, now)
+
     def limit(self, speed: float, deadline: float, now: float) -> Refusal | None:
         """Set the speed limit, a share of `max_speed` in (0, 1]; refused as `stale` at its deadline."""
         if now >= deadline:
@@ -250,8 +277,18 @@ class Drive:
 
     def cap(self, forward: float, reverse: float) -> None:
         """Set the caps above every driver's limit, shares of `max_speed` in (0, 1]."""
-        self._forward_cap, self._reverse_cap = forward, reverse
+        self._given_forward, self._reverse_cap = forward, reverse
+        self._forward_cap = min(forward, self._obstacle)
         self._steady = False
+
+    def obstacle(self, cap: float, now: float) -> None:
+        """Set the cap of the distance sensor, a share of `max_speed` in [0, 1], for forward motion."""
+        if cap != self._obstacle:
+            self._obstacle, self._steady = cap, False
+            self._forward_cap = min(self._given_forward, cap)
+        if cap == 0.0 and self._direction(*self.applied) > 0.0:
+            self._halt(now)
+            self._brakes_until = now + self._brake_hold_s
 
     @property
     def speed_limit(self) -> float:
@@ -270,12 +307,16 @@ class Drive:
                 self._updated_at = now
             else:
                 self._follow(now)
+            if self._held:
+                self._end_at_rest(now)
         return self.output(now)
 
     def output(self, now: float) -> Output:
         """Return the output, without letting time pass."""
         if self.state is State.ARMED:
             applied = self.applied
+            if now < self._brakes_until and not self._turns:
+                return BRAKE if not self._has_servo else BRAKE._replace(right=applied.right)
             jog, cap = self._jogged if self._turns else "", self._cap_of(*applied)
             return Output(*applied, jog=jog, cap=cap * self._limits.max_speed if cap < 1.0 else 1.0)
         output = BRAKE if self.state is State.STOPPED and now < self._until else COAST
@@ -292,12 +333,6 @@ class Drive:
         return wanted.as_sticks() if isinstance(wanted, Tank) else wanted
 
     @property
-    def moving(self) -> bool:
-        """Whether a wheel or a servo turns or shall turn; a stick inside the deadband is at rest."""
-        steers = self._has_servo and self.applied.right != self.target.right
-        return self._turns or steers or not is_neutral(self._wanted, self._limits.deadband)
-
-    @property
     def turning(self) -> bool:
         """As `moving`, without the movements of a servo."""
         if not self._has_servo or isinstance(self._wanted, Jog):
@@ -307,11 +342,14 @@ class Drive:
     @property
     def _turns(self) -> bool:
         """Whether a motor turns."""
-        return self.applied.left != 0.0 if self._has_servo else any(self.applied)
+        left, right = self.applied
+        return left != 0.0 or (right != 0.0 and not self._has_servo)
 
     def next_event(self, now: float) -> float:
         """Return when `tick` must be called next, at the latest; infinity when nothing is due."""
         if self.state is State.ARMED:
+            if now < self._brakes_until:
+                return min(self._brakes_until, self._deadline, now + TICK_S)
             if not self.moving:
                 return math.inf
             return self._deadline if self._steady else min(self._deadline, now + TICK_S)
@@ -321,7 +359,14 @@ class Drive:
             return self._until
         return math.inf
 
+    def _end_at_rest(self, now: float) -> None:
+        """Leave `armed` for a hold, once the wheels rest and the brake in front of an obstacle is over."""
+        if not self._turns and now >= self._brakes_until:
+            self._leave_armed(State.DISARMED, Reason.HELD, now)
+
     def _refusal(self, wanted: Wanted, deadline: float, now: float) -> Refusal | None:
+        if self._held:
+            return Refusal.HELD
         if self.state is State.STOPPED:
             return Refusal.STOPPED
         if now >= deadline:
@@ -333,27 +378,32 @@ class Drive:
         return Refusal.NOT_NEUTRAL if self._would_mix(wanted) else None
 
     def _would_mix(self, wanted: Wanted) -> bool:
-        others = _jogged(wanted) != self._jogged
-        return self._turns and others and not is_neutral(wanted, self._limits.deadband)
+        return (
+            _jogged(wanted) != self._jogged and self._turns and not is_neutral(wanted, self._limits.deadband)
+        )
 
     def _meet_deadlines(self, now: float) -> None:
         if self.state is State.ARMED and now >= self._deadline:
-            if is_neutral(self._wanted, self._limits.deadband):
+            if self._held:
+                self._leave_armed(State.DISARMED, Reason.HELD, now)
+            elif is_neutral(self._wanted, self._limits.deadband):
                 self._halt(now)  # a car at rest is no fault
-                self.target = self.applied
+                self.target, self.moving = self.applied, False
             else:
                 self._leave_armed(State.FAILSAFE, Reason.COMMANDS_STALE, now, lasts_s=self._rearm_s)
         if self._is_arming and now >= self._ready_at:
             self._is_arming = False
             if self.reason is Reason.ARMING:
-                self.reason = Reason.STARTED
+                self.reason = Reason.HELD if self._held else Reason.STARTED
         if self.state is State.FAILSAFE and now >= self._until:
             self._leave_armed(State.DISARMED, Reason.COMMANDS_STALE, now)
 
     def _leave_armed(self, state: State, reason: Reason, now: float, lasts_s: float = 0.0) -> None:
         """Enter a state in which no wheel turns."""
+        if self._held and state is State.DISARMED and reason is not Reason.ARMING:
+            reason = Reason.HELD
         self._halt(now)
-        self._wanted, self.target = NEUTRAL, self.applied
+        self._wanted, self.target, self.moving = NEUTRAL, self.applied, False
         self.state, self.reason, self._until = state, reason, now + lasts_s
 
     def _halt(self, now: float) -> None:
@@ -370,6 +420,8 @@ class Drive:
         self._left.follow(target.left, dt, now, self._ramp)
         self._right.follow(target.right, dt, now, self._second_ramp)
         self.applied = Wheels(self._left.speed, self._right.speed)
+        steers = self._has_servo and self.applied.right != target.right
+        self.moving = self._turns or steers or not is_neutral(self._wanted, self._limits.deadband)
         self._steady = self.applied == target and not self._changes_cap(before, target)
 
     def _target(self) -> Wheels:
@@ -377,8 +429,9 @@ class Drive:
         limits, wanted = self._limits, self._wanted
         cap = self._cap_of(*self.applied)
         if isinstance(wanted, Jog):
-            cap = min(cap, self._cap_of(wanted.duty, 0.0))
-            return jog_duties(wanted, self._layout, cap * limits.max_speed, self._min_duty)
+            asked = jog_duties(wanted, self._layout, limits.max_speed, self._min_duty)
+            most = min(cap, self._cap_of(*asked)) * limits.max_speed
+            return jog_duties(wanted, self._layout, most, self._min_duty)
         steers = self._layout.steers
         if steers:
             asked = steered_speeds(wanted, limits.deadband, limits.expo)
@@ -391,9 +444,15 @@ class Drive:
         """Return whether the new speeds have another cap, and so perhaps another target."""
         return self._forward_cap != self._reverse_cap and self._cap_of(*before) != self._cap_of(*after)
 
+    def _direction(self, left: float, right: float) -> float:
+        """Return more than 0 if wheels with these speeds move the car forward, less than 0 for backwards."""
+        return left if self._layout.steers else left + right
+
     def _cap_of(self, left: float, right: float) -> float:
         """Return the cap of the direction in which wheels with these speeds move the car."""
-        direction = left if self._layout.steers else left + right
+        if self._forward_cap == self._reverse_cap:
+            return self._forward_cap
+        direction = self._direction(left, right)
         if direction == 0.0:
             return max(self._forward_cap, self._reverse_cap)
         return self._forward_cap if direction > 0.0 else self._reverse_cap

@@ -127,8 +127,8 @@ class LateLink:
 
     def __init__(self, slow_from_s: float) -> None:
         self._limits = (slow_from_s, slow_from_s * VERY_LATE)
-        self._commands = deque[tuple[float, int]]()  # when it came, and how many limits it exceeds
-        self._late = [0, 0]  # commands above each limit
+        self._commands = deque[float]()  # the times of the commands of the window
+        self._late = deque[float](), deque[float]()  # of those above each limit
         self._level = 0
         self._good_since = 0.0
 
@@ -141,24 +141,23 @@ class LateLink:
         """Take a command of this age. Returns whether the cap has changed."""
         if not self._limits[0]:
             return False
-        exceeded = sum(age_s > limit for limit in self._limits)
-        self._commands.append((now, exceeded))
-        self._count(exceeded, 1)
-        while now - self._commands[0][0] > WINDOW_S:
-            self._count(self._commands.popleft()[1], -1)
+        self._commands.append(now)
+        for limit, late in zip(self._limits, self._late, strict=True):
+            if age_s > limit:
+                late.append(now)
+        for times in (self._commands, *self._late):
+            while times and now - times[0] > WINDOW_S:
+                times.popleft()
         return self._judge(now)
 
     def _judge(self, now: float) -> bool:
-        before, most = self._level, len(self._commands) / 10
-        level = sum(count > most for count in self._late)
-        if len(self._commands) < _LEAST_COMMANDS:
+        before, commands = self._level, len(self._commands)
+        late, very_late = self._late
+        level = (len(late) > commands / 10) + (len(very_late) > commands / 10)
+        if commands < _LEAST_COMMANDS:
             level = before
         if level >= before:
             self._good_since = now
         if level > before or now - self._good_since >= GOOD_FOR_S:
             self._level, self._good_since = level, now
         return self._level != before
-
-    def _count(self, exceeded: int, step: int) -> None:
-        for index in range(exceeded):
-            self._late[index] += step

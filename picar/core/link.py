@@ -25,7 +25,11 @@ class Link:
 
     Args:
         timeout_s: age at which a tick is stale (`command_timeout_s`).
+
+    `speed` is the cap of a driver with this link, a share of `max_speed`.
     """
+
+    speed = 1.0
 
     def __init__(self, timeout_s: float) -> None:
         self.timeout_s = timeout_s

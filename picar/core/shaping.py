@@ -10,7 +10,7 @@ scaled as a whole, so that the car keeps its turn (as ArduPilot's skid steering 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from picar.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from picar.layouts import Layout
@@ -59,8 +59,8 @@ def is_neutral(wanted: Wanted, deadband: float) -> bool:
     """Return whether both axes are inside the deadband. A jog has no deadband: its smallest duty cycle reaches a pin."""
     if isinstance(wanted, Jog):
         return wanted.duty == 0.0
-    a, b = (wanted.throttle, wanted.steering) if isinstance(wanted, Sticks) else (wanted.left, wanted.right)
-    return abs(a) <= deadband and abs(b) <= deadband
+    first, second = wanted
+    return abs(first) <= deadband and abs(second) <= deadband
 
 
 def soften(value: float, deadband: float, expo: float) -> float:
@@ -81,11 +81,11 @@ def soften(value: float, deadband: float, expo: float) -> float:
     return bent if value > 0.0 else -bent
 
 
-def arcade_mix(throttle: float, steering: float) -> Wheels:
-    """Mix throttle and steering into two sides, scaled as a whole when one would exceed full speed."""
+def arcade_mix(throttle: float, steering: float, limit: float = 1.0) -> Wheels:
+    """Mix throttle and steering into two sides, scaled as a whole when one would exceed full speed; that is `limit`."""
     left, right = throttle + steering, throttle - steering
     scale = max(1.0, abs(left), abs(right))
-    return Wheels(left / scale, right / scale)
+    return Wheels(left / scale * limit, right / scale * limit)
 
 
 def jog_duties(jog: Jog, layout: Layout, limit: float, min_duty: float) -> Wheels:
@@ -112,12 +112,10 @@ def wheel_speeds(wanted: Sticks | Tank, deadband: float, expo: float, limit: flo
         limit: speed of a wheel at full stick, in (0, 1].
     """
     if isinstance(wanted, Sticks):
-        left, right = arcade_mix(
-            soften(wanted.throttle, deadband, expo), soften(wanted.steering, deadband, expo)
-        )
-    else:
-        left, right = soften(wanted.left, deadband, expo), soften(wanted.right, deadband, expo)
-    return Wheels(left * limit, right * limit)
+        throttle, steering = wanted
+        return arcade_mix(soften(throttle, deadband, expo), soften(steering, deadband, expo), limit)
+    left, right = wanted
+    return Wheels(soften(left, deadband, expo) * limit, soften(right, deadband, expo) * limit)
 
 
 def steered_speeds(wanted: Sticks | Tank, deadband: float, expo: float) -> Wheels:

@@ -16,10 +16,11 @@ from collections.abc import Iterator, Mapping
 
 from picar import __version__, configfile, wirecheck
 from picar.config import Config
-from picar.doctor import camera, chip, network, pins, system
+from picar.doctor import battery, camera, chip, network, obstacle, pins, system
 from picar.doctor.machine import Finding, Machine
 from picar.errors import ConfigError
 from picar.motor.boards import Board
+from picar.network import wifi
 from picar.program import command
 from picar.raspberrypi import MODEL_FILE, raspberry_pi_model
 
@@ -43,6 +44,7 @@ def examine(
     yield Finding("picar", "ok", f"{__version__} on Python {machine.python}")
     yield system.model(model)
     yield system.system(machine, model)
+    yield from system.card(machine)
     yield from faults or [Finding("configuration", "ok", settings.source)]
     for warning in settings.warnings:
         if warning.startswith(wirecheck.UNNAMED):  # the others are hazards of the wiring, below
@@ -50,18 +52,21 @@ def examine(
             yield Finding("configuration", "warning", message, fix)
     yield from hazards or ([] if faults else [pins.WELL])
     yield from parts
+    yield from () if faults else battery.examine(machine, settings.battery)
     yield from pins.libraries(machine, model, settings, board, may_claim=not ill)
+    yield from obstacle.examine(machine, model, settings, may_claim=not ill)
     yield from camera.cameras(machine, model, settings, config_flag)
     yield system.service(machine)
     yield from _kernel(machine, model, settings)
     yield from network.wifi(machine, model)
-    if settings.hotspot.when != "never":
+    if machine.has(str(wifi.UNIT.relative_to("/"))):
         yield from network.hotspot(machine)
     if not faults:
         yield network.port(machine, settings.server)
         if model is not None:
             yield network.name(machine, settings.server)
         yield from network.certificate(machine, settings.tls)
+        yield from network.funnel(machine, settings.server)
     yield system.clock(machine)
 
 

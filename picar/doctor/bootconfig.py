@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from picar.sensors.host import Tree
+from picar.values import Value
 
 PATHS = ("boot/firmware/config.txt", "boot/config.txt")  # since Bookworm, and before
 
@@ -45,8 +45,7 @@ PWM = ("the overlay pwm", "the overlay pwm-2chan")  # the uses of a pin that are
 _NAMES_A_PIN = re.compile(r"(.*pin\d?|.*gpio|.*interrupt|i2c_gpio_sda|i2c_gpio_scl|extpullup)")
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Value):
     """A line of config.txt that uses a pin. `drives_high` is true if a motor on this pin runs at boot."""
 
     pin: int

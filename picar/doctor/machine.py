@@ -15,11 +15,11 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from picar.config import ServerConfig
 from picar.sensors.host import ROOT, Tree
+from picar.values import Value
 
 PATIENCE_S = 30.0  # a small Pi starts a Python that imports a GPIO library in a second or two; a busy one takes many times that
 _MORE_PATHS = "/usr/sbin:/sbin"  # iw is there, and a user's PATH lacks them
@@ -28,8 +28,7 @@ _INDENT = " " * 26
 Grade = Literal["ok", "warning", "problem"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value):
     """One line of the report. `fix` is a command or an edit, empty where there is nothing to mend."""
 
     check: str
@@ -38,8 +37,7 @@ class Finding:
     fix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value):
     """The output of a program. `code` is its exit code, None if it was too slow and was killed."""
 
     code: int | None
@@ -54,7 +52,6 @@ class Ask(Protocol):
         """Return its answer, or None if there is no such program."""
 
 
-@dataclass(frozen=True, slots=True)
 class Machine(Tree):
     """One machine: its file tree (`root` is `/` for this machine), and ways to use it.
 

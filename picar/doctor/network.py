@@ -21,6 +21,7 @@ from picar.sensors.host import wifi_dbm
 _PATIENCE_S = 2.0
 _MOST_BYTES = 16 * 1024
 _MONTH_S = 30 * 24 * 3600
+_MANY_LOSSES = 3  # a router that restarted is no fault of the car's
 _WEAK_DBM, _TOO_WEAK_DBM = -70, -80
 _CLOSER = (
     "bring car and router closer, use 2.4 GHz, or let the car be its own hotspot (docs/troubleshooting.md)"
@@ -96,12 +97,27 @@ def certificate(machine: Machine, tls: TlsConfig) -> Iterator[Finding]:
     fix = "renew it where it came from" if tls.mode == "files" else command("tls renew", sudo=True)
     if answer is None:
         yield Finding("https", "problem", "the command openssl is missing", "sudo apt install openssl")
+    elif "Permission denied" in answer.err and tls.mode == "own":
+        yield Finding(
+            "https", "ok", f"only root may look at the certificate: {command('tls status', sudo=True)}"
+        )
     elif "notAfter=" not in answer.out:
         yield Finding("https", "warning", f"{file} cannot be read here", command("tls status", sudo=True))
     else:
         until = answer.out.partition("notAfter=")[2].splitlines()[0]
         good = answer.code == 0
         yield Finding("https", "ok" if good else "problem", f"valid until {until}", "" if good else fix)
+
+
+def funnel(machine: Machine, server: ServerConfig) -> Iterator[Finding]:
+    """Examine whether Tailscale Funnel opens a port of this machine to the internet (ServeConfig of tailscale/ipn/serve.go)."""
+    answer = machine.ask("tailscale", "funnel", "status", "--json")
+    if answer and re.search(r'"AllowFunnel": *{[^}]*true', answer.out):
+        serve = f"sudo tailscale serve --bg --https=443 http://127.0.0.1:{server.port}"
+        message = "tailscale funnel is on: everybody on the internet may try PINs (docs/far-away.md)"
+        yield Finding("tailscale", "warning", message, f"sudo tailscale funnel reset && {serve}")
+    elif answer and answer.code == 0:
+        yield Finding("tailscale", "ok", "tailscale funnel is off")
 
 
 def hotspot(machine: Machine) -> Iterator[Finding]:
@@ -159,6 +175,7 @@ def wifi(machine: Machine, model: str | None) -> Iterator[Finding]:
     for name in names:
         yield _power_save(machine, name)
         yield _signal(machine, name)
+        yield from _lost(machine, name)
 
 
 def _is_blocked(machine: Machine) -> bool:
@@ -203,6 +220,19 @@ def _signal(machine: Machine, name: str) -> Finding:
             "wifi signal", "warning", f"{name}: {dbm} dBm, {how}: the car will stop now and then", _CLOSER
         )
     return Finding("wifi signal", "ok", f"{name}: {dbm} dBm")
+
+
+def _lost(machine: Machine, name: str) -> Iterator[Finding]:
+    """Count in the log of wpa_supplicant how often the router or the radio has ended the connection since the start."""
+    event = f"{name}: CTRL-EVENT-DISCONNECTED"
+    log = ("journalctl", "--no-pager", "--quiet", "-b", "-u", "wpa_supplicant", "-o", "cat", "-g", event)
+    answer = machine.ask(*log)
+    lines = answer.out.splitlines() if answer else []
+    times = sum(event in line and "locally_generated=1" not in line for line in lines)
+    if times:
+        message = f"{name}: connections lost since the start: {times}; see journalctl -b -u wpa_supplicant"
+        many = times >= _MANY_LOSSES
+        yield Finding("wifi lost", "warning" if many else "ok", message, _CLOSER if many else "")
 
 
 def _dbm(machine: Machine, name: str) -> int | None:

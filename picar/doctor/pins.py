@@ -1,4 +1,4 @@
-"""The motor pins: those that are in use elsewhere or high before picar runs, and the library that drives them."""
+"""The pins of the motors and the other parts: those that are in use elsewhere or high before picar runs, and the library that drives them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NO_CHIP = "update the kernel: sudo apt full-upgrade && sudo reboot"
 
 
 def hazards(machine: Machine, model: str | None, board: Board) -> Iterator[Finding]:
-    """Examine each motor pin.
+    """Examine each pin.
 
     Args:
         machine: its config.txt is read.
@@ -34,9 +34,17 @@ def hazards(machine: Machine, model: str | None, board: Board) -> Iterator[Findi
         use for use in bootconfig.uses(active) if use.pin not in pulses or use.by not in bootconfig.PWM
     )
     users = {use.pin: use for use in foreign}
-    terminals = board.wires.terminals
+    wires = board.wires
+    quiet = {
+        *wires.inputs,
+        *wires.servos,
+        *(t for t in wires.extras if t.section == "range"),
+    }  # a high level does nothing
+    terminals = dict.fromkeys((*wires.terminals, *wires.extras, *wires.servos, *wires.inputs))
     taken = {terminal.pin for terminal in terminals}
-    for section, key, number in dict.fromkeys(terminals):
+    for section, key, number in terminals:
+        may_be_high = key == "oe" or (section, key, number) in quiet
+        effect = "a motor may run" if (section, key, number) in wires.terminals else "this output may be on"
         is_oe = key == "oe"
         good = PULLED_UP if is_oe else PWM_CHANNELS if number in pulses else _GOOD
         free, fixes = [pin for pin in good if pin not in users and pin not in taken], []
@@ -44,21 +52,26 @@ def hazards(machine: Machine, model: str | None, board: Board) -> Iterator[Findi
             value = f'"GPIO{free[0]}"' if board.wires.chip else free[0]
             fixes = [f"move its wire to GPIO {free[0]} and set {key} = {value} under [{section}]"]
         terminal = key if section == "l298n" else f"[{section}] {key}"
-        if number in users and not (is_oe and users[number].drives_high):
+        if number in users and not (may_be_high and users[number].drives_high):
             fixes.append(f"delete that line from {bootconfig.file_of(machine)}, and reboot")
             yield Finding(
-                "wiring", "problem", f"{terminal} = {number}: {_harm(users[number])}", "; or ".join(fixes)
+                "wiring",
+                "problem",
+                f"{terminal} = {number}: {_harm(users[number], effect)}",
+                "; or ".join(fixes),
             )
-        elif warning := high_at_power_on("oe" if is_oe else terminal, number):
-            yield Finding("wiring", "warning", warning, "".join(fixes))
+        elif (section, key, number) not in quiet and (
+            warning := high_at_power_on("oe" if is_oe else terminal, number)
+        ):
+            yield Finding("wiring", "warning", warning.replace("a motor may run", effect), "".join(fixes))
         else:
             continue
         taken.update(free[:1])
 
 
-def _harm(use: Use) -> str:
+def _harm(use: Use, effect: str) -> str:
     if use.drives_high:
-        return f"the line {use.line} makes this pin high at boot: a motor runs before picar does"
+        return f"the line {use.line} makes this pin high at boot: {effect} before picar does"
     return f"this pin is used by {use.by} ({use.line})"
 
 
@@ -104,15 +117,20 @@ def _no_pins(wanted: str, model: str | None) -> Finding:
 
 def why_not(machine: Machine, *name: str) -> str:
     """Return why a library or a chip cannot be used, empty when it can."""
+    return probe(machine, *name)[0]
+
+
+def probe(machine: Machine, *name: str) -> tuple[str, str]:
+    """Use a library or a chip in a process of its own. Return why that is not possible, empty when it is, and its output."""
     answer = machine.ask(machine.interpreter, "-m", "picar.doctor.probe", *name)
     if answer is None:
-        return f"{machine.interpreter} cannot be started."
+        return f"{machine.interpreter} cannot be started.", ""
     if answer.code is None:
-        return "it does not answer. Restart the Pi: sudo reboot"
+        return "it does not answer. Restart the Pi: sudo reboot", ""
     if answer.code in (0, 1):
-        return answer.err if answer.code else ""
+        return answer.err if answer.code else "", answer.out
     last = answer.err.strip().splitlines()[-1:] or ["it ended without a word."]
-    return f"it crashes ({answer.code}): {last[0]}"
+    return f"it crashes ({answer.code}): {last[0]}", ""
 
 
 def _library(machine: Machine, name: str, why: str, needed: bool) -> Finding:
@@ -140,7 +158,7 @@ def _claim(machine: Machine, chosen: str, settings: Config, board: Board) -> Fin
     """Drive the motor pins low; the lock of a running picar prevents it."""
     config = () if settings.source == "defaults" else ("--config", settings.source)
     answer = machine.ask(machine.interpreter, "-m", "picar", "pins-low", "--pins", chosen, *config)
-    used = sorted({terminal.pin for terminal in board.wires.terminals})
+    used = sorted({terminal.pin for terminal in (*board.wires.terminals, *board.wires.extras)})
     header = ", ".join(str(pin) for pin in used if pin not in CHANNELS)
     channels = ", ".join(str(pin - CHANNELS[0]) for pin in used if pin in CHANNELS)
     named = " and ".join(["GPIO " + header] * bool(header) + ["channels " + channels] * bool(channels))

@@ -28,9 +28,17 @@ _COMMANDS = (
 _SECRETS = (
     (re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE), "xx:xx:xx:xx:xx:xx"),
     (re.compile(r"(?im)^(\s*ssid\s+).*$"), r"\1(a network)"),
-    (re.compile(r"(?i)((?:psk|password|passphrase)\s*[:=]\s*)\S+"), r"\1(left out)"),
+    (re.compile(r"(nmcli connection (?:modify|up) )'(?:[^']|'\\'')*'"), r"\1'(a network)'"),
+    (
+        re.compile(r"[0-9a-f]{1,4}:[0-9a-f]{0,2}ff:fe[0-9a-f]{2}:[0-9a-f]{1,4}\b"),
+        "xxxx:xxxx:xxxx:xxxx",
+    ),  # RFC 4291, appendix A
+    (re.compile(r'(\[hotspot\]\n(?:[^\[\n].*\n)*?name = )"[^"\n].*'), r'\1"(a network)"'),
+    (re.compile(r"(?i)((?:psk|password|passphrase)\s*[:=]\s*).+"), r"\1(left out)"),
     (re.compile(r"(PIN\W+)\d[\d -]+"), r"\1(left out)"),
     (re.compile(r"(https?://\S+?)[?#]\S+"), r"\1"),  # an invitation
+    (re.compile(r"(\w://)[^\s\"]*@"), r"\1(left out)@"),  # user and password in a URL
+    (re.compile(r"\b[0-9a-f]{16}\.[\w-]{22}"), "(left out)"),  # a credential
     (re.compile(r"\b[A-Za-z0-9_-]{32,}\b"), "(left out)"),
 )
 

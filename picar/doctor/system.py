@@ -7,9 +7,15 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from picar.access.content import Content
+from picar.access.identity import board
+from picar.access.locations import resting
+from picar.access.store import FILE
 from picar.config import Config
 from picar.doctor import bootconfig
 from picar.doctor.machine import Finding, Machine
+from picar.files import read_small
+from picar.program import command
 from picar.sensors.host import SINCE_BOOT, THROTTLED, UNDER_VOLTAGE, Sources, throttle_bits, voltage_is_low
 from picar.wiring.plan import plan
 from picar.wiring.text import WORDS, needs
@@ -52,6 +58,23 @@ def system(machine: Machine, name: str | None) -> Finding:
         message, fix = f"{told}: picar was made for Raspberry Pi OS", "if the pins do not work, use that"
         return Finding("system", "warning", message, fix)
     return Finding("system", "ok", told)
+
+
+def card(machine: Machine) -> Iterator[Finding]:
+    """Examine whether the car's card was first used in another Pi; nothing if its list cannot be read here."""
+    pi = board(machine.root)
+    try:
+        content = Content.parse(read_small(resting() / FILE))
+    except (OSError, ValueError):
+        return
+    if content.is_moved_to(pi):
+        fix = f"nothing, if the card was moved; if it is a copy: {command('pair --new-identity', sudo=True)}"
+        told = "This card was used in another Pi. Phones stay paired, and the car has another id"
+        yield Finding("card", "warning", told, f"{fix} (then all must pair again)")
+    announced = re.search(r"id=(\w+)", machine.text("etc/avahi/services/picar.service") or "")
+    if announced and announced[1] != content.id_in(pi):
+        told = "the network announces another id of the car"
+        yield Finding("card", "warning", told, "sudo scripts/install")
 
 
 def what_a_pi_needs(settings: Config) -> Finding:

@@ -1,7 +1,8 @@
 """The flight recorder: notes of both processes about the last minute, in shared memory.
 
-Each process writes its own ring and can read the other's, also after the other's death. Slots have a fixed size and
-hold the time and the members of a note; a note keeps no allocated memory, never waits, and writes to no disk.
+Each process writes its own ring and can read the other's, also after the other's death. A ring is text: each note is a
+line that begins with a newline and the time; the newest overwrites the oldest. A note keeps no allocated memory, never
+waits, and writes to no disk.
 """
 
 from __future__ import annotations
@@ -13,24 +14,27 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Literal
 
 from picar.errors import PicarError
+from picar.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Literal
+
+    Process = Literal["server", "motor"]
 
 KEEP_S = 60.0
 KEEP_FILES = 5
-Process = Literal["server", "motor"]
-# Number and size: more than a minute at 30 commands/s. Server: 60 * (30 commands + 10 other messages); motor process, with a
-# moving stick: 60 * 30 * (a command + 2 pins at the command + 2 pins at a step of the ramp).
-_SLOTS: dict[Process, tuple[int, int]] = {"server": (2560, 204), "motor": (9216, 64)}
-_HEADER = 64
+# Start and end of the rings: a minute at 30 commands/s. Server: 60 * (30 commands of 145 bytes + 10 other messages of 216); motor process, with
+# a moving stick: 60 * 30 * (a command of 43 + 2 pins at the command and 2 pins at a step of the ramp, 34 each).
+_RINGS: dict[Process, tuple[int, int]] = {"server": (64, 384 * 1024), "motor": (384 * 1024, 704 * 1024)}
+_SIZE = _RINGS["motor"][1]
+_MOST_BYTES = 256  # of a note
+_SPARE_BYTES = 4096  # the oldest of a ring, which its process may overwrite while the other one reads
 _GOODBYE = 0  # a byte that the server sets at a regular end
-_COUNTS: dict[Process, int] = {"server": 8, "motor": 16}  # positions in the header of the number of notes
-_COUNT = struct.Struct("<Q")
-_SIZE = _HEADER + sum(slots * size for slots, size in _SLOTS.values())
+_ENDS: dict[Process, int] = {"server": 8, "motor": 16}  # places of the end of the newest note
+_END = struct.Struct("<Q")
 
 
 class FlightRecorder:
@@ -45,23 +49,28 @@ class FlightRecorder:
         self.fd = _shared_memory() if fd is None else fd
         self._memory = mmap.mmap(self.fd, _SIZE)
         self._by = by
-        self._start, self._slots, self._size = _ring_of(by)
-        self._n = 0
+        self._start, self._stop = _RINGS[by]
+        self._at = self._start
 
     def note(self, members: str) -> None:
-        """Write a note, given as the members of a JSON object; one that exceeds its slot is replaced by its length."""
-        t = time.monotonic()
-        line = f"{t:.6f},{members}}}\n".encode()
-        if len(line) > self._size:
-            line = f'{t:.6f},"too_long":{len(line)}}}\n'.encode()
-        at = self._start + self._n % self._slots * self._size
-        self._memory[at : at + len(line)] = line
-        self._n += 1
-        _COUNT.pack_into(self._memory, _COUNTS[self._by], self._n)
+        """Write a note, given as the members of a JSON object; one that is too long is replaced by its length."""
+        line = f"\n{time.monotonic():.6f},{members}".encode()
+        size = len(line)
+        if size > _MOST_BYTES:
+            self.note(f'"too_long":{size}')
+            return
+        end = self._at + size
+        if end > self._stop:  # the rest is at the start of the ring
+            room = self._stop - self._at
+            self._memory[self._at : self._stop] = line[:room]
+            line, self._at, end = line[room:], self._start, self._start + size - room
+        self._memory[self._at : end] = line
+        self._at = end
+        _END.pack_into(self._memory, _ENDS[self._by], end)
 
     def pin(self, pin: int, op: str, value: float) -> None:
-        """Note a pin write."""
-        self.note(f'"pin":{pin},"op":"{op}","value":{value:.4g}')
+        """Note a pin write, in short: it is the most frequent note."""
+        self.note(f"{pin} {op} {value:.4g}")
 
     def goodbye(self) -> None:
         """Mark the end of the server as regular."""
@@ -81,14 +90,16 @@ class FlightRecorder:
         return (line for t, line in both if t >= since)
 
     def _lines(self, by: Process) -> Iterator[tuple[float, bytes]]:
-        start, slots, size = _ring_of(by)
-        (count,) = _COUNT.unpack_from(self._memory, _COUNTS[by])
-        for n in range(max(0, count - slots + 1), count):  # the oldest slot may be half overwritten
-            at = start + n % slots * size
-            line, end, _ = self._memory[at : at + size].partition(b"\n")
+        start, stop = _RINGS[by]
+        end = _END.unpack_from(self._memory, _ENDS[by])[0] or start
+        ring = self._memory[end:stop] + self._memory[start:end]
+        for line in ring[_SPARE_BYTES:].split(b"\n")[1:]:
             t, _, members = line.partition(b",")
-            with contextlib.suppress(ValueError):  # a slot that is half written
-                yield float(t), b'{"t":%b,"by":"%b",%b%b' % (t, by.encode(), members, end)
+            with contextlib.suppress(ValueError):  # overwritten nevertheless
+                if not members.startswith(b'"'):
+                    pin, op, value = members.split(b" ")
+                    members = b'"pin":%b,"op":"%b","value":%b' % (pin, op, value)
+                yield float(t), b'{"t":%b,"by":"%b",%b}\n' % (t, by.encode(), members)
 
     def save(self, why: str, folder: Path | None) -> Path | None:
         """Write the last minute to a folder in memory, and keep the newest few there.
@@ -102,21 +113,17 @@ class FlightRecorder:
         path = folder / f"flight-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.jsonl"
         try:
             folder.mkdir(mode=0o700, exist_ok=True)
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            part = path.with_suffix(".part")
+            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with open(fd, "wb") as file:  # noqa: PTH123
                 file.write(json.dumps(head).encode() + b"\n" + b"".join(self.recent()))
+            part.rename(path)  # a reader finds the whole file or none
             others = sorted(set(folder.glob("flight-*.jsonl")) - {path})  # the clock may have gone back
             for old in others[: 1 - KEEP_FILES]:
                 old.unlink()
         except OSError:
             return None
         return path
-
-
-def _ring_of(by: Process) -> tuple[int, int, int]:
-    """Return the start of a process's ring, its number of slots, and the size of a slot."""
-    slots, size = _SLOTS["server"]
-    return (_HEADER, slots, size) if by == "server" else (_HEADER + slots * size, *_SLOTS[by])
 
 
 def _shared_memory() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 NOTED_CHARACTERS = 150  # of a message
 ROOM, ROOM_PER_S = 50.0, 10.0  # notes; a minute of them is a quarter of the server's ring
@@ -22,12 +23,13 @@ class Notebook:
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
+        self.record: Callable[[dict[str, Any]], None] | None = None  # of a recording
         self._room, self._at = ROOM, 0.0
         self._left_out = 0
 
     def event(self, name: str, value: str | float) -> None:
         """Note an event that no stranger can cause often, like a new driver."""
-        self._note(f'"{name}":{json.dumps(value)}')
+        self._write(f'"{name}":{json.dumps(value)}')
 
     def accepted(self, client: str, text: str | bytes | None, number: int, drives: bool, now: float) -> None:
         """Note a message and the number of the newest command; `drives`: whether the message was sticks."""
@@ -55,10 +57,17 @@ class Notebook:
         if self._left_out:
             members += f',"left_out":{self._left_out}'
             self._left_out = 0
+        self._write(members)
+
+    def _write(self, members: str) -> None:
+        """Write a note to the flight recorder and to a recording, which has accepted sticks from elsewhere."""
         self._note(members)
+        if self.record:
+            self.record(json.loads(f"{{{members}}}"))
 
 
 def _quoted(text: str | bytes | None) -> str:
     """Return a message that is JSON, or null if it is long or would break the line."""
-    good = isinstance(text, str) and len(text) <= NOTED_CHARACTERS and text.isprintable()
-    return str(text) if good else "null"
+    if isinstance(text, str) and len(text) <= NOTED_CHARACTERS and text.isprintable():
+        return text
+    return "null"

@@ -9,18 +9,19 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 
 from picar.core.drive import Drive
 from picar.errors import PicarError
 from picar.journal.flight import FlightRecorder
 from picar.linewriter import say
 from picar.motor import pins, pipe
-from picar.motor.boards import Board, Bridge
-from picar.motor.boards.pulses import ARMING_S
+from picar.motor.boards import ARMING_S, Board, Bridge
 from picar.motor.loop import MotorLoop
 from picar.motor.pins.trace import PinTrace, TracedPins
 from picar.motor.pipe import Order
 from picar.system.systemd import ignore_signals
+from picar.wires import aux_of
 
 
 def main() -> int:
@@ -35,13 +36,13 @@ def main() -> int:
     flight = FlightRecorder("motor", order.flight)
     trace = None if order.trace is None else PinTrace(order.trace)
     try:
-        loop, bridge = _build(order, flight, trace, commands, status)
+        loop, ends = _build(order, flight, trace, commands, status)
     except PicarError as error:
         os.write(status, pipe.failure(str(error)))
         return 1
     code, failures = 0, []
     # A signal that comes while Python ends would look like a death.
-    for work in (loop.run, ignore_signals, bridge.close):
+    for work in (loop.run, ignore_signals, *ends):
         try:
             code = max(code, work() or 0)
         except Exception as error:  # the task's boundary: each error becomes a sentence and a 1
@@ -60,7 +61,8 @@ def main() -> int:
 
 def _build(
     order: Order, flight: FlightRecorder, trace: PinTrace | None, commands: int, status: int
-) -> tuple[MotorLoop, Bridge]:
+) -> tuple[MotorLoop, Sequence[Callable[[], None]]]:
+    """Return the loop, and the steps after its end."""
     board = Board(order.config)
     backend = pins.backend(order.backend, board.wires)(board)
     world = getattr(backend, "car", None)
@@ -68,7 +70,20 @@ def _build(
     if trace:
         traced = TracedPins(traced, trace.line)
     drive, bridge = assemble(order, traced)
-    return MotorLoop(drive, bridge, world, commands, status, flight.note), bridge
+    extras, ranging, ends = None, None, [bridge.close]
+    if order.config.lamp.pin != "none" or aux_of(order.config):
+        from picar.motor.aux import Outputs  # here, because few cars have one
+
+        extras = Outputs(board, traced)
+        ends = [bridge.low, extras.low, bridge.close]
+    if order.config.range.source != "none":
+        from picar.motor.ranging import open_sensor  # here, because few cars have one
+
+        ranging = open_sensor(order.config.range, world)
+    loop = MotorLoop(
+        drive, bridge, world, commands, status, flight.note, bell=order.bell, ranging=ranging, extras=extras
+    )
+    return loop, ends
 
 
 def assemble(order: Order, opened: pins.Pins) -> tuple[Drive, Bridge]:

@@ -9,6 +9,8 @@ Laws:
 - Before the pins are touched from here, the motor process is dead and reaped.
 - Its exit with 0 after this end closed the pipe is no death; any other end is.
 - Commands are settled in their order, each before the callback of the status that answers it.
+- The server always waits for the bell. The motor process rings it for news, and the bell has an end of file when the
+  motor process dies. A status without a ring is read by `check`.
 - A waiter is released by an answer, by its timeout, or by the end of the motor process. Nothing polls.
 """
 
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_S = 60.0  # Python starts in seconds on a Pi Zero 2 W, in tens of seconds on an emulated one
 SILENCE_S = 0.5
 RESTING_SILENCE_S = 2.0
+OWN_HANG_S = 1.0  # a status that is older when it is read: this process hung, and the newer ones may be lost
 LEAST_PATIENCE_S = 0.001
 EXIT_TIMEOUT_S = 1.5  # at rest; the motor process gives up by itself after 1 s
 REAP_S = 0.01  # between a process's end-of-file and its exit code
@@ -69,7 +72,7 @@ class Channel:
         self._on_status: Callable[[Status, Status], None] = lambda _before, _status: None
         self._on_death: Callable[[str], None] = lambda _why: None
         self._process: subprocess.Popen[bytes] | None = None
-        self._commands = self._status = -1
+        self._commands = self._status = self._bell = -1
         self._unread = b""
         self._backlog = bytearray()  # commands that did not fit the pipe
         self.sent = 0  # number of the newest command
@@ -91,12 +94,13 @@ class Channel:
             ChannelError: it ended or hung before it was ready.
         """
         motor = motor or MotorProcess(self._order.flight, self._order.trace)
-        self._process, self._commands, self._status = motor.popen, motor.commands, motor.status
-        for fd in (self._commands, self._status):
+        self._process, self._commands = motor.popen, motor.commands
+        self._status, self._bell = motor.status, motor.bell
+        for fd in (self._commands, self._status, self._bell):
             os.set_blocking(fd, False)
         if _F_SETPIPE_SZ is not None:
             fcntl.fcntl(self._commands, _F_SETPIPE_SZ, PIPE_BYTES)
-        self._write(self._order.encode())
+        self._write(self._order._replace(bell=motor.bell_out).encode())
         self._wait_until_ready()
 
     def attach(self, on_status: Callable[[Status, Status], None], on_death: Callable[[str], None]) -> None:
@@ -107,8 +111,8 @@ class Channel:
         self._on_status, self._on_death = on_status, on_death
 
     def fileno(self) -> int:
-        """Return the descriptor that becomes readable when `read` has something to do."""
-        return self._status
+        """Return the descriptor that becomes readable when `read` must be called at once."""
+        return self._bell
 
     @property
     def pid(self) -> int | None:
@@ -150,6 +154,14 @@ class Channel:
         """Send a calibration."""
         self._ask(pipe.calibrate(self.sent + 1, calibration, deadline), settle)
 
+    def aux(self, name: str, value: float, deadline: float, settle: Settle) -> None:
+        """Send the value of an output beside the motors."""
+        self._ask(pipe.aux(self.sent + 1, name, deadline, value), settle)
+
+    def override(self, deadline: float, settle: Settle) -> None:
+        """Send the wish to drive past the distance sensor."""
+        self._ask(pipe.override(self.sent + 1, deadline), settle)
+
     def stop(self) -> int:
         """Send a stop. Returns the command's number, for `answer`."""
         return self._send(pipe.stop(self.sent + 1))
@@ -162,6 +174,10 @@ class Channel:
         """Send the speed caps of both directions, shares of `max_speed` in (0, 1]."""
         return self._send(pipe.cap(self.sent + 1, forward, reverse))
 
+    def hold(self, on: bool) -> int:
+        """Send that the car is held, or no longer."""
+        return self._send(pipe.hold(self.sent + 1, on))
+
     async def answer(self, number: int, timeout_s: float) -> bool:
         """Wait until the motor process has handled a command. Returns whether it has, in time."""
         return await self._until(lambda: self.status.n >= number, timeout_s)
@@ -172,34 +188,30 @@ class Channel:
 
     def read(self) -> None:
         """Read the statuses of the motor process, or its end of file."""
-        while not self._over and self._status >= 0:
-            try:
-                data = os.read(self._status, READ_BYTES)
-            except BlockingIOError:
-                return
-            if not data:
-                self._ended()
-                return
-            self._heard_at = self._clock()
+        if self._over or self._status < 0:
+            return
+        has_ended = _received(self._bell) == b""  # first: a bell that rings from now on wakes again
+        while data := _received(self._status):
             *lines, self._unread = (self._unread + data).split(b"\n")
             for line in lines:
                 self._take(line)
-            self._flush()
+            self._write()
             if len(data) < READ_BYTES:
-                return
+                break
+        if has_ended:
+            self._ended()
 
     def check(self) -> None:
-        """Kill a motor process that is silent for too long; while driving, call this after `patience_s` at the latest.
+        """Read, and kill a motor process that is silent for too long; while driving, call this after `patience_s` at the latest.
 
         It reads before it judges, because the statuses of a time in which this process itself hung are still in the pipe.
         """
         if self._over or not self.ready:
             return
-        self._flush()
-        if self._silence():
-            self.read()
-            if why := self._silence():
-                self._die(why)
+        self._write()
+        self.read()
+        if why := self._silence():
+            self._die(why)
 
     def cut(self) -> None:
         """Close the command pipe: the motor process makes its pins low and leaves. Safe in a signal handler."""
@@ -241,11 +253,9 @@ class Channel:
         self._write(frame)
         return self.sent
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: bytes = b"") -> None:
+        """Write, after what did not fit the pipe before."""
         self._backlog += data
-        self._flush()
-
-    def _flush(self) -> None:
         while self._backlog and self._commands >= 0:
             try:
                 written = os.write(self._commands, self._backlog)
@@ -258,7 +268,8 @@ class Channel:
         status = pipe.parse_status(line)
         if isinstance(status, str):
             raise BackendError(status)
-        before, self.status = self.status, status
+        before, self.status, now = self.status, status, self._clock()
+        self._heard_at = status.at if now - status.at < OWN_HANG_S else now
         if status.n > before.n:
             self._waiting_since = self._heard_at
         refused = dict(status.refused)
@@ -275,7 +286,7 @@ class Channel:
             ends.append((self._heard_at + SILENCE_S, _SILENT_WHILE_DRIVING))
         if self.status.n < self.sent:
             ends.append((self._waiting_since + SILENCE_S, _NO_ANSWER))
-        return min(ends)
+        return min(ends, key=lambda end: end[0])  # of two at the same time, the silence
 
     def _silence(self) -> str:
         """Return the sentence about a silence that is too long, empty otherwise."""
@@ -342,9 +353,18 @@ class Channel:
             return 1
 
     def _close_status(self) -> None:
-        fd, self._status = self._status, -1
-        if fd >= 0:
-            os.close(fd)
+        fds, self._status, self._bell = (self._status, self._bell), -1, -1
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
+
+
+def _received(fd: int) -> bytes | None:
+    """Return the bytes that have arrived, empty at the end of file, None if there are none."""
+    try:
+        return os.read(fd, READ_BYTES)
+    except BlockingIOError:
+        return None
 
 
 def _end(code: int) -> str:

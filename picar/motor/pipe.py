@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from picar.calibration.values import Calibration
 from picar.core.drive import Reason
 from picar.core.shaping import Jog, Sticks, Tank, Wanted
+from picar.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from picar.config import Config
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
-_DECODER = json.JSONDecoder()
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+_SCAN = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # at half the cost of json.loads
 MAX_BYTES = 512  # the least PIPE_BUF of POSIX, and that of macOS
 
 
@@ -30,10 +32,8 @@ def drive(n: int, wanted: Wanted, deadline: float) -> bytes:
     """Follow these sticks until `deadline`."""
     if isinstance(wanted, Jog):
         return _line("jog", n, deadline, wanted.motor, wanted.duty)
-    if isinstance(wanted, Sticks):
-        kind, a, b = "drive", wanted.throttle, wanted.steering
-    else:
-        kind, a, b = "tank", wanted.left, wanted.right
+    kind = "drive" if isinstance(wanted, Sticks) else "tank"
+    a, b = wanted
     return f'["{kind}",{n},{deadline},{a},{b}]\n'.encode()  # by hand: it is the most frequent frame
 
 
@@ -62,6 +62,11 @@ def cap(n: int, forward: float, reverse: float) -> bytes:
     return _line("cap", n, forward, reverse)
 
 
+def hold(n: int, on: bool) -> bytes:
+    """Hold the car, or end the hold. Without a deadline, as a cap."""
+    return _line("hold", n, on)
+
+
 def calibrate(n: int, calibration: Calibration, deadline: float) -> bytes:
     """Follow another calibration, at standstill."""
     return _line("calibrate", n, deadline, *calibration)
@@ -69,7 +74,7 @@ def calibrate(n: int, calibration: Calibration, deadline: float) -> bytes:
 
 def parse(line: bytes) -> Any:
     """Read a line: of a command, the array."""
-    return _DECODER.raw_decode(line.decode())[0]
+    return _SCAN(line.decode(), 0)[0]
 
 
 def sticks(kind: str, a: Any, b: float) -> Wanted:
@@ -79,11 +84,30 @@ def sticks(kind: str, a: Any, b: float) -> Wanted:
     return Sticks(a, b) if kind == "drive" else Tank(a, b)
 
 
+def aux(n: int, name: str, deadline: float, value: float) -> bytes:
+    """Set an output beside the motors; a momentary one until `deadline`."""
+    return _line("aux", n, name, deadline, value)
+
+
+def override(n: int, deadline: float) -> bytes:
+    """Drive past the distance sensor."""
+    return _line("override", n, deadline)
+
+
+class Obstacle(NamedTuple):
+    """The distance sensor: the distance in m, at most its range and None if it is not known; the cap of forward speed."""
+
+    m: float | None
+    cap: float
+    override: bool
+
+
 class Status(NamedTuple):
     """The status of the motor process.
 
     `n` is the newest command that was handled, `refused` the commands that were not followed, with their codes;
-    `moving` is true while a wheel turns, is about to or is braked, also the simulated car's.
+    `aux` are the values of the outputs in their order, None for a broken one;
+    `moving` is true while a wheel turns, is about to or is braked, also the simulated car's; `at` is the time.
     """
 
     n: int
@@ -96,6 +120,9 @@ class Status(NamedTuple):
     moving: bool
     refused: list[tuple[int, str]]
     pose: tuple[float, float, float] | None
+    obstacle: Obstacle | None = None
+    aux: list[float | None] | None = None
+    at: float = 0.0
 
     def encode(self) -> bytes:
         """Return the line to send."""
@@ -107,10 +134,11 @@ def parse_status(line: bytes) -> Status | str:
     fields = parse(line)
     if isinstance(fields, str):
         return fields
-    n, state, reason, wanted, applied, target, speed_limit, moving, refused, pose = fields
+    n, state, reason, wanted, applied, target, speed_limit, moving, refused, pose, obstacle, aux, at = fields
     refused, pose = [tuple(pair) for pair in refused], tuple(pose) if pose else None
     wheels = tuple(wanted), tuple(applied), tuple(target)
-    return Status(n, state, reason, *wheels, speed_limit, moving, refused, pose)
+    obstacle = Obstacle(*obstacle) if obstacle else None
+    return Status(n, state, reason, *wheels, speed_limit, moving, refused, pose, obstacle, aux, at)
 
 
 def failure(sentence: str) -> bytes:
@@ -127,7 +155,8 @@ def _line(*fields: Any) -> bytes:
 class Order(NamedTuple):
     """The backend to open, the descriptors to write to, and the part of the configuration that concerns the motors.
 
-    `trace` is the descriptor of the pin trace's pipe; `flight` that of the server's flight recorder; `speed_cap` the
+    `trace` is the descriptor of the pin trace's pipe; `flight` that of the server's flight recorder; `bell` that of the
+    pipe to which the motor process writes a byte after a status that the server must read at once; `speed_cap` the
     owner's, in [0.05, 1]. `config` has the calibration that is in force (in the motor process, its sections are plain
     namespaces); `configured` is the one of the configuration file, which limits a speed cap.
     """
@@ -135,6 +164,7 @@ class Order(NamedTuple):
     backend: str
     trace: int | None
     flight: int | None
+    bell: int | None
     speed_cap: float
     configured: Calibration
     config: Config
@@ -151,14 +181,14 @@ class Order(NamedTuple):
     ) -> Order:
         """Return the order for a configuration; `calibrated` is in force instead of its calibration, if given."""
         in_force = calibrated.applied_to(config) if calibrated else config
-        return cls(backend, trace, flight, speed_cap, Calibration.of(config), in_force)
+        return cls(backend, trace, flight, None, speed_cap, Calibration.of(config), in_force)
 
     def encode(self) -> bytes:
         """Return the line to send, without the parts of the configuration that concern the server alone."""
         import dataclasses  # here, because the motor process needs none
 
         config = dataclasses.asdict(self.config)
-        for name in ("server", "access", "camera", "source", "warnings"):
+        for name in ("server", "access", "camera", "recording", "source", "warnings"):
             del config[name]
         return json.dumps([*self[:-1], config]).encode() + b"\n"
 

@@ -23,8 +23,9 @@ BRAKE_LAG_S = 0.05
 SERVO_LAG_S = 0.06
 STEP_S = 0.01
 AT_REST_M_S = 0.005
-# Left, bottom, right, top in m: four walls around, and a few things in the way. The car starts at (0, 0), looking right.
-WALLS = (
+Wall = tuple[float, float, float, float]  # left, bottom, right, top in m
+# Four walls around, and a few things in the way. The car starts at (0, 0), looking right.
+WALLS: tuple[Wall, ...] = (
     (-3.2, 2.4, 3.2, 2.5),
     (-3.2, -2.5, 3.2, -2.4),
     (-3.2, -2.4, -3.1, 2.4),
@@ -35,6 +36,7 @@ WALLS = (
     (-1.9, 0.9, -1.0, 1.1),
 )
 REACH_M = 0.14  # from the middle of the car to its bumper
+GLANCING = math.radians(30)  # angle to a wall up to which a car slides along it
 MISMATCH_SEED = 7  # makes all motors but the first a little weaker, as in every box of parts
 
 
@@ -59,7 +61,10 @@ class _Motor:
 class SimCar:
     """The car: `power` changes the supply of the motors, `advance` lets time pass, `pose` is its place."""
 
-    def __init__(self, layout: Layout = LAYOUTS["sides"], seed: int = MISMATCH_SEED) -> None:
+    def __init__(
+        self, layout: Layout = LAYOUTS["sides"], seed: int = MISMATCH_SEED, walls: tuple[Wall, ...] = WALLS
+    ) -> None:
+        self.walls = walls
         rng = random.Random(seed)  # noqa: S311 - a weak motor is no secret
         count = len(layout.motors)
         self._steers, self._has_servo = layout.steers, layout.servo
@@ -106,6 +111,7 @@ class SimCar:
             motor.step(dt)
         self._steering += (self._steered_to - self._steering) * (1.0 - math.exp(-dt / SERVO_LAG_S))
         speed, turn = self._motion()
+        place = self._x, self._y
         before, after = self._heading, self._heading + turn * dt
         if abs(turn) < 1e-9:
             self._x += speed * dt * math.cos(before)
@@ -114,8 +120,8 @@ class SimCar:
             self._x += speed / turn * (math.sin(after) - math.sin(before))
             self._y -= speed / turn * (math.cos(after) - math.cos(before))
         self._heading = after
-        for wall in WALLS:
-            self._bump(*wall)
+        for wall in self.walls:
+            self._bump(place, *wall)
 
     def _motion(self) -> tuple[float, float]:
         """Return the speed in m/s, and the turn in rad/s."""
@@ -127,10 +133,19 @@ class SimCar:
             return first, -first * math.tan(second / TOP_SPEED_M_S * LOCK) / WHEELBASE_M
         return (first + second) / 2, (second - first) / TRACK_M
 
-    def _bump(self, left: float, bottom: float, right: float, top: float) -> None:
-        """Push the car out of a wall: it slides along, and its wheels slip."""
+    def _bump(self, place: tuple[float, float], left: float, bottom: float, right: float, top: float) -> None:
+        """Push the car out of a wall: its wheels slip.
+
+        A car that touches the wall already, at `place`, and drives at it by more than `GLANCING` stands still; any other slides along.
+        """
         x, y = min(max(self._x, left), right), min(max(self._y, bottom), top)
         gap = math.dist((x, y), (self._x, self._y))
-        if 0.0 < gap < REACH_M:
+        if not 0.0 < gap < REACH_M:
+            return
+        touched = math.dist(place, (min(max(place[0], left), right), min(max(place[1], bottom), top)))
+        way = math.dist(place, (self._x, self._y))
+        if touched <= REACH_M + 1e-6 and touched - gap > way * math.sin(GLANCING):
+            self._x, self._y = place
+        else:
             self._x = x + (self._x - x) * REACH_M / gap
             self._y = y + (self._y - y) * REACH_M / gap

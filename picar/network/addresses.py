@@ -112,7 +112,8 @@ def is_local(name: str) -> bool:
         address = ipaddress.ip_address(name)
     except ValueError:
         return bool(_LOCAL_NAME.fullmatch(name))
-    return any(address in network for network in LOCAL_NETWORKS)
+    # A zone (RFC 4007) may be any text.
+    return "%" not in name and any(address in network for network in LOCAL_NETWORKS)
 
 
 def _versions(host: str) -> set[int]:

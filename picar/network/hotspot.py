@@ -12,11 +12,13 @@ Laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Generator
+from dataclasses import field
+from typing import Any, Literal, NamedTuple
 
 from picar.config import HotspotConfig
+from picar.network import wifi
+from picar.values import Value
 
 OWN = "picar-hotspot"  # the name of the hotspot's profile
 ANNOUNCED_S = 5.0  # from a request until the network goes
@@ -32,8 +34,7 @@ Code = Literal["wrong_password", "not_seen", "no_address", "other"]
 Refusal = Literal["", "busy", "driving"]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """The network at one moment. `active` is the radio's connected profile: `OWN`, the UUID of another one, or empty."""
 
     active: str = ""
@@ -52,8 +53,7 @@ class Facts:
         return "cable" if self.wired else "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Value):
     """An action on the radio: `up`, `down`, `keep` or `delete` a profile, `add` one, `scan` for known networks."""
 
     kind: Literal["up", "down", "keep", "delete", "add", "scan"]
@@ -63,8 +63,7 @@ class Action:
     password: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The outcome of an action. `found`: of `scan` the known profiles in sight, best first; of `add` the new profile."""
 
     found: tuple[str, ...] = ()
@@ -82,13 +81,13 @@ class Watcher:
         self._config, self._facts = config, Facts()
         self._now = self._since = self._lone_since = self._up_at = self._check_at = now
         self._plan: Plan | None = None
-        self._request: tuple[float, Callable[[], Plan], bool] | None = None
+        self._request: tuple[float, Plan] | None = None
         self._pause_s = config.look_s
         self._seen_at = self._again_at = float("-inf")
         self._held_until, self._ends_at = 0.0, float("inf")
         self._owes = False  # a network was given up for an attempt
         self._is_let_go = False  # a request ended a hotspot that is otherwise always up
-        self.last: dict[str, str] | None = None  # the last failed join
+        self.last: dict[str, str] | None = None  # the last join, unless it succeeded
         self.lost = self.restarts = 0
 
     def step(self, facts: Facts, now: float, outcome: Outcome | None = None) -> Action | None:
@@ -102,17 +101,14 @@ class Watcher:
             self._plan = None
             return None
 
-    def on(self, now: float, for_s: float = 0.0, rehearsal: bool = False) -> Refusal:
-        """Request the hotspot; a rehearsal ends after `REHEARSAL_S`, also under a station."""
-        return self._ask(now, lambda: self._switch_on(for_s, rehearsal), False)
-
-    def off(self, now: float, driving: bool) -> Refusal:
-        """Request the end of the hotspot, if a known network can be joined."""
-        return self._ask(now, self._switch_off, True, driving)
-
-    def join(self, now: float, ssid: str, password: str, driving: bool) -> Refusal:
-        """Request another network, tried for `JOIN_S`."""
-        return self._ask(now, lambda: self._join(ssid, password), True, driving)
+    def request(self, plan: Plan, now: float, driving: bool = False) -> Refusal:
+        """Announce `on`, `off` or `join`; a plan that must not disturb a driver is given `driving`."""
+        if self._plan or self._request:
+            return "busy"
+        if driving:
+            return "driving"
+        self._request = now + ANNOUNCED_S, plan
+        return ""
 
     @property
     def is_watching(self) -> bool:
@@ -123,25 +119,10 @@ class Watcher:
         """Return the facts for people and programs."""
         facts, look_at = self._facts, self._look_at()
         looks = facts.mode == "hotspot" and look_at < float("inf")
-        return {
-            "mode": facts.mode,
-            "ssid": facts.ssid,
-            "address": facts.address,
-            "since_s": round(self._now - self._since),
-            "stations": facts.stations,
-            "next_look_s": max(0, round(look_at - self._now)) if looks else None,
-            "last": self.last,
-            "lost": self.lost,
-            "restarts": self.restarts,
-        }
-
-    def _ask(self, now: float, plan: Callable[[], Plan], leaves: bool, driving: bool = False) -> Refusal:
-        if self._plan or self._request:
-            return "busy"
-        if driving:
-            return "driving"
-        self._request = now + ANNOUNCED_S, plan, leaves
-        return ""
+        left_s = max(0, round(look_at - self._now)) if looks else None
+        shown = {name: getattr(facts, name) for name in ("mode", "ssid", "address", "stations")}
+        shown |= {"since_s": round(self._now - self._since), "next_look_s": left_s, "last": self.last}
+        return shown | {"lost": self.lost, "restarts": self.restarts}
 
     def _note(self, facts: Facts, now: float) -> None:
         before, self._facts, self._now = self._facts.mode, facts, now
@@ -160,8 +141,8 @@ class Watcher:
     def _choose(self) -> Plan | None:
         facts, now, when = self._facts, self._now, self._config.when
         if self._request and now >= self._request[0]:
-            (_, plan, leaves), self._request = self._request, None
-            return None if leaves and facts.driving else plan()
+            (_, plan), self._request = self._request, None
+            return plan
         self._owes &= facts.mode == "none"
         if facts.mode == "hotspot":
             return self._in_hotspot()
@@ -178,7 +159,7 @@ class Watcher:
             self._check_at = now + CHECK_S
             if not facts.is_ap:
                 self.restarts += 1
-                return self._restart()
+                return self._down(self._raise())
         alone = not facts.stations or now >= self._ends_at
         return self._look() if alone and not facts.driving and now >= self._look_at() else None
 
@@ -190,10 +171,13 @@ class Watcher:
             return self._up_at + max(FIRST_S, self._pause_s)
         return max(self._up_at + FIRST_S, self._seen_at + self._config.empty_s, self._held_until)
 
+    def _down(self, then: Plan) -> Plan:
+        yield Action("down", OWN)
+        yield from then
+
     def _look(self) -> Plan:
         self._pause_s = min(LOOK_MOST_S, max(self._config.look_s, 2 * self._pause_s))
-        yield Action("down", OWN)
-        yield from self._find()
+        return self._down(self._find())
 
     def _find(self) -> Plan:
         """Join a known network in sight; without success, raise the hotspot."""
@@ -212,11 +196,8 @@ class Watcher:
             yield Action("up", OWN, UP_S)
         self._lone_since, self._again_at = self._now, self._now + AGAIN_S
 
-    def _restart(self) -> Plan:
-        yield Action("down", OWN)
-        yield from self._raise()
-
-    def _switch_on(self, for_s: float, rehearsal: bool) -> Plan:
+    def on(self, for_s: float = 0.0, rehearsal: bool = False) -> Plan:
+        """Raise the hotspot; a rehearsal ends after `REHEARSAL_S`, also under a station."""
         new = self._facts.mode != "hotspot"
         if new:
             self._pause_s = 0.0  # back after `FIRST_S` if no phone comes
@@ -225,25 +206,31 @@ class Watcher:
         if rehearsal and new:
             self._ends_at = self._now + REHEARSAL_S
 
-    def _switch_off(self) -> Plan:
+    def off(self) -> Plan:
+        """End the hotspot, if a known network can be joined."""
+        if self._facts.driving:
+            return
         self._is_let_go = True
         if self._facts.mode == "hotspot":
             yield from self._look()
 
-    def _join(self, ssid: str, password: str) -> Plan:
-        before = self._facts.active
-        self.last, self._owes, self._is_let_go = None, True, True
+    def join(self, ssid: str, password: str) -> Plan:
+        """Join another network, tried for `JOIN_S`; without success, return to the network of before."""
+        before, self.last = self._facts.active, None
+        if self._facts.driving:
+            self.last = {"ssid": ssid, "code": "other", "text": wifi.DRIVEN}
+            return
+        self._owes = self._is_let_go = True
         if before == OWN:
             yield Action("down", OWN)
-        added = yield Action("add", ssid=ssid, password=password, timeout_s=TRY_S)
-        failed = added
-        for profile in added.found:
-            failed = yield Action("up", profile, JOIN_S, ssid, password)
+        tried = yield Action("add", ssid=ssid, password=password, timeout_s=TRY_S)
+        for profile in tried.found:
+            tried = yield Action("up", profile, JOIN_S, ssid, password)
             if self._facts.active == profile:
                 yield Action("keep", profile)
                 return
             yield Action("delete", profile)
-        self.last = {"ssid": ssid, "code": failed.code or "other", "text": failed.text}
+        self.last = {"ssid": ssid, "code": tried.code or "other", "text": tried.text}
         if before not in ("", OWN):
             yield Action("up", before, TRY_S)
         if self._facts.mode != "wifi":

@@ -1,4 +1,4 @@
-"""The radio, through the programs `nmcli` (NetworkManager) and `iw`: its facts, the actions of the watcher, the hotspot's profile.
+"""The radio, through the programs `nmcli` (NetworkManager) and `iw`: its facts and the actions of the watcher.
 
 Law: a password is never an argument of a program; `nmcli` reads it from its standard input (`passwd-file`).
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 import uuid
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from picar.network import addresses
 from picar.network.hotspot import OWN, Action, Code, Facts, Outcome
@@ -29,6 +31,18 @@ _TEXTS: dict[Code, str] = {
     "not_seen": "The network is not in sight.",
     "no_address": "The network gave the car no address.",
 }
+MOST_SEEN = 20  # networks for the page: the answer is one line
+# After this time nmcli answers no question of NetworkManager: it would repeat a wrong password until the end.
+ANSWERS_S = 15.0
+
+
+class Network(NamedTuple):
+    """A network in sight; `signal` in percent, `security` empty if it is open."""
+
+    signal: int
+    channel: int
+    ssid: str
+    security: str
 
 
 def interface(configured: str = "", root: Path = Path("/")) -> str:
@@ -48,25 +62,15 @@ def password_line(password: str) -> str:
     return f"{_WIFI}-security.psk:{escaped}\n"
 
 
-def emptiest(networks: list[list[str]]) -> int:
-    """Return 6, 1 or 11: the channel with the least signal around it, by channel and signal (percent) of each network."""
-    known = [(int(channel), int(signal)) for channel, signal in networks]
-    return min((6, 1, 11), key=lambda c: sum(signal for channel, signal in known if abs(channel - c) < 5))
+def emptiest(networks: list[Network]) -> int:
+    """Return 6, 1 or 11: the channel with the least signal around it."""
+    return min((6, 1, 11), key=lambda c: sum(one.signal for one in networks if abs(one.channel - c) < 5))
 
 
-def profile(ssid: str, password: str, channel: int, address: str, device: str, identity: str) -> str:
-    """Return the hotspot's profile as a keyfile (nm-settings-keyfile(5)).
-
-    PMF is off, and CCMP the only cipher: brcmfmac has no IGTK in AP mode, and WPA3's hotspots fail on it.
-    """
-    octets = "".join(f"{octet};" for octet in ssid.encode())
-    name = ssid if re.fullmatch(r"[A-Za-z][\w.-]*", ssid, re.ASCII) else octets
-    return (
-        f"[connection]\nid={OWN}\nuuid={identity}\ntype=wifi\ninterface-name={device}\nautoconnect=false\n\n"
-        f"[wifi]\nmode=ap\nssid={name}\nband=bg\nchannel={channel}\npowersave=2\n\n"
-        f"[wifi-security]\nkey-mgmt=wpa-psk\npsk={password}\nproto=rsn;\npairwise=ccmp;\ngroup=ccmp;\npmf=1\n\n"
-        f"[ipv4]\nmethod=shared\naddress1={address}\n\n[ipv6]\nmethod=disabled\n"
-    )
+def keyfile_ssid(ssid: str) -> str:
+    """Return the name of a network for a keyfile, as numbers if it has other characters than these."""
+    plain = re.fullmatch(r"[A-Za-z][\w.-]*", ssid, re.ASCII)
+    return ssid if plain else "".join(f"{octet};" for octet in ssid.encode())
 
 
 async def run(program: str, *words: str, timeout_s: float = 10.0, question: str = "") -> child.Ended:
@@ -88,9 +92,8 @@ async def rows(*words: str, count: int = 1, timeout_s: float = 10.0) -> list[lis
     ended = await run("nmcli", "--terse", *words, timeout_s=timeout_s)
     if ended.code:
         raise OSError(_said(ended))
-    return [
-        row for row in map(fields, ended.out.decode(errors="replace").split("\n")[:-1]) if len(row) == count
-    ]
+    lines = ended.out.decode(errors="replace").split("\n")[:-1]
+    return [row for row in map(fields, lines) if len(row) == count]
 
 
 async def of_profile(option: str, which: str = OWN) -> str:
@@ -107,11 +110,14 @@ class Radio:
     def __init__(self, device: str) -> None:
         self.device = device
         self._named = "", ""  # a profile and its SSID, which iw does not tell of every driver
+        self._networks: dict[str, Network] = {}  # of the last scan, by SSID, the strongest first
+        self.seen: list[dict[str, Any]] = []  # the same for the page
+        self.scanned_at = float("-inf")
 
     async def facts(self, driving: bool = False) -> Facts:
         """Return the facts of this moment; raises OSError if NetworkManager does not answer.
 
-        An answer of iw that fails counts as an access point with a station, so that none is disturbed.
+        If iw fails, the radio counts as an access point with a station, so that no phone is disturbed.
         """
         active, wired = "", False
         show = ("-f", "NAME,UUID,TYPE,DEVICE,STATE", "connection", "show", "--active")
@@ -127,15 +133,9 @@ class Radio:
             heard = await run("iw", "dev", self.device, "station", "dump")
             stations = 1 if heard.code else heard.out.count(b"Station ")
         here = [a for name, a in addresses.interfaces() if name == self.device or (wired and not active)]
-        return Facts(
-            active,
-            self._named[1],
-            next((a for a in here if not addresses.is_loopback(a)), ""),
-            wired,
-            info.code != 0 or b"type AP" in info.out,
-            stations,
-            driving,
-        )
+        address = next((a for a in here if not addresses.is_loopback(a)), "")
+        is_ap = info.code != 0 or b"type AP" in info.out
+        return Facts(active, self._named[1], address, wired, is_ap, stations, driving)
 
     async def known(self) -> dict[str, str]:
         """Return the profiles of networks that NetworkManager joins by itself: the SSID by UUID."""
@@ -144,64 +144,71 @@ class Radio:
         ours = [one for one in auto if await of_profile(".mode", one) in ("", "infrastructure")]
         return {one: await of_profile(".ssid", one) for one in ours}
 
-    async def visible(self, columns: str) -> list[list[str]]:
-        """Return these columns of each network in sight, the strongest first."""
-        scan = ("device", "wifi", "list", "ifname", self.device, "--rescan", "yes")
-        count = columns.count(",") + 2
-        found = await rows("-f", f"SIGNAL,{columns}", *scan, count=count, timeout_s=30.0)
-        heard = [(int(signal), more) for signal, *more in found if signal.isdecimal()]
-        return [more for _, more in sorted(heard, key=lambda one: -one[0])]
+    async def visible(self) -> list[Network]:
+        """Scan; return the networks in sight, the strongest first."""
+        show = ("-f", "SIGNAL,CHAN,SSID,SECURITY", "device", "wifi", "list", "ifname", self.device)
+        found = await rows(*show, "--rescan", "yes", count=4, timeout_s=30.0)
+        numbers = (row for row in found if row[0].isdecimal() and row[1].isdecimal())
+        return sorted((Network(int(s), int(c), *more) for s, c, *more in numbers), reverse=True)
+
+    async def scan(self) -> tuple[str, ...]:
+        """Scan; return the profiles of known networks in sight, the strongest first."""
+        self.scanned_at = time.monotonic()
+        known, found = await self.known(), await self.visible()
+        self._networks = {}
+        for network in found:
+            self._networks.setdefault(network.ssid, network)
+        self.seen = [
+            {
+                "ssid": ssid,
+                "signal": one.signal,
+                "secured": one.security != "",
+                "known": ssid in known.values(),
+            }
+            for ssid, one in self._networks.items()
+            if ssid and ssid.isprintable()
+        ][:MOST_SEEN]
+        return tuple(one for ssid in self._networks for one, name in known.items() if name == ssid)
 
     async def do(self, action: Action) -> Outcome:
-        """Carry out an action of the watcher."""
-        try:
-            return await self._do(action)
-        except OSError as error:
-            return Outcome((), "other", str(error))
-
-    async def _do(self, action: Action) -> Outcome:
+        """Carry out an action of the watcher; raises OSError if nmcli does not answer."""
         if action.kind == "scan":
-            known, seen = await self.known(), [ssid for (ssid,) in await self.visible("SSID")]
-            here = [identity for identity, ssid in known.items() if ssid in seen]
-            return Outcome(tuple(sorted(here, key=lambda identity: seen.index(known[identity]))))
+            return Outcome(await self.scan())
         if action.kind == "add":
             return await self._add(action.ssid, action.password)
         which = ("id" if action.profile == OWN else "uuid", action.profile)
-        words: tuple[str, ...] = ("connection", str(action.kind), *which)
-        question = ""
         if action.kind == "keep":
-            words = ("connection", "modify", *which, "connection.autoconnect", "yes")
-        elif action.password:
-            words, question = (*words, "passwd-file", "/proc/self/fd/0"), password_line(action.password)
-        wait = ("--wait", f"{action.timeout_s:.0f}")
-        ended = await run("nmcli", *wait, *words, timeout_s=action.timeout_s + 5, question=question)
-        # nmcli answers each question of NetworkManager with the same wrong password, until its time is up.
-        if action.password and "Timeout expired" in _said(ended) and await self._is_without_key():
-            return Outcome((), "wrong_password", _TEXTS["wrong_password"])
-        return _outcome(ended)
-
-    async def _is_without_key(self) -> bool:
-        """Return whether an activation is before its addresses (NMDeviceState 40 to 60): the radio is not associated."""
-        ((state,),) = await rows("-g", "GENERAL.STATE", "device", "show", self.device)
-        return state[:2] in ("40", "50", "60")
+            return await _change(action.timeout_s, "modify", *which, "connection.autoconnect", "yes")
+        if not action.password:
+            return await _change(action.timeout_s, action.kind, *which)
+        # NetworkManager asks for the password, and stores it in the profile before it is tried.
+        answer = ("passwd-file", "/proc/self/fd/0")
+        first = await _change(ANSWERS_S, "up", *which, *answer, question=password_line(action.password))
+        if "Timeout expired" not in first.text:
+            return first
+        return await _change(action.timeout_s - ANSWERS_S, "up", *which)
 
     async def _add(self, ssid: str, password: str) -> Outcome:
-        """Make a profile for a network in sight, without its password."""
-        seen = dict(reversed(await self.visible("SSID,SECURITY")))
-        if ssid not in seen:
-            return Outcome((), "not_seen", _TEXTS["not_seen"])
-        security = {
-            "wifi-sec.key-mgmt": "sae" if seen[ssid] == "WPA3" else "wpa-psk",
-            "wifi-sec.psk-flags": "0",
-        }
-        if seen[ssid] and not password:
-            return Outcome((), "wrong_password", _TEXTS["wrong_password"])
+        """Make a profile for a network, without its password. A network that is not in sight may be hidden."""
+        await self.scan()
+        network = self._networks.get(ssid)
+        security = network.security if network else password and "WPA2"
         identity = str(uuid.uuid4())
-        options = {"connection.uuid": identity, "con-name": f"picar-wifi {ssid}", "ifname": self.device}
-        options |= {"ssid": ssid, "connection.autoconnect": "no"} | (security if seen[ssid] else {})
-        words = [word for option in options.items() for word in option]
+        words = ["con-name", f"picar-wifi {ssid}", "ssid", ssid, "ifname", self.device]
+        words += ["connection.uuid", identity, "connection.autoconnect", "no"]
+        if security:
+            kind = "sae" if security == "WPA3" else "wpa-psk"
+            words += ["wifi-sec.key-mgmt", kind, "wifi-sec.psk-flags", "0"]
+        if not network:
+            words += ["802-11-wireless.hidden", "yes"]
         ended = await run("nmcli", "connection", "add", "type", "wifi", *words)
         return _outcome(ended) if ended.code else Outcome((identity,))
+
+
+async def _change(timeout_s: float, *words: str, question: str = "") -> Outcome:
+    """Have nmcli change a profile or its state, and wait for the end of that."""
+    command = ("--wait", f"{timeout_s:.0f}", "connection", *words)
+    return _outcome(await run("nmcli", *command, timeout_s=timeout_s + 10, question=question))
 
 
 def _outcome(ended: child.Ended) -> Outcome:

@@ -12,11 +12,11 @@ Laws:
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import re
 import secrets
+import socket
 import ssl
 import subprocess
 import sys
@@ -27,24 +27,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from picar import __released__
+from picar.config import Config
 from picar.errors import TlsError
-from picar.files import read_small, replace
+from picar.files import boot_id, read_small, replace
+from picar.network import addresses
 from picar.network.addresses import LOCAL_NETWORKS, LOCAL_ZONES, is_local
 
 DAY_S = 24 * 3600.0
 LIFE_S, PAST_S = 792 * DAY_S, 30 * DAY_S  # Apple accepts at most 825 days
 HEARD_S, UNKNOWN_S = 400 * DAY_S, 700 * DAY_S
 PHONE_S = 15 * 60.0  # a man in the middle could exchange the CA, so it is not served for ever
-HOTSPOT = "10.42.0.1"
 RELEASED = datetime.fromisoformat(__released__).replace(tzinfo=UTC).timestamp()
-CA, LEAF, _PHONE = "ca.pem", "leaf.pem", "phone"
-_SYNCHRONIZED, _RTC = Path("/run/systemd/timesync/synchronized"), Path("/dev/rtc0")
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # random(4)
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
-_ZONES = "\n".join(f"permitted;DNS.{n}={zone}" for n, zone in enumerate(LOCAL_ZONES, 1))
-_NETWORKS = "\n".join(
-    f"permitted;IP.{n}={net.network_address}/{net.netmask}" for n, net in enumerate(LOCAL_NETWORKS, 1)
-)
+FOLDER, CA, LEAF, _PHONE = "tls", "ca.pem", "leaf.pem", "phone"  # below the state directory
+_SYNCHRONIZED, _RTC = Path("/run/systemd/timesync/synchronized"), Path("/sys/class/rtc/rtc0/since_epoch")
+_LOCAL = [f"DNS:{zone}" for zone in LOCAL_ZONES] + [f"IP:{net.with_netmask}" for net in LOCAL_NETWORKS]
 # `openssl ca` takes dates; `openssl x509 -req` takes them from OpenSSL 3.4 on.
 _CONFIG = f"""[ca]
 default_ca=d
@@ -63,10 +59,7 @@ distinguished_name=req
 basicConstraints=critical,CA:TRUE,pathlen:0
 keyUsage=critical,keyCertSign,cRLSign
 subjectKeyIdentifier=hash
-nameConstraints=critical,@nc
-[nc]
-{_ZONES}
-{_NETWORKS}
+nameConstraints=critical,{",".join(f"permitted;{one}" for one in _LOCAL)}
 [leaf.pem]
 basicConstraints=critical,CA:FALSE
 keyUsage=critical,digitalSignature
@@ -88,30 +81,40 @@ class Leaf(NamedTuple):
         return not set(names) <= set(self.names) or not self.start <= today < self.end - LIFE_S / 3
 
 
-def names_of(machine: str, present: Iterable[str], hosts: Iterable[str]) -> list[str]:
+def local_names(hosts: Iterable[str]) -> list[str]:
+    """Return names in lower case; raises TlsError, `name_not_allowed`, if one is outside of the CA's zones and networks."""
+    names = [host.lower() for host in hosts]
+    for name in names:
+        if not is_local(name):
+            why = f"the car's CA can sign only for private addresses and names in .{', .'.join(LOCAL_ZONES)}"
+            fix = "Choose another name, or use a certificate from elsewhere: picar tls use CERT KEY"
+            raise TlsError("name_not_allowed", f"{name} is not possible: {why}. {fix}")
+    return names
+
+
+def names_of(settings: Config) -> list[str]:
     """Return the names and addresses for the certificate.
 
-    Args:
-        machine: the host name of this machine.
-        present: its addresses; those outside `LOCAL_NETWORKS` are left out.
-        hosts: more names.
+    They are the name of this machine, its private addresses, the one in the car's own WiFi, and `[tls] hosts`.
 
     Raises:
         TlsError: `name_not_allowed`, one of the hosts is outside.
     """
-    hosts = [host.lower() for host in hosts]
-    for host in hosts:
-        if not is_local(host):
-            why = f"the car's CA can sign only for private addresses and names in .{', .'.join(LOCAL_ZONES)}"
-            fix = "Choose another name, or use a certificate from elsewhere: picar tls use CERT KEY"
-            raise TlsError("name_not_allowed", f"{host} is not possible: {why}. {fix}")
-    label = re.sub(r"[^a-z0-9-]", "", machine.split(".")[0].lower())[:40] or "picar"
-    return list(dict.fromkeys([f"{label}.local", *filter(is_local, present), HOTSPOT, *hosts]))
+    label = re.sub(r"[^a-z0-9-]", "", socket.gethostname().split(".")[0].lower())[:40] or "picar"
+    present = [address for _, address in addresses.interfaces()]
+    here = filter(is_local, [*present, settings.hotspot.address.partition("/")[0]])
+    return list(dict.fromkeys([f"{label}.local", *here, *local_names(settings.tls.hosts)]))
 
 
 def clock_is_trusted() -> bool:
-    """Return whether the network or a clock of its own has set this machine's clock."""
-    return _SYNCHRONIZED.exists() or _RTC.exists()
+    """Return whether the network or a clock with a battery has set this machine's clock.
+
+    A Pi 5 has a clock, which needs a battery of its own: without one, it begins in 1970 after each power cut.
+    """
+    try:
+        return _SYNCHRONIZED.exists() or int(_RTC.read_text(encoding="ascii")) >= RELEASED
+    except (OSError, ValueError):
+        return False
 
 
 def today(state: Path, heard: float = 0.0) -> float:
@@ -165,18 +168,19 @@ def ensure(folder: Path, names: list[str], date: float, renew: bool = False) -> 
 def leaf(folder: Path) -> Leaf | None:
     """Return the server's certificate, from the first line of its file; None without a certificate."""
     try:
-        return Leaf(**json.loads(read_small(folder / LEAF).split("\n", 1)[0]))
-    except (OSError, ValueError, TypeError):
+        found = Leaf(**json.loads(read_small(folder / LEAF).split("\n", 1)[0]))
+        return Leaf([*map(str, found.names)], float(found.start), float(found.end))
+    except (OSError, ValueError, TypeError, RecursionError, OverflowError):  # not a file of picar's
         return None
 
 
 def ca_certificate(folder: Path) -> bytes | None:
     """Return the CA in DER (X.690), as phones install it; None without a CA."""
     try:
-        found = _CERTIFICATE.search(read_small(folder / CA))
+        _, begin, rest = read_small(folder / CA).partition(ssl.PEM_HEADER)
+        return ssl.PEM_cert_to_DER_cert(begin + rest)
     except (OSError, ValueError):
         return None
-    return ssl.PEM_cert_to_DER_cert(found[0]) if found else None
 
 
 def fingerprint(certificate: bytes) -> str:
@@ -187,37 +191,35 @@ def fingerprint(certificate: bytes) -> str:
 
 def open_for_phones(folder: Path, now: float) -> None:
     """Have the running server hand out the CA for `PHONE_S`; `now` in seconds, monotonic."""
-    replace(folder / _PHONE, f"{now + PHONE_S} {_boot()}", 0o600)
+    replace(folder / _PHONE, f"{now + PHONE_S} {boot_id()}", 0o600)
 
 
 def phones_until(folder: Path) -> float:
     """Return the monotonic time until which the CA may be handed out, 0 if it may not."""
     try:
-        until, boot = read_small(folder / _PHONE).split()
-        return float(until) if boot == _boot() else 0.0
+        until, _, boot = read_small(folder / _PHONE).partition(" ")
+        return float(until) if boot == boot_id() else 0.0
     except (OSError, ValueError):
         return 0.0
 
 
-def context_of(cert: Path, key: Path | None) -> ssl.SSLContext:
-    """Return a server's context with this certificate.
+def load_certificate(cert: Path, key: Path, live: ssl.SSLContext | None = None) -> None:
+    """Check a certificate, and load it into a server's context: a pair that does not match would spoil that.
 
     Raises:
         TlsError: `cert_unreadable` or `key_mismatch`.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])
     try:
-        context.load_cert_chain(cert, key, password="")  # else openssl asks on the terminal
+        for context in filter(None, (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), live)):
+            context.load_cert_chain(cert, key, password="")  # without one, openssl asks on the terminal
     except OSError as error:
         reason = getattr(error, "reason", None) or error.strerror
         if reason == "KEY_VALUES_MISMATCH":
             sentence = f"The key {key} does not belong to the certificate {cert}. Name the two that were made together."
             raise TlsError("key_mismatch", sentence) from None
-        files = f"The certificate {cert}{f' or its key {key}' if key else ''}"
-        fix = "It must be PEM without a password, and readable for the user of picar."
-        raise TlsError("cert_unreadable", f"{files} cannot be read ({reason}). {fix}") from None
-    return context
+        fix = "Both must be PEM without a password, and readable for the user of picar."
+        sentence = f"The certificate {cert} or its key {key} cannot be read ({reason}). {fix}"
+        raise TlsError("cert_unreadable", sentence) from None
 
 
 def _make(
@@ -256,12 +258,6 @@ def _openssl(folder: Path, arguments: str, *more: str) -> None:
 def date_of(unix_s: float) -> str:
     """Return a day, like 2026-11-26."""
     return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d")
-
-
-def _boot() -> str:
-    with contextlib.suppress(OSError):
-        return _BOOT_ID.read_text(encoding="ascii").strip()
-    return "-"
 
 
 if __name__ == "__main__":

@@ -24,27 +24,14 @@ from picar.network.networkmanager import Radio, of_profile
 log = logging.getLogger(__name__)
 
 POLL_S = 3.0
+SCAN_S = 30.0  # between two scans for a page. A scan disturbs phones in the hotspot, and a driver
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 _REFUSALS = {
-    "driving": "A client drives. Let the car come to a standstill first.",
+    "driving": wifi.DRIVEN,
     "busy": "The network is changing already. Try again in a minute.",
     "known": "The car knows this network. Send replace to use another password for it.",
     "bad_request": "The verbs are status, on, off and join; ssid and password are texts, for_s is a number.",
 }
-
-
-async def is_driven(host: str, port: int) -> bool:
-    """Return whether a client of the server drives; a server that does not answer may be driving."""
-    try:
-        async with asyncio.timeout(2.0):
-            reader, writer = await asyncio.open_connection(host, port)
-            with contextlib.closing(writer):
-                writer.write(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
-                return b'"driving": true' in await reader.read()
-    except TimeoutError:
-        return True
-    except OSError:
-        return False
 
 
 class Control:
@@ -59,6 +46,7 @@ class Control:
     def __init__(self, config: HotspotConfig, radio: Radio, driving: Callable[[], Awaitable[bool]]) -> None:
         self._watcher = Watcher(config, time.monotonic())
         self._radio, self._driving, self._wake = radio, driving, asyncio.Event()
+        self._is_shown = False  # a page asked for the status
 
     async def run(self) -> None:
         """Watch without end."""
@@ -68,7 +56,8 @@ class Control:
         async with server:
             while True:
                 with contextlib.suppress(OSError):  # of NetworkManager, which may be starting
-                    driving = self._watcher.is_watching and await self._driving()
+                    shown, self._is_shown = self._is_shown, False
+                    driving = (shown or self._watcher.is_watching) and await self._driving()
                     facts = await self._radio.facts(driving)
                     if facts.mode != mode:
                         mode = facts.mode
@@ -77,19 +66,25 @@ class Control:
                     outcome = await self._do(action) if action else None
                     if action:
                         continue
+                    old = time.monotonic() - self._radio.scanned_at > SCAN_S
+                    if shown and old and facts.mode != "hotspot" and not driving:
+                        await self._radio.scan()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), POLL_S)
                 self._wake.clear()
 
     async def _do(self, action: Action) -> Outcome:
         log.info("%s %s", action.kind, action.ssid or action.profile)
-        outcome = await self._radio.do(action)
+        try:
+            outcome = await self._radio.do(action)
+        except (OSError, ValueError) as error:  # ValueError: a name that no argument can have
+            outcome = Outcome((), "other", str(error))
         if outcome.code:
             log.warning("%s failed: %s", action.kind, outcome.text)
         return outcome
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.closing(writer), contextlib.suppress(OSError, ValueError):
+        with contextlib.closing(writer), contextlib.suppress(OSError, ValueError, RecursionError):
             if not _may_ask(writer.get_extra_info("socket")):
                 return
             async with asyncio.timeout(wifi.ANSWER_S):
@@ -99,27 +94,32 @@ class Control:
                 await writer.drain()
 
     async def _obey(self, asked: dict[str, Any]) -> dict[str, Any]:
-        verb, watcher, now = asked.get("verb"), self._watcher, time.monotonic()
-        if verb == "status":
-            return watcher.status()
+        watcher, now = self._watcher, time.monotonic  # called last: the questions before a request take time
         refusal, text = "bad_request", ""
-        ssid, password, for_s = asked.get("ssid"), asked.get("password", ""), asked.get("for_s", 0)
-        if verb == "on" and type(for_s) in (int, float) and for_s >= 0:
-            rehearses = asked.get("rehearsal") is True
-            refusal = watcher.on(now, for_s, rehearses)
-            end = (
-                f"after {REHEARSAL_S:g} s"
-                if rehearses
-                else f"if nobody comes within {FIRST_S / 60:g} minutes"
-            )
-            text = f"join {await of_profile('.ssid')}; {end} it goes back."
-        elif verb == "off":
-            refusal = watcher.off(now, await self._driving())
-            text = "the car joins a known WiFi; if there is none, its own WiFi comes back."
-        elif verb == "join" and isinstance(ssid, str) and isinstance(password, str):
-            is_new = asked.get("replace") is True or ssid not in (await self._radio.known()).values()
-            refusal = watcher.join(now, ssid, password, await self._driving()) if is_new else "known"
-            text = f"the car tries {ssid} for {JOIN_S:g} s. If that fails, its present WiFi comes back: join it again."
+        match {"for_s": 0, "rehearsal": False, "replace": False} | asked:
+            case {"verb": "status"}:
+                self._is_shown = True
+                return watcher.status() | {"seen": self._radio.seen}
+            case {"verb": "on", "for_s": int() | float() as for_s, "rehearsal": rehearsal} if (
+                0 <= for_s <= 1e10
+            ):
+                name = await of_profile(".ssid")
+                refusal = watcher.request(watcher.on(for_s, rehearsal is True), now())
+                end = f"if nobody comes within {FIRST_S / 60:g} minutes"
+                if rehearsal:
+                    end = f"after {REHEARSAL_S:g} s"
+                text = f"join {name}; {end} it goes back."
+            case {"verb": "off"}:
+                driving = await self._driving()
+                refusal = watcher.request(watcher.off(), now(), driving)
+                text = "the car joins a known WiFi; if there is none, its own WiFi comes back."
+            case {"verb": "join", "ssid": str(ssid), "password": str(password), "replace": replace}:
+                if replace is not True and ssid in (await self._radio.known()).values():
+                    refusal = "known"
+                else:
+                    driving = await self._driving()
+                    refusal = watcher.request(watcher.join(ssid, password), now(), driving)
+                text = f"the car tries {ssid} for {JOIN_S:g} s. If that fails, its present WiFi comes back: join it again."
         if refusal:
             return {"error": refusal, "text": _REFUSALS[refusal]}
         self._wake.set()

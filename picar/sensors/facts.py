@@ -1,6 +1,7 @@
 """The table of facts about the machine that carries the car, and the reading of all of them.
 
-To add a fact, write a function that reads it, and add one row to `FACTS`. Tests compare the table with the schema in
+To add a fact, write a function that reads it, and add one row to `FACTS`. The facts of the battery come from `battery.py` and
+`core/battery.py`, and are unknown here. Tests compare the table with the schema in
 `web/api/openapi.json`, the page's table `static/js/hud/bar.js`, and the documents.
 
 Law: a value that is unknown or out of its range is `None`.
@@ -9,18 +10,17 @@ Law: a value that is unknown or out of its range is `None`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import inf
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from picar.sensors.host import SINCE_BOOT, THROTTLED, Host, wifi_dbm
+from picar.values import Value
 
 Facts: TypeAlias = Mapping[str, Any]  # values by name, in the table's order; `None` for unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Value):
     """One fact.
 
     Args:
@@ -65,6 +65,8 @@ FACTS = (
         "wifi_dbm", int, lambda host: wifi_dbm(host.files), "dBm", "signal_strength", -120, -1, -70, low=True
     ),
     Fact("uptime_s", int, Host.uptime_s, "s", "duration", 0),
+    Fact("battery_v", float, lambda _host: None, "V", "voltage", 0),
+    Fact("battery_percent", int, lambda _host: None, "%", "battery", 0, 100, warn=20, bad=10, low=True),
 )
 UNKNOWN: Facts = MappingProxyType(dict.fromkeys(fact.name for fact in FACTS))
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+from picar.values import Value
 
 ROOT = Path("/")
 # The firmware's bits for "now"; bits 1 to 3 are: frequency capped, throttled, hot.
@@ -25,8 +26,7 @@ _LOOK_AGAIN = 30  # readings between two searches for paths: the driver of a rad
 _IDLE, _IOWAIT, _GUEST = 3, 4, 8
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Value):
     """The files below `root`; paths are relative to it."""
 
     root: Path
@@ -45,8 +45,7 @@ class Tree:
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Value):
     """Paths that differ between models; empty if the machine has no such file."""
 
     bits: tuple[str, ...] = ()

@@ -1,4 +1,7 @@
-"""Reads the facts in picar's only thread, because a driver may block the reader of its file.
+"""Reads the machine in threads, because a driver may block the reader of its file.
+
+One thread reads the facts, and a second one the meter of the battery, if there is one. So a bus that hangs makes no other fact
+unknown.
 
 Laws:
 - The event loop never waits for the thread; it takes the newest reading. An old reading counts as unknown.
@@ -14,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 from picar.sensors.facts import UNKNOWN, Facts
 
@@ -23,39 +27,46 @@ PERIOD_S = 1.25
 STALE_S = 4.0  # a reading of this age is unknown
 
 
-class HostWatch:
-    """The newest facts.
+T = TypeVar("T")
+
+
+class Watch(Generic[T]):
+    """The newest reading.
 
     Args:
-        read: reads the facts; may block.
+        what: that is read, for the log.
+        read: reads it; may block.
+        unknown: stands for no reading.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, read: Callable[[], Facts], clock: Callable[[], float] = time.monotonic) -> None:
-        self._read, self._clock = read, clock
+    def __init__(
+        self, what: str, read: Callable[[], T], unknown: T, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._what, self._read, self._unknown, self._clock = what, read, unknown, clock
         self._requests: SimpleQueue[None] = SimpleQueue()  # its `put` never waits, not even for a lock
         self._asked_at = float("-inf")
-        self._answer = (UNKNOWN, float("-inf"))  # replaced as a whole, so it needs no lock
+        self._answer = (unknown, float("-inf"))  # replaced as a whole, so it needs no lock
 
     def start(self) -> None:
-        """Start the thread and wait until it runs; call this before anyone drives. Without a thread, all facts stay unknown."""
+        """Start the thread and wait until it runs; call this before anyone drives. Without a thread, all stays unknown."""
         try:
-            threading.Thread(target=self._run, name="host", daemon=True).start()
+            threading.Thread(target=self._run, name=self._what, daemon=True).start()
         except RuntimeError as error:  # no thread left: TasksMax=, ulimit -u
-            log.warning("the state of the machine stays unknown (%s); the car drives on", error)
+            log.warning("%s stays unknown (%s); the car drives on", self._what, error)
 
-    def look(self, wanted: bool) -> Facts:
-        """Return the newest facts: the same object until there are newer ones.
+    def look(self, wanted: bool) -> T:
+        """Return the newest reading: the same object until there is a newer one.
 
         Args:
-            wanted: whether to request newer ones, at most once in `PERIOD_S`.
+            wanted: whether to request a newer one, at most once in `PERIOD_S`.
         """
         now = self._clock()
         if wanted and now - self._asked_at >= PERIOD_S and self._requests.empty():
             self._asked_at = now
             self._requests.put(None)
-        facts, at = self._answer
-        return facts if now - at < STALE_S else UNKNOWN
+        reading, at = self._answer
+        return reading if now - at < STALE_S else self._unknown
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -64,4 +75,16 @@ class HostWatch:
                 self._requests.get()
                 self._answer = (self._read(), self._clock())
         except Exception:
-            log.exception("the state of the machine stays unknown; the car drives on")
+            log.exception("%s stays unknown; the car drives on", self._what)
+
+
+class HostWatch(Watch[Facts]):
+    """The newest facts.
+
+    Args:
+        read: reads the facts; may block.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, read: Callable[[], Facts], clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__("the state of the machine", read, UNKNOWN, clock)

@@ -17,23 +17,28 @@ from picar.errors import BackendError, may_use
 DEVICE = "/dev/i2c-{}"
 _RETRIES, _TIMEOUT, _SLAVE, _SMBUS = 0x0701, 0x0702, 0x0703, 0x0720
 _TIMEOUT_10MS = 2  # of a call, which takes 3 ms at most at 100 kHz; the kernel's own is 1 s, twice the time after which the car must stop
-_WRITE, _READ, _BYTE_DATA, _I2C_BLOCK_DATA = 0, 1, 2, 8
+_WRITE, _READ, _BYTE_DATA, _WORD_DATA, _I2C_BLOCK_DATA = 0, 1, 2, 3, 8
 _CALL = struct.Struct("BBIP")  # struct i2c_smbus_ioctl_data: direction, register, kind, address of the data
 _DATA_BYTES = 34  # union i2c_smbus_data
 _SILENT = (errno.ENXIO, errno.EREMOTEIO, errno.ENODEV)  # no acknowledgement; the error depends on the driver
 
 
 class Bus:
-    """An open bus. Opening and calls raise `BackendError`: I2C is off, not permitted, or does not answer."""
+    """An open bus. Opening and calls raise `BackendError`: I2C is off, not permitted, or does not answer.
 
-    def __init__(self, number: int) -> None:
+    Args:
+        number: of the bus.
+        section: of the configuration, for the fix.
+    """
+
+    def __init__(self, number: int, section: str = "board") -> None:
         self._number, device = number, DEVICE.format(number)
         try:
             self._fd = os.open(device, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             fix = "Switch it on: sudo raspi-config nonint do_i2c 0, then reboot."
             if number != 1:
-                fix = f"Set bus under [board] to one of this machine, or add the overlay for bus {number} to config.txt."
+                fix = f"Set bus under [{section}] to one of this machine, or add the overlay for bus {number} to config.txt."
             raise BackendError(f"I2C is off: there is no {device}. {fix}") from None
         except OSError as error:
             raise BackendError(f"{device}: {error.strerror}. {may_use('i2c')}") from None
@@ -44,6 +49,11 @@ class Bus:
     def read(self, address: int, register: int) -> int:
         """Return the byte in a register of a device."""
         return self._call(address, _READ, register, _BYTE_DATA)[0]
+
+    def read_word(self, address: int, register: int) -> int:
+        """Return the two bytes of a register; the first byte that the device sends is the high one."""
+        high, low, *_ = self._call(address, _READ, register, _WORD_DATA)  # a Pi is little-endian
+        return high << 8 | low
 
     def write(self, address: int, register: int, *values: int) -> None:
         """Write one byte, or up to 32 into the registers from this one on, as one transaction."""

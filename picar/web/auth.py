@@ -1,8 +1,12 @@
 """Authentication: which visitor sent a request, and whether the visitor is admitted.
 
 A visitor is admitted with a credential: a paired phone's cookie or a script's bearer token. If pairing is
-`off`, every visitor is admitted; if it is `local`, this machine is. A view token admits to the camera's picture alone. Only /ws and /api require a visitor: on a
+`off`, every visitor is admitted; if it is `local`, this machine is. A view token admits to the camera's picture alone, and the
+token of a garage or of the car's own bridge to MQTT to the handlers with `fleet = True`. Only /ws and /api require a visitor: on a
 link from another site, browsers do not send a SameSite=Strict cookie.
+
+A phone that uses http and https has one entry in the list and two cookies. Over https, pairing also sets the cookie for
+http, unless that one is valid: it then gives no access, and names the entry to the pairing over http.
 
 Law: behind a tunnel or a proxy all requests arrive from 127.0.0.1. Loopback counts as this machine only if
 the Host names it too, and browsers and programs themselves send all headers of the request. Each proxy adds
@@ -14,12 +18,15 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tornado.httputil import HTTPServerRequest
 
-from picar.access.content import Paired
+from picar.access import tokens
+from picar.access.content import Kind, Paired
+from picar.access.identity import Identity
 from picar.access.store import AccessStore
+from picar.access.tokens import Purpose
 from picar.access.visitor import Pairing, Visitor
 from picar.network.addresses import is_loopback
 from picar.web.allowed_hosts import split_host
@@ -27,6 +34,7 @@ from picar.web.request_heads import field_values
 
 ANONYMOUS_COOKIE = "picar_session"  # links connections of one browser; gives no access
 _BEARER, _BASIC = "bearer ", "basic "
+_PURPOSES: tuple[Purpose, Purpose] = ("session", "secure session")  # of the credentials for http and https
 _VIEW_AS_BEARER = (
     "This is a view token. Send it as the password of HTTP's Basic authentication, with any user name."
 )
@@ -50,11 +58,20 @@ _DIRECT_HEADER = re.compile(
 
 
 class Gate:
-    """Admits visitors, by the list of paired phones and scripts and the pairing mode in force."""
+    """Admits visitors, by the list of paired phones and scripts and the pairing mode in force.
 
-    def __init__(self, store: AccessStore, pairing: Pairing) -> None:
+    Args:
+        store: the list.
+        pairing: the mode.
+        identity: of the car.
+        bridge: the token of the bridge to MQTT; empty without a bridge.
+    """
+
+    def __init__(self, store: AccessStore, pairing: Pairing, identity: Identity, bridge: str = "") -> None:
         self.store = store
         self.pairing = pairing
+        self.identity = identity
+        self._bridge = bridge
 
     def cookie(self, secure: bool) -> str:
         """Return the name of a paired phone's cookie, this car's own: cookies ignore ports, and addresses change.
@@ -67,7 +84,9 @@ class Gate:
         """Return the visitor, or None if the request must be refused."""
         paired = self.paired(request)
         if paired:
-            return Visitor(paired.id, paired.name)
+            return Visitor(paired.id, paired.name, paired.kind)
+        if self._is_bridge(request.headers.get("Authorization", "")):
+            return Visitor("bridge", kind="bridge")
         if self.pairing == "off" or (self.pairing == "local" and is_local(request)):
             return Visitor(
                 find_cookie(request.headers.get_list("Cookie"), ANONYMOUS_COOKIE) or secrets.token_urlsafe(16)
@@ -77,7 +96,12 @@ class Gate:
     def viewer(self, request: HTTPServerRequest) -> Visitor | None:
         """Return the visitor with the view token that is the password in this request, or None."""
         one = self.store.who(password(request))
-        return Visitor(one.id, one.name) if one and one.kind == "view" else None
+        return Visitor(one.id, one.name, one.kind) if one and one.kind == "view" else None
+
+    def of_token(self, token: str, kind: Kind) -> Visitor | None:
+        """Return the visitor with this token of a script ("script") or a viewer ("view"), or None."""
+        one = self.store.who(token)
+        return Visitor(one.id, one.name, one.kind) if one and one.kind == kind else None
 
     def advice(self, request: HTTPServerRequest) -> str | None:
         """Return the fix for a request with a valid token in the wrong form, or None."""
@@ -98,14 +122,26 @@ class Gate:
             self.store.keep(visitor.session)
 
     def paired(self, request: HTTPServerRequest) -> Paired | None:
-        """Return the phone or script whose credential is in this request, or None."""
+        """Return the phone or program of the credential in this request, None without a valid one."""
         headers = request.headers
         secure = request.protocol == "https"
         return self._find(headers.get("Authorization", ""), headers.get_list("Cookie"), secure)
 
     def known(self, request: HTTPServerRequest) -> Paired | None:
-        """Return the phone whose cookie for http is in this request. It gives no access to https: it may be overheard."""
-        return self._find("", request.headers.get_list("Cookie"), False)
+        """Return the phone whose cookie for http is in this request.
+
+        The cookie may be overheard, so its entry is for a client that has just shown the PIN or an invitation of the terminal.
+        """
+        credential = find_cookie(request.headers.get_list("Cookie"), self.cookie(False))
+        one = self.store.who(credential) or self.store.who(credential, "same phone")
+        return one if one and one.kind == "phone" else None
+
+    def cookies(self, paired: Paired, request: HTTPServerRequest) -> Iterator[tuple[str, str, bool]]:
+        """Yield name, value and the attribute Secure of each cookie for a phone that has paired with this request."""
+        secure = request.protocol == "https"
+        yield self.cookie(secure), self.store.credential(paired, _PURPOSES[secure]), secure
+        if secure and self.known(request) is None:
+            yield self.cookie(False), self.store.credential(paired, "same phone"), False
 
     def has_priority(self, head: bytes, ip: str, secure: bool = False) -> bool:
         """Return whether a head that is not parsed yet, and came over https or http, goes before those of strangers.
@@ -114,8 +150,14 @@ class Gate:
         """
         if self.pairing == "off" or (self.pairing == "local" and is_loopback(ip)):
             return True
-        authorization, cookies = field_values(head, "Authorization"), field_values(head, "Cookie")
-        return self._find("".join(authorization[:1]), cookies, secure) is not None
+        authorization = "".join(field_values(head, "Authorization")[:1])
+        cookies = field_values(head, "Cookie")
+        return self._find(authorization, cookies, secure) is not None or self._is_bridge(authorization)
+
+    def _is_bridge(self, authorization: str) -> bool:
+        """Return whether this is the header of the bridge to MQTT."""
+        given = authorization[len(_BEARER) :].strip() if authorization.lower().startswith(_BEARER) else ""
+        return bool(self._bridge) and tokens.is_same(given, self._bridge)
 
     def _find(self, authorization: str, cookies: Iterable[str], secure: bool) -> Paired | None:
         refused = ["view"]
@@ -124,7 +166,7 @@ class Gate:
             refused += ["phone"] * secure  # it is the content of its cookie for http
         else:
             credential = find_cookie(cookies, self.cookie(secure))
-            one = self.store.who(credential, secure) if credential else None
+            one = self.store.who(credential, _PURPOSES[secure]) if credential else None
         return one if one and one.kind not in refused else None
 
 
@@ -143,12 +185,12 @@ def password(request: HTTPServerRequest) -> str:
 def is_local(request: HTTPServerRequest) -> bool:
     """Return whether this machine itself sent the request, by the law above."""
     host = split_host(request.headers.get("Host", ""))  # Tornado sets a missing Host to 127.0.0.1
-    if host is None or not _is_direct(request):
+    if host is None or not is_direct(request):
         return False
     return is_loopback(request.remote_ip or "") and (host[0] == "localhost" or is_loopback(host[0]))
 
 
-def _is_direct(request: HTTPServerRequest) -> bool:
+def is_direct(request: HTTPServerRequest) -> bool:
     """Return whether the request shows no proxy. nginx uses HTTP/1.0 by default, browsers never do."""
     return request.version != "HTTP/1.0" and all(map(_DIRECT_HEADER.fullmatch, request.headers))
 

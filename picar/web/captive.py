@@ -17,6 +17,7 @@ from typing import Any
 from tornado.httputil import HTTPServerRequest
 
 from picar.config import HotspotConfig
+from picar.network import wifi
 from picar.network.addresses import EVERYWHERE
 from picar.web.allowed_hosts import split_host
 from picar.web.handler import Handler
@@ -67,24 +68,21 @@ class Probe(Handler):
 
 
 def applies(request: HTTPServerRequest, address: str) -> bool:
-    """Return whether this request may be a check: its method, and the car's own address on its connection."""
+    """Return whether this request may be a check: its method, the car's own address on its connection, and the hotspot's service."""
     connection: Any = request.connection
     try:
         here: str = connection.stream.socket.getsockname()[0]
     except (AttributeError, OSError):  # it is closed already
         return False
-    return request.method in ("GET", "HEAD") and here.removeprefix("::ffff:") == address
-
-
-def address_of(hotspot: HotspotConfig) -> str:
-    """Return the car's address in its own WiFi, empty if that is never switched on by itself."""
-    return "" if hotspot.when == "never" else hotspot.address.partition("/")[0]
+    asks = request.method in ("GET", "HEAD") and here.removeprefix("::ffff:") == address
+    return asks and wifi.has_watcher()
 
 
 def listen(hotspot: HotspotConfig, host: str, port: int) -> list[socket.socket]:
-    """Return the socket for phones in the car's own WiFi; none if there is no such WiFi, or a socket of the server is that already."""
-    address = address_of(hotspot)
-    if not address or (port == PORT and host in (EVERYWHERE, "0.0.0.0", address)):
+    """Return the socket for phones in the car's own WiFi; empty without a setup, or if the server has that address already."""
+    address = wifi.address_of(hotspot)
+    is_set_up = wifi.UNIT.exists() or wifi.has_watcher()
+    if not is_set_up or (port == PORT and host in (EVERYWHERE, "0.0.0.0", address)):
         return []
     found = socket.socket()
     try:
@@ -94,8 +92,7 @@ def listen(hotspot: HotspotConfig, host: str, port: int) -> list[socket.socket]:
         found.listen()
     except OSError as error:
         found.close()
-        log.warning(
-            "no page at http://%s/ in the car's own WiFi: %s; use port %d", address, error.strerror, port
-        )
+        why = f"{error.strerror}; use port {port}"
+        log.warning("no page at http://%s/ in the car's own WiFi: %s", address, why)
         return []
     return [found]

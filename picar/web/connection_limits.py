@@ -8,6 +8,7 @@ Laws:
   sent a whole head are replaced last; of the others, an address with more than half of them loses one first.
   Only admitted visitors have WebSockets, so strangers cannot keep visitors out either.
 - Of one address, one TLS handshake is unfinished, and `HANDSHAKES` in all; others wait as pending connections.
+  Addresses of admitted visitors have as many places of their own.
 - An IPv6 /64 network counts as one address: a home has one. Behind a router, a home may be one IPv4 address.
 - In an emergency there are free descriptors for the pins.
 """
@@ -44,11 +45,11 @@ OWN_DESCRIPTORS = 64  # of the process itself; a generous estimate
 REFUSAL_S = 1.0  # for a refused connection to send its head and receive the answer
 MAX_REFUSALS = 16  # at a time; further connections are closed without an answer
 MAX_PENDING = 1024  # two seconds of connections every 2 ms; a slow phone sends its request in less
-HANDSHAKES, HANDSHAKE_S = (
-    4,
-    1.0,
-)  # unfinished at a time, and for how long: a link that needs longer cannot drive
+HANDSHAKES = 4  # unfinished at a time
+HANDSHAKE_S = 1.0  # for each of them: a link that needs longer cannot drive
+MOMENT_S = 0.1  # a machine that stands still, for however long, costs a handshake so much of its time
 REST = 2.0  # times the work for handshakes is the rest after it, so that they take a third of a processor at most
+KNOWN = 64  # addresses of admitted visitors, the newest
 PROTECTED = 64  # connections with a whole head that are replaced last
 
 
@@ -243,15 +244,24 @@ class Handshakes:
     """TLS handshakes: few unfinished ones, in the order of arrival, with rests in between."""
 
     def __init__(self) -> None:
-        self._all = asyncio.Semaphore(HANDSHAKES)
+        self._places = {known: asyncio.Semaphore(HANDSHAKES) for known in (False, True)}
+        self._known: dict[str, None] = {}
         self._networks = WeakValueDictionary[str, asyncio.Lock]()
         self._one_at_a_time = asyncio.Lock()
 
+    def know(self, ip: str) -> None:
+        """Keep the address of an admitted visitor, as one of the newest `KNOWN`."""
+        self._known.pop(ip, None)
+        self._known[ip] = None
+        if len(self._known) > KNOWN:
+            del self._known[next(iter(self._known))]
+
     @contextlib.asynccontextmanager
     async def place(self, ip: str) -> AsyncIterator[None]:
-        """Wait for a place, and hold it."""
-        lock = self._networks.setdefault(network_of(ip) or ip, asyncio.Lock())
-        async with lock, self._all:
+        """Wait for a place, and hold it. A known address does not wait behind others of its IPv6 network."""
+        known = ip in self._known
+        lock = self._networks.setdefault(ip if known else network_of(ip) or ip, asyncio.Lock())
+        async with lock, self._places[known]:
             yield
 
     async def shake(self, connection: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket | None:
@@ -260,10 +270,16 @@ class Handshakes:
         try:
             secure = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             loop.add_reader(secure, readable.set)
-            async with asyncio.timeout(HANDSHAKE_S):
-                while not await self._step(secure):
-                    readable.clear()
-                    await readable.wait()
+            spent, begun = 0.0, loop.time()
+            while not await self._step(secure):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(MOMENT_S):
+                        await readable.wait()
+                readable.clear()
+                begun, before = loop.time(), begun
+                spent += min(begun - before, MOMENT_S)
+                if spent >= HANDSHAKE_S:
+                    raise TimeoutError
             loop.remove_reader(secure)
         except OSError:  # also of TLS, and a timeout
             if secure:
@@ -333,7 +349,7 @@ class LimitedServer(HTTPServer):
 
     async def _accept(self, pending: IOStream, address: tuple[Any, ...], head: bytes) -> None:
         """Pass a pending connection to Tornado in its turn, or refuse it."""
-        await self._queues.wait(self._has_priority(head, address[0]))
+        await self._queues.wait(self._comes_first(head, address[0]))
         if self._pending.remove(pending):
             await self._serve(HeadStream, pending.socket, address, head)
 
@@ -362,7 +378,14 @@ class LimitedServer(HTTPServer):
         if head:
             self._limits.protect(stream)
         secure = [True] if isinstance(stream, SecureStream) else []
-        await self._queues.wait(bool(head) and self._has_priority(head, ip, *secure))
+        await self._queues.wait(bool(head) and self._comes_first(head, ip, *secure))
+
+    def _comes_first(self, head: bytes, ip: str, *secure: bool) -> bool:
+        """Return whether a head has priority; if so, its address is known to the handshakes."""
+        first = self._has_priority(head, ip, *secure)
+        if first:
+            self._handshakes.know(ip)
+        return first
 
     async def _refuse(self, stream: HeadStream, reason: str) -> None:
         """Read a request head and refuse it; the client may lose an answer to an unread request."""

@@ -22,7 +22,7 @@ def wiring(sections: dict[str, dict[str, Any]]) -> str:
     """Return the style sheet, then for each language its code, the page and the drawing; all are separated by NUL.
 
     Args:
-        sections: the options of the sections about the motors, by section. Without a drawing of the board, its text is empty.
+        sections: the options of the sections about the motors and the other parts, by section. Without a drawing of the board, its text is empty.
     """
     from picar.wiring.page import page, style
     from picar.wiring.plan import config_of, plan

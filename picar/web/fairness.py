@@ -98,14 +98,14 @@ class FairWebSocket(WebSocketProtocol13):
     """A WebSocket that handles a frame in the turn in which it arrives, and one frame per turn.
 
     Tornado reads frames in a coroutine. In a task, it would continue one turn after each packet. Here the stream
-    resumes the coroutine directly, with the packet. A short text in one frame, as all commands are, is taken whole:
-    Tornado would read it in four parts.
+    resumes the coroutine directly, with the packet. A short text in one frame, as all commands are, is handled without the
+    coroutine, which would read it in four parts.
     """
 
     stream: HeadStream
     said_goodbye = False  # whether the client has sent a close frame
     _arrived = b""
-    _needs_packet = False
+    _needs_packet = _is_between_frames = False
 
     async def _receive_frame_loop(self) -> None:
         self._frames = super()._receive_frame_loop()
@@ -125,7 +125,8 @@ class FairWebSocket(WebSocketProtocol13):
                 self._frames.throw(StreamClosedError())
             else:
                 self._arrived += packet
-                self._frames.send(None)
+                if not self._take_short_text():
+                    self._frames.send(None)
             if self._needs_packet:
                 self.stream.pass_packet(self._resume)
             else:
@@ -140,19 +141,27 @@ class FairWebSocket(WebSocketProtocol13):
         self.said_goodbye = self.said_goodbye or (self.client_terminated and not self.server_terminated)
         super().close(code, reason)
 
+    def _take_short_text(self) -> bool:
+        """Handle a whole short text at the start of what has arrived. Returns False if the coroutine must read on."""
+        frame = self._arrived
+        if not self._is_between_frames or len(frame) < _HEAD_BYTES or frame[0] != _WHOLE_TEXT:
+            return False
+        size = _HEAD_BYTES + frame[1] - _MASKED
+        if not _HEAD_BYTES <= size < _HEAD_BYTES + 126 or len(frame) < size:
+            return False
+        self._arrived = frame[size:]
+        self._needs_packet = not self._arrived
+        self._wire_bytes_in += size
+        self._handle_message(_TEXT, _websocket_mask(frame[2:_HEAD_BYTES], frame[_HEAD_BYTES:size]))
+        return True
+
     async def _receive_frame(self) -> None:
         if self._arrived:
             await asyncio.sleep(0)
+        self._is_between_frames = self._fragmented_message_buffer is None
         await self._arrive(2)
-        frame = self._arrived
-        size = _HEAD_BYTES + frame[1] - _MASKED
-        is_short_text = frame[0] == _WHOLE_TEXT and _HEAD_BYTES <= size < _HEAD_BYTES + 126
-        if is_short_text and len(frame) >= size and self._fragmented_message_buffer is None:
-            self._arrived = frame[size:]
-            self._wire_bytes_in += size
-            self._handle_message(_TEXT, _websocket_mask(frame[2:_HEAD_BYTES], frame[_HEAD_BYTES:size]))
-        else:
-            await super()._receive_frame()
+        self._is_between_frames = False
+        await super()._receive_frame()
 
     async def _arrive(self, n: int) -> None:
         """Wait for so many bytes."""

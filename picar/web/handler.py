@@ -3,7 +3,9 @@
 The checks are in `prepare`, for the WebSocket too: Tornado 6.6 calls `check_origin` only if Origin and Host
 differ, and under a rebound name they are the same.
 
-Law: every handler requires an admitted visitor unless it sets `public = True`.
+Laws:
+- Every handler requires an admitted visitor unless it sets `public = True`.
+- A garage and the bridge to MQTT are refused by every other handler unless it sets `fleet = True`.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import logging
 from http import HTTPStatus
 from typing import Any, NoReturn
 
+from tornado.routing import Matcher
 from tornado.web import HTTPError, RequestHandler
 
-from picar.access.visitor import Visitor
+from picar.access.visitor import FLEET, Visitor
 from picar.errors import AccessError
 from picar.system import child
 from picar.web.allowed_hosts import AllowedHosts, foreign_origin, same_origin, split_host, wrong_host
@@ -42,10 +45,13 @@ _NOT_PAIRED = (
 _HTTPS_ONLY = (
     "This car drives over https only. The page /help/https has the address, and the steps for each phone."
 )
+_NOT_DRIVER = (
+    "A garage and the bridge to MQTT see the car, stop it and set lessons and caps, and nothing else."
+)
 _NOT_DRAWN = "The car could not draw this now; its log has the reason. Try again."
 
-# pattern of the path, handler, arguments of its `initialize`
-Route = tuple[str, type[RequestHandler], dict[str, Any]]
+# pattern of the path or another rule, handler, arguments of its `initialize`
+Route = tuple[str | Matcher, type[RequestHandler], dict[str, Any]]
 
 
 class Refused(HTTPError):
@@ -61,6 +67,7 @@ class Handler(RequestHandler):
     """The base of every handler."""
 
     public = False  # True: strangers are admitted too
+    fleet = False  # True: a garage and the bridge to MQTT are admitted too
     any_origin = False  # True: any page may send GET or HEAD; the content is public, the page cannot read it
     immediate = False  # True: a request of an admitted visitor does not wait for its turn
     always_on_http = False  # True: served over http even if http does not drive
@@ -124,16 +131,19 @@ class Handler(RequestHandler):
         allowed: AllowedHosts = self.settings["allowed_hosts"]
         if not allowed.allows(host):
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "wrong_host", wrong_host(host))
-        if self._is_foreign(host):
+        if self.is_foreign(host):
             sentence = foreign_origin(self.request.headers.get("Origin"), host)
             self.log_refusal(sentence)
             raise Refused(HTTPStatus.FORBIDDEN, "foreign_origin", sentence)
-        if self.settings["https_only"] and not (self.is_secure or self.always_on_http):
+        kind = self.visitor.kind if self.visitor else None
+        if self.settings["https_only"] and not (self.is_secure or self.always_on_http or kind == "bridge"):
             raise Refused(HTTPStatus.FORBIDDEN, "https_only", _HTTPS_ONLY)
         if self.visitor is None and not self.public:
             self.refuse_stranger()
+        if kind in FLEET and not (self.public or self.fleet):
+            raise Refused(HTTPStatus.FORBIDDEN, "not_driver", _NOT_DRIVER)
 
-    def _is_foreign(self, host: str) -> bool:
+    def is_foreign(self, host: str) -> bool:
         """Return whether another page's script or form sent this request; links to public pages are allowed."""
         headers = self.request.headers
         reads = self.request.method in ("GET", "HEAD")
@@ -203,12 +213,12 @@ class JsonHandler(Handler):
     """A handler that requires a JSON body with its Content-Type; a form of another page cannot send that."""
 
     async def prepare(self) -> None:
-        """Refuse a POST with another Content-Type (415); an empty body needs none."""
+        """Refuse a POST or a PUT with another Content-Type (415); an empty body needs none."""
         await super().prepare()
         headers = self.request.headers
         kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
         empty = not kind and headers.get("Content-Length", "0") == "0" and "Transfer-Encoding" not in headers
-        if self.request.method == "POST" and kind != "application/json" and not empty:
+        if self.request.method in ("POST", "PUT") and kind != "application/json" and not empty:
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not_json", _NOT_JSON)
 
     def members(self, **kinds: tuple[type, ...]) -> dict[str, Any]:

@@ -180,6 +180,13 @@ class Pictures:
         """The sentence about the camera's fault, if it has one."""
         return self._camera.condition.message if self._camera else None
 
+    def record(self, on: bool) -> None:
+        """Keep the camera on for a recording, or no longer."""
+        if on:
+            self._watch()
+        else:
+            self._open().unwatch()
+
     def follow(self, pose: Pose) -> None:
         """Show the simulated car's camera where the car is."""
         if self._camera and self._camera.runs:
@@ -258,6 +265,8 @@ class Pictures:
         self._due = deque(sorted(self._viewers, key=lambda one: not self._drives(one.seat)))
         if not late:  # else a slice is on its way already
             self._serve()
+        if (recording := self._hub.recording) and recording.images:
+            recording.picture(self.upright(picture), picture.captured_ns)
 
     def _on_condition(self, condition: Condition) -> None:
         self._tell_all(self.now())

@@ -123,11 +123,15 @@ class HeadStream(IOStream):
             return
         if self._unread or self._read_buffer_size or self._decrypted():
             reading: asyncio.Future[bytes] = asyncio.ensure_future(self.read_bytes(READ_BYTES, partial=True))
+            reading.add_done_callback(lambda done: take(None if done.exception() else done.result()))
         else:
-            reading = self._start_read()
-            self._take = take
-            self._add_io_state(self.io_loop.READ)
-        reading.add_done_callback(lambda done: take(None if done.exception() else done.result()))
+            self._take = take  # without a future: every command comes this way
+            if self._state is None or not self._state & self.io_loop.READ:
+                self._add_io_state(self.io_loop.READ)
+
+    def reading(self) -> bool:
+        """Return whether a read or a `pass_packet` is pending."""
+        return self._take is not None or super().reading()
 
     def _handle_read(self) -> None:
         if self._take is None:
@@ -143,7 +147,7 @@ class HeadStream(IOStream):
         if not packet:
             self.close()
             return
-        take, self._take, self._read_future = self._take, None, None
+        take, self._take = self._take, None
         take(packet)
 
     def close_fd(self) -> None:
@@ -151,6 +155,12 @@ class HeadStream(IOStream):
         with contextlib.suppress(OSError):
             self._unread += self.socket.recv(READ_BYTES)
         super().close_fd()
+
+    def _signal_closed(self) -> None:
+        take, self._take = self._take, None
+        if take is not None:
+            self.io_loop.add_callback(take, None)
+        super()._signal_closed()
 
     def _decrypted(self) -> int:
         """Return how many bytes have arrived that the event loop cannot see."""
@@ -218,6 +228,10 @@ class SecureStream(HeadStream, SSLIOStream):
 
     def _decrypted(self) -> int:
         return self.socket.pending()
+
+    def _is_connreset(self, exc: BaseException) -> bool:
+        """Count a broken record as the end of the connection: Tornado would log a traceback for each stranger's."""
+        return isinstance(exc, ssl.SSLError) or super()._is_connreset(exc)
 
     def has_left(self) -> bool:
         """Return whether the client has closed its end. TLS cannot look at bytes without reading them."""

@@ -9,7 +9,7 @@ import logging
 import re
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.httputil import HTTPServerRequest
 from tornado.netutil import bind_sockets
@@ -21,17 +21,20 @@ from picar.errors import ServeError
 from picar.files import folder_in_memory
 from picar.journal.flight import FlightRecorder
 from picar.motor.channel import Channel
+from picar.network import wifi
 from picar.network.addresses import EVERYWHERE
-from picar.sensors.watch import HostWatch
+from picar.sensors.watch import HostWatch, Watch
 from picar.system.systemd import Watchdog, notify
 from picar.web import api, captive, handler, site, video, websocket
 from picar.web.allowed_hosts import AllowedHosts
+from picar.web.api.power import switch_off_empty
 from picar.web.auth import Gate
 from picar.web.connection_limits import ConnectionLimits, LimitedServer
 from picar.web.fairness import FairListener, FairQueues, RateLimitedLog
 from picar.web.pictures import Pictures
 
 if TYPE_CHECKING:
+    from picar.sensors.battery import Reading
     from picar.web.tls import Https
 
 log = logging.getLogger(__name__)
@@ -96,6 +99,20 @@ def _cannot_listen(error: OSError, config: ServerConfig) -> str:
     return f"Cannot listen on {config.host} port {config.port}: {error.strerror}."
 
 
+class Bridges(Protocol):
+    """The foreign protocols that are on: their own listening sockets, and their routes, which go before all others.
+
+    The folder `bridges/` may be absent, so no other file imports it.
+    """
+
+    sockets: list[socket.socket]
+
+    def routes(
+        self, hub: Hub, limits: ConnectionLimits, pictures: Pictures | None, port: int
+    ) -> list[handler.Route]:
+        """Return the routes; `port` is the TCP port of the page over http."""
+
+
 class CarApplication(Application):
     """The table of handlers, and the forms of a request that are made uniform before the lookup.
 
@@ -121,6 +138,8 @@ class CarApplication(Application):
             rest = target["rest"]
             request.uri = rest if rest.startswith("/") else f"/{rest}"
             request.path = request.uri.partition("?")[0]
+        if "token" in request.query_arguments:
+            request.uri = request.path  # the rest is in no line of a log
         hotspot: str = self.settings["hotspot"]
         allowed: AllowedHosts = self.settings["allowed_hosts"]
         if hotspot and captive.applies(request, hotspot) and not allowed.allows(request.host):
@@ -138,10 +157,12 @@ def application(
     pictures: Pictures | None,
     port: int,
     https: Https | None = None,
+    bridges: Bridges | None = None,
 ) -> CarApplication:
-    """Return the application of both ports: the page, the WebSockets, and the routes of `api`."""
+    """Return the application of all ports: the page, the WebSockets, the routes of `api`, and the bridges."""
     return CarApplication(
         [
+            *(bridges.routes(hub, limits, pictures, port) if bridges else ()),
             *site.routes(),
             (r"/ws", websocket.DriveSocket, {"hub": hub, "limits": limits}),
             (r"/ws/video", video.VideoSocket, {"hub": hub, "pictures": pictures, "limits": limits}),
@@ -149,7 +170,7 @@ def application(
         ],
         default_handler_class=site.NotFound,
         allowed_hosts=AllowedHosts(socket.gethostname, config.allowed_hosts),
-        hotspot=captive.address_of(hub.config.hotspot),
+        hotspot=wifi.address_of(hub.config.hotspot),
         gate=gate,
         https_only=https is not None and not https.config.http_drives,
         queues=FairQueues(),
@@ -177,9 +198,13 @@ class Server:
         watch: HostWatch,
         pictures: Pictures | None,
         https: Https | None = None,
+        bridges: Bridges | None = None,
+        battery: Watch[Reading] | None = None,
     ) -> None:
         self._hub, self._channel, self._https = hub, channel, https
-        self._sockets = [*sockets, *(https.sockets if https else [])]
+        self._battery = battery
+        self._switching_off: asyncio.Task[None] | None = None
+        self._sockets = [*sockets, *(https.sockets if https else []), *(bridges.sockets if bridges else [])]
         FairListener.share_turns(self._sockets)
         if https:
             hub.hear_clock, hub.wants_clock = https.hear, https.wants_clock
@@ -188,7 +213,7 @@ class Server:
         self._port = sockets[0].getsockname()[1]
         limits = ConnectionLimits(config.max_clients, config.max_clients_per_address)
         self._http = LimitedServer(
-            application(hub, channel, config, flight, gate, limits, pictures, self._port, https),
+            application(hub, channel, config, flight, gate, limits, pictures, self._port, https, bridges),
             limits=limits,
             tls=(https.context, https.port) if https and https.sockets else None,
             has_priority=gate.has_priority,
@@ -200,7 +225,7 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.Handle | None = None
         self._read_guarded, self._pulse_guarded, self._time_out_guarded, self._serve_guarded = map(
-            self._guarded, (self._read, self._pulse, self._time_out, self._serve)
+            self._guarded, (self._channel.read, self._pulse, self._time_out, self._serve)
         )
         self._pulse_is_next = self._serve_is_next = False
         self._store_checked_at = 0.0
@@ -215,6 +240,8 @@ class Server:
         self._loop.add_reader(self._channel.fileno(), self._read_guarded)
         self._hub.wake = self._pulse_soon
         self._watch.start()
+        if self._battery:
+            self._battery.start()
         self._http.add_sockets(self._sockets)
         self._pulse_soon()
         notify(f"READY=1\nSTATUS=Ready on port {self._port}.")
@@ -248,14 +275,6 @@ class Server:
         else:
             self._loop.call_soon_threadsafe(self._ended.set)
 
-    def _read(self) -> None:
-        self._channel.read()
-        if self._hub.is_pulse_due():
-            self._pulse()
-        pose = self._channel.status.pose
-        if pose and self._pictures:
-            self._pictures.follow(pose)
-
     def _pulse_soon(self) -> None:
         """Schedule a pulse for the next turn. Further calls do not postpone it, so that a flood cannot."""
         assert self._loop is not None
@@ -276,6 +295,8 @@ class Server:
             self._timer.cancel()
         self._pulse_is_next = False
         self._timer = self._loop.call_later(self._hub.pulse(), self._time_out_guarded)
+        if self._pictures and (pose := self._channel.status.pose):
+            self._pictures.follow(pose)
         now = self._loop.time()
         if self._channel.fresh():
             self._watchdog.feed(now)  # only here: both processes are known to run
@@ -287,6 +308,15 @@ class Server:
         if not self._serve_is_next:
             self._serve()
         self._hub.on_host(self._watch.look(wanted=self._hub.is_watched))  # last: it wakes a thread
+        if self._battery:
+            self._look_at_battery(self._battery)
+
+    def _look_at_battery(self, watch: Watch[Reading]) -> None:
+        """Read the battery also of a car that no client watches, and switch the machine off when it must be."""
+        assert self._loop is not None
+        self._hub.on_battery(watch.look(wanted=True))
+        if self._hub.battery and self._hub.battery.must_end(self._hub.now()):
+            self._switching_off = self._loop.create_task(switch_off_empty(self._hub, self._channel))
 
     def _serve(self) -> None:
         """Send a slice of the due states; send the next slice after the sockets were polled."""

@@ -156,7 +156,7 @@ class NotFound(Handler):
 
     def allowed_methods(self) -> list[str]:
         """Return the methods that at least one address accepts."""
-        return ["GET", "HEAD", "POST"]
+        return ["GET", "HEAD", "POST", "DELETE"]
 
 
 def routes() -> list[Route]:

@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from picar.config import ServerConfig, TlsConfig
+from picar.config import Config, ServerConfig
 from picar.errors import ServeError, TlsError
-from picar.network import addresses, tls
+from picar.network import tls
 from picar.system import child
 
 log = logging.getLogger(__name__)
@@ -33,22 +33,26 @@ class Https:
     """The second port of one car.
 
     Args:
-        config: the section [tls], not off.
+        settings: the configuration; [tls] is not off.
         state: the state directory.
     """
 
-    def __init__(self, config: TlsConfig, state: Path) -> None:
-        self.config, self.folder = config, state / "tls"
+    def __init__(self, settings: Config, state: Path) -> None:
+        self.config, self._settings, self._state = settings.tls, settings, state
+        self._folder = state / tls.FOLDER
+        self._own = self.config.mode == "own"
+        self._cert, self._key = Path(self.config.cert), Path(self.config.key)
+        if self._own:
+            self._cert = self._key = self._folder / tls.LEAF
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.set_alpn_protocols(["http/1.1"])
         self.sockets: list[socket.socket] = []  # empty without a certificate, or if the port is in use
-        self._own = config.mode == "own"
-        cert, key = Path(config.cert), Path(config.key)
-        self._files = (self.folder / tls.LEAF, None) if self._own else (cert, key)
+        self.ca: bytes | None = None  # the car's own, for the phones, if https works
+        self.fingerprint = ""  # of the CA, in groups
+        self._leaf: tls.Leaf | None = None
+        self._loaded: list[tuple[int, int]] = []
         self._heard = self._renewed_at = self._looked_at = float("-inf")
         self._phones_until = 0.0
-        self._stamp: list[tuple[int, int]] = []
-        self._leaf: tls.Leaf | None = None
-        self.ca: bytes | None = None  # the car's own, for the phones
         self._fault = ""
         self._renewing: asyncio.Future[bytes | None] | None = None
 
@@ -63,11 +67,6 @@ class Https:
         return 0 if self.config.http_drives else self.port
 
     @property
-    def fingerprint(self) -> str:
-        """The SHA-256 of the car's CA in groups, empty without one."""
-        return tls.fingerprint(self.ca) if self.ca else ""
-
-    @property
     def hands_out_ca(self) -> bool:
         """Whether a phone may have the CA now, as `look` has found it."""
         return self.ca is not None and time.monotonic() < self._phones_until
@@ -80,16 +79,16 @@ class Https:
         """
         try:
             if self._own:
-                tls.ensure(self.folder, self._names(), self._today())
-            self.context = tls.context_of(*self._files)
-            self._note_files()
-            self.ca = tls.ca_certificate(self.folder) if self._own else None
+                tls.ensure(self._folder, tls.names_of(self._settings), self._today())
+            self._load()
             self.sockets = listen(dataclasses.replace(server, port=self.config.port))
         except ServeError:
             busy = f"Port {self.config.port} for https is not free. Set another port under [tls]."
             raise TlsError("tls_port_busy", busy) from None
         except OSError as error:
             raise TlsError("cert_unreadable", f"The certificate cannot be made: {error}.") from None
+        if self._own and (ca := tls.ca_certificate(self._folder)):
+            self.ca, self.fingerprint = ca, tls.fingerprint(ca)
 
     def hear(self, unix_s: float) -> None:
         """Take the date of a paired phone: a bound for certificates, in memory alone."""
@@ -105,36 +104,34 @@ class Https:
         if now - self._looked_at < LOOK_S:
             return
         self._looked_at = now
-        self._phones_until = tls.phones_until(self.folder)
+        self._phones_until = tls.phones_until(self._folder)
         try:
-            if self._stamp != self._stamp_of_files():
-                self._note_files()
-                tls.context_of(*self._files)  # a pair that does not match would spoil the live context
-                cert, key = self._files
-                self.context.load_cert_chain(cert, key, password="")
+            if self._loaded != self._stamps():
+                self._load()
                 log.info("https has another certificate")
-            names = self._names() if self._own and now - self._renewed_at >= RETRY_S else None
-            if names and (self._leaf is None or self._leaf.is_due(names, self._today())):
-                self._renewed_at = now
-                question = json.dumps([str(self.folder), names, self._today()])
-                self._renewing = asyncio.ensure_future(child.answer_of("picar.network.tls", question))
+            if self._own and now - self._renewed_at >= RETRY_S:
+                self._renew_if_due(now)
         except (OSError, TlsError) as error:
             self._renewed_at = now
             if self._fault != str(error):
                 self._fault = str(error)
                 log.warning("https keeps its certificate: %s", error)
 
-    def _names(self) -> list[str]:
-        present = (address for _, address in addresses.interfaces())
-        return tls.names_of(socket.gethostname(), present, self.config.hosts)
+    def _renew_if_due(self, now: float) -> None:
+        names, today = tls.names_of(self._settings), self._today()
+        if self._leaf is None or self._leaf.is_due(names, today):
+            self._renewed_at = now
+            question = json.dumps([str(self._folder), names, today])
+            self._renewing = asyncio.ensure_future(child.answer_of("picar.network.tls", question))
+
+    def _load(self) -> None:
+        self._loaded = self._stamps()
+        tls.load_certificate(self._cert, self._key, self.context)
+        self._leaf = tls.leaf(self._folder) if self._own else None
 
     def _today(self) -> float:
-        return tls.today(self.folder.parent, self._heard)
+        return tls.today(self._state, self._heard)
 
-    def _stamp_of_files(self) -> list[tuple[int, int]]:
-        found = [file.stat() for file in self._files if file]
+    def _stamps(self) -> list[tuple[int, int]]:
+        found = [file.stat() for file in (self._cert, self._key)]
         return [(one.st_mtime_ns, one.st_ino) for one in found]
-
-    def _note_files(self) -> None:
-        self._stamp = self._stamp_of_files()
-        self._leaf = tls.leaf(self.folder) if self._own else None

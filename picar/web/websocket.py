@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +18,8 @@ from picar.car.hub import Hub
 from picar.car.seat import Seat, View
 from picar.core import protocol
 from picar.core.protocol import MAX_BYTES, SUBPROTOCOL
+from picar.network import wifi
+from picar.web.auth import Gate
 from picar.web.connection_limits import ConnectionLimits
 from picar.web.fairness import FairWebSocket
 from picar.web.handler import Handler, Refused
@@ -114,7 +117,7 @@ class Socket(Handler, WebSocketHandler):
     def _open_stream(self) -> HeadStream | None:
         connection = self.ws_connection
         stream: HeadStream | None = getattr(connection, "stream", None)
-        if connection is None or connection.is_closing() or stream is None or stream.closed():
+        if connection is None or connection.is_closing() or stream is None:
             return None
         return stream
 
@@ -124,6 +127,7 @@ class DriveSocket(Socket):
 
     subprotocol = SUBPROTOCOL
     send_bytes = SEND_BYTES
+    fleet = True
     hub: Hub
     _seat: Seat | None = None
 
@@ -131,9 +135,10 @@ class DriveSocket(Socket):
         """Take a seat."""
         assert self.visitor is not None
         super().open(*args, **kwargs)
-        if self._stream is not None:
+        quiet = self.request.query_arguments.get("quiet") == [b"1"]
+        if self._stream is not None and not quiet:
             _expedite(self._stream.socket)
-        self._seat = self.hub.seat(self.visitor, self)
+        self._seat = self.hub.seat(self.visitor, self, quiet=quiet)
 
     def on_message(self, message: str | bytes) -> None:
         """Pass a message on."""
@@ -156,6 +161,8 @@ class DriveSocket(Socket):
 
     def hello(self, hello: protocol.Hello) -> None:
         """Send the facts about this car and this client."""
+        gate: Gate = self.settings["gate"]
+        hello.car.update(asdict(gate.identity), hotspot=wifi.has_watcher())
         self._send(text_frame(protocol.hello(hello)))
 
     def show(self, view: View) -> bool:

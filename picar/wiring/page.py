@@ -68,7 +68,7 @@ def page(plan: Plan, language: str) -> str:
         *notes(plan, words),
         *([words["pictures"]] if plan.has_drawing and len(plan.boards) > 1 else []),
     ]
-    figure = f"<figure>{drawing(plan, words)}</figure>" if ends_of(plan) else ""
+    figure = f"<figure>{drawing(plan, words)}</figure>" if ends_of(plan, words) or plan.parts else ""
     file = f'<a href="/wiring.svg?lang={language}">{escape(words["file"])}</a>' if plan.has_drawing else ""
     return f"""<!doctype html>
 <html lang="{words["lang"]}">

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from picar.config import BoardConfig, Config
-from picar.raspberrypi import CHANNELS, GROUND, PINS, HeaderPin, pin_of
+from picar.raspberrypi import CHANNELS, PINS, HeaderPin, pin_of
+from picar.values import Value
 from picar.wires import KEYS, Chip, Wires, calibrated_section, wires_of
+from picar.wiring.parts import GROUND_PIN, Part, Wire, header_pin, parts_of
 
 
 class Kind(NamedTuple):
@@ -86,19 +87,6 @@ _COLOURS = (  # of a common ribbon of jumper wires, by motor and role
 )
 
 
-class Wire(NamedTuple):
-    """A wire from the header, or from a channel of a PCA9685, which has the number 0.
-
-    `motor` is its name, empty where the wire serves the whole board or car. `role` is a key of the words in `text.py`.
-    """
-
-    terminal: str
-    pin: HeaderPin
-    colour: str
-    motor: str
-    role: str
-
-
 class Board(NamedTuple):
     """One board.
 
@@ -117,8 +105,7 @@ class Board(NamedTuple):
     resistors: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Value):
     """All connections of one car.
 
     Args:
@@ -132,6 +119,7 @@ class Plan:
         pulse_pins: the pins of the header with servo pulses.
         keeps_driving: see `Wires`.
         ground: the header's pin for the common ground.
+        parts: those beside the motors, for example a distance sensor.
     """
 
     kind: str
@@ -143,7 +131,8 @@ class Plan:
     hat: tuple[tuple[str, str], ...] = ()
     pulse_pins: tuple[int, ...] = ()
     keeps_driving: bool = False
-    ground: HeaderPin = PINS[GROUND - 1]
+    ground: HeaderPin = GROUND_PIN
+    parts: tuple[Part, ...] = ()
 
     @property
     def wires(self) -> Iterator[tuple[str, Wire]]:
@@ -200,6 +189,7 @@ def plan(config: Config) -> Plan:
         hat,
         pulses,
         wires.keeps_driving,
+        parts=tuple(parts_of(config, wires, kind.supply[0])),
     )
 
 
@@ -231,11 +221,7 @@ def _others(wires: Wires, is_hat: bool) -> Iterator[Wire]:
         if wires.chip.oe:
             yield Wire("OE", pin_of(wires.chip.oe.pin), "grey", "", "off")
     if wires.servo:
-        yield Wire("servo", _pin(wires.servo.pin), "orange", "", "steering")
-
-
-def _pin(pin: int) -> HeaderPin:
-    return HeaderPin(0, f"CH {pin - CHANNELS[0]}", pin) if pin in CHANNELS else pin_of(pin)
+        yield Wire("servo", header_pin(wires.servo.pin), "orange", "", "steering")
 
 
 def _board(config: Config, wires: Wires, motors: list[str], places: range) -> Board:
@@ -251,11 +237,11 @@ def _board(config: Config, wires: Wires, motors: list[str], places: range) -> Bo
                 pulled = pulled and ("in1", "in2")
                 continue
             purpose = _purpose(config, wires, motor, role) if role in channel else "enable"
-            found[terminal] = Wire(terminal, _pin(wired.pin), colours[role], motor, purpose)
+            found[terminal] = Wire(terminal, header_pin(wired.pin), colours[role], motor, purpose)
             if role in pulled and wired.pin not in CHANNELS:
                 resistors.append(terminal)
     if kind.standby and wires.standby:
-        found[kind.standby] = Wire(kind.standby, _pin(wires.standby.pin), "grey", "", "enable")
+        found[kind.standby] = Wire(kind.standby, header_pin(wires.standby.pin), "grey", "", "enable")
         floats = "standby" in kind.pull_down and wires.standby.pin not in CHANNELS
         resistors += [kind.standby] * floats
     elif kind.standby:

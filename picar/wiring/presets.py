@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from picar import configfile
 from picar.config import Config
 from picar.layouts import LAYOUTS
 from picar.options import toml
+from picar.values import Value
 from picar.wires import KEYS
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
+class Preset(Value):
     """One wiring: its name, a sentence with its source, and the sections of its configuration that are not the default's."""
 
     name: str
@@ -65,6 +65,18 @@ def _board(
     return sections | more
 
 
+def _sonar(trigger: int, echo: int) -> dict[str, dict[str, Any]]:
+    return {"range": {"source": "hcsr04", "trigger": trigger, "echo": echo}}
+
+
+def _horn(pin: int | str) -> dict[str, dict[str, Any]]:
+    return {"aux.horn": {"kind": "momentary", "pin": pin, "icon": "horn"}}
+
+
+def _lights(**pins: int) -> dict[str, dict[str, Any]]:
+    return {f"aux.{name}": {"kind": "dimmer", "pin": pin, "icon": "light"} for name, pin in pins.items()}
+
+
 def _pin(word: str) -> int | str:
     return int(word) if word.isdecimal() else word
 
@@ -101,10 +113,10 @@ PRESETS = {
             _board("tb6612", "4 18 17", "24 22 23", standby=27)),
         "go-raspi-car": ("the TB6612 car of github.com/DiscreteTom/go-raspi-car; several Chinese and Korean cars have the same pins",
             _board("tb6612", "18 22 27", "23 25 24")),
-        "alphabot2": ("Waveshare AlphaBot2-Pi (TB6612), as in its example code; PWMA is on GPIO 6",
-            _board("tb6612", "6 12 13", "26 20 21", invert="left right")),
-        "yahboom-4wd": ("Yahboom's 4WD and G1 cars (TB6612 on the BST-4WD board), as in their CarRun.py",
-            _board("tb6612", "16 20 21", "13 19 26")),
+        "alphabot2": ("Waveshare AlphaBot2-Pi (TB6612), as in its example code; PWMA is on GPIO 6, and its buzzer on GPIO 4 may sound at power-on",
+            _board("tb6612", "6 12 13", "26 20 21", invert="left right") | _sonar(22, 27) | _horn(4)),
+        "yahboom-4wd": ("Yahboom's 4WD and G1 cars (TB6612 on the BST-4WD board), as in their CarRun.py; its buzzer, which is on when low, is left out",
+            _board("tb6612", "16 20 21", "13 19 26") | _sonar(1, 0)),
         "adafruit-hat": ("Adafruit DC & Stepper Motor HAT; here M1 and M2 are the left side, M3 and M4 the right, front first",
             _board("tb6612", "8 10 9", "13 11 12", "2 4 3", "7 5 6", layout="four", address=0x60)),
         "adafruit-hat-2": ("the same HAT with two motors: M1 left, M2 right",
@@ -114,13 +126,14 @@ PRESETS = {
         "loborobot": ("LOBOROBOT.py of the CLB cars, without strafing: one of its motors has its direction at the header",
             _board("tb6612", "0 1 2", "6 8 7", "5 3 4", "11 GPIO24 GPIO25", layout="four", address=0x40)),
         "camjam-edukit-3": ("CamJam EduKit 3 (DRV8833), as gpiozero's CamJamKitRobot; two of its pins are high at power-on",
-            _board("drv8833", "9 10", "7 8")),
+            _board("drv8833", "9 10", "7 8") | _sonar(17, 18)),
         "explorer-hat": ("Pimoroni Explorer HAT Pro and pHAT (DRV8833); here motor 1 is the left side",
             _board("drv8833", "19 20", "21 26")),
         "rpi-car-control": ("a toy car with a steering motor and an MX1508: github.com/kig/rpi-car-control",
-            _board("drv8833", "17 27", "23 24", layout="steer-motor")),
-        "freenove-4wd": ("Freenove 4WD car kit, as in its motor.py, with ordinary wheels",
-            _board("drv8833", "1 0", "2 3", "7 6", "5 4", layout="four", address=0x40)),
+            _board("drv8833", "17 27", "23 24", layout="steer-motor")
+            | _lights(left=5, right=6, rear=13)),
+        "freenove-4wd": ("Freenove 4WD car kit, as in its motor.py, with ordinary wheels; its servos are left out",
+            _board("drv8833", "1 0", "2 3", "7 6", "5 4", layout="four", address=0x40) | _sonar(27, 22) | _horn("GPIO17")),
         "rusty6": ("four motors on two L9110S: github.com/VladTomici14/Rusty6; here module 1 is the left side, front first",
             _board("l9110s", "21 20", "16 26", "19 13", "6 5", layout="four")),
         "pololu-drv8835": ("Pololu's DRV8835 board for the Raspberry Pi, as in its library: forward is DIR low",

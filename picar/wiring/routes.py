@@ -9,9 +9,10 @@ crossings.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from picar.raspberrypi import HeaderPin
+from picar.values import Value
 from picar.wiring.plan import KINDS, Board
 
 POWER_X = (126, 156, 186)  # the battery's +, ground, and 5V or the logic supply
@@ -25,8 +26,7 @@ ROW_Y, ROW_STEP = 452, 21
 PIN_X = (229, 251)
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Value):
     """The path of a wire: from its terminal at `x` down to `track`, over to `lane`, down to `row`, in to `end`."""
 
     name: str

@@ -20,6 +20,7 @@ from picar.wiring.routes import (
     terminals_x,
 )
 from picar.wiring.shapes import DARK, DRAWING, LIGHT, WIRES, box, circle, element, line, text
+from picar.wiring.symbols import extras
 from picar.wiring.text import Words, ends_of
 
 WIDTH, HEIGHT = 496, 908
@@ -55,6 +56,10 @@ def drawing(plan: Plan, words: Words, alone: bool = False) -> str:
         *(element("g", part, transform=f"translate(0 {HEIGHT * n})") for n, part in enumerate(parts[1:], 1)),
     ]
     height = HEIGHT * len(parts) - top
+    if plan.parts:
+        below, drawn = extras(plan.parts, words)
+        inside.append(element("g", drawn, transform=f"translate(0 {top + height})"))
+        height += below
     size = {"width": str(WIDTH), "height": str(height)} if alone else {}
     frame = {"xmlns": "http://www.w3.org/2000/svg", "class": "wiring", "viewBox": f"0 {top} {WIDTH} {height}"}
     return element("svg", "".join(inside), **frame, role="img", **size)
@@ -227,7 +232,8 @@ def _header(plan: Plan, words: Words, board: Board | None = None) -> str:
 
     Without a board, the terminals are beside the tags.
     """
-    wires = board.wires if board else [wire for _, wire in plan.wires]
+    of_parts = [wire for part in plan.parts for wire in part.wires]
+    wires = board.wires if board else [*(wire for _, wire in plan.wires), *of_parts]
     used = {wire.pin.number: WIRES[wire.colour] for wire in wires}
     used |= {} if plan.hat else {plan.ground.number: WIRES["black"]}
     top, height = ROW_Y - 16, ROW_STEP * 19 + 32
@@ -238,7 +244,7 @@ def _header(plan: Plan, words: Words, board: Board | None = None) -> str:
         text(240, top + height + 13, words["usb"], 12, fill="#ffffff"),
     ]
     drawn += [_header_pin(pin, used.get(pin.number)) for pin in PINS]
-    for pin, (terminals, _) in ends_of(plan).items() if board is None else ():
+    for pin, (terminals, _) in ends_of(plan, words).items() if board is None else ():
         x, anchor = (pin_x(pin) - 93, "end") if pin.is_left else (pin_x(pin) + 93, "start")
         label = terminals if len(terminals) < _LONG_LABEL else f"{terminals.split(' + ')[0]} + …"
         drawn.append(text(x, row_y(pin) + 5, label, 13, anchor, font_weight=700))

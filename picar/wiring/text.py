@@ -8,6 +8,7 @@ from unicodedata import east_asian_width
 
 from picar.raspberrypi import PINS, HeaderPin, overlay
 from picar.wirecheck import KEEPS_DRIVING
+from picar.wiring.parts import TAP_KOHM
 from picar.wiring.plan import KINDS, Plan
 
 COLUMNS = ("pin", "bcm", "board", "wire", "does")
@@ -62,6 +63,21 @@ _EN = {
     "swap_steer": "If the drive motor and the steering motor are exchanged, change swap under [{section}].",
     "each": "each of ",
     "joint": ", ", "or": " or ",
+    "extras": "Other parts", "contact": "obstacle switch", "lamp": "state lamp",
+    "supply": "supply", "part_ground": "ground", "trigger": "trigger pulse", "echo": "echo: 1 kΩ from ECHO, 2 kΩ from this pin to ground",
+    "input": "closed: to ground", "base": "1 kΩ to the base of an NPN transistor", "led": "330 Ω, then the LED",
+    "pulse": "pulses", "own_plus": "from a 5 V supply of its own, not from the Pi", "own_minus": "ground of this supply",
+    "about_sonar": "{chip}: its ECHO has 5 V, which may destroy a pin of the Pi. The resistors divide them: 1 kΩ (brown, black, red) from ECHO to the pin, 2 kΩ (red, black, red) from the pin to ground. An HC-SR04P at 3.3 V (pin 17) needs no resistors.",
+    "about_laser": "{chip}: VIN goes to 3.3 V. The kernel's driver reads it; docs/obstacle.md.",
+    "about_contact": "The obstacle switch needs no resistor: picar uses the pull-up of the pin.",
+    "about_servo": "Servos: V+ comes from a 5 V supply of their own (1 A for each), never from the Pi or straight from the motor battery; the grounds are joined. At a PCA9685, plug in all three wires, and connect this supply to V+ of the board.",
+    "about_load": "A pin gives 16 mA at most, so an NPN transistor (2N2222, up to 100 mA) switches a lamp or a horn: base (B) through 1 kΩ to the pin, emitter (E) to ground, collector (C) to the − of the lamp or horn. For more current, use a MOSFET made for 3.3 V at its gate, with 10 kΩ from gate to ground. A coil (relay, magnetic buzzer) needs a diode (1N4148) across it, its ring at +5 V. A module with three pins has the transistor. A single LED needs only 330 Ω in series, as the state lamp.",
+    "battery_plus": "battery + behind its switch", "motors_plus": "to the motor board", "tap": "battery +, through the divider",
+    "about_shunt": "{chip}: the current of the motors flows through the shunt between VIN+ and VIN−, which carries 3.2 A on most modules. picar reads the voltage only: you may connect both to battery + instead, and the motor board to the battery as before.",
+    "about_tap": "{chip}: its input takes 3.3 V at most. The divider has {upper} kΩ from battery + to the input and {lower} kΩ from the input to ground.",
+    "about_cell": "{chip} measures one cell. On a UPS HAT, these wires are on the board.",
+    "about_lamp": "State lamp: an LED with 330 Ω (orange, orange, brown) in series; A is its long leg.",
+    "kit": "The board of a kit has these resistors and transistors already. Join several wires to one pin on a breadboard.",
     "back": "Drive", "file": "SVG file",
 }  # fmt: skip
 _ZH = {
@@ -112,6 +128,21 @@ _ZH = {
     "swap_steer": "如果驱动电机和转向电机接反了，请更改 [{section}] 下的 swap。",
     "each": "各",
     "joint": "、", "or": " 或 ",
+    "extras": "其他部件", "contact": "障碍开关", "lamp": "状态灯",
+    "supply": "供电", "part_ground": "地线", "trigger": "触发脉冲", "echo": "回波：ECHO 经 1 kΩ 到此引脚，此引脚经 2 kΩ 到地",
+    "input": "闭合时接地", "base": "经 1 kΩ 接 NPN 三极管基极", "led": "经 330 Ω 接 LED",
+    "pulse": "脉冲", "own_plus": "独立的 5 V 电源，不接树莓派", "own_minus": "该电源的地",
+    "about_sonar": "{chip}：ECHO 输出 5 V，可能烧毁树莓派引脚。用电阻分压：ECHO 到引脚 1 kΩ（棕黑红），引脚到地 2 kΩ（红黑红）。HC-SR04P 接 3.3 V（17 号引脚）时不需要电阻。",
+    "about_laser": "{chip}：VIN 接 3.3 V，由内核驱动读取，见 docs/obstacle.md。",
+    "about_contact": "障碍开关不需要电阻：picar 使用引脚的内部上拉。",
+    "about_servo": "舵机：V+ 接独立的 5 V 电源（每个舵机 1 A），不要接树莓派，也不要直接接电机电池；各地线相连。接在 PCA9685 上时，三根线都插上，并把该电源接到板上的 V+。",
+    "about_load": "一个引脚最多输出 16 mA，所以灯或喇叭由 NPN 三极管（2N2222，不超过 100 mA）驱动：基极（B）经 1 kΩ 接引脚，发射极（E）接地，集电极（C）接灯或喇叭的 −。电流更大时，请用栅极 3.3 V 即可导通的 MOSFET，栅极到地接 10 kΩ。带线圈的部件（继电器、电磁蜂鸣器）要并联一个二极管（1N4148），色环端接 5 V。三针模块已带三极管。单个 LED 像状态灯一样只需串联 330 Ω。",
+    "battery_plus": "电池 +（经开关）", "motors_plus": "到电机驱动板", "tap": "电池 +，经分压电阻",
+    "about_shunt": "{chip}：电机电流流过 VIN+ 和 VIN− 之间的分流电阻，多数模块最大 3.2 A。picar 只读电压：也可以把两端都接电池 +，电机驱动板仍直接接电池。",
+    "about_tap": "{chip}：输入端最高 3.3 V。分压电阻：电池 + 到输入端 {upper} kΩ，输入端到地 {lower} kΩ。",
+    "about_cell": "{chip} 只测一节电池。UPS 扩展板上已接好这些线。",
+    "about_lamp": "状态灯：LED 串联 330 Ω（橙橙棕）；A 是长脚。",
+    "kit": "套件的扩展板已带这些电阻和三极管。一个引脚要接多根线时，请用面包板连接。",
     "back": "驾驶", "file": "SVG 图片",
 }  # fmt: skip
 WORDS: dict[str, Words] = {"en": _EN, "zh": _ZH}
@@ -121,7 +152,7 @@ _ANSI = {
 }  # fmt: skip
 _PLAIN = str.maketrans(
     dict(zip("┌┐└┘─│●·◀▶", "++++-|O.<>", strict=True))
-    | {"Ω": "Ohm", "²": "2", "µ": "u", "\u2212": "-", "\u2013": "-"}
+    | {"…": "...", "Ω": "Ohm", "²": "2", "µ": "u", "\u2212": "-", "\u2013": "-"}
 )
 _SIDE = 26  # columns left of the header
 
@@ -134,8 +165,14 @@ def rows(plan: Plan, words: Words) -> list[tuple[int | str, str, str, str, str]]
     ]
     if plan.hat:
         outputs = ((*each, words[motor]) for each, motor in zip(plan.hat, plan.motors, strict=True))
-        return [*(("", channels, output, "", motor) for output, channels, motor in outputs), *wires]
-    return [*wires, (plan.ground.number, "GND", "GND", "black", words["common"])]
+        lines = [*(("", channels, output, "", motor) for output, channels, motor in outputs), *wires]
+    else:
+        lines = [*wires, (plan.ground.number, "GND", "GND", "black", words["common"])]
+    of_parts = ((part.title(words), wire) for part in plan.parts for wire in part.wires)
+    return lines + [
+        (w.pin.number or "", w.pin.name, f"{title} {w.terminal}", w.colour, words[w.role])
+        for title, w in of_parts
+    ]
 
 
 def notes(plan: Plan, words: Words) -> list[str]:
@@ -186,16 +223,30 @@ def notes(plan: Plan, words: Words) -> list[str]:
         *([rest] if supply else []),
         words["wrong_way" if supply else "wrong_way_esc"].format(sections=sections),
         *([swap] if len(plan.motors) > 1 else []),
+        *_of_parts(plan, words),
     ]
 
 
 def needs(plan: Plan, words: Words) -> list[str]:
     """Return what the system of the Pi must have for this car."""
-    lines = [words["i2c"]] if plan.chip and plan.chip.bus == 1 else []
+    has_bus = any(wire.role == "data" for part in plan.parts for wire in part.wires)
+    lines = [words["i2c"]] if has_bus or (plan.chip and plan.chip.bus == 1) else []
     return lines + ([words["overlay"].format(line=overlay(plan.pulse_pins))] if plan.pulse_pins else [])
 
 
-def ends_of(plan: Plan) -> dict[HeaderPin, tuple[str, str]]:
+def _of_parts(plan: Plan, words: Words) -> list[str]:
+    """Return the sentences about the parts beside the motors, one for each form."""
+    forms = {part.form: part for part in plan.parts}
+    said = [
+        words[f"about_{form}"].format(
+            chip=part.name, upper=f"{TAP_KOHM * (part.ratio - 1):g}", lower=TAP_KOHM
+        )
+        for form, part in forms.items()
+    ]
+    return [*said, words["kit"]] if said else []
+
+
+def ends_of(plan: Plan, words: Words) -> dict[HeaderPin, tuple[str, str]]:
     """Return the names of the terminals at each used pin of the header, and the colour of the wire."""
     ends = {} if plan.hat else {plan.ground: ("GND", "black")}
     for name, wire in plan.wires:
@@ -203,6 +254,14 @@ def ends_of(plan: Plan) -> dict[HeaderPin, tuple[str, str]]:
             continue
         before = ends.get(wire.pin, ("", ""))[0]
         ends[wire.pin] = (f"{before} + {name}" if before else name, wire.colour)
+    for part in plan.parts:
+        for wire in part.wires:
+            first = ends.get(wire.pin, ("", ""))[0].split(" + ")[0]
+            if wire.pin.number:
+                ends[wire.pin] = (
+                    f"{first} + …" if first else f"{part.title(words)} {wire.terminal}",
+                    wire.colour,
+                )
     return ends
 
 
@@ -216,7 +275,7 @@ def drawing(plan: Plan, words: Words, colour: bool = False) -> str:
     """
     sentences = [f"  - {sentence}" for sentence in notes(plan, words)]
     hat = [words["hat"], ""] if plan.hat else []
-    header = [*_header(plan, words, colour), ""] if ends_of(plan) else []
+    header = [*_header(plan, words, colour), ""] if ends_of(plan, words) else []
     lines = [*hat, *header, *_table(plan, words, colour), "", *sentences]
     return "\n".join(lines) + "\n"
 
@@ -227,7 +286,7 @@ def plain(drawn: str) -> str:
 
 
 def _header(plan: Plan, words: Words, colour: bool) -> list[str]:
-    ends = ends_of(plan)
+    ends = ends_of(plan, words)
     side = max(_SIDE, *(len(_label(pin, ends)) for pin in PINS[::2]))
     lines = [f"{'':{side}}      {words['sd']}", f"{'':{side}}    ┌─────────┐"]
     for left, right in zip(PINS[::2], PINS[1::2], strict=True):

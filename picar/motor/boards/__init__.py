@@ -10,21 +10,23 @@ import functools
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
 
 from picar.calibration.values import Calibration
 from picar.layouts import Layout
 from picar.motor.boards.bridge import Motors
 from picar.motor.boards.kinds import BRAKE, COAST, FORWARD, KINDS, REVERSE, Kind
 from picar.motor.boards.lines import Channel, Line
-from picar.motor.boards.pulses import Esc, Servo
 from picar.raspberrypi import CHANNELS
+from picar.tuples import TYPE_CHECKING, Protocol
 from picar.wires import Motor, full_us, wires_of
 
 if TYPE_CHECKING:
     from picar.config import Config
     from picar.core.drive import Output
+    from picar.motor.boards.pulses import Esc
     from picar.motor.pins import Pins, Supply
+
+ARMING_S = 2.0  # of neutral pulses, before an ESC obeys
 
 
 class Bridge(Protocol):
@@ -90,7 +92,8 @@ class Board:
             configured: the calibration that limits a speed cap and an ESC; by default the one in force.
             clock: of an ESC, in seconds, monotonic.
         """
-        wires, channels = self.wires, dict[str, Channel | Esc]()
+        wires = self.wires
+        channels: dict[str, Channel | Esc] = {}
         configured = configured or Calibration.of(self.config)
         oe = [Line(pins.output(wires.chip.oe.pin, rest=1), 1.0, 1.0)] if wires.chip and wires.chip.oe else []
         standby = [Line(pins.output(wires.standby.pin))] if wires.standby else []
@@ -99,6 +102,8 @@ class Board:
             channels[motor.name] = twin or self._claim(pins, motor, configured, clock)
         servo = None
         if wires.servo:
+            from picar.motor.boards.pulses import Servo  # here, because few cars have one
+
             servo = Servo(Line(pins.pulse(wires.servo.pin), value=None), self.config.steering.trim)
         pins.prepare()  # after the claims: a chip that does not answer keeps no pin of the header high
         return Motors(
@@ -138,11 +143,12 @@ class Board:
         numbers = [pin for pin in dict.fromkeys(t.pin for t in wires.terminals) if pin not in (*oe, *pulses)]
         off = [functools.partial(_write, pins, pin, 1) for pin in oe]
         low = [functools.partial(_write, pins, pin, 0) for pin in numbers]
+        extras = [functools.partial(_write, pins, terminal.pin, 0) for terminal in wires.extras]
         if not self.has_esc:
-            return [*off, *low, functools.partial(pins.commit, afresh=True)]
-        neutral_us, escs = self.config.esc.neutral_us, [t.pin for t in wires.pulses if t != wires.servo]
-        neutral = [functools.partial(_send, pins, pin, neutral_us) for pin in escs]
-        return [*low, *neutral, functools.partial(_commit_or, pins, off)]
+            return [*off, *low, *extras, functools.partial(pins.commit, afresh=True)]
+        neutral_us = self.config.esc.neutral_us
+        neutral = [functools.partial(_send, pins, terminal.pin, neutral_us) for terminal in wires.escs]
+        return [*low, *neutral, *extras, functools.partial(_commit_or, pins, off)]
 
     def end_pulses(self, pins: Pins) -> Sequence[Callable[[], object]]:
         """Return the steps that end the pulses of an ESC and of a servo, some time after `rest`."""
@@ -163,6 +169,8 @@ class Board:
     ) -> Channel | Esc:
         """Claim the pins of a motor: PWM where a row has a duty cycle."""
         if self.has_esc:
+            from picar.motor.boards.pulses import Esc  # here, because few cars have one
+
             line = Line(pins.pulse(motor.terminals["pwm"].pin), value=None)
             return Esc(line, self.config.esc.reverse, configured.neutral_us, self.full_us, clock)
         kind, lines = self._kind_of(motor), dict[str, Line]()

@@ -27,18 +27,18 @@ import functools
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from picar.calibration.values import Calibration
 from picar.core.shaping import duty_cycle
 from picar.layouts import Layout
 from picar.motor.boards.lines import Channel, Line
-from picar.motor.boards.pulses import Esc, Servo
 from picar.motor.pins import Pins
 from picar.motor.pins.checked import try_all
+from picar.tuples import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from picar.core.drive import Output
+    from picar.motor.boards.pulses import Esc, Servo
 
 
 LAST_PULSES_S = 0.1  # five neutral pulses
@@ -101,21 +101,20 @@ class Motors:
 
     def apply(self, output: Output) -> None:
         """Write the pins that change with this output."""
-        speeds = output.left, output.right
+        left, right, brakes, jog, cap = output
         for line in self._oe:
             line.set(0)
-        if self._servo:
-            speeds = output.left, 0.0
-        rests = not (output.brake or any(speeds))
+        speeds = left, 0.0 if self._servo else right
+        rests = not (brakes or any(speeds))
         if rests:
             self._stand_by(0)
         for motor in self._motors:
-            channel, speed = motor.channel, motor.speed(speeds, output.jog)
-            if output.brake:
+            channel, speed = motor.channel, motor.speed(speeds, jog)
+            if brakes:
                 channel.brake()
             elif speed:
-                duty = abs(speed) if output.jog else duty_cycle(speed, motor.trim, self._min_duty)
-                channel.turn(duty, self._most(motor, output.cap), forward=(speed > 0.0) != motor.inverted)
+                duty = abs(speed) if jog else duty_cycle(speed, motor.trim, self._min_duty)
+                channel.turn(duty, self._most(motor, cap), forward=(speed > 0.0) != motor.inverted)
             elif rests:
                 channel.rest()
             else:
@@ -124,7 +123,7 @@ class Motors:
             self._pins.commit()  # the motors are set
             self._stand_by(1)
         if self._servo:
-            self._servo.turn(output.right)
+            self._servo.turn(right)
         self._pins.commit()
 
     def calibrate(self, calibration: Calibration) -> None:

@@ -19,7 +19,7 @@ Laws, which the conformance tests check for every row of this file:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from picar.tuples import NamedTuple
 
 FORWARD, REVERSE, COAST, BRAKE = "forward", "reverse", "coast", "brake"
 

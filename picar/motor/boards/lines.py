@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from picar.calibration.values import Calibration
 from picar.motor.pins import Pin
+from picar.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from picar.motor.boards.kinds import Kind
@@ -44,6 +44,9 @@ class Line:
         self.value = value
 
 
+_Level = tuple[Line, int | None]  # None stands for the duty cycle
+
+
 class Channel:
     """The lines of one motor, by role, and the rows of its kind.
 
@@ -54,6 +57,7 @@ class Channel:
         self.kind, self._settle = kind, settle
         self.speed = [lines[role] for role in kind.terminals if role == "pwm"]
         self.inputs = [lines[role] for role in kind.terminals if role != "pwm"]
+        self._rows = {row: self._levels(row) for row in (kind.forward, kind.reverse, kind.coast, kind.brake)}
 
     def turn(self, duty: float, most: float, forward: bool) -> None:
         """Drive the motor with a duty cycle in (0, 1], at most `most`."""
@@ -75,11 +79,20 @@ class Channel:
         for line in (*self.speed, *self.inputs):
             line.set(0)
 
+    def _levels(self, row: str) -> tuple[list[_Level], list[_Level]]:
+        """Return the levels of the speeds and of the inputs."""
+        levels = [
+            (line, None if level == "D" else int(level))
+            for line, level in zip((*self.speed, *self.inputs), row, strict=True)
+        ]
+        return levels[: len(self.speed)], levels[len(self.speed) :]
+
     def _write(self, row: str, duty: float = 0.0) -> None:
-        levels = [duty if level == "D" else int(level) for level in row]
-        speeds, inputs = levels[: len(self.speed)], levels[len(self.speed) :]
+        speeds, inputs = self._rows[row]
         changes = [
-            (level, line) for line, level in zip(self.inputs, inputs, strict=True) if level != line.value
+            (level, line)
+            for line, wanted in inputs
+            if (level := duty if wanted is None else wanted) != line.value
         ]
         if changes:
             for line in self.speed:
@@ -88,5 +101,5 @@ class Channel:
                 self._settle()
             for level, line in sorted(changes, key=lambda change: change[0] - change[1].highest):
                 line.set(level)
-        for line, level in zip(self.speed, speeds, strict=True):
-            line.set(level)
+        for line, wanted in speeds:
+            line.set(duty if wanted is None else wanted)

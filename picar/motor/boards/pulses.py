@@ -17,7 +17,6 @@ from picar.calibration.values import Calibration
 from picar.errors import PinError
 from picar.motor.boards.lines import Line
 
-ARMING_S = 2.0  # of neutral pulses, before an ESC obeys
 TAP_S = 0.15  # the brake of an ESC, and the neutral after it, before it drives backwards
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, cast
 
 from picar.errors import BackendError
 from picar.layouts import Layout
+from picar.tuples import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from picar.wires import Wires
@@ -85,11 +85,11 @@ def backend(name: str, wires: Wires | None = None) -> Opener:
     Raises:
         BackendError: its library is missing or broken; the sentence names the package to install.
     """
-    opener = cast("Opener", _module(name).open_pins)
+    opener: Opener = _module(name).open_pins
     if name not in REAL or wires is None or not (wires.chip or wires.pulses):
         return opener
     routed = _module("routed")  # other cars do not need it
-    return lambda circuit: cast("Pins", routed.RoutedPins(opener(circuit), wires))
+    return lambda circuit: routed.RoutedPins(opener(circuit), wires)
 
 
 def choose(name: str, model: str | None) -> str:

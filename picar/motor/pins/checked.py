@@ -6,20 +6,23 @@ without effect. Here each is an error.
 
 from __future__ import annotations
 
-import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import TypeVar
 
 from picar.errors import PicarError, PinError
 from picar.motor.pins import Pin
 from picar.motor.pins.library import refusal
 from picar.raspberrypi import NUMBERS, pin_name
+from picar.tuples import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 MAX_HZ = 10_000
 MIN_US, MAX_US = 500, 2500  # of servo pulses
-T = TypeVar("T")
 
 
 class CheckedPins(ABC):
@@ -142,7 +145,7 @@ class _Pwm:
         self._pins, self._pin, self._hz = pins, pin, hz
 
     def set(self, value: float) -> None:
-        if not (math.isfinite(value) and 0.0 <= value <= 1.0):
+        if not 0.0 <= value <= 1.0:  # NaN is in no range
             raise PinError(f"{pin_name(self._pin)}: {value!r} is not a duty cycle from 0 to 1")
         self._pins.expect_open(self._pin)
         self._pins.wave(self._pin, self._hz, value)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from picar.motor.pins import Circuit
 from picar.motor.pins.checked import CheckedPins
 from picar.raspberrypi import CHANNELS, NUMBERS
+from picar.tuples import NamedTuple
 
 HISTORY = 250
 

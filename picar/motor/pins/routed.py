@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from picar.motor.pins import Pin, Pins
 from picar.motor.pins.checked import try_all
 from picar.motor.pins.kernelpwm import KernelPwm
 from picar.motor.pins.pca9685 import Pca9685Pins
 from picar.raspberrypi import CHANNELS
+from picar.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from picar.wires import Wires

@@ -13,12 +13,12 @@ import select
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from picar import linewriter
 from picar.errors import PicarError
 from picar.linewriter import say
 from picar.motor.pins import Pin, Pins
+from picar.tuples import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import subprocess

@@ -10,7 +10,19 @@ from picar.car.hub import Hub
 from picar.config import ServerConfig
 from picar.journal.flight import FlightRecorder
 from picar.motor.channel import Channel
-from picar.web.api import access, calibration, camera, car, journal, power, tls, wifi, wiring
+from picar.web.api import (
+    access,
+    calibration,
+    camera,
+    car,
+    journal,
+    lesson,
+    power,
+    recordings,
+    tls,
+    wifi,
+    wiring,
+)
 from picar.web.auth import Gate
 from picar.web.handler import Handler, Route
 from picar.web.pictures import Pictures
@@ -55,7 +67,9 @@ def routes(
         *camera.routes(pictures, guard),
         *car.routes(hub, channel, gate, guard),
         *journal.routes(flight),
+        *lesson.routes(hub, gate, guard),
         *power.routes(hub, channel),
+        *recordings.routes(hub, flight, gate),
         *tls.routes(https),
         *wifi.routes(hub, gate, guard),
         *wiring.routes(hub),

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
-from picar.access.content import BY_PIN, BY_UNPAIRED
+from picar import __version__
+from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED
 from picar.access.names import tidy_name
 from picar.access.store import INVITATION_S, INVITED_BY_ONE, AccessStore
 from picar.access.tokens import PinGuard, as_pin
@@ -44,7 +45,7 @@ class Session(Handler):
     def get(self) -> None:
         """Answer; save a new pairing, since its cookie has returned."""
         self.save_new_pairing()
-        visitor = self.visitor
+        visitor, identity = self.visitor, self.gate.identity
         self.write(
             {
                 "allowed": visitor is not None,
@@ -52,6 +53,11 @@ class Session(Handler):
                 "name": visitor.name if visitor else None,
                 "car": self.car,
                 "host": self.request.host,  # if the page has another one, a proxy changed it
+                "id": identity.id,
+                "colour": identity.colour,
+                "number": identity.number,
+                "version": __version__,
+                **({"moved": identity.moved} if visitor else {}),
             }
         )
 
@@ -59,7 +65,7 @@ class Session(Handler):
 
 
 class Pair(JsonHandler):
-    """`POST /api/v1/pair`: pair this phone, for a PIN or for the token of a QR code."""
+    """`POST /api/v1/pair`: pair this phone, for a PIN or for the token of a QR code; or a garage, for a PIN."""
 
     public = True
     gate: Gate
@@ -67,26 +73,35 @@ class Pair(JsonHandler):
 
     def post(self) -> None:
         """Pair; a paired phone keeps its name and session."""
-        body = self.members(pin=(str,), token=(str,), name=(str,))
+        body = self.members(pin=(str,), token=(str,), name=(str,), kind=(str,))
         if ("pin" in body) == ("token" in body):
             raise bad_request("its body must have either a pin or a token")
+        if "kind" in body:
+            self._pair_garage(body)
+            return
         paired = self.gate.paired(self.request)
         if paired is None:
             by, invitation = self._check(body)
             name = tidy_name(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
-            known = self.gate.known(self.request) if self.is_secure else None
+            # Not with the invitation of a phone: a guest must not become the phone whose cookie the guest has overheard.
+            known = self.gate.known(self.request) if by in (BY_PIN, BY_TERMINAL) else None
             with saving():
-                paired = self.gate.store.let_in(name, by, invitation, self.is_secure, known)
+                paired = known or self.gate.store.let_in(name, by, invitation)
             log.info("paired: %s, at %s", paired.name, self.request.remote_ip)
-        self.set_cookie(
-            self.gate.cookie(self.is_secure),
-            self.gate.store.credential(paired, self.is_secure),
-            max_age=COOKIE_S,  # not a date: a Raspberry Pi may start with a wrong one
-            httponly=True,
-            samesite="Strict",
-            secure=self.is_secure,
-        )
+        for cookie, value, secure in self.gate.cookies(paired, self.request):
+            # max_age and not a date: a Raspberry Pi may start with a wrong one
+            self.set_cookie(cookie, value, max_age=COOKIE_S, httponly=True, samesite="Strict", secure=secure)
         self.write({"name": paired.name})
+
+    def _pair_garage(self, body: dict[str, Any]) -> None:
+        """Pair a garage, and send its token."""
+        if body["kind"] != "garage" or "pin" not in body:
+            raise bad_request('its kind can only be "garage", with a pin')
+        by, _ = self._check(body)
+        with saving():
+            paired = self.gate.store.pair(tidy_name(body.get("name", "")) or "Garage", "garage", by)
+        log.info("paired: %s, at %s", paired.name, self.request.remote_ip)
+        self.write({"name": paired.name, "token": self.gate.store.credential(paired)})
 
     def _check(self, body: dict[str, Any]) -> tuple[str, str]:
         """Return the inviter of this phone and the tag of the invitation, or refuse."""

@@ -35,11 +35,9 @@ class PowerSwitch(JsonHandler):
         """Make the pins low, then have the machine switched off or started again."""
         action = self._action()
         if self.power.is_service:
-            self._see_that_it_stands()
+            _see_that_it_stands(self.channel)
         try:
-            await self.power.check(action)
-            await self._hold_still()
-            await self.power.do(action)
+            await _switch(self.hub, self.channel, self.power, action)
         except PowerError as error:
             raise _not_available(self.power, error) from None
         who = self.visitor.name if self.visitor else None
@@ -47,22 +45,45 @@ class PowerSwitch(JsonHandler):
         self.set_status(HTTPStatus.ACCEPTED)
         self.write({"action": action})
 
-    async def _hold_still(self) -> None:
-        """Stop the car, which stands, and wait until every pin is low: a stop begins with the brake, and its pins are high."""
-        self._see_that_it_stands()  # again: the request to logind took some time
-        await wait_for_answer(self.channel, self.hub.stop())
-        await self.channel.standstill(self.hub.config.motors.brake_hold_s + _PINS_LOW_S)
-        self._see_that_it_stands()
-
-    def _see_that_it_stands(self) -> None:
-        if not self.channel.stands_still:
-            raise Refused(HTTPStatus.CONFLICT, "moving", "The car moves. Let it come to a standstill first.")
-
     def _action(self) -> Action:
         action = _ACTIONS.get(self.members(action=(str,)).get("action", ""))
         if action is None:
             raise Refused(HTTPStatus.BAD_REQUEST, "bad_request", "action is off or reboot.")
         return action
+
+
+def is_service() -> bool:
+    """Return whether picar runs as the service, which alone switches the machine off."""
+    return runs_as_service()
+
+
+async def switch_off_empty(hub: Hub, channel: Channel) -> None:
+    """Switch the machine off because its battery is empty; log why if that is not possible."""
+    log.warning("the battery is empty: switching the machine off")
+    try:
+        await _switch(hub, channel, Power(runs_as_service()), "off")
+    except (PowerError, Refused) as error:
+        log.warning("the machine stays on: %s", getattr(error, "sentence", error))
+
+
+async def _switch(hub: Hub, channel: Channel, power: Power, action: Action) -> None:
+    """Stop the car, which stands, wait until every pin is low (a stop begins with the brake), and do it.
+
+    Raises:
+        PowerError: logind refuses.
+        Refused: the car moves.
+    """
+    await power.check(action)
+    _see_that_it_stands(channel)  # the request to logind took some time
+    await wait_for_answer(channel, hub.stop())
+    await channel.standstill(hub.config.motors.brake_hold_s + _PINS_LOW_S)
+    _see_that_it_stands(channel)
+    await power.do(action)
+
+
+def _see_that_it_stands(channel: Channel) -> None:
+    if not channel.stands_still:
+        raise Refused(HTTPStatus.CONFLICT, "moving", "The car moves. Let it come to a standstill first.")
 
 
 def _not_available(power: Power, error: PowerError) -> Refused:

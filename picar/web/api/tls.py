@@ -42,11 +42,11 @@ class Help(Handler):
     head = get
 
     def _page(self) -> tuple[str, str | bytes]:
-        host, port = split_host(self.request.host), self.https.port if self.https else 0
-        origin = addresses.url(host[0], port, "https") if host and port else ""
-        fingerprint = self.https.fingerprint if self.https else ""
-        is_open = self.https is not None and self.https.hands_out_ca
-        state = ("open" if is_open else "closed") if fingerprint else "foreign" if port else "off"
+        host, https = split_host(self.request.host), self.https
+        origin = addresses.url(host[0], https.port, "https") if host and https and https.port else ""
+        state, fingerprint = "foreign" if origin else "off", ""
+        if https and https.ca:
+            state, fingerprint = "open" if https.hands_out_ca else "closed", https.fingerprint
         policy = f"default-src 'none'; style-src {self.style}; img-src data: {origin}; frame-ancestors 'none'"
         self.set_header("Content-Security-Policy", policy)
         values = {"state": state, "origin": escape(origin), "fingerprint": fingerprint}
@@ -54,11 +54,10 @@ class Help(Handler):
         return "text/html; charset=utf-8", page
 
     def _ca(self) -> tuple[str, str | bytes]:
-        ca = self.https.ca if self.https and self.https.hands_out_ca else None
-        if ca is None:
+        if not (self.https and self.https.ca and self.https.hands_out_ca):
             raise Refused(HTTPStatus.FORBIDDEN, "closed", _CLOSED)
         self.set_header("Content-Disposition", 'attachment; filename="picar-ca.crt"')
-        return "application/x-x509-ca-cert", ca
+        return "application/x-x509-ca-cert", self.https.ca
 
     def _trusted(self) -> tuple[str, str | bytes]:
         self.set_header("Cross-Origin-Resource-Policy", "cross-origin")

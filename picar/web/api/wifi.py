@@ -16,7 +16,7 @@ from picar.web.handler import JsonHandler, Refused, Route, bad_request
 log = logging.getLogger(__name__)
 
 _NOT_HERE = "This car's WiFi is not switched from here. To have it do so, run sudo picar hotspot setup on the car's machine."
-_MEMBERS = ("mode", "ssid", "address", "since_s", "stations", "next_look_s", "last")
+_MEMBERS = ("mode", "ssid", "address", "since_s", "stations", "next_look_s", "last", "seen")
 
 
 class Wifi(JsonHandler):
@@ -37,7 +37,9 @@ class Wifi(JsonHandler):
         """Have the watcher join the network in 5 s, and answer with what happens next."""
         body = self.members(ssid=(str,), password=(str,), pin=(str,), replace=(bool,))
         ssid, password = body.get("ssid", ""), body.get("password", "")
-        if not 1 <= len(ssid.encode()) <= 32 or not ssid.isprintable():
+        if not (
+            ssid.isprintable() and 1 <= len(ssid.encode()) <= 32
+        ):  # in this order: a surrogate has no bytes
             raise bad_request("ssid is the name of a WiFi, 1 to 32 bytes")
         if password and not (8 <= len(password) <= 63 and password.isascii() and password.isprintable()):
             raise bad_request("the password of a WiFi has 8 to 63 characters of ASCII")
@@ -45,11 +47,9 @@ class Wifi(JsonHandler):
             raise Refused(HTTPStatus.FORBIDDEN, "pin_needed", "Only the car's PIN lets it join another WiFi.")
         check_pin(self, self.gate, self.guard, body["pin"])
         if self.hub.is_driving:
-            raise Refused(
-                HTTPStatus.CONFLICT, "moving", "A client drives. Let the car come to a standstill first."
-            )
+            raise Refused(HTTPStatus.CONFLICT, "moving", wifi.DRIVEN)
         answer = await self._ask("join", ssid=ssid, password=password, replace=body.get("replace", False))
-        log.info("joins %s in 5 s, asked for at %s", ssid, self.request.remote_ip)
+        log.info("joins another WiFi in 5 s, asked for at %s", self.request.remote_ip)
         self.set_status(HTTPStatus.ACCEPTED)
         self.write({"text": answer["text"]})
 
@@ -60,6 +60,8 @@ class Wifi(JsonHandler):
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_available", _NOT_HERE) from None
         if answer.get("error") == "known":
             raise Refused(HTTPStatus.CONFLICT, "known", answer["text"])
+        if answer.get("error") == "driving":
+            raise Refused(HTTPStatus.CONFLICT, "moving", answer["text"])
         if "error" in answer:
             raise Refused(HTTPStatus.CONFLICT, "busy", answer["text"])
         return answer

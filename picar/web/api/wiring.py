@@ -12,7 +12,7 @@ from picar.configfile import sections_of
 from picar.web.handler import Handler, Refused, Route, drawn
 from picar.wirecheck import OF_BOARDS, OF_THE_L298N
 
-_OF_MOTORS = (*OF_BOARDS, *OF_THE_L298N)
+_DRAWN = (*OF_BOARDS, *OF_THE_L298N, "range", "aux", "lamp", "battery")
 _TYPES = {"": "text/html", ".svg": "image/svg+xml", ".css": "text/css"}
 _POLICY_OF_THE_DRAWING = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
@@ -33,7 +33,7 @@ class Drawings:
         """
         async with self._one_at_a_time:
             if config is not self._config:
-                names = [name for name in sections_of(config) if name.split(".")[0] in _OF_MOTORS]
+                names = [name for name in sections_of(config) if name.split(".")[0] in _DRAWN]
                 values = {name: dataclasses.asdict(config.section(name)) for name in names}
                 self._texts = (await drawn("wiring", values)).split(b"\0")
                 self._config = config
