@@ -63,7 +63,7 @@ class Service:
     def writes(self, **members: object) -> Serving:
         """Write that file as the service's user; a lock on it is for the test to take."""
         serving = Serving(os.getpid(), "all", 8765, str(self.state), "on")
-        content = {name: getattr(serving, name) for name in Serving.__slots__} | members
+        content = {name: getattr(serving, name) for name in Serving.__dataclass_fields__} | members
         self.word.write_text(json.dumps(content))
         os.chown(self.word, USER, USER)
         return serving

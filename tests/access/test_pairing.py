@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 import picar.web
+from picar import __version__
 from picar.access.store import INVITATION_S, MOST_PAIRED, AccessStore
 from picar.access.tokens import PAUSE_S, TRIES
 from picar.network import addresses
 from picar.web.api.access import REDRAW_S, QrCodes
 from tests.support.household import JSON, Household, cookie_of
-from tests.support.raw import ask
+from tests.support.raw import Answer, ask
 from tests.support.waiting import until
 
 
@@ -34,7 +35,10 @@ async def house() -> AsyncIterator[Household]:
 async def test_a_stranger_comes_in_with_the_pin_and_stays(house: Household) -> None:
     before = await house.ask("GET", "/api/v1/session")
     here = f"127.0.0.1:{house.port}"
-    assert before.json == {"allowed": False, "pairing": "on", "name": None, "car": "picar", "host": here}
+    about = {name: before.json[name] for name in ("id", "colour", "number")} | {"version": __version__}
+    stranger = {"allowed": False, "pairing": "on", "name": None, "car": "picar", "host": here}
+    assert before.json == stranger | about
+    assert about["id"] == house.content()["car"]
     assert (await house.ask("GET", "/api/v1/state")).code == "not_paired"
     assert (await house.pair(pin=house.wrong_pin)).code == "wrong_pin"
     assert house.names() == []
@@ -42,9 +46,11 @@ async def test_a_stranger_comes_in_with_the_pin_and_stays(house: Household) -> N
     answer = await house.pair(pin=house.pin, name="Mia's phone")
     assert (answer.status, answer.json) == (200, {"name": "Mia's phone"})
     mia = cookie_of(answer)
-    inside = {"allowed": True, "pairing": "on", "name": "Mia's phone", "car": "picar", "host": here}
+    inside = stranger | about | {"allowed": True, "name": "Mia's phone", "moved": False}
     assert (await house.ask("GET", "/api/v1/session", headers=mia)).json == inside
     async with house.client(mia) as phone:
+        assert {name: phone.hello["car"][name] for name in about} == about
+        assert phone.hello["car"]["moved"] is False
         await phone.take()
         assert phone.state["names"] == {phone.id: "Mia's phone"}
 
@@ -304,7 +310,14 @@ PINS: dict[str, dict[str, Any]] = {
     "/api/v1/pair": {},
     "/api/v1/speed-cap": {"speed": 1.0},
     "/api/v1/wifi": {"ssid": "home", "password": "secret word"},
+    "/api/v1/lesson": {"mode": "drive"},
 }
+
+
+async def guess(house: Household, path: str, pin: str, headers: dict[str, str] | None) -> Answer:
+    """Send a PIN to one of these."""
+    method = "PUT" if path == "/api/v1/lesson" else "POST"
+    return await house.ask(method, path, {**PINS[path], "pin": pin}, headers)
 
 
 def test_the_doors_that_take_a_pin_are_these() -> None:
@@ -328,13 +341,13 @@ def test_the_doors_that_take_a_pin_are_these() -> None:
 async def test_all_doors_that_take_a_pin_share_ten_tries(house: Household, guessed: str) -> None:
     mia = await house.phone("Mia")
     await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.5}, mia)
-    stranger = {"/api/v1/speed-cap": mia, "/api/v1/wifi": mia}
+    headers = {path: None if path == "/api/v1/pair" else mia for path in PINS}
     for number in range(TRIES):
         path = guessed if number else next(iter(PINS.keys() - {guessed}))  # one at the other door
-        answer = await house.ask("POST", path, {**PINS[path], "pin": house.wrong_pin}, stranger.get(path))
+        answer = await guess(house, path, house.wrong_pin, headers[path])
         assert (answer.status, answer.code) == (403, "wrong_pin")
-    for path, body in PINS.items():
-        answer = await house.ask("POST", path, {**body, "pin": house.pin}, stranger.get(path))
+    for path in PINS:
+        answer = await guess(house, path, house.pin, headers[path])
         assert (answer.status, answer.code) == (429, "too_many_tries")
 
 
@@ -344,11 +357,11 @@ async def test_what_has_not_six_digits_is_no_guess(house: Household, guessed: st
     await house.ask("POST", "/api/v1/speed-cap", {"speed": 0.5}, mia)
     headers = None if guessed == "/api/v1/pair" else mia
     for _ in range(TRIES + 2):
-        answer = await house.ask("POST", guessed, {**PINS[guessed], "pin": "what?"}, headers)
+        answer = await guess(house, guessed, "what?", headers)
         assert (answer.status, answer.code) == (400, "bad_request")
         assert "six digits" in answer.json["error"]["message"]
     arabic = "".join(chr(0x660 + int(digit)) for digit in house.pin)
-    answer = await house.ask("POST", guessed, {**PINS[guessed], "pin": f"{arabic[:3]} {arabic[3:]}"}, headers)
+    answer = await guess(house, guessed, f"{arabic[:3]} {arabic[3:]}", headers)
     assert answer.status == (503 if guessed == "/api/v1/wifi" else 200)  # here is no watcher of the WiFi
 
 

@@ -15,11 +15,14 @@ import tornado.iostream
 import tornado.tcpclient
 
 from picar.client.session import encode
+from picar.config import RosbridgeConfig
 from tests.bench.server import Server
 from tests.support.client import Client, WebSocket
 from tests.support.peer import frame
+from tests.support.ros import SETTLED_S, Ros, publication
 from tests.support.waiting import News
 
+MAX_LINEAR = RosbridgeConfig().max_linear
 ZEROS = bytes(4)  # a mask, which RFC 6455 wants of a client
 
 
@@ -101,12 +104,37 @@ class Picar(Commander, Client):
             self.answers.append(time.monotonic())
 
     def text(self, value: float) -> str:
-        return self.session.drive(round(value, 6))
+        return self.session.message("drive", throttle=round(value, 6), steering=0.0)
 
     async def close(self) -> None:
         if self.session.drives and not self.closed:
             self.command(0.0)
-            await self.write(self.session.release())
+            await self.write(self.session.message("release"))
+        await super().close()
+
+
+class Guest(Commander, Ros):
+    """A guest that speaks rosbridge. The car answers only with errors."""
+
+    def __init__(self, server: Server) -> None:
+        Ros.__init__(self, server.url)
+        self.answers = []
+
+    @property
+    def errors(self) -> list[str]:
+        """The refusals so far."""
+        return self.statuses
+
+    async def take(self) -> None:
+        """Show neutral; the first command takes the wheel."""
+        await asyncio.sleep(SETTLED_S)
+        self.command(0.0)
+
+    def text(self, value: float) -> str:
+        return publication({"linear": {"x": round(value * MAX_LINEAR, 6)}})
+
+    async def close(self) -> None:
+        self.command(0.0)
         await super().close()
 
 

@@ -15,10 +15,11 @@ import tornado
 
 from tests.bench import load
 from tests.bench.page import PageCost
-from tests.bench.rounds import BEFORE, Round
+from tests.bench.rounds import BEFORE, ROSBRIDGE, Round
 
 LEGEND = """\
 picar        the real product: two processes, mock pins; before: of the checkout given with --against
+rosbridge    the real product, driven by a guest through rosbridge
 echo         a bare Tornado WebSocket that sends back; when idle, one that sends a client 20 messages a second
 one process  Tornado: JSON, mix and six pins written in the message handler, and an answer
 tutorial     Tornado: one HTTP POST for each press of a button, fake GPIO
@@ -66,8 +67,22 @@ def checks(rounds: Sequence[Round], page: PageCost) -> list[Check]:
     """Return every bound of the project with its value."""
     return [
         *car_checks(rounds, "picar"),
+        *(guest_checks(rounds) if ROSBRIDGE in rounds[0].figures else ()),
         Check("page weight", page.bytes / 1000, 60.0, "kB"),
         Check("page requests", page.requests, 12, ""),
+    ]
+
+
+def guest_checks(rounds: Sequence[Round]) -> list[Check]:
+    """Return the bounds of a guest that drives through rosbridge."""
+    return [
+        Check(
+            "rosbridge: command to last pin write, p50 / picar's",
+            ratio(rounds, (ROSBRIDGE, "pin_p50_s"), ("picar", "pin_p50_s")),
+            1.5,
+            "x",
+        ),
+        Check("rosbridge: paced commands lost", sum(r.figures[ROSBRIDGE]["lost"] for r in rounds), 0, ""),
     ]
 
 

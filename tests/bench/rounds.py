@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.bench import load
-from tests.bench.clients import Driver, Listener, Picar, Plain, Presser
+from tests.bench.clients import Driver, Guest, Listener, Picar, Plain, Presser
 from tests.bench.measure import Spread, Write, climbed, jitter
-from tests.bench.server import ROOT, Server, stop_all
+from tests.bench.server import CONFIG, ROOT, Server, stop_all
+from tests.support.ros import BRIDGES
 
 ANCHORS = ("echo", "one process", "tutorial", "20 Hz loop")
 CARS = {"picar": ROOT}
+ROSBRIDGE = "rosbridge"
+GUESTS = (ROSBRIDGE,) * BRIDGES  # cars of their own, driven by a guest
 BEFORE = "picar before"  # the car of another checkout
 START, STEP = 0.5, 0.0002  # each paced command is so little faster that the slew limiter lets it through
 GAP_S = 0.02  # between commands, on average
@@ -106,19 +109,24 @@ async def run_round(plan: Plan, folder: Path, rng: random.Random, cars: Mapping[
         rng: for the order and the pace.
         cars: the checkout of each product by its name.
     """
-    names = (*cars, *ANCHORS)
+    names = (*cars, *GUESTS, *ANCHORS)
     lateness = jitter(plan.jitter_s)
     servers: dict[str, Server] = {}
     try:
         for name in rng.sample(names, len(names)):
-            servers[name] = Server(name, folder / name, root=cars.get(name, ROOT))
+            config = CONFIG + "[rosbridge]\nenabled = true\nport = 0\n" * (name == ROSBRIDGE)
+            servers[name] = Server(name, folder / name, root=cars.get(name, ROOT), config=config)
         figures = {name: {"first_page_s": servers[name].first_page_s} for name in names}
         for name in (*cars, "echo"):
             figures[name]["idle_cpu"] = await idle(servers[name], plan.idle_s)
         loads = await load.measure(plan.load_s, cars, servers["echo"], folder / "load", rng)
         for name, paced in (await all_paced(plan, servers, rng)).items():
             figures[name] |= paced.figures()
-        floods = {name: await flood_of(servers[name], plan) for name in names if name != "20 Hz loop"}
+        floods = {
+            name: await flood_of(servers[name], plan)
+            for name in names
+            if name not in (ROSBRIDGE, "20 Hz loop")
+        }
         for name, bursts in floods.items():
             figures[name] |= flood_figures(bursts)
         for name, server in servers.items():
@@ -142,6 +150,8 @@ def driver_for(server: Server) -> Driver:
     """Return the client that drives a server."""
     if server.name == "tutorial":
         return Presser(server)
+    if server.name == ROSBRIDGE:
+        return Guest(server)
     return Picar(server) if server.is_car else Plain(server)
 
 
@@ -167,16 +177,16 @@ async def paced_block(server: Server, into: Paced, count: int, gap_s: float, rng
     before = server.trace.mark()
     await client.open()
     try:
-        if isinstance(client, Picar):
+        if isinstance(client, Picar | Guest):
             await client.take()
         await pace(client, [START] * WARM_UP, GAP_S, rng)
-        if not isinstance(client, Picar):
+        if not isinstance(client, Picar | Guest):
             await client.answered(WARM_UP)
         client.answers.clear()
         mark, cpu = server.trace.mark(), server.cpu_s()
         sends = await pace(client, [START + STEP * k for k in range(1, count + 1)], gap_s, rng)
         into.cpu_s += server.cpu_s() - cpu
-        if isinstance(client, Picar):
+        if isinstance(client, Picar | Guest):
             assert not client.errors, f"refused while driving: {client}"
         else:
             await client.answered(count)

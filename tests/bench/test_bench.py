@@ -21,7 +21,7 @@ from tests.bench.load import STICKS
 from tests.bench.measure import Spread, Trace, Write, climbed, wake_ups
 from tests.bench.page import PageCost, references
 from tests.bench.report import ROWS, Check, checks, table
-from tests.bench.rounds import ANCHORS, BEFORE, CARS, Round, flood_faults
+from tests.bench.rounds import ANCHORS, BEFORE, CARS, GUESTS, ROSBRIDGE, Round, flood_faults
 from tests.bench.server import ROOT, Server, environment
 from tests.bench.spectators import report as spectators_report
 from tests.bench.spectators import run as spectators
@@ -42,7 +42,7 @@ def test_a_quick_run_fills_every_row_and_names_every_bound(tmp_path: Path) -> No
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(report.read_text())
-    assert set(figures["medians"]) == {*CARS, BEFORE, *ANCHORS}
+    assert set(figures["medians"]) == {*CARS, BEFORE, *GUESTS, *ANCHORS}
     measured = {key for server in figures["medians"].values() for key in server}
     assert measured == {key for key, *_ in ROWS}
     for car in ("picar", BEFORE):
@@ -215,6 +215,7 @@ def a_round(names: Sequence[str] = ("picar",)) -> Round:
         "first_page_s": 0.1,
     }
     figures = {name: dict(car) for name in names} | {"echo": echo, "20 Hz loop": {"pin_p50_s": 0.0221}}
+    figures[ROSBRIDGE] = {"pin_p50_s": 0.00165, "lost": 0.0}
     load = {name: {"constant stick": {"wakes": 95.0}} for name in names}
     return Round(Spread(0.0, 0.0, 0.0), figures, load, {name: [] for name in names})
 
@@ -245,6 +246,19 @@ def test_every_bound_of_a_figure_can_be_missed(key: str, value: float, what: str
     spoilt = a_round()
     spoilt.figures["picar"][key] = value
     assert what in missed([spoilt])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("pin_p50_s", 0.00166, "rosbridge: command to last pin write, p50 / picar's"),
+        ("lost", 1.0, "rosbridge: paced commands lost"),
+    ],
+)
+def test_the_bounds_of_a_guest_can_be_missed(key: str, value: float, what: str) -> None:
+    spoilt = a_round()
+    spoilt.figures[ROSBRIDGE][key] = value
+    assert missed([spoilt]) == [what]
 
 
 def test_the_bounds_of_wake_ups_floods_and_the_page_can_be_missed() -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser.garage import Garage
-from tests.browser.phone import Phone
+from tests.browser.phone import Phone, tell
 from tests.browser.wheels import Wheels
 from tests.support import chromium
 from tests.support.product import Product
@@ -79,6 +79,7 @@ async def new_phone(browser: Browser) -> AsyncIterator[NewPhone]:
             page = await context.new_page()
             phone = Phone(page, context, await context.new_cdp_session(page))
             phone.listen()
+            stack.push_async_callback(tell, page, phone.diary)
             if url:
                 await phone.open(url)
             return phone

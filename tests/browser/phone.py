@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import time
@@ -10,11 +11,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from playwright.async_api import BrowserContext, CDPSession, Page, WebSocket, expect
+from playwright.async_api import BrowserContext, CDPSession, Error, Page, WebSocket, expect
 
 from tests.support.waiting import DEADLINE_S, until
 
 T = TypeVar("T")
+ATTEMPTS = 3
 REST_S = 3.0  # a press that asks the car for nothing after this time has ended
 PADS = ("throttle", "steering", "stick")
 _TRAVEL = (40, 90)  # px to full stick: on a small pad or near an edge of the screen, and elsewhere
@@ -28,6 +30,26 @@ _IS_COVERED = """element => {
 }"""
 
 
+def diary_of(page: Page) -> list[str]:
+    """Return what goes wrong with a page from now on, in a list that grows: for the reader of a test that fails."""
+    diary: list[str] = []  # the console tells of answers that are refusals
+    page.on("requestfailed", lambda request: diary.append(f"{request.url}: {request.failure}"))
+    page.on("console", lambda message: diary.append(message.text))
+    page.on("pageerror", lambda error: diary.append(str(error)))
+    return diary
+
+
+async def tell(page: Page, diary: list[str]) -> None:
+    """Print the diary and the state of the page; pytest shows it where the test fails."""
+    state = (
+        "JSON.stringify([location.href, {...document.body.dataset}, {...document.documentElement.dataset}])"
+    )
+    with contextlib.suppress(Error, TimeoutError):  # it may be closed, or hang
+        async with asyncio.timeout(REST_S):
+            print(await page.evaluate(state))
+    print(*diary, sep="\n")
+
+
 @dataclass(eq=False)
 class Phone:
     """One open page. Fingers are named after what they touch: "throttle", "steering" or any element's id."""
@@ -38,6 +60,7 @@ class Phone:
     said: list[dict[str, Any]] = field(default_factory=list)
     heard: list[dict[str, Any]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    diary: list[str] = field(default_factory=list)
     _fingers: dict[str, dict[str, float]] = field(default_factory=dict)
     _touched: dict[str, dict[str, float]] = field(default_factory=dict)
     _finger_number: int = 0
@@ -47,6 +70,7 @@ class Phone:
         self.page.on("websocket", self._follow)
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.diary = diary_of(self.page)
 
     def _follow(self, socket: WebSocket) -> None:
         if "/ws/video" in socket.url:
@@ -199,6 +223,29 @@ class Phone:
             await self._touch("touchStart", list(self._fingers.values()))
             self._fingers[name] |= {"x": place["x"], "y": place["y"]}
             await self._touch("touchMove", list(self._fingers.values()))
+
+    async def undisturbed(self, attempt: Callable[[], Awaitable[None]], *keys: str) -> None:
+        """Make an attempt; make it again if this machine was too slow, so that the car stopped for late commands.
+
+        An assertion that fails without such a stop counts at once, and that of the last attempt always.
+
+        Args:
+            attempt: drives from rest, and asserts.
+            keys: those that the attempt holds; fingers and keys are lifted before the next attempt.
+        """
+        for left in reversed(range(ATTEMPTS)):
+            since = len(self.heard)
+            try:
+                await attempt()
+            except AssertionError:
+                if not left or not any(m.get("state") == "failsafe" for m in self.heard[since:]):
+                    raise
+            else:
+                return
+            await self.cancel()
+            for key in keys:
+                await self.page.keyboard.up(key)
+            await self.says_zero()
 
     async def insist(
         self, element: str, selector: str, act: Callable[[str], Awaitable[None]] | None = None

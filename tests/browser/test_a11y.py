@@ -128,12 +128,47 @@ async def screens_of_failures(car: Product, new_phone: NewPhone, locale: str, lo
     await phone.open(car.url)
     await phone.seen("body[data-card=failsafe]")
     yield phone, "failsafe"
+    battery = {"level": "warn", "plausible": True, "at_rest": True, "off_in_s": None, "may_stay": True}
+    volts = {"battery_v": 7.0, "battery_percent": 15}
+    change["state"] = {"state": "armed", "reason": None, "battery": battery, "host": volts}
+    await phone.seen("#battery[data-grade=warn]")
+    yield phone, "battery low"
+    change["state"] |= {
+        "state": "disarmed",
+        "you": "driver",
+        "battery": battery | {"level": "stop", "off_in_s": 42},
+    }
+    await phone.seen("body[data-card=battery] #stay:not([hidden])")
+    yield phone, "battery empty"
+    change["state"] = {"state": "failsafe"}
     await phone.tap("menu")
     await phone.seen("#settings[open]")
     change["hello"] = {"car": {"version": "99"}}
     await sockets[-1].close()
     await phone.seen("body[data-card=outdated]")
     yield phone, "outdated"
+
+
+async def screens_of_a_held_car(car: Product, new_phone: NewPhone, locale: str, looks: int) -> Screens:
+    phone = await new_phone(locale=locale)
+    lesson = {"mode": "hold", "cap": 1.0, "text": "Wait here.", "garage_s": 12.0}
+    marks = {"colour": "d55e00", "number": 7, "moved": True}
+    change: dict[str, Any] = {"hello": {"car": marks}, "state": {"reason": "held", "lesson": lesson}}
+    await talked(phone, change)
+    await phone.open(car.url)
+    await phone.seen("body[data-card=held]")
+    for layout in ("stick", "arrows", "tilt", "thumbs"):
+        await phone.page.evaluate("(layout) => (document.body.dataset.layout = layout)", layout)
+        yield phone, f"held, {layout}"
+    await phone.press("anyway")
+    await phone.seen("#lift[open]")
+    await phone.page.press("#lift-pin", "Enter")
+    await phone.seen("#lift-error:not(:empty)")
+    yield phone, "lift"
+    await phone.page.click("#lift .done")
+    change["state"] = {"reason": "held", "lesson": lesson | {"mode": "drive", "cap": 0.5}}
+    await phone.seen("body[data-card=ready] #cap:not(:empty)")
+    yield phone, "capped"
 
 
 async def screens_of_the_turned_away(car: Product, new_phone: NewPhone, locale: str, looks: int) -> Screens:
@@ -172,6 +207,7 @@ JOURNEYS = [
     screens_of_two_phones,
     screens_of_a_bad_link,
     screens_of_failures,
+    screens_of_a_held_car,
     screens_of_the_turned_away,
     screens_after_a_restart,
 ]

@@ -130,27 +130,31 @@ async def test_a_steering_key_begins_small_and_rises_to_full_and_shift_halves_bo
     phone: Phone, wheels: Wheels
 ) -> None:
     keyboard = phone.page.keyboard
-    await phone.hold_until("KeyW", wheels.turning(+1, +1))
-    mark = len(phone.said)
-    await keyboard.down("KeyD")
-    await until(lambda: phone.drives()[-1] == (1, 1), "full steering")
-    steering = [right for _, right in phone.drives(mark)]
-    assert steering == sorted(steering)
-    assert next(filter(None, steering)) == 0.25
-    await keyboard.down("Shift")
-    await until(lambda: phone.drives()[-1] == (0.5, 0.5), "half of both")
-    await phone.seen("#steering[aria-valuenow='50']")
-    await keyboard.up("Shift")
-    await until(lambda: phone.drives()[-1] == (1, 1), "both in full")
-    mark = len(phone.said)
-    await keyboard.up("KeyD")
-    await until(lambda: phone.drives()[-1] == (1, 0), "straight on")
-    assert {right for _, right in phone.drives(mark)} <= {1, 0}, "zero is no ramp"
-    await keyboard.down("KeyA")
-    await keyboard.up("KeyW")
-    await keyboard.up("KeyA")
-    await phone.says_zero()
-    await wheels.rest()
+
+    async def steer() -> None:
+        await phone.hold_until("KeyW", wheels.turning(+1, +1))
+        mark = len(phone.said)
+        await keyboard.down("KeyD")
+        await until(lambda: phone.drives()[-1] == (1, 1), "full steering")
+        steering = [right for _, right in phone.drives(mark)]
+        assert steering == sorted(steering)
+        assert next(filter(None, steering)) == 0.25
+        await keyboard.down("Shift")
+        await until(lambda: phone.drives()[-1] == (0.5, 0.5), "half of both")
+        await phone.seen("#steering[aria-valuenow='50']")
+        await keyboard.up("Shift")
+        await until(lambda: phone.drives()[-1] == (1, 1), "both in full")
+        mark = len(phone.said)
+        await keyboard.up("KeyD")
+        await until(lambda: phone.drives()[-1] == (1, 0), "straight on")
+        assert {right for _, right in phone.drives(mark)} <= {1, 0}, "zero is no ramp"
+        await keyboard.down("KeyA")
+        await keyboard.up("KeyW")
+        await keyboard.up("KeyA")
+        await phone.says_zero()
+        await wheels.rest()
+
+    await phone.undisturbed(steer, "KeyW", "KeyD", "KeyA", "Shift")
 
 
 async def test_shortcuts_do_not_drive_and_let_a_held_key_go(phone: Phone, wheels: Wheels) -> None:

@@ -76,7 +76,7 @@ def talk(socket: WebSocketRoute, change: dict[str, Any]) -> None:
     def pass_on(text: str | bytes) -> None:
         message = json.loads(text)
         for key, value in change.get(message["type"], {}).items():
-            message[key] = (message[key] or {}) | value if isinstance(value, dict) else value
+            message[key] = (message.get(key) or {}) | value if isinstance(value, dict) else value
         socket.send(json.dumps(message))
 
     server.on_message(pass_on)

@@ -16,6 +16,7 @@ from playwright.async_api import Browser, BrowserContext, Error, Page, async_pla
 
 from picar.network import tls
 from tests.browser.conftest import LANDSCAPE, find_chromium
+from tests.browser.phone import diary_of, tell
 from tests.support import chromium
 from tests.support.secure import SecureHousehold
 from tests.support.waiting import DEADLINE_S
@@ -76,7 +77,10 @@ async def trusting(home: Path) -> AsyncIterator[Browser]:
 @pytest.fixture
 async def phone(trusting: Browser) -> AsyncIterator[tuple[Page, BrowserContext]]:
     context = await trusting.new_context(viewport=LANDSCAPE, has_touch=True, locale="en-GB")  # type: ignore[arg-type]
-    yield await context.new_page(), context
+    page = await context.new_page()
+    diary = diary_of(page)
+    yield page, context
+    await tell(page, diary)
     await context.close()
 
 
@@ -177,15 +181,27 @@ async def test_a_pairing_over_http_opens_nothing_on_https(
     assert len([one for one in await context.cookies() if "picar_" in one["name"]]) >= 2
 
 
+async def test_a_phone_that_was_on_https_first_has_one_entry_too(
+    car: SecureHousehold, phone: tuple[Page, BrowserContext]
+) -> None:
+    page, _ = phone
+    before = len(car.names())
+    await paired(page, f"https://{NAME}:{car.secure_port}/", car.pin)
+    await page.goto(f"http://{NAME}:{car.port}/")
+    await expect(page.locator("#pin")).to_be_visible()
+    await paired(page, f"http://{NAME}:{car.port}/", car.pin)
+    assert len(car.names()) == before + 1
+
+
 async def test_the_ca_is_worth_nothing_for_another_site(
     car: SecureHousehold, phone: tuple[Page, BrowserContext]
 ) -> None:
     file, ca = car.folder / tls.LEAF, car.folder / tls.CA
     shutil.copy(car.state / "tls" / tls.CA, ca)
     tls._make(file, "evil", f"DNS:{OUTSIDE}", "20260101000000Z", "20280101000000Z", ca)
-    server = await asyncio.start_server(
-        lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=tls.context_of(file, None)
-    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_certificate(file, file, context)
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(Error, match="ERR_CERT_INVALID"):
         await phone[0].goto(f"https://{OUTSIDE}:{port}/")

@@ -104,6 +104,22 @@ async def resized(phone: Phone, size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+async def test_nothing_overlaps_or_is_outside_at_any_width(
+    car: Product, new_phone: NewPhone, locale: str
+) -> None:
+    phone = await new_phone(car.url, locale=locale)
+    await driving(phone)
+    faults = []
+    for size in [
+        *((width, 360) for width in range(580, 1000, 20)),
+        *((width, 750) for width in range(320, 740, 20)),
+    ]:
+        await resized(phone, size)
+        faults += [(size, fault) for fault in await phone.page.evaluate(FAULTS, False)]
+    assert not faults, "\n".join(map(str, faults))
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 async def test_nothing_jumps_overlaps_or_is_cut(car: Product, new_phone: NewPhone, locale: str) -> None:
     places: dict[tuple[int, int], dict[str, Any]] = {}
     shown: list[str] = []

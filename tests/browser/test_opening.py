@@ -75,11 +75,9 @@ async def test_a_refusal_that_comes_before_the_rest_of_the_page_asks_for_the_pin
         await phone.seen("#pair[open]")
 
 
-@pytest.mark.parametrize("file", ["hud.js", "bar.js", "hands.js", "en.json"])
-async def test_a_part_that_does_not_come_is_asked_for_again(
-    car: Product, new_phone: NewPhone, file: str
-) -> None:
-    phone = await new_phone()
+@asynccontextmanager
+async def lost_at_first(phone: Phone, file: str) -> AsyncIterator[None]:
+    """Lose the first answers with this file; by the end of the block it has come."""
     asked = 0
 
     async def lose(route: Route) -> None:
@@ -88,9 +86,30 @@ async def test_a_part_that_does_not_come_is_asked_for_again(
         await (route.abort() if asked <= LOST else route.continue_())
 
     await phone.page.route(f"**/{file}", lose)
-    await phone.open(car.url)
-    await phone.seen("body[data-link=good]")
+    yield
     assert asked > LOST
+
+
+@pytest.mark.parametrize("file", ["hud.js", "bar.js", "hands.js", "en.json"])
+async def test_a_part_that_does_not_come_is_asked_for_again(
+    car: Product, new_phone: NewPhone, file: str
+) -> None:
+    phone = await new_phone()
+    async with lost_at_first(phone, file):
+        await phone.open(car.url)
+        await phone.seen("body[data-link=good]")
+
+
+@pytest.mark.parametrize("file", ["pair.js", "dialog.js"])
+@pytest.mark.parametrize("address", ["/", "/#pair=a-token"])
+async def test_a_pairing_dialog_that_does_not_come_is_asked_for_again(
+    new_phone: NewPhone, file: str, address: str
+) -> None:
+    async with Product(config='[access]\npairing = "on"\n') as car:
+        phone = await new_phone()
+        async with lost_at_first(phone, file):
+            await phone.page.goto(f"{car.url}{address}")
+            await phone.seen("#pair[open]")
 
 
 async def test_a_dialog_whose_style_was_lost_requests_it_again(car: Product, new_phone: NewPhone) -> None:
@@ -194,6 +213,8 @@ async def test_a_page_that_is_complete_after_all_takes_the_sentence_back(
     phone = await new_phone()
     async with late(phone, "hud.js"):
         await phone.page.goto(car.url, wait_until="commit")
+        styled = "() => document.getElementById('incomplete')?.getAnimations()[0]"  # the style sheet has come
+        await phone.page.wait_for_function(styled)
         await phone.page.locator("#incomplete").evaluate("(e) => e.getAnimations()[0].finish()")
         await expect(phone.page.locator("#incomplete")).to_be_visible()
     await expect(phone.page.locator("#incomplete")).to_be_hidden()

@@ -51,10 +51,10 @@ COVERS = """() => {
 def dictionary(language: str) -> dict[str, str]:
     """Return the words of the page, and of the dialogs that have a dictionary of their own."""
     words: dict[str, str] = {}
-    for part in ("", "tune.", "wifi."):
+    for part in ("", "aux.", "obstacle.", "recording.", "tune.", "wifi."):
         file = ROOT / f"static/i18n/{part}{language}.json"
         more: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-        assert all(key.startswith(part) for key in more)
+        assert all(key.startswith(part.removesuffix(".")) for key in more)
         assert not words.keys() & more.keys()
         words |= more
     return words

@@ -100,7 +100,7 @@ async def test_a_board_that_keeps_driving_is_named_on_the_drive_screen_and_in_th
     for width, height in SIZES:
         await phone.page.set_viewport_size({"width": width, "height": height})
         parts = ("hazard span", "state", "menu", "left", "right", "throttle", "steering", "gear1", "stop")
-        assert await phone.covered(*parts) == [], (width, height)
+        assert await phone.covered(*parts) == []
         assert await phone.page.evaluate(CUT_LABELS) == [], (width, height)
     await phone.page.set_viewport_size({"width": 844, "height": 390})
     await clean(phone, "ready", looks)

@@ -91,7 +91,7 @@ async def test_what_wants_an_answer_is_in_reach_on_every_screen(
 async def none_covered(phone: Phone, *elements: str) -> None:
     for width, height in SIZES:
         await phone.page.set_viewport_size({"width": width, "height": height})
-        assert await phone.covered(*elements) == [], (width, height)
+        assert await phone.covered(*elements) == []
 
 
 async def test_a_request_can_be_cancelled_and_nobody_refused_it(phone: Phone, second: Phone) -> None:

@@ -389,6 +389,9 @@ async def grey_because(phone: Phone, text: str, fix: str) -> None:
         button = await phone.page.locator("#tune-fix").bounding_box()
         assert button
         assert button["y"] < told["y"] + told["height"] + 12
+        await phone.page.locator(
+            "#tune-fix"
+        ).scroll_into_view_if_needed()  # the reason may have grown meanwhile
         assert await phone.covered("tune-fix") == []
 
 

@@ -134,7 +134,8 @@ async def test_the_car_drives_on_while_the_window_changes(new_phone: NewPhone) -
     async with Product(pins="sim") as car:
         phone = await new_phone(car.url)
         await phone.seen("#sim:not([hidden])")
-        for view in ("follow", "fit"):
+
+        async def drive(view: str) -> None:
             await phone.hold_until("KeyW")
             await phone.in_state("armed")
             for width, height in LANDSCAPE:
@@ -142,6 +143,9 @@ async def test_the_car_drives_on_while_the_window_changes(new_phone: NewPhone) -
                 await draws(phone, (view, width, height))
             await until(partial(elsewhere, phone, phone.state["pose"]), "the car moves")
             await phone.page.keyboard.up("KeyW")
+
+        for view in ("follow", "fit"):
+            await phone.undisturbed(partial(drive, view), "KeyW")
             await phone.tap("look")
         await phone.page.keyboard.press("Space")
         await phone.in_state("stopped")

@@ -45,8 +45,7 @@ async def watcher(tmp_path: Path) -> AsyncIterator[FakeWatcher]:
 
 @pytest.fixture
 async def car(watcher: FakeWatcher) -> AsyncIterator[Product]:
-    hotspot = '[hotspot]\nwhen = "fallback"\n'
-    async with Product(config=hotspot, env=watcher.env, program=("-c", AT_THIS_SOCKET)) as product:
+    async with Product(env=watcher.env, program=("-c", AT_THIS_SOCKET)) as product:
         yield product
 
 
@@ -146,6 +145,31 @@ async def test_a_join_is_announced_explained_while_the_link_is_lost_and_confirme
     await phone.reads("why", "The car is on Home Net now.")
     await phone.context.set_offline(True)
     await phone.reads("title", "Signal lost")
+
+
+@pytest.mark.parametrize(
+    ("locale", "texts"),
+    [
+        ("en-GB", ["type a name", "Home Net, 80 %", "Old, 60 %, known", "Café, 40 %, open"]),
+        ("zh-CN", ["输入名称", "Home Net，80%", "Old，60%，已知", "Café，40%，无密码"]),  # noqa: RUF001
+    ],
+)  # fmt: skip
+async def test_a_network_in_sight_is_chosen_or_a_name_is_typed(
+    car: Product, watcher: FakeWatcher, new_phone: NewPhone, locale: str, texts: list[str]
+) -> None:
+    phone = await new_phone(car.url, locale=locale)
+    await opened(phone)
+    choice, name = phone.page.locator("#wifi-seen"), phone.page.locator("#wifi-ssid")
+    await expect(choice.locator("option")).to_have_text(texts)
+    await choice.select_option("Café")
+    await expect(name).to_have_value("Café")
+    await name.fill("Hidden")
+    await expect(choice).to_have_value("")
+    await name.fill("Old")
+    await expect(choice).to_have_value("Old")
+    watcher.answers["status"] = STATUS | {"seen": []}
+    await expect(choice).to_be_hidden(timeout=DEADLINE_S * 1000)
+    assert phone.complaints == []
 
 
 async def test_the_same_failure_again_counts_only_after_the_return(

@@ -239,7 +239,7 @@ async def test_four_motors_are_calibrated_over_the_protocol_kept_and_taken_back(
             await phone.take()
             await phone.ask("calibrate", **Calibration.of(OF_L298N).values)
             await phone.until_error("bad_value")
-            assert "front_left, rear_left, front_right, rear_right" in phone.errors[-1].message
+            assert "front_left, rear_left, front_right, rear_right" in str(phone.errors[-1])
             await phone.ask("calibrate", **FOUND.values)
             await _until_told(house, phone, FOUND)
         file = str(house.folder / "picar.toml")

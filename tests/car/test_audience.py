@@ -51,9 +51,9 @@ class Ear:
         return message
 
 
-def seated(audience: Audience, client: str, ear: Ear) -> Seat:
+def seated(audience: Audience, client: str, ear: Ear, *, quiet: bool = False) -> Seat:
     """Add a client whose messages nobody reads."""
-    seat = Seat(client, Visitor("s"), ear, Link(TIMEOUT_S), cast(Any, None))
+    seat = Seat(client, Visitor("s"), ear, Link(TIMEOUT_S), cast(Any, None), quiet)
     audience.add(seat)
     return seat
 
@@ -77,6 +77,13 @@ class Stage:
             self.clients.append(client)
         self.built = 0
         self.clear()
+
+    def add_quiet(self) -> Ear:
+        """Add a quiet client that has received its first state, and return its ear."""
+        ear = Ear()
+        self.audience.welcome(seated(self.audience, f"q{len(self.audience)}", ear, quiet=True), None, NOW)
+        ear.heard.clear()
+        return ear
 
     def _build(self, tick: int, now: float) -> CarState:
         self.built += 1
@@ -120,6 +127,45 @@ def test_at_rest_all_hear_at_5_hz() -> None:
     for n in range(1, 6):
         stage.round(NOW + n * RESTING_TICK_S, driving=False)
     assert stage.counts() == [5, 5, 5, 5]
+
+
+def test_a_quiet_client_hears_once_a_second_while_driven_and_each_ten_seconds_at_rest() -> None:
+    stage = Stage(3)
+    ear = stage.add_quiet()
+    for n in range(1, 101):
+        stage.round(NOW + n * TICK_S)
+    assert len(ear.heard) == 5
+    assert stage.counts() == [100, 25, 25, 25]
+    for n in range(1, 101):
+        stage.round(NOW + 5.0 + n * RESTING_TICK_S, driving=False)
+    assert len(ear.heard) == 5 + 2
+
+
+def test_quiet_clients_hear_news_at_once_and_after_all_others() -> None:
+    stage = Stage(SLICE)
+    ears = [stage.add_quiet() for _ in range(SLICE + 1)]
+    now = NOW + RESTING_TICK_S
+    stage.audience.news(now)
+    assert stage.audience.serve("c1", True, now, now)
+    assert stage.counts() == [1] * (1 + SLICE)
+    assert not any(ear.heard for ear in ears)
+    assert stage.round(now) == 2
+    assert [len(ear.heard) for ear in ears] == [1] * (SLICE + 1)
+    assert ears[0].newest()["clients"] == len(stage.audience) == 2 * SLICE + 2
+
+
+def test_a_quiet_client_is_found_leaves_and_is_dropped_when_it_takes_no_state() -> None:
+    stage = Stage(0)
+    ear = stage.add_quiet()
+    seat = next(seat for seat in stage.audience if seat.quiet)
+    assert stage.audience.find(seat.id) is seat
+    ear.full = True
+    for n in range(int(DEAF_S) + 3):
+        stage.round(NOW + n)
+    assert ear.dropped
+    stage.audience.remove(seat)
+    assert stage.audience.find(seat.id) is None
+    assert len(stage.audience) == 1
 
 
 def test_a_crowd_is_served_in_slices_the_driver_first_and_everybody_once() -> None:

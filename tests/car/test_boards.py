@@ -219,7 +219,7 @@ async def test_a_car_with_steering_takes_two_sticks_and_jogs_of_its_own_motors()
         await until(rig.is_low, "every pin low")
         await rig.phone.jog("left", 0.3)
         await rig.phone.until_error("bad_value")
-        assert "drive, steer" in rig.phone.errors[-1].message
+        assert "drive, steer" in str(rig.phone.errors[-1])
 
 
 async def test_one_motor_of_four_is_jogged_alone_and_another_only_after_it_rests() -> None:
@@ -250,6 +250,6 @@ async def test_motors_that_share_pins_are_calibrated_together() -> None:
         values = Calibration(motors, False, (False,) * 4, (1.0,) * 4, 0.25).values
         await phone.ask("calibrate", **{**values, "rear_left_invert": True})
         await phone.until_error("bad_value")
-        assert "share their pins" in phone.errors[-1].message
+        assert "share their pins" in str(phone.errors[-1])
         await phone.ask("calibrate", **{**values, "rear_right_invert": True})
         await until(lambda: "rear_right_invert=True" in car.log(), "the calibration")

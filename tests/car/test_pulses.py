@@ -177,7 +177,7 @@ async def test_a_calibration_that_does_not_fit_the_car_is_refused(
         wrong = {name: value for name, value in (FOUND | change).items() if value is not None}
         await phone.ask("calibrate", **wrong)
         await phone.until_error("bad_value")
-        assert sentence in phone.errors[-1].message
+        assert sentence in str(phone.errors[-1])
         await phone.ask("calibrate", **FOUND)
         await until(lambda: product.levels() == {ESC: 1510, SERVO: 1480}, "the calibration")
 

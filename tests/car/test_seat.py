@@ -10,11 +10,24 @@ from typing import Any, cast
 import pytest
 
 from picar.access.visitor import Visitor
+from picar.car.battery import BatteryGuard
+from picar.car.recording import Recording
 from picar.car.seat import STRIKES, Seat, View
 from picar.config import Config
 from picar.core.late import LatePicture
 from picar.core.link import RATE_PER_S, Link
-from picar.core.protocol import Deny, Drive, Hello, Message, Release, Stop, Take
+from picar.core.protocol import (
+    Aux,
+    Clock,
+    Deny,
+    Drive,
+    Hello,
+    Limit,
+    Message,
+    Release,
+    Stop,
+    Take,
+)
 from picar.core.shaping import Sticks
 from picar.journal.notes import Notebook
 
@@ -32,6 +45,9 @@ class Car:
         self.driver = ""
         self.time = NOW
         self.config, self.late = Config(), LatePicture(stops=True)
+        self.battery: BatteryGuard | None = None
+        self.recording: Recording | None = None
+        self.lesson: Any = SimpleNamespace(sentence="The garage holds this car. Look here")
         self.settle: list[Callable[[str | None], None]] = []
         self.notes = Notebook(lambda members: self.happened.append(json.loads(f"{{{members}}}")))
         self.channel: Any = SimpleNamespace(drive=self._drive, sent=3)
@@ -53,8 +69,11 @@ class Car:
     def on_command(self, age_s: float, now: float) -> None:
         """The age of each command is judged in tests/core/test_late.py and tests/car/test_late_link.py."""
 
-    def followed(self, client: str, neutral: bool, sent_at: float) -> None:
-        self.happened.append(("followed", client, neutral, sent_at))
+    def passed_on(self, sent_at: float, now: float) -> None:
+        """The wake-ups are counted in tests/car/test_driving.py."""
+
+    def followed(self, client: str, neutral: bool) -> None:
+        self.happened.append(("followed", client, neutral))
 
     def leave(self, seat: Seat) -> None:
         self.happened.append(("left", seat.id))
@@ -78,6 +97,8 @@ class Phone:
 
     def refuse(self, code: str, sentence: str | None = None) -> None:
         self.car.happened.append(code)
+        if code == "held":
+            self.car.happened.append(sentence)
 
     def close(self, code: int, reason: str) -> None:
         self.car.happened.append(code)
@@ -104,6 +125,25 @@ def refusals(car: Car) -> list[str]:
     return [each for each in car.happened if isinstance(each, str)]
 
 
+@pytest.mark.parametrize("who", ["quiet", "garage", "bridge"])
+def test_a_spectator_for_good_may_stop_and_nothing_else(car: Car, who: Any) -> None:
+    kind = None if who == "quiet" else who
+    seat = Seat(
+        "c1", Visitor("s", "Ann", kind), Phone(car), Link(TIMEOUT_S), cast(Any, car), quiet=kind is None
+    )
+    seat.link.sent(TICK, NOW)
+    car.driver = "c1"
+    messages = (
+        Take(TICK), Drive(4, TICK, AHEAD), Release(), Deny("c2"), Limit(0.5, TICK), Clock(1e9), Aux(5, TICK, "horn", 1.0),
+    )  # fmt: skip
+    for message in messages:
+        seat.do(message)
+    assert refusals(car) == ["not_driver"] * len(messages)
+    assert [each for each in car.happened if isinstance(each, tuple)] == []
+    seat.do(Stop())
+    assert "stop" in car.happened
+
+
 def test_a_command_is_on_its_way_before_it_is_noted_and_its_answer_before_its_sender_counts(
     car: Car, seat: Seat
 ) -> None:
@@ -112,8 +152,16 @@ def test_a_command_is_on_its_way_before_it_is_noted_and_its_answer_before_its_se
     assert sent == ("sent", AHEAD, NOW + TIMEOUT_S)
     assert (note["client"], note["n"], note["got"]["seq"]) == ("c1", 3, 4)
     car.settle[0](None)
-    assert car.happened[2:] == [("followed", "c1", False, NOW)]
+    assert car.happened[2:] == [("followed", "c1", False)]
     assert not seat.link.in_order(4)
+
+
+def test_a_refusal_of_a_held_car_ends_with_the_text_of_the_lesson(car: Car, seat: Seat) -> None:
+    seat.do(Drive(4, TICK, AHEAD))
+    car.happened.clear()
+    car.settle[0]("held")
+    seat.settle("stale")
+    assert car.happened == ["held", car.lesson.sentence, "stale"]
 
 
 def test_a_command_that_the_motor_process_refuses_is_told_and_does_not_use_up_its_number(

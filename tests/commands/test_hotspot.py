@@ -16,7 +16,8 @@ import pytest
 from picar.commands.hotspot import ALPHABET, seconds, wifi_text
 from picar.configfile import with_options
 from picar.errors import UsageError
-from picar.network.networkmanager import emptiest, fields, interface, password_line, profile
+from picar.network.networkmanager import Network as Seen
+from picar.network.networkmanager import emptiest, fields, interface, keyfile_ssid, password_line
 from tests.network.machine import Network
 from tests.support.household import Ended, Household, run
 from tests.support.watcher import AT_THIS_SOCKET, STATUS, FakeWatcher
@@ -29,8 +30,8 @@ IN_A_TREE = """
 import os, pathlib
 from picar.commands import hotspot
 tree = pathlib.Path(os.environ["TEST_TREE"])
-for name in ("KEYFILE", "NAMES", "RULE", "UNIT", "SYSTEMD"):
-    setattr(hotspot, name, tree / getattr(hotspot, name).relative_to("/"))
+for place in (*((hotspot, name) for name in ("KEYFILE", "NAMES", "RULE", "SYSTEMD")), (hotspot.wifi, "UNIT")):
+    setattr(*place, tree / getattr(*place).relative_to("/"))
 if "TEST_UID" in os.environ:
     os.geteuid = lambda: int(os.environ["TEST_UID"])
 """
@@ -155,6 +156,7 @@ async def test_a_second_setup_keeps_password_and_name(machine: Machine) -> None:
     hotspot = tomllib.loads(machine.config.read_text())["hotspot"]
     assert hotspot == {"interface": "wlan0", "when": "always", "name": "Tom's car; :", "channel": 11}
     await set_up(machine, "--new-password")
+    assert tomllib.loads(machine.config.read_text())["hotspot"] == hotspot
     assert machine.keyfile()["wifi-security"]["psk"] != first["wifi-security"]["psk"]
 
 
@@ -220,6 +222,8 @@ async def test_the_label_has_all_that_a_phone_needs(machine: Machine) -> None:
     ):
         assert word in text
     assert text.count("<image ") == 2
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.stat().st_uid == file.parent.stat().st_uid
 
 
 async def test_requests_go_to_the_watcher_and_its_answer_is_printed(machine: Machine) -> None:
@@ -298,10 +302,10 @@ def test_a_password_survives_nmcli_s_reader() -> None:
 
 @pytest.mark.parametrize(
     ("seen", "channel"),
-    [([], 6), ([["1", "90"]], 6), ([["3", "50"], ["11", "40"]], 11), ([["36", "99"], ["6", "10"]], 1)],
+    [([], 6), ([(90, 1)], 6), ([(50, 3), (40, 11)], 11), ([(99, 36), (10, 6)], 1)],
 )
-def test_the_emptiest_channel(seen: list[list[str]], channel: int) -> None:
-    assert emptiest(seen) == channel
+def test_the_emptiest_channel(seen: list[tuple[int, int]], channel: int) -> None:
+    assert emptiest([Seen(signal, at, "", "") for signal, at in seen]) == channel
 
 
 def test_the_interface_is_the_first_radio(tmp_path: Path) -> None:
@@ -313,8 +317,7 @@ def test_the_interface_is_the_first_radio(tmp_path: Path) -> None:
 
 
 def test_a_name_of_any_bytes_is_written_as_numbers() -> None:
-    text = profile("Café", "password", 1, "10.42.0.1/24", "wlan0", "u")
-    assert "\nssid=67;97;102;195;169;\n" in text
+    assert keyfile_ssid("Café") == "67;97;102;195;169;"
 
 
 def test_a_time_needs_a_unit() -> None:

@@ -30,6 +30,24 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
+async def test_a_new_identity_needs_a_car_that_stands_still_and_ends_every_pairing() -> None:
+    async with Household() as house:
+        mia, pin, car = await house.phone("Mia"), house.pin, house.content()["car"]
+        refused = await house.cli("pair", "--new-identity")
+        assert (refused.code, refused.out) == (1, "")
+        assert "Stop picar first" in refused.err
+        assert (house.pin, house.names()) == (pin, ["Mia"])
+        await house.terminate()
+        done = await house.cli("pair", "--new-identity")
+        assert (done.code, done.err) == (0, "")
+        assert house.pin in done.out
+        assert house.content()["car"] in done.out
+        assert "all must pair again" in done.out
+        assert (house.names(), pin != house.pin, car != house.content()["car"]) == ([], True, True)
+        await house.start()
+        assert (await house.ask("GET", "/api/v1/state", headers=mia)).status == 401
+
+
 async def test_beside_a_running_car_its_word_counts_at_once(tmp_path: Path) -> None:
     async with Household() as house:
         # Whoever asks has an environment of their own: what the running car says of itself counts.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from picar.config import DriveConfig
-from picar.core.drive import TICK_S, Drive
+from picar.core.drive import TICK_S, Drive, State
 from picar.core.shaping import NEUTRAL, Sticks, Wanted
 
 NOW = 100.0
@@ -59,6 +59,23 @@ def stopped() -> tuple[Drive, float]:
     return drive, now
 
 
+def held() -> tuple[Drive, float]:
+    """A car that has come to rest for a hold, and the time of the hold's last tick."""
+    drive, now = cruising()
+    drive.hold(True, now)
+    while drive.state is State.ARMED:
+        now += TICK_S
+        drive.tick(now)
+    return drive, now
+
+
+def slowing() -> tuple[Drive, float]:
+    """A car on its ramp to a hold, and the time of the hold."""
+    drive, now = cruising(limits=DriveConfig(decel=1.0))
+    drive.hold(True, now)
+    return drive, now
+
+
 # A car in each state, and the time of its last call.
 STARTS: dict[str, Callable[[], tuple[Drive, float]]] = {
     "disarmed": lambda: (parked(), NOW),
@@ -66,6 +83,8 @@ STARTS: dict[str, Callable[[], tuple[Drive, float]]] = {
     "driving": cruising,
     "failsafe": failsafe,
     "stopped": stopped,
+    "held": held,
+    "slowing": slowing,
 }
 
 

@@ -59,13 +59,22 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Hold:
+    on: bool
+
+    def happen(self, drive: Drive, now: float) -> Refusal | None:
+        drive.hold(self.on, now)
+        return None
+
+
+@dataclass(frozen=True)
 class Tick:
     def happen(self, drive: Drive, now: float) -> Refusal | None:
         drive.tick(now)
         return None
 
 
-Event = Command | Stop | Reset | Release | Limit | Tick
+Event = Command | Stop | Reset | Release | Limit | Hold | Tick
 Timeline = list[tuple[float, Event]]  # seconds since the event before, and the event
 
 _axis = st.sampled_from([0.0, 1.0, -1.0, 0.5, -0.5, 0.03]) | st.floats(-1.0, 1.0)
@@ -80,6 +89,7 @@ _others: list[st.SearchStrategy[Event]] = [
     st.builds(Reset, st.sampled_from([0.0, 0.01, 0.1]) | st.floats(0.0, 1.0), _lives),
     st.builds(Release, st.sampled_from([Reason.RELEASED, Reason.DRIVER_GONE])),
     st.builds(Limit, st.floats(LEAST_SPEED, 1.0), _lives),
+    st.builds(Hold, st.sampled_from([True, False, False])),
     st.builds(Tick),
 ]
 events = st.one_of(_commands, _commands, _neutral, _commands, _neutral, *_others)

@@ -43,6 +43,8 @@ EVENTS: dict[str, tuple[float, Callable[[Drive, float], Refusal | Output | None]
     "late reset": (SOON, lambda d, t: d.reset(t - 0.01, t, t)),
     "release": (SOON, lambda d, t: d.release(Reason.RELEASED, t)),
     "driver gone": (SOON, lambda d, t: d.release(Reason.DRIVER_GONE, t)),
+    "hold": (SOON, lambda d, t: d.hold(True, t)),
+    "end of a hold": (SOON, lambda d, t: d.hold(False, t)),
     "limit": (SOON, lambda d, t: d.limit(0.5, t + TIMEOUT_S, t)),
     "late limit": (SOON, lambda d, t: d.limit(0.5, t, t)),
     "tick": (SOON, lambda d, t: d.tick(t)),
@@ -56,6 +58,7 @@ KEEP_DISARMED: _Row = (S.DISARMED, R.STARTED, None)
 KEEP_ARMED: _Row = (S.ARMED, None, None)
 KEEP_FAILSAFE: _Row = (S.FAILSAFE, R.COMMANDS_STALE, None)
 KEEP_STOPPED: _Row = (S.STOPPED, R.STOP, None)
+KEEP_HELD: _Row = (S.DISARMED, R.HELD, None)
 
 # (state, reason, refusal) after each event in each start; "resting" and "driving" are both armed.
 TRANSITIONS: dict[tuple[str, str], _Row] = {
@@ -69,6 +72,8 @@ TRANSITIONS: dict[tuple[str, str], _Row] = {
     ("disarmed", "late reset"): (S.DISARMED, R.STARTED, F.STALE),
     ("disarmed", "release"): KEEP_DISARMED,
     ("disarmed", "driver gone"): KEEP_DISARMED,
+    ("disarmed", "hold"): (S.DISARMED, R.HELD, None),
+    ("disarmed", "end of a hold"): KEEP_DISARMED,
     ("disarmed", "limit"): KEEP_DISARMED,
     ("disarmed", "late limit"): (S.DISARMED, R.STARTED, F.STALE),
     ("disarmed", "tick"): KEEP_DISARMED,
@@ -84,6 +89,8 @@ TRANSITIONS: dict[tuple[str, str], _Row] = {
     ("resting", "late reset"): (S.ARMED, None, F.STALE),
     ("resting", "release"): (S.DISARMED, R.RELEASED, None),
     ("resting", "driver gone"): (S.DISARMED, R.DRIVER_GONE, None),
+    ("resting", "hold"): (S.DISARMED, R.HELD, None),
+    ("resting", "end of a hold"): KEEP_ARMED,
     ("resting", "limit"): KEEP_ARMED,
     ("resting", "late limit"): (S.ARMED, None, F.STALE),
     ("resting", "tick"): KEEP_ARMED,
@@ -99,6 +106,8 @@ TRANSITIONS: dict[tuple[str, str], _Row] = {
     ("driving", "late reset"): (S.ARMED, None, F.STALE),
     ("driving", "release"): (S.DISARMED, R.RELEASED, None),
     ("driving", "driver gone"): (S.DISARMED, R.DRIVER_GONE, None),
+    ("driving", "hold"): KEEP_ARMED,  # until the ramp has ended
+    ("driving", "end of a hold"): KEEP_ARMED,
     ("driving", "limit"): KEEP_ARMED,
     ("driving", "late limit"): (S.ARMED, None, F.STALE),
     ("driving", "tick"): KEEP_ARMED,
@@ -114,6 +123,8 @@ TRANSITIONS: dict[tuple[str, str], _Row] = {
     ("failsafe", "late reset"): (S.FAILSAFE, R.COMMANDS_STALE, F.STALE),
     ("failsafe", "release"): (S.DISARMED, R.RELEASED, None),
     ("failsafe", "driver gone"): (S.DISARMED, R.DRIVER_GONE, None),
+    ("failsafe", "hold"): (S.DISARMED, R.HELD, None),
+    ("failsafe", "end of a hold"): KEEP_FAILSAFE,
     ("failsafe", "limit"): KEEP_FAILSAFE,
     ("failsafe", "late limit"): (S.FAILSAFE, R.COMMANDS_STALE, F.STALE),
     ("failsafe", "tick"): KEEP_FAILSAFE,
@@ -129,11 +140,47 @@ TRANSITIONS: dict[tuple[str, str], _Row] = {
     ("stopped", "late reset"): (S.STOPPED, R.STOP, F.STALE),
     ("stopped", "release"): KEEP_STOPPED,
     ("stopped", "driver gone"): KEEP_STOPPED,
+    ("stopped", "hold"): KEEP_STOPPED,
+    ("stopped", "end of a hold"): KEEP_STOPPED,
     ("stopped", "limit"): KEEP_STOPPED,
     ("stopped", "late limit"): (S.STOPPED, R.STOP, F.STALE),
     ("stopped", "tick"): KEEP_STOPPED,
     ("stopped", "deadline"): KEEP_STOPPED,
     ("stopped", "rearm time over"): KEEP_STOPPED,
+    ("held", "fresh neutral"): (S.DISARMED, R.HELD, F.HELD),
+    ("held", "fresh sticks"): (S.DISARMED, R.HELD, F.HELD),
+    ("held", "stale neutral"): (S.DISARMED, R.HELD, F.HELD),
+    ("held", "stale sticks"): (S.DISARMED, R.HELD, F.HELD),
+    ("held", "stop"): (S.STOPPED, R.STOP, None),
+    ("held", "newer reset"): KEEP_HELD,
+    ("held", "older reset"): KEEP_HELD,
+    ("held", "late reset"): (S.DISARMED, R.HELD, F.STALE),
+    ("held", "release"): KEEP_HELD,
+    ("held", "driver gone"): KEEP_HELD,
+    ("held", "hold"): KEEP_HELD,
+    ("held", "end of a hold"): KEEP_HELD,
+    ("held", "limit"): KEEP_HELD,
+    ("held", "late limit"): (S.DISARMED, R.HELD, F.STALE),
+    ("held", "tick"): KEEP_HELD,
+    ("held", "deadline"): KEEP_HELD,
+    ("held", "rearm time over"): KEEP_HELD,
+    ("slowing", "fresh neutral"): (S.ARMED, None, F.HELD),
+    ("slowing", "fresh sticks"): (S.ARMED, None, F.HELD),
+    ("slowing", "stale neutral"): (S.ARMED, None, F.HELD),
+    ("slowing", "stale sticks"): (S.ARMED, None, F.HELD),
+    ("slowing", "stop"): (S.STOPPED, R.STOP, None),
+    ("slowing", "newer reset"): KEEP_ARMED,
+    ("slowing", "older reset"): KEEP_ARMED,
+    ("slowing", "late reset"): (S.ARMED, None, F.STALE),
+    ("slowing", "release"): KEEP_HELD,
+    ("slowing", "driver gone"): KEEP_HELD,
+    ("slowing", "hold"): KEEP_ARMED,
+    ("slowing", "end of a hold"): KEEP_HELD,
+    ("slowing", "limit"): KEEP_ARMED,
+    ("slowing", "late limit"): (S.ARMED, None, F.STALE),
+    ("slowing", "tick"): KEEP_ARMED,
+    ("slowing", "deadline"): KEEP_HELD,
+    ("slowing", "rearm time over"): KEEP_HELD,
 }
 
 
@@ -170,7 +217,7 @@ def test_a_refused_event_changes_nothing(start: str, event: str) -> None:
 def test_only_an_armed_car_turns_its_wheels_and_only_a_stopped_one_brakes(start: str) -> None:
     drive, now = STARTS[start]()
     output = drive.tick(now)
-    assert (output.left != 0.0) == (start == "driving")
+    assert (output.left != 0.0) == (start in ("driving", "slowing"))
     assert output.brake == (start == "stopped")
 
 

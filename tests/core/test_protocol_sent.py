@@ -90,6 +90,9 @@ def test_a_state_is_written_as_agreed() -> None:
         "names": {"c1": "iPhone"},
         "clients": 2,
         "host": {},
+        "lesson": None,
+        "obstacle": None,
+        "recording": None,
         "pose": {"x": 1.0, "y": 2.0, "heading": 3.0},
     }
 
@@ -129,3 +132,9 @@ def test_what_a_state_does_not_know_is_null_and_only_a_simulated_car_has_a_pose(
     assert state["driver"] is None
     assert state["link"]["age_s"] is None
     assert "pose" not in state
+
+
+def test_only_a_car_with_a_meter_has_a_battery() -> None:
+    battery = {"level": "ok", "plausible": True, "at_rest": True, "off_in_s": None, "may_stay": True}
+    assert json.loads(protocol.state(car_state(battery=battery), "driver"))["battery"] == battery
+    assert "battery" not in json.loads(protocol.state(car_state(), "driver"))

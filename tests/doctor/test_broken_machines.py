@@ -33,6 +33,12 @@ NO_LIBRARY = {
 }
 
 # what is wrong, with what, and then: check, grade, words of the message, words of the fix
+LOST = """\
+wlan0: CTRL-EVENT-DISCONNECTED bssid=60:38:e0:01:02:03 reason=16
+wlan0: CTRL-EVENT-DISCONNECTED bssid=60:38:e0:01:02:03 reason=3 locally_generated=1
+wlan0: CTRL-EVENT-DISCONNECTED bssid=60:38:e0:01:02:03 reason=4
+wlan1: CTRL-EVENT-DISCONNECTED bssid=60:38:e0:01:02:03 reason=4
+wlan0: CTRL-EVENT-DISCONNECTED bssid=60:38:e0:01:02:03 reason=0"""
 BROKEN = {
     "no GPIO library": (
         Case(answers=NO_LIBRARY), "lgpio", "problem", "its library is not installed", "sudo apt install python3-lgpio",
@@ -82,7 +88,7 @@ BROKEN = {
         Case(files={CONFIG_TXT: "dtoverlay=gpio-fan\n"}), "wiring", "problem", "ena = 12: this pin is used by the overlay gpio-fan", "ena = 25",
     ),
     "a pin that config.txt makes high": (
-        Case(files={CONFIG_TXT: "gpio=12,13=op,dh\n"}), "wiring", "problem", "a motor runs before picar does", "ena = 25",
+        Case(files={CONFIG_TXT: "gpio=12,13=op,dh\n"}), "wiring", "problem", "a motor may run before picar does", "ena = 25",
     ),
     "a pulled-up pin": (
         Case(config="[l298n]\nena = 5\n"), "wiring", "warning", "ena = 5: this pin is pulled up at power-on", "set ena = 25",
@@ -200,6 +206,14 @@ BROKEN = {
             answers={"iw dev wlan0 link": None},
         ),
         "wifi signal", "warning", "-72 dBm, weak", "hotspot",
+    ),
+    "a WiFi that is lost again and again": (
+        Case(answers={"journalctl --no-pager --quiet -b -u wpa_supplicant": Answer(0, LOST)}),
+        "wifi lost", "warning", "since the start: 3;", "bring car and router closer",
+    ),
+    "a WiFi that was lost once": (
+        Case(answers={"journalctl --no-pager --quiet -b -u wpa_supplicant": Answer(0, LOST.splitlines()[0])}),
+        "wifi lost", "ok", "since the start: 1;", "",
     ),
     "nobody who tells its name": (
         Case(answers={"systemctl is-active avahi-daemon": Answer(3, "inactive")}), "name", "warning", "IP address only", "avahi-daemon",

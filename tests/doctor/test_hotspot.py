@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from picar.doctor.machine import Answer, Finding
 from tests.doctor.trees import Case
 from tests.support.watcher import STATUS
 
-CONFIG = '[hotspot]\nwhen = "fallback"\n'
+UNIT = {"etc/systemd/system/picar-hotspot.service": ""}  # the option `when` may be "never"
 MODES = "Wiphy phy0\n\tSupported interface modes:\n\t\t * managed\n\t\t * AP\n"
 COUNTRY = "global\ncountry DE: DFS-ETSI\n\t(2400 - 2483 @ 40), (N/A, 20), (N/A)\n"
 WELL: dict[str, Answer | None] = {
@@ -24,9 +25,9 @@ WELL: dict[str, Answer | None] = {
 }
 
 
-def examined(folder: Path, answers: dict[str, Answer | None], **more: object) -> Finding:
+def examined(folder: Path, answers: dict[str, Answer | None], files: Mapping[str, str] = UNIT) -> Finding:
     """Return the finding about the hotspot of a machine that is well but for these answers."""
-    case = Case(answers=WELL | answers, config=CONFIG, **more)  # type: ignore[arg-type]
+    case = Case(answers=WELL | answers, files=UNIT | dict(files))
     (found,) = [finding for finding in case.examine(folder) if finding.check == "hotspot"]
     return found
 

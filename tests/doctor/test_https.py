@@ -21,6 +21,8 @@ ENDS = "notAfter=Dec 27 00:00:00 2028 GMT\nCertificate will{} expire"
         (OWN, Answer(1, ENDS.format("")), "problem", "2028", "tls renew"),
         (FILES, Answer(1, ENDS.format("")), "problem", "2028", "where it came from"),
         (FILES, Answer(1, err="Could not open"), "warning", "/etc/cert.pem", "tls status"),
+        (OWN, Answer(1, err="BIO_new_file:Permission denied"), "ok", "tls status", ""),
+        (FILES, Answer(1, err="BIO_new_file:Permission denied"), "warning", "/etc/cert.pem", "tls status"),
         (OWN, None, "problem", "openssl", "sudo apt install openssl"),
     ],
 )

@@ -1,10 +1,10 @@
-"""An I2C bus in a folder, with PCA9685 chips that any number of processes write, and that outlive them.
+"""An I2C bus in a folder, with PCA9685 chips and battery meters that any number of processes use, and that outlive them.
 
 It stands below picar.system.i2c: a file for each device of /dev, and the ioctl calls of <linux/i2c-dev.h>. `sitecustomize.py`
 installs it in every Python that has this folder on PYTHONPATH, where the environment names the bus (`I2cBus.env`).
 
-The bus can be held (each call fails with a time-out, after the time that the adapter has been given); a chip can restart, and
-be pulled out. `transactions` has each call with its time, `time.monotonic()` of its end, also those that failed.
+The bus can be held (each call fails with a time-out, after the time that the adapter has been given), or hang (no call returns);
+a chip can restart, and be pulled out. `transactions` has each call with its time, `time.monotonic()` of its end, also those that failed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 VARIABLE = "PICAR_FAKE_I2C"
 PWM_VARIABLE = "PICAR_FAKE_PWM"
 RETRIES, TIMEOUT, SLAVE, SMBUS = 0x0701, 0x0702, 0x0703, 0x0720
-BYTE_DATA, I2C_BLOCK_DATA = 2, 8
+BYTE_DATA, WORD_DATA, I2C_BLOCK_DATA = 2, 3, 8
 DEFAULT_TIMEOUT_S = 1.0  # of the kernel
 CALL = struct.Struct("BBIP")
 MODE1, LED0, ALL_LED, PRESCALE = 0x00, 0x06, 0xFA, 0xFE
@@ -157,6 +157,54 @@ def _runs(registers: bytearray, channel: int) -> bool:
     return not registers[LED0 + 4 * channel + 3] & FULL
 
 
+# How a battery meter reports a voltage at its input: register, and the word in it.
+METERS: dict[str, tuple[int, Callable[[float], int]]] = {
+    "ina219": (0x02, lambda volts: round(volts / 4e-3) << 3),
+    "ina226": (0x02, lambda volts: round(volts / 1.25e-3)),
+    "ads1115": (0x00, lambda volts: round(volts / 125e-6) & 0xFFFF),
+    "max17048": (0x02, lambda volts: round(volts / 78.125e-6)),
+}
+
+
+class BatteryMeter:
+    """A meter with registers of two bytes, the high one first."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    @property
+    def is_present(self) -> bool:
+        """Whether the meter is on the bus."""
+        return self._file.exists()
+
+    def disconnect(self) -> None:
+        """Take the meter off the bus."""
+        self._file.unlink()
+
+    def measure(self, source: str, volts: float) -> None:
+        """Put the meter on the bus, if it is not, with this voltage at its input."""
+        register, word_of = METERS[source]
+        words = self.words | {register: word_of(volts)}
+        new = self._file.with_suffix(".new")
+        new.write_text(json.dumps(words))
+        new.replace(self._file)
+
+    @property
+    def words(self) -> dict[int, int]:
+        """The registers that have a value."""
+        text = self._file.read_text() if self.is_present else "{}"
+        return {int(register): word for register, word in json.loads(text).items()}
+
+    def read(self, register: int) -> int:
+        """Return the word in a register."""
+        return self.words[register]
+
+    def write(self, register: int, values: list[int]) -> None:
+        """Take the two bytes of a register."""
+        high, low = values
+        self._file.write_text(json.dumps(self.words | {register: high << 8 | low}))
+
+
 class I2cBus:
     """A bus in a folder.
 
@@ -183,6 +231,14 @@ class I2cBus:
     def chip(self, address: int = 0x40) -> Pca9685:
         """Return a chip, which may be connected or not."""
         return Pca9685(self.folder / f"chip-{address:02x}")
+
+    def meter(self, address: int) -> BatteryMeter:
+        """Return a battery meter, which may be connected or not."""
+        return BatteryMeter(self.folder / f"meter-{address:02x}")
+
+    def hang(self) -> None:
+        """Let no call return from now on."""
+        self._hung.touch()
 
     def hold(self) -> None:
         """Let a device or a short circuit hold the bus."""
@@ -230,14 +286,21 @@ class I2cBus:
     def _held(self) -> Path:
         return self.folder / "held"
 
+    @property
+    def _hung(self) -> Path:
+        return self.folder / "hung"
+
     def tell(self, name: str, value: int) -> None:
         """Remember a setting of the adapter."""
         (self.folder / "settings").write_text(json.dumps(self.settings() | {name: value}))
 
     def transfer(self, address: int, op: str, register: int, values: list[int]) -> int:
-        """Carry out a transaction. Returns the byte of a read."""
+        """Carry out a transaction. Returns the byte, or of a meter the word, of a read."""
         error, answer = 0, 0
-        chip = self.chip(address)
+        meter = self.meter(address)
+        chip = meter if meter.is_present else self.chip(address)
+        while self._hung.exists():
+            time.sleep(0.01)
         if self._held.exists():
             time.sleep(self.settings().get("timeout", DEFAULT_TIMEOUT_S * 100) / 100)
             error = errno.ETIMEDOUT
@@ -293,7 +356,9 @@ class _Adapter:
 
     def _transfer(self, address: int, is_read: int, register: int, kind: int, place: int) -> None:
         data = (ctypes.c_ubyte * 34).from_address(place)
-        if is_read:
+        if is_read and kind == WORD_DATA:
+            data[0], data[1] = divmod(self._bus.transfer(address, "read", register, []), 256)
+        elif is_read:
             assert kind == BYTE_DATA
             data[0] = self._bus.transfer(address, "read", register, [])
         elif kind == BYTE_DATA:

@@ -71,7 +71,6 @@ def nmcli(state: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
         "--terse -f NAME,UUID,TYPE,DEVICE,STATE connection show --active": "".join(
             map(terse, running(state))
         ),
-        "--terse -g GENERAL.STATE device show wlan0": "60 (connecting (need authentication))\n",
         "--terse -f UUID,TYPE,AUTOCONNECT connection show": "".join(map(terse, known(state))),
     }
     if line in fixed:
@@ -82,8 +81,9 @@ def nmcli(state: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
         return add(state["profiles"], words[4:])
     if found := re.fullmatch(r"--terse --show-secrets -g (\S+) connection show (\S+)", line):
         return values(state["profiles"], found[1], found[2])
-    if found := re.fullmatch(r"--terse -f SIGNAL,(\S+) device wifi list ifname wlan0 --rescan yes", line):
-        return 0, "".join(terse(seen(found[1], *one)) for one in state["networks"].items()), ""
+    if line == "--terse -f SIGNAL,CHAN,SSID,SECURITY device wifi list ifname wlan0 --rescan yes":
+        here = {ssid: one for ssid, one in state["networks"].items() if not one.get("hidden")}
+        return 0, "".join(terse(seen(*one)) for one in here.items()), ""
     if found := re.fullmatch(r"--wait \d+ connection (\w+) (?:id|uuid) (\S+)(.*)", line):
         return change(state, found[1], found[2], found[3].strip())
     return 2, "", f"Error: {line}\n"
@@ -135,14 +135,8 @@ def values(profiles: dict[str, Any], names: str, which: str) -> tuple[int, str, 
     return 0, "".join(terse((found[0].get(key, ""),)) for key in keys), ""
 
 
-def seen(columns: str, ssid: str, network: dict[str, Any]) -> tuple[str, ...]:
-    known = {
-        "SSID": ssid,
-        "SECURITY": "WPA2" if network["psk"] else "",
-        "CHAN": "1",
-        "SIGNAL": str(network["signal"]),
-    }
-    return (known["SIGNAL"], *(known[column] for column in columns.split(",")))
+def seen(ssid: str, network: dict[str, Any]) -> tuple[str, ...]:
+    return str(network["signal"]), "1", ssid, "WPA2" if network["psk"] else ""
 
 
 def add(profiles: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
@@ -153,6 +147,7 @@ def add(profiles: dict[str, Any], words: list[str]) -> tuple[int, str, str]:
         "mode": "infrastructure",
         "auto": given["connection.autoconnect"] == "yes",
         "psk": "",
+        "hidden": given.get("802-11-wireless.hidden") == "yes",
     }
     return 0, f"Connection '{given['con-name']}' ({given['connection.uuid']}) successfully added.\n", ""
 
@@ -188,10 +183,10 @@ def up(state: dict[str, Any], uuid: str, more: str) -> tuple[int, str, str]:
     if profile["mode"] == "ap":
         problem = "802.1X supplicant took too long to authenticate" * state["refuses"]
     else:
-        if network is None:
+        if network is None or (network.get("hidden") and not profile.get("hidden")):
             problem = "The Wi-Fi network could not be found"
         elif network["psk"] != profile["psk"] and more:  # it gave the same password again and again
-            return 3, "", "Error: Timeout expired (60 seconds)\n"
+            return 3, "", "Error: Timeout expired (15 seconds)\n"
         elif network["psk"] != profile["psk"]:
             problem = "Secrets were required, but not provided"
         elif network.get("deaf"):

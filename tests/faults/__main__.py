@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.report import machine
-from tests.faults import disk, page
+from tests.faults import bridges, brokers, disk, page
 from tests.faults.campaign import OBSERVE_S, Campaign, Run
-from tests.faults.catalogue import BOARD_FAULTS, FAULTS, HAT_FAULTS, Fault
+from tests.faults.catalogue import BOARD_FAULTS, FAULTS, FLEET_FAULTS, HAT_FAULTS, HORN_FAULTS, Fault
 from tests.faults.jitter import Jitter
 from tests.faults.report import NAME, as_json, rows, table
+from tests.support.ros import BRIDGES
 
-EVERY = (*FAULTS, *BOARD_FAULTS, *HAT_FAULTS)
+EVERY = (*FAULTS, *HORN_FAULTS, *FLEET_FAULTS, *BOARD_FAULTS, *HAT_FAULTS)
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -70,13 +71,20 @@ def chosen(only: Sequence[str] | None, boards: bool) -> list[Fault]:
     """Return the faults that are named, or else all of the default board or of the other boards."""
     if only:
         return [fault for fault in EVERY if fault.name in only]
-    return [*((*BOARD_FAULTS, *HAT_FAULTS) if boards else FAULTS)]
+    return [*((*BOARD_FAULTS, *HAT_FAULTS) if boards else (*FAULTS, *HORN_FAULTS, *FLEET_FAULTS))]
 
 
 def possible(faults: Sequence[Fault]) -> list[Fault]:
     """Return those that can be tried here; say of the others why not."""
     left_out = {
-        fault.name: (fault.hanging_disk and disk.obstacle()) or (fault.browser and page.obstacle())
+        fault.name: (
+            (fault.hanging_disk or fault.records == "disk" or fault.broker == brokers.FULL)
+            and disk.obstacle()
+        )
+        or (fault.browser and page.obstacle())
+        or (fault.broker and brokers.obstacle())
+        or (fault.name.startswith("bridge-leaks") and bridges.no_limit())
+        or (fault.rosbridge and not BRIDGES and "there is no picar/web/bridges")
         for fault in faults
     }
     for name, why in left_out.items():

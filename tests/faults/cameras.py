@@ -50,29 +50,30 @@ def watched(end: Act, *, number: signal.Signals | None = None, logged: str = "")
     return act
 
 
-def look(rig: Rig, seen: int, since: float) -> None:
+def look(rig: Rig, seen: int, since: float, what: str = "the camera") -> None:
     """Check that the driver lost no command, and drove at full speed.
 
     Args:
         rig: the car.
         seen: how many states had come before.
         since: when the clients began to watch.
+        what: the suspect.
 
     Raises:
-        Disturbed: the camera disturbed the driver, or the machine was late.
+        Disturbed: the suspect disturbed the driver, or the machine was late.
     """
     states = {state["state"] for state in rig.driver.states[seen:]}
     if states != {"armed"}:
-        raise Disturbed(since, f"the camera disturbed the driver: {states}")
+        raise Disturbed(since, f"{what} disturbed the driver: {states}")
     slow = [
         state["applied"]
         for state in rig.driver.states[seen:]
         if min(map(abs, state["applied"].values())) < 1.0
     ]
     if slow:
-        raise Disturbed(since, f"the camera made the car slower: {slow[0]}")
+        raise Disturbed(since, f"{what} made the car slower: {slow[0]}")
     if rig.driver.codes:
-        raise Disturbed(since, f"the camera cost commands: {rig.driver.codes}")
+        raise Disturbed(since, f"{what} cost commands: {rig.driver.codes}")
 
 
 async def _watch(rig: Rig) -> None:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import signal
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from tests.faults import buses, deaths, hats, links
+from tests.faults import brokers, buses, deaths, guests, hats, links
 from tests.faults.boards import TITLES
+from tests.faults.bridges import bridged
 from tests.faults.cameras import OUT_OF_MEMORY, Act, watched
+from tests.faults.lessons import cut_on_the_ramp, held, held_and
+from tests.faults.recordings import motor_killed_on_a_frozen_disk, recorded
+from tests.faults.sensed import sensed
 
 LINK_S = 0.5 + 0.05  # from the last command that was sent before the fault
 DEATH_S = buses.DEATH_S  # from the fault
@@ -26,6 +30,9 @@ CHECKED_S = (
 )  # where nothing is written, and the chip is read once a second
 BOTH_DEAD_S = 1.0  # the ladder says "time to start Python"; a pins-low that took longer would be broken
 
+QUICK, SLOW = 20.0, 1.0  # per s: from full speed to zero in 0.05 s, and in 1 s
+HOLD_S = 1.0 / QUICK + DEATH_S
+
 Since = Literal["command", "fault"]
 
 
@@ -36,8 +43,12 @@ class Fault:
     `bound_s` counts from the last command before the fault, or from the fault itself. None: the car is at rest already
     and must never move. `oddity` is a patch of `odd.py`; `full_disk` puts the trace onto /dev/full,
     `hanging_disk` onto a disk that can be frozen; `browser` needs Chromium;
-    `secure`: the car has https too; `only_switch`: nothing but the switch of the battery stops the motors, which the fault itself checks;
-    `may_stop_early`: what is done before it counts as struck may stop the car already; `board` is a car of `boards.py` or `hats.py`.
+    `secure`: the car has https too; `rosbridge`: it admits guests; `only_switch`: nothing but the switch of the battery stops the motors, which the fault itself checks;
+    `may_stop_early`: what is done before it counts as struck may stop the car already; `board` is a car of `boards.py` or `hats.py`;
+    `horn`: the driver holds a horn too, which must be silent within the same bound;
+    `decel`: of the ramps, per s;
+    `records`: where recordings are written, if not in the state directory: onto a disk that can be frozen, or nowhere;
+    `broker`: the kind of MQTT broker that the car has, see `brokers.py`.
     """
 
     name: str
@@ -51,8 +62,13 @@ class Fault:
     browser: bool = False
     may_stop_early: bool = False
     secure: bool = False
+    rosbridge: bool = False
     board: str = ""
     only_switch: bool = False
+    horn: bool = False
+    records: Literal["", "disk", "nowhere"] = ""
+    decel: float = QUICK
+    broker: str = ""
 
 
 FAULTS = (
@@ -86,6 +102,30 @@ FAULTS = (
     Fault("client-killed", "the client is killed (SIGKILL)", links.client_killed),
     Fault("clean-close", "the driver's connection is closed", links.clean_close, DEATH_S, "fault"),
     Fault("turn-over", "the driver's turn is over", links.turn_over, DEATH_S, "fault", oddity="hasty"),
+    Fault("guest-link-cut", "the link of a rosbridge guest is cut", guests.link_cut, rosbridge=True),
+    Fault(
+        "guest-pongs",
+        "a rosbridge guest dies with pongs and commands written in advance",
+        guests.pongs_in_advance,
+        LINK_S,
+        "fault",
+        rosbridge=True,
+    ),
+    Fault(
+        "guest-closed",
+        "the connection of a rosbridge guest is closed",
+        guests.closed,
+        DEATH_S,
+        "fault",
+        rosbridge=True,
+    ),
+    Fault(
+        "python-stopped",
+        "a program with `picar.client` is stopped (SIGSTOP)",
+        guests.program_stopped,
+        LINK_S,
+        "fault",
+    ),
     Fault("flood", "another client floods the server, and the driver's link is cut", links.flooded),
     Fault(
         "big-heads",
@@ -225,7 +265,149 @@ FAULTS = (
         "fault",
         oddity="camera-big",
     ),
+    Fault(
+        "range-dead-cut",
+        "the distance sensor is silent, and the link is cut",
+        sensed(links.link_cut),
+        oddity="range-dead",
+    ),
+    Fault(
+        "range-high-cut",
+        "ECHO of the distance sensor stays high, and the link is cut",
+        sensed(links.link_cut),
+        oddity="range-high",
+    ),
+    Fault(
+        "range-noisy-cut",
+        "ECHO of the distance sensor is noise, and the link is cut",
+        sensed(links.link_cut),
+        oddity="range-noisy",
+    ),
+    Fault(
+        "range-noisy-server-dead",
+        "ECHO of the distance sensor is noise; server: SIGKILL",
+        sensed(deaths.server_killed),
+        DEATH_S,
+        "fault",
+        oddity="range-noisy",
+    ),
+    Fault(
+        "range-noisy-motor-dead",
+        "ECHO of the distance sensor is noise; motor process: SIGKILL",
+        sensed(deaths.motor_killed),
+        DEATH_S,
+        "fault",
+        oddity="range-noisy",
+    ),
+    Fault(
+        "laser-hung-cut",
+        "the process that reads a VL53L0X: SIGSTOP, and the link is cut",
+        sensed(links.link_cut, number=signal.SIGSTOP),
+        oddity="range-laser-hung",
+    ),
+    Fault(
+        "laser-hung-motor-dead",
+        "the process that reads a VL53L0X: SIGSTOP; motor process: SIGKILL",
+        sensed(deaths.motor_killed, number=signal.SIGSTOP),
+        DEATH_S,
+        "fault",
+        oddity="range-laser-hung",
+    ),
+    Fault(
+        "laser-killed-server-dead",
+        "the process that reads a VL53L0X: SIGKILL; server: SIGKILL",
+        sensed(deaths.server_killed, number=signal.SIGKILL),
+        DEATH_S,
+        "fault",
+        oddity="range-laser-killed",
+    ),
+    Fault("record-cut", "the driver records, and the link is cut", recorded(links.link_cut)),
+    Fault(
+        "record-server-dead",
+        "the driver records; server: SIGKILL",
+        recorded(deaths.server_killed),
+        DEATH_S,
+        "fault",
+    ),
+    Fault(
+        "record-motor-dead",
+        "the driver records; motor process: SIGKILL",
+        recorded(deaths.motor_killed),
+        DEATH_S,
+        "fault",
+    ),
+    Fault(
+        "recorder-killed",
+        "recorder: SIGKILL, and the link is cut",
+        recorded(links.link_cut, number=signal.SIGKILL),
+    ),
+    Fault(
+        "recorder-stopped",
+        "recorder: SIGSTOP; server: SIGKILL",
+        recorded(deaths.server_killed, number=signal.SIGSTOP),
+        DEATH_S,
+        "fault",
+    ),
+    Fault(
+        "record-frozen",
+        "the recording is on a disk that hangs, and the link is cut",
+        recorded(links.link_cut, "frozen"),
+        records="disk",
+    ),
+    Fault(
+        "record-frozen-dead",
+        "the recording is on a disk that hangs; motor process: SIGKILL",
+        recorded(motor_killed_on_a_frozen_disk, "frozen"),
+        DEATH_S,
+        "fault",
+        records="disk",
+    ),
+    Fault(
+        "record-full",
+        "the disk of the recording is full, and the link is cut",
+        recorded(links.link_cut, "full"),
+        records="disk",
+    ),
+    Fault(
+        "record-nowhere",
+        "the recording cannot be written, and the link is cut",
+        recorded(links.link_cut, "unwritable"),
+        records="nowhere",
+    ),
+    Fault("held", "a garage holds the car, and its driver keeps the stick", held, HOLD_S, "fault"),
+    Fault("held-slow", "a garage holds a car with a ramp of 1 s: the deadline ends it", held, decel=SLOW),
+    Fault(
+        "held-cut",
+        "a garage holds the car, and on its ramp the link is cut",
+        held_and(cut_on_the_ramp),
+        decel=SLOW,
+    ),
+    Fault(
+        "held-server-dead",
+        "a garage holds the car; on its ramp server: SIGKILL",
+        held_and(deaths.server_killed),
+        DEATH_S,
+        "fault",
+        decel=SLOW,
+    ),
+    Fault(
+        "held-motor-dead",
+        "a garage holds the car; on its ramp motor process: SIGKILL",
+        held_and(deaths.motor_killed),
+        DEATH_S,
+        "fault",
+        decel=SLOW,
+    ),
     Fault("restart", "server: SIGKILL, and started again within 100 ms", deaths.restarted, DEATH_S, "fault"),
+)
+WITH_A_HORN = (
+    *("link-cut", "stall-burst", "page-hung", "server-stopped", "server-killed"),
+    *("motor-killed", "motor-stopped", "motor-stopped-cut", "both-killed", "sigterm"),
+)
+HORN_FAULTS = tuple(
+    replace(fault, name=f"horn/{fault.name}", what=f"with a held horn; {fault.what}", horn=True)
+    for fault in FAULTS
+    if fault.name in WITH_A_HORN
 )
 ON_OTHER_BOARDS = ("link-cut", "server-killed", "motor-killed", "motor-stopped-cut", "both-killed")
 BOARD_FAULTS = tuple(
@@ -286,4 +468,26 @@ HAT_FAULTS = (
     *_on("hat-oe hat esc-oe", "brown-out", "the chip restarts", buses.browned_out, DEATH_S),
     *_on("servo-chip", "brown-out", "the chip restarts", buses.browned_out, CHECKED_S),
     *_on("hat-oe hat esc-oe", "boot", _BOOT, buses.boot, BOTH_DEAD_S),
+)
+
+
+def _beside(name: str, what: str, kind: str = brokers.GOOD, **faults: Any) -> list[Fault]:
+    """Return the faults in which the car has a bridge to a broker."""
+    cut, dead = (bridged(end, kind, **faults) for end in (links.link_cut, deaths.server_killed))
+    return [
+        Fault(f"{name}-cut", f"{what}, and the link is cut", cut, broker=kind),
+        Fault(f"{name}-dead", f"{what}; server: SIGKILL", dead, DEATH_S, "fault", broker=kind),
+    ]
+
+
+FLEET_FAULTS = (
+    *_beside("bridge", "a bridge reports to an MQTT broker"),
+    *_beside("bridge-stopped", "bridge: SIGSTOP", bridge=signal.SIGSTOP),
+    *_beside("bridge-killed", "bridge: SIGKILL", bridge=signal.SIGKILL),
+    *_beside("bridge-leaks", "the bridge leaks memory up to its limit", leaks=True),
+    *_beside("broker-stopped", "broker: SIGSTOP", broker=signal.SIGSTOP),
+    *_beside("broker-killed", "broker: SIGKILL", broker=signal.SIGKILL),
+    *_beside("broker-full", "the broker's disk is full", brokers.FULL),
+    *_beside("broker-password", "the broker refuses the bridge's password", brokers.PASSWORD),
+    *_beside("broker-expired", "the broker's certificate has expired", brokers.EXPIRED),
 )

@@ -28,11 +28,12 @@ class Driver(Client):
     Args:
         url: the car's.
         heading: the sticks that it holds, one of `HEADINGS`, or of `STEERED_HEADINGS` for a car with steering.
+        horn: an output that it holds too while it drives.
     """
 
-    def __init__(self, url: str, heading: tuple[float, float] = AHEAD) -> None:
+    def __init__(self, url: str, heading: tuple[float, float] = AHEAD, horn: str = "") -> None:
         super().__init__(url)
-        self.heading = heading
+        self.heading, self.horn = heading, horn
         self.sent_at: list[float] = []
 
     async def write(self, data: str | bytes) -> None:
@@ -40,6 +41,12 @@ class Driver(Client):
         if '"seq"' in str(data):
             self.note(time.monotonic())
         await super().write(data)
+
+    async def drive(self, throttle: float, steering: float = 0.0) -> None:
+        """Send sticks, and the horn with them."""
+        await super().drive(throttle, steering)
+        if self.horn and (throttle or steering):
+            await self.aux(self.horn, 1)
 
     def note(self, now: float) -> None:
         """Note that a command goes out now."""

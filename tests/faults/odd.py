@@ -6,6 +6,7 @@ forward    SIGUSR1 steps the wall clock of either process an hour forward
 back       and an hour back
 stuck      in the motor process, the left motor's pins raise when they shall go low
 hasty      a turn may last 1 s
+range-X    SIGUSR1 breaks the distance sensor of the motor process: see `ranges.py`
 camera-X   the camera process is `tests.camera.odd_camera X`
 needy      as a real GPIO library, opening the pins takes descriptors; and the server may have few of them
 
@@ -50,7 +51,11 @@ def patch(oddity: str) -> None:
         "needy": _need,
         "hasty": _hasten,
     }
-    if not oddity.startswith("camera-"):
+    if oddity.startswith("range-"):
+        from tests.faults.ranges import break_at_a_signal
+
+        break_at_a_signal(oddity.removeprefix("range-"))
+    elif not oddity.startswith("camera-"):
         patches[oddity](oddity)
 
 
@@ -127,7 +132,9 @@ def _main() -> int:
         return motor()
     from picar.__main__ import main as server
 
-    if oddity != "stuck":  # the server's own pins are well: it must be able to help
+    if oddity != "stuck" and not oddity.startswith(
+        "range-"
+    ):  # the server's own pins are well: it must be able to help
         patch(oddity)
     start_this_for_the_motor_process(oddity)
     return server()

@@ -73,11 +73,16 @@ class Proxy:
         """Hold everything back until `flush`."""
         self._mode = "hold"
 
-    def flush(self) -> None:
-        """Let go of all that was held, in one burst, and pass things on again."""
+    def flush(self, *, ends: bool = True) -> None:
+        """Let go of all that was held, in one burst or at the rate of `queue`, and pass things on again.
+
+        Args:
+            ends: whether the held ends of connections are delivered too.
+        """
         held, self._held, self._mode = self._held, [], "pass"
         for writer, data in held:
-            _deliver(writer, data)
+            if data or ends:
+                self._forward(writer, data)
 
     def cut(self) -> None:
         """Lose everything from now on, without closing anything: the radio is gone, nobody says goodbye."""
@@ -86,6 +91,10 @@ class Proxy:
     def half_open(self) -> None:
         """Close the clients' ends, and never tell the car."""
         self.cut()
+        self.abort_clients()
+
+    def abort_clients(self) -> None:
+        """Close the clients' ends; while the link is stalled, the car gets their ends with all else that is held."""
         self._abort(self._clients)
 
     async def record(self, seconds: float) -> Tape:

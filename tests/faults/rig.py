@@ -16,10 +16,11 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.bench.measure import Write
-from tests.faults import hats, leaks
+from tests.faults import brokers, hats, leaks
 from tests.faults.boards import BOARDS, Drives, drives, terminals
 from tests.faults.disk import Disk
 from tests.faults.driver import AHEAD_HEADINGS, HEADINGS, STEERED_HEADINGS, Driver
@@ -27,6 +28,7 @@ from tests.faults.hats import HATS, Devices
 from tests.faults.jitter import ROOT
 from tests.faults.judge import powering, written
 from tests.faults.proxy import Proxy
+from tests.faults.ranges import CONFIGS, FOLDER, HCSR04
 from tests.motor.kinds_rig import Car, text_of
 from tests.support.product import Product
 from tests.support.viewer import Viewer
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
 FULL = Path("/dev/full")
 ENDED_S = 5.0  # for a process that was killed, or ends by itself
 # Full throttle and back in no time, a short brake, and otherwise the product as everybody gets it.
-CONFIG = "[drive]\naccel = 20.0\ndecel = 20.0\n[motors]\nbrake_hold_s = 0.1\n"
+CONFIG = "[drive]\naccel = 20.0\ndecel = {decel}\n[motors]\nbrake_hold_s = 0.1\n"
+HORN = 16
+WITH_HORN = f'[aux.horn]\nkind = "momentary"\npin = {HORN}\nmax_on_s = 30.0\n'
 JUMPERS = '[l298n]\nena = "jumper"\nenb = "jumper"\nin1 = 23\nin2 = 24\nin3 = 27\nin4 = 22\n'
 
 
@@ -100,6 +104,7 @@ class Rig:
         self.server, self.motor = os.pidfd_open(self.server_pid), os.pidfd_open(car.motor_pid())
         self.server_descriptors = descriptors
         self.disk: Disk | None = None
+        self.fleet: brokers.Fleet | None = None
         self.secure_port = 0
         self._run = run
         self._env: Mapping[str, str] = devices.env if devices else {}
@@ -121,13 +126,16 @@ class Rig:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(process, number)
 
-    async def helper(self, *arguments: str) -> asyncio.subprocess.Process:
-        """Start a program that ends with the run."""
+    async def helper(
+        self, *arguments: str, env: Mapping[str, str] = MappingProxyType({}), stderr: int | None = None
+    ) -> asyncio.subprocess.Process:
+        """Start a program that ends with the run, with more environment, and its errors in an open file."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
             stdout=asyncio.subprocess.PIPE,
-            env=os.environ | self._env | {leaks.MARK: self._run},
+            stderr=stderr,
+            env=os.environ | {**self._env, **env} | {leaks.MARK: self._run},
             cwd=ROOT,
         )
         self._helpers.append(process)
@@ -170,7 +178,7 @@ class Rig:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """Freeze the disk with the trace. The times of the pin writes are read when it is thawed."""
+        """Freeze the disk with the trace or the recordings. The times of the pin writes are read when it is thawed."""
         assert self.disk is not None
         self.disk.freeze()
         try:
@@ -217,31 +225,52 @@ async def driving(fault: Fault, jumpers: bool, rng: random.Random, run: str) -> 
     """
     toy = (BOARDS | HATS).get(fault.board)
     wires, watched = (text_of(toy), terminals(toy)) if toy else (JUMPERS * jumpers, powering(jumpers))
+    if fault.horn:
+        wires, watched = wires + WITH_HORN, (*watched, HORN)
     headings: Sequence[tuple[float, float]] = STEERED_HEADINGS if toy and toy.layout.steers else HEADINGS
     headings = headings if not toy or toy.motors else AHEAD_HEADINGS
     program = ("-m", "tests.faults.odd", fault.oddity) if fault.oddity else ("-m", "picar")
-    with contextlib.ExitStack() as disks, tempfile.TemporaryDirectory(prefix="picar-faults-") as tmp:
-        disk = disks.enter_context(Disk()) if fault.hanging_disk else None
+    async with contextlib.AsyncExitStack() as stack:
+        tmp = stack.enter_context(tempfile.TemporaryDirectory(prefix="picar-faults-"))
+        has_disk = fault.hanging_disk or fault.records == "disk" or fault.broker == brokers.FULL
+        disk = stack.enter_context(Disk()) if has_disk else None
+        fleet = None
+        if fault.broker:
+            files = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="picar-faults-")))
+            fleet = await stack.enter_async_context(brokers.broker_for(fault.broker, files, disk))
         env = {leaks.MARK: run, "XDG_RUNTIME_DIR": tmp, "TMPDIR": tmp}
         secure_port = _free_port() if fault.secure else 0
         https = f'[tls]\nmode = "own"\nport = {secure_port}\n' * fault.secure
+        guests = "[rosbridge]\nenabled = true\nport = 0\n" * fault.rosbridge
+        records = "/proc/picar" if fault.records == "nowhere" else str(disk and disk.folder / "recordings")
+        recordings = f'[recording]\nfolder = "{records}"\nkeep_free_mb = 0\n' * bool(fault.records)
         devices = None
         if toy and fault.board in HATS:
-            bench = Path(disks.enter_context(tempfile.TemporaryDirectory(prefix="picar-faults-")))
+            bench = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="picar-faults-")))
             devices, watched = Devices(bench, toy), hats.watched(toy)
             env |= devices.env
         pins = devices.header.name if devices else "mock"
-        car = Product(pins, config=CONFIG + https + wires, program=program, env=env)
+        sensor = fault.oddity.removeprefix("range-")
+        if sensor in CONFIGS:
+            env[FOLDER] = stack.enter_context(tempfile.TemporaryDirectory(prefix="picar-faults-"))
+        ranged = "" if sensor == fault.oddity else CONFIGS.get(sensor, HCSR04)
+        more = https + guests + recordings + wires + ranged + (fleet.config if fleet else "")
+        car = Product(pins, config=CONFIG.format(decel=fault.decel) + more, program=program, env=env)
         if fault.full_disk:
             car.trace_file = FULL
-        if disk:
+        if disk and fault.hanging_disk:
             car.trace_file = disk.folder / "trace.jsonl"
         async with car:
             before = await _descriptors_at_rest(car)
-            async with Proxy(car.port) as link, Driver(link.url, rng.choice(headings)) as driver:
+            async with (
+                Proxy(car.port) as link,
+                Driver(link.url, rng.choice(headings), "horn" * fault.horn) as driver,
+            ):
                 await driver.full_throttle()
+                if fault.horn:
+                    await until(lambda: bool(car.levels().get(HORN)), "the horn")
                 rig = Rig(car, link, driver, toy, watched, rng, run, before, devices)
-                rig.disk, rig.secure_port = disk, secure_port
+                rig.disk, rig.secure_port, rig.fleet = disk, secure_port, fleet
                 try:
                     await asyncio.sleep(
                         rng.uniform(0.05, 0.15)

@@ -17,28 +17,53 @@ import pytest
 
 from tests.faults import deaths, links
 from tests.faults.__main__ import measure, possible
+from tests.faults.bridges import LIMIT_BYTES, NICE
 from tests.faults.cameras import watched
-from tests.faults.catalogue import BOARD_FAULTS, DEATH_S, FAULTS, HAT_FAULTS, Fault
+from tests.faults.catalogue import BOARD_FAULTS, DEATH_S, FAULTS, FLEET_FAULTS, HAT_FAULTS, HORN_FAULTS, Fault
 from tests.faults.jitter import ROOT
 from tests.faults.report import rows
 from tests.faults.rig import Rig
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="scripts/faults reads /proc and needs Linux")
-
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(sys.platform != "linux", reason="scripts/faults reads /proc and needs Linux"),
+]
 
 OF_BOARDS = [fault for fault in BOARD_FAULTS if fault.name.endswith("/both-killed")]
 ON_HATS = """hat-oe/both-killed hat-oe/bus-held hat/bus-held-dead hat/brown-out servo-chip/bus-held-cut
 esc-oe/bus-held-gone esc/pwm-left-on"""
 OF_HATS = tuple(fault for fault in HAT_FAULTS if fault.name in ON_HATS.split())
-HALVES = ([*FAULTS[::2], *OF_HATS], [*FAULTS[1::2], *OF_BOARDS])
+ELSEWHERE = (
+    "record-cut record-server-dead record-motor-dead recorder-killed record-nowhere"  # tests/recording
+)
+OF_CARS = [fault for fault in FAULTS if fault.name not in ELSEWHERE.split()]
+HALVES = (
+    [*OF_CARS[::2], *HORN_FAULTS[::2], *OF_HATS],
+    [*OF_CARS[1::2], *HORN_FAULTS[1::2], *OF_BOARDS],
+)
+BESIDE = "broker-stopped-cut broker-killed-dead bridge-leaks-cut"
+OF_BRIDGES = [[fault for fault in FLEET_FAULTS if fault.name in BESIDE.split()]]
 
 
 def test_each_fault_stops_the_car(tmp_path: Path) -> None:
-    """Two campaigns at the same time: most of a run is waiting."""
+    run_and_judge(tmp_path, HALVES)
+
+
+def test_a_fault_of_the_broker_or_the_bridge_costs_no_command_and_delays_no_stop(tmp_path: Path) -> None:
+    run_and_judge(tmp_path, OF_BRIDGES)
+
+
+def test_the_campaign_limits_the_bridge_as_its_unit_does() -> None:
+    lines = (ROOT / "systemd" / "picar-mqtt.service").read_text(encoding="utf-8").splitlines()
+    assert {f"MemoryMax={LIMIT_BYTES >> 20}M", f"Nice={NICE}"} <= set(lines)
+
+
+def run_and_judge(folder: Path, groups: Sequence[Sequence[Fault]]) -> None:
+    """Run a campaign for each group, all at the same time: most of a run is waiting."""
     with contextlib.ExitStack() as stack:
         campaigns = []
-        for number, faults in enumerate(HALVES):
-            report = tmp_path / f"{number}.json"
+        for number, faults in enumerate(groups):
+            report = folder / f"{number}.json"
             options = ["--runs", "1", "--observe", "0.3", "--json", str(report), "--only"]
             command = [sys.executable, "-m", "tests.faults", *options, *(fault.name for fault in faults)]
             campaign = subprocess.Popen(
@@ -105,7 +130,8 @@ async def test_a_car_that_stops_too_late_is_condemned(
 
 
 async def one_command_lost(rig: Rig) -> None:
-    command = json.loads(rig.driver.session.drive(*rig.driver.heading))
+    throttle, steering = rig.driver.heading
+    command = json.loads(rig.driver.session.message("drive", throttle=throttle, steering=steering))
     await rig.driver.send(**command | {"tick": 0})
     await rig.driver.until_error("stale")
     await watched(links.link_cut)(rig)

@@ -24,7 +24,8 @@ POSIX_TIMERS FUTEX EPOLL SIGNALFD TIMERFD EVENTFD AIO SHMEM ADVISE_SYSCALLS MEMB
 POSIX_MQUEUE PROC_FS PROC_SYSCTL PROC_CHILDREN SYSFS TMPFS HOSTFS CONFIGFS_FS DEVTMPFS DEVTMPFS_MOUNT NET UNIX INET TTY
 STDERR_CONSOLE NULL_CHAN HW_RANDOM UML_RANDOM GPIOLIB GPIO_CDEV GPIO_CDEV_V1 GPIO_SIM I2C
 I2C_CHARDEV I2C_STUB"""
-STUB_ADDRESS = 0x40  # of the chip on the only I2C bus, number 0
+STUB_ADDRESS = 0x40  # of the first chip on the only I2C bus, number 0
+STUB_ADDRESSES = (STUB_ADDRESS, 0x48, 0x36)  # a PCA9685, INA219 or INA226; an ADS1115; a MAX17048
 _STUB = '"I2C/SMBus Test Stub"\n'
 LGPIO = "lgpio==0.2.2.0"
 TOOLS = ("gcc", "make", "flex", "bison", "bc", "apt-get", "dpkg-deb")
@@ -97,7 +98,7 @@ def boot(linux: Path, libraries: Path, arguments: list[str]) -> int:
             "quiet",
             "con=null",
             "con0=null,fd:1",
-            f"i2c_stub.chip_addr={STUB_ADDRESS}",
+            f"i2c_stub.chip_addr={','.join(map(str, STUB_ADDRESSES))}",
         ]
         environment = [f"uml_dir={folder}", f"OUT={folder}", f"PYTHONPATH={ROOT}:{libraries}"]
         init = [f"init={sys.executable}", "--", "-B", "-m", "tests.gpio_sim.guest"]

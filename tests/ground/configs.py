@@ -19,7 +19,7 @@ OPTIONS = [
     for option in options_of(SECTIONS[section]).values()
 ]
 NUMBERS = [(s, o) for s, o in OPTIONS if o.type in (int, float) and o.unit != "BCM"]
-PINS = [(s, o) for s, o in OPTIONS if o.unit == "BCM"]
+PINS = [(s, o) for s, o in OPTIONS if o.unit == "BCM" and s == "l298n"]
 PLAIN_PINS = [(s, o) for s, o in PINS if o.type is int]
 NOT_PULLED_DOWN = [*range(9), 14, 15]
 
@@ -53,6 +53,8 @@ def the_problem(folder: Path, text: str, env: Mapping[str, str] | None = None) -
 def kind_of(option: Option) -> str:
     if option.unit == "BCM":
         return "jumper" if option.type == EnablePin else "pin"
+    if option.unit == "hex":
+        return "hex"
     if get_origin(option.type) is tuple:
-        return "list"
+        return "origins" if option.unit == "origin" else "list"
     return {float: "number", int: "whole", bool: "bool", str: "text"}.get(option.type, "choice")

@@ -200,7 +200,7 @@ def test_a_board_driven_by_a_chip_without_oe_is_warned_of(tmp_path: Path) -> Non
             .replace("= 13", '= "GPIO13"')
             .replace("= 11", '= "GPIO22"')
             .replace("= 12", '= "GPIO23"'),
-            '[board] chip = "pca9685" has no use: no motor and no servo is at one of its channels. Delete the option, or write '
+            '[board] chip = "pca9685" has no use: no motor, servo or other output is at one of its channels. Delete the option, or write '
             'the channels as plain numbers, without "GPIO".',
         ),
         (

@@ -51,14 +51,16 @@ def test_both_processes_notes_come_in_the_order_of_time() -> None:
 
 
 @pytest.mark.parametrize("by", ["server", "motor"])
-def test_the_oldest_are_overwritten(by: flight.Process) -> None:
-    recorder = FlightRecorder(by)
-    slots, _ = flight._SLOTS[by]
-    for n in range(slots + 10):
-        recorder.note(f'"n":{n}')
-    assert [note["n"] for note in lines(recorder)] == list(range(11, slots + 10)), (
-        "nor the one that may be half overwritten"
-    )
+@pytest.mark.parametrize("size", [1, 50])
+def test_the_oldest_are_overwritten(by: flight.Process, size: int) -> None:
+    start, stop = flight._RINGS[by]
+    recorder, last = FlightRecorder(by), 3 * (stop - start) // (size + 20)
+    for n in range(last + 1):
+        recorder.note(f'"n":{n},"x":"{"x" * (n % size)}"')
+    notes = lines(recorder)
+    written = sum(len(line) - len('{"by":"x}') - len(by) for line in recorder.recent())
+    assert [note["n"] for note in notes] == list(range(notes[0]["n"], last + 1))
+    assert written > (stop - start) * 0.9
 
 
 def test_a_minute_of_a_moving_stick_at_30_commands_a_second_fits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,14 +69,15 @@ def test_a_minute_of_a_moving_stick_at_30_commands_a_second_fits(monkeypatch: py
     server = FlightRecorder("server")
     motor = FlightRecorder("motor", server.fd)
     motor.note('"state":"disarmed","reason":"commands_stale"')  # the longest note
-    for n in range(60 * 30):
+    sticks = '{"type":"drive","seq":1000000,"tick":4294967295,"throttle":-0.1234,"steering":-0.1234}'
+    for n in range(100000, 100000 + 60 * 30):
         now += 1 / 30
-        server.note(f'"client":"c1","got":{"x" * 150},"n":{n}')
+        server.note(f'"client":"c1000","got":{sticks},"n":{n}')
         motor.note(f'"n":{n},"did":"drive"')
         for pin in (12, 13, 12, 13):  # the command and a step of the ramp
             motor.pin(pin, "pwm", 0.00012345)
         if n % 3 == 0:
-            server.note('"client":"c2","refused":"not_driver"')
+            server.note(f'"client":"c2000","got":"{"x" * 148}","refused":"not_driver"')
     notes = [*server.recent()]
     assert b'"state":"disarmed"' in notes[0]
     assert len(notes) == 1 + 60 * (30 + 10 + 30 * 5)
@@ -91,15 +94,6 @@ def test_what_is_older_than_a_minute_is_not_told(monkeypatch: pytest.MonkeyPatch
     assert [note["at"] for note in lines(recorder)] == [1030.0, 1061.0]
 
 
-def test_a_short_note_over_a_long_one_leaves_nothing_of_it() -> None:
-    recorder = FlightRecorder("server")
-    slots, _ = flight._SLOTS["server"]
-    for _ in range(slots):
-        recorder.note(f'"long":"{"x" * 150}"')
-    recorder.note('"n":1')
-    assert lines(recorder)[-1]["n"] == 1
-
-
 def test_a_note_that_does_not_fit_says_so_and_spoils_no_other() -> None:
     recorder = FlightRecorder("motor")
     recorder.note('"n":1')
@@ -110,12 +104,21 @@ def test_a_note_that_does_not_fit_says_so_and_spoils_no_other() -> None:
     assert second["too_long"] > 1000
 
 
-def test_a_half_written_slot_is_left_out() -> None:
+def test_a_half_written_note_is_left_out() -> None:
     recorder = FlightRecorder("motor")
     recorder.note('"n":1')
-    recorder.note('"n":2')
-    recorder._memory[recorder._start : recorder._start + 3] = b"12x"
-    assert [note["n"] for note in lines(recorder)] == [2]
+    recorder._memory[recorder._at : recorder._at + 5] = b"\n12.3"
+    assert [note["n"] for note in lines(recorder)] == [1]
+
+
+def test_an_oldest_note_that_is_overwritten_while_it_is_read_is_left_out() -> None:
+    recorder = FlightRecorder("motor")
+    for n in range(20000):
+        recorder.note(f'"n":{n}')
+    oldest = lines(recorder)[0]["n"]
+    at = recorder._at + flight._SPARE_BYTES
+    recorder._memory[at : at + 40] = b"\n1x,\n12.34\n12.34,12 pwm\n,,,,,,,,,,,,,,,,,,"[:40]
+    assert lines(recorder)[0]["n"] in range(oldest, oldest + 4)
 
 
 def test_the_survivor_reads_what_a_killed_process_wrote() -> None:
@@ -174,6 +177,9 @@ def test_a_flight_is_for_its_owner_only_and_follows_no_link(
     assert path.stat().st_mode & 0o777 == 0o600
     path.unlink()
     path.symlink_to(victim)
+    assert recorder.save("a test", folder) == path
+    assert not path.is_symlink()
+    path.with_suffix(".part").symlink_to(victim)
     assert recorder.save("a test", folder) is None
     assert not victim.exists()
 

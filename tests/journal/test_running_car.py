@@ -24,7 +24,9 @@ def fetch(url: str) -> list[dict[str, Any]]:
 
 
 def saved(folder: Path) -> list[list[dict[str, Any]]]:
-    return [[json.loads(line) for line in file.read_text().splitlines()] for file in folder.glob("flight-*")]
+    return [
+        [json.loads(line) for line in file.read_text().splitlines()] for file in folder.glob("flight-*.jsonl")
+    ]
 
 
 async def test_it_tells_commands_decisions_states_and_pin_writes(car: Product) -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from picar.config import BoardConfig, Config, L298NConfig, LayoutConfig, MotorsConfig, SteeringConfig
+from picar.config import (
+    BoardConfig,
+    Config,
+    L298NConfig,
+    LayoutConfig,
+    MotorsConfig,
+    RangeConfig,
+    SteeringConfig,
+)
 from picar.configfile import as_toml
 from picar.core.drive import BRAKE, COAST, Output
 from picar.errors import BackendError
@@ -227,8 +236,9 @@ def l298n(name: str, wiring: L298NConfig) -> Car:
 
 
 def preset(found: Preset) -> Car:
-    """Return the car of a preset, as wired: its calibration belongs to its motors."""
-    config = found.config.having("motors", min_duty=MIN_DUTY)
+    """Return the car of a preset, as wired, without its other parts: its calibration belongs to its motors."""
+    bare = dataclasses.replace(found.config, range=RangeConfig(), aux={})
+    config = bare.having("motors", min_duty=MIN_DUTY)
     for name in layout_of(config).motors:
         config = config.having(calibrated_section(config, name), invert=False)
     config = config.having("board" if config.board else "l298n", swap=False)

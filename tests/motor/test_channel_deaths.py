@@ -88,10 +88,20 @@ def test_a_motor_process_that_beats_is_left_alone(rig: Rig, driving: bool) -> No
 
 def test_a_watcher_that_overslept_reads_before_it_judges(rig: Rig) -> None:
     rig.at_full_speed()
-    select.select([rig.channel.fileno()], [], [], DEADLINE_S)
+    select.select([rig.channel._status], [], [], DEADLINE_S)
     rig.clock.overslept_s = 60.0
     rig.channel.check()
     assert (rig.lows, rig.deaths) == ([], 0)
+
+
+def test_a_status_that_is_read_late_counts_from_its_own_time(rig: Rig) -> None:
+    rig.at_full_speed()
+    stopped_at = time.monotonic()
+    rig.kill(signal.SIGSTOP)
+    time.sleep(0.3)  # nothing reads, as between two pulses of the server
+    rig.channel.read()
+    assert rig.channel.silence_s >= time.monotonic() - stopped_at - 0.001
+    assert rig.deaths == 0
 
 
 def test_pins_that_cannot_be_lowered_are_told_and_the_server_still_hears_of_the_death(

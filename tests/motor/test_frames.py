@@ -13,7 +13,7 @@ from picar.config import Config, L298NConfig, MotorsConfig, SideConfig
 from picar.core.drive import Reason
 from picar.core.shaping import Jog, Sticks, Tank, Wanted
 from picar.motor import pipe
-from picar.motor.pipe import MAX_BYTES, Order, Status
+from picar.motor.pipe import MAX_BYTES, Obstacle, Order, Status
 from tests.support.calibrations import two_sides
 
 axis = st.floats(-1.0, 1.0)
@@ -47,6 +47,12 @@ def test_every_other_command_fits_too(n: int, seen_at: float, deadline: float, s
     assert json.loads(frame)[:3] == ["calibrate", n, deadline]
     assert Calibration.received(*json.loads(frame)[3:]) == calibration
     assert fits(frame)
+    name = "a" * 16
+    assert json.loads(pipe.aux(n, name, deadline, speed)) == ["aux", n, name, deadline, speed]
+    assert json.loads(pipe.override(n, deadline)) == ["override", n, deadline]
+    assert fits(pipe.aux(n, name, deadline, speed))
+    assert json.loads(pipe.hold(n, speed > 0)) == ["hold", n, speed > 0]
+    assert fits(pipe.hold(n, True))
     for reason in Reason:
         assert json.loads(pipe.release(n, reason)) == ["release", n, reason]
         assert fits(pipe.release(n, reason))
@@ -63,9 +69,21 @@ def test_a_status_comes_out_as_it_went_in(
     status = Status(
         n, state, reason, (a, b), (b, a), (a, a), 0.5, moving, [(n, "stale"), (n + 1, "stopped")], pose
     )
+    if moving:
+        status = status._replace(obstacle=Obstacle(abs(a), abs(b), moving), aux=[a, None, b], at=b)
     line = status.encode()
     assert line.endswith(b"\n")
     assert pipe.parse_status(line) == status
+
+
+def test_the_longest_status_without_refusals_fits() -> None:
+    pair = (-0.1234, -0.1234)
+    status = Status(
+        2**53, "disarmed", "commands_stale", pair, pair, pair, 0.123456789, True, [], (-3.1234,) * 3
+    )
+    full = status._replace(obstacle=Obstacle(0.12, 0.34, True), aux=[-0.123] * 8, at=123456789.1234)
+    assert fits(full.encode())
+    assert fits(full._replace(refused=[(2**53, "not_neutral")] * 6).encode())
 
 
 @given(st.text())

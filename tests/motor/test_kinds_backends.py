@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -44,13 +43,6 @@ def waves(fake: FakeHeader) -> int:
     return sum("200" in words and 0.0 < float(words[-1]) < 100.0 for words in calls)
 
 
-def let_waves_end() -> None:
-    """Wait for the threads of ended waves: on a busy machine they come later than within a period."""
-    for thread in threading.enumerate():
-        if "_last_period" in thread.name:
-            thread.join()
-
-
 @pytest.mark.parametrize("car", ON_EVERY_LIBRARY, ids=str)
 def test_the_lines_are_those_of_the_table_and_low_at_the_end(fake: FakeHeader, car: Car) -> None:
     for output in (Output(1.0, -1.0), Output(-1.0, 1.0), BRAKE, Output(0.0, 1.0), COAST):
@@ -61,7 +53,6 @@ def test_the_lines_are_those_of_the_table_and_low_at_the_end(fake: FakeHeader, c
             min(Bench(car).expected(m, output)) for m in car.motors
         ]
         motors.close()
-        let_waves_end()
         assert all(fake.is_low_output(pin) for pin in car.pins)
     assert waves(fake) == 0
 
@@ -78,7 +69,6 @@ def test_a_line_that_raises_keeps_no_other_high(fake: FakeHeader, car: Car) -> N
     wait_until(lambda: all(fake.is_low_output(pin) for pin in car.pins - {broken}), "all other lines low")
     fake.board.tell("broken")
     motors.close()
-    let_waves_end()
     assert all(fake.is_low_output(pin) for pin in car.pins)
 
 

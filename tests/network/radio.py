@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from picar.config import HotspotConfig
-from picar.network.hotspot import OWN, Action, Facts, Outcome, Watcher
+from picar.network.hotspot import OWN, Action, Facts, Outcome, Plan, Watcher
 
 STEP_S = 3.0
 
@@ -103,6 +103,10 @@ class Rig:
             outcome = self.radio.do(action)
             self.now += 1.0
         raise AssertionError("the watcher never waits")
+
+    def ask(self, plan: Plan, driving: bool = False) -> str:
+        """Request `on`, `off` or `join` of the watcher. Return the refusal."""
+        return self.watcher.request(plan, self.now, driving)
 
     @property
     def mode(self) -> str:

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from picar.network.hotspot import ANNOUNCED_S, CHECK_S, FIRST_S, JOIN_S, OWN, REHEARSAL_S, Action, Facts
+from picar.network.hotspot import (
+    ANNOUNCED_S,
+    CHECK_S,
+    FIRST_S,
+    JOIN_S,
+    OWN,
+    REHEARSAL_S,
+    Action,
+    Facts,
+)
+from picar.network.wifi import DRIVEN
 from tests.network.radio import STEP_S, Radio, Rig
 
 UP = f"up {OWN}"
@@ -48,7 +58,7 @@ def test_a_cable_is_a_network_and_the_hotspot_may_be_beside_it() -> None:
     rig = Rig(Radio(wired=True))
     rig.run(1000)
     assert rig.kinds() == []
-    assert rig.watcher.on(rig.now) == ""
+    assert rig.ask(rig.watcher.on()) == ""
     rig.run(60)
     assert (rig.mode, rig.radio.wired) == ("hotspot", True)
 
@@ -57,7 +67,7 @@ def test_without_when_nothing_is_switched_unless_requested() -> None:
     rig = Rig(when="never")
     rig.run(5000)
     assert rig.kinds() == []
-    rig.watcher.on(rig.now)
+    rig.ask(rig.watcher.on())
     rig.run(30)
     assert rig.mode == "hotspot"
 
@@ -67,7 +77,7 @@ def test_always_is_up_at_once_and_never_looks() -> None:
     rig.run(10000)
     assert rig.kinds() == [UP]
     assert rig.watcher.status()["next_look_s"] is None
-    rig.watcher.off(rig.now, driving=False)
+    rig.ask(rig.watcher.off())
     rig.run(1000)
     assert rig.mode == "wifi"  # until it is lost
     rig.radio.active, rig.radio.here = "", set()
@@ -127,7 +137,7 @@ def test_a_hotspot_without_its_supplicant_is_raised_again_and_counted() -> None:
 def test_on_is_announced_and_goes_back_if_no_phone_comes(for_s: float) -> None:
     rig = Rig(Radio(active="home", here={"home"}))
     rig.run(10)
-    assert rig.watcher.on(rig.now, for_s) == ""
+    assert rig.ask(rig.watcher.on(for_s)) == ""
     assert ANNOUNCED_S <= rig.run(60, lambda: rig.mode == "hotspot") < ANNOUNCED_S + 2 * STEP_S
     assert FIRST_S <= rig.run(600, lambda: rig.mode == "wifi") < FIRST_S + 20
 
@@ -135,7 +145,7 @@ def test_on_is_announced_and_goes_back_if_no_phone_comes(for_s: float) -> None:
 def test_on_for_half_an_hour_holds_it_once_a_phone_has_come() -> None:
     rig = Rig(Radio(active="home", here={"home"}))
     rig.run(10)
-    rig.watcher.on(rig.now, 1800.0)
+    rig.ask(rig.watcher.on(1800.0))
     rig.run(60)
     rig.radio.stations = 1
     rig.run(60)
@@ -146,7 +156,7 @@ def test_on_for_half_an_hour_holds_it_once_a_phone_has_come() -> None:
 def test_a_rehearsal_ends_also_under_a_station_but_not_under_a_driver() -> None:
     rig = Rig(Radio(active="home", here={"home"}))
     rig.run(10)
-    rig.watcher.on(rig.now, rehearsal=True)
+    rig.ask(rig.watcher.on(rehearsal=True))
     rig.run(60, lambda: rig.mode == "hotspot")
     rig.radio.stations, rig.radio.driving = 1, True
     rig.run(2 * REHEARSAL_S)
@@ -159,12 +169,12 @@ def test_a_rehearsal_ends_also_under_a_station_but_not_under_a_driver() -> None:
 def test_off_goes_to_a_known_network_and_stays_without_one() -> None:
     rig = Rig(Radio(active=OWN, stations=1))
     rig.run(10)
-    assert rig.watcher.off(rig.now, driving=True) == "driving"
-    assert rig.watcher.off(rig.now, driving=False) == ""
+    assert rig.ask(rig.watcher.off(), driving=True) == "driving"
+    assert rig.ask(rig.watcher.off()) == ""
     rig.run(60)
     assert rig.kinds() == [DOWN, "scan", UP]
     rig.radio.here = {"home"}
-    rig.watcher.off(rig.now, driving=False)
+    rig.ask(rig.watcher.off())
     rig.run(60)
     assert rig.radio.active == "home"
 
@@ -172,10 +182,14 @@ def test_off_goes_to_a_known_network_and_stays_without_one() -> None:
 def test_a_request_waits_for_no_other_and_no_driver() -> None:
     rig = Rig(Radio(active=OWN))
     rig.run(10)
-    assert rig.watcher.join(rig.now, "cafe", "password", driving=True) == "driving"
-    assert rig.watcher.join(rig.now, "cafe", "password", driving=False) == ""
-    assert rig.watcher.on(rig.now) == "busy"
+    assert rig.ask(rig.watcher.join("cafe", "password"), driving=True) == "driving"
+    assert rig.ask(rig.watcher.join("cafe", "password")) == ""
+    assert rig.ask(rig.watcher.on()) == "busy"
     rig.radio.driving = True  # within the five seconds
+    rig.run(60)
+    assert rig.kinds() == []
+    assert rig.watcher.last == {"ssid": "cafe", "code": "other", "text": DRIVEN}
+    assert rig.ask(rig.watcher.off()) == ""
     rig.run(60)
     assert rig.kinds() == []
 
@@ -183,7 +197,7 @@ def test_a_request_waits_for_no_other_and_no_driver() -> None:
 def test_a_join_keeps_its_profile() -> None:
     rig = Rig(Radio(active=OWN, here={"cafe"}, stations=1))
     rig.run(10)
-    rig.watcher.join(rig.now, "cafe", "password", driving=False)
+    rig.ask(rig.watcher.join("cafe", "password"))
     rig.run(60)
     assert rig.kinds() == [DOWN, "add cafe", "up new cafe", "keep new cafe"]
     assert (rig.radio.active, rig.radio.kept, rig.watcher.last) == ("new cafe", {"new cafe"}, None)
@@ -205,7 +219,7 @@ def test_a_join_that_fails_goes_back_and_deletes_its_profile(
 ) -> None:
     rig = Rig(Radio(active=before, here={"home"}, wrong=wrong))
     rig.run(10)
-    rig.watcher.join(rig.now, "cafe", "password", driving=False)
+    rig.ask(rig.watcher.join("cafe", "password"))
     rig.run(40)
     back = {"": [UP], OWN: [UP], "home": ["up home"]}
     assert rig.kinds() == [*[DOWN] * (before == OWN), *kinds, *back[before]]
@@ -219,7 +233,7 @@ def test_a_hotspot_that_cannot_be_raised_is_tried_again_also_where_it_was_only_r
         tries: list[Action] = []
         rig = Rig(Radio(active=OWN), when=when)
         rig.run(10)
-        rig.watcher.off(rig.now, driving=False)
+        rig.ask(rig.watcher.off())
         rig.radio.fails = lambda action, tries=tries: action.profile == OWN and action.kind == "up" and (  # type: ignore[misc]
             tries.append(action) is None and len(tries) < 4
         )  # fmt: skip
@@ -257,12 +271,12 @@ def happen(rig: Rig, event: str, flag: bool) -> str:
     elif event == "cut":
         radio.active = ""
     elif event in ("on", "try"):
-        watcher.on(rig.now, 0.0, rehearsal=event == "try")
+        rig.ask(watcher.on(0.0, rehearsal=event == "try"))
         return event
     elif event == "off":
-        return event * (not watcher.off(rig.now, radio.driving))
+        return event * (not rig.ask(watcher.off(), radio.driving))
     elif event == "join":
-        return event * (not watcher.join(rig.now, "cafe", "password", radio.driving))
+        return event * (not rig.ask(watcher.join("cafe", "password"), radio.driving))
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import ssl
 import subprocess
 import time
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from picar import files
+from picar.config import Config, HotspotConfig, TlsConfig
 from picar.errors import TlsError
-from picar.network import tls
+from picar.network import addresses, tls
 from picar.network.addresses import is_local
 
 NAMES = ["toy.local", "192.168.1.5", "fd00::5", "127.0.0.1", "10.42.0.1", "toy.lan"]
@@ -105,25 +108,67 @@ def test_a_certificate_is_made_only_when_it_is_due(tmp_path: Path) -> None:
         tls.ensure(folder, names, date, renew)
         assert (folder / tls.LEAF).read_text() != first
     assert (folder / tls.CA).read_text() == ca
-    (folder / tls.LEAF).write_text("nonsense")
-    tls.ensure(folder, NAMES, NOW)
-    assert tls.leaf(folder)
+    numbers = '{"names": 5, "start": 0, "end": 0}', '{"names": [], "start": 1, "end": 1%s}' % ("0" * 400)
+    for nonsense in ("nonsense", *numbers, '{"names": [], "start": "x", "end": 0}', "[" * 5000):
+        (folder / tls.LEAF).write_text(nonsense)
+        tls.ensure(folder, NAMES, NOW)
+        found = tls.leaf(folder)
+        assert found
+        assert found.names == NAMES
 
 
 @pytest.mark.parametrize(
-    "host", ["toy.example", "8.8.8.8", "local", "evil.locals", "a,dns:b.local", "2001:db8::1"]
+    "host",
+    [
+        "toy.example",
+        "8.8.8.8",
+        "fe80::1%x,dns:evil.example",
+        "local",
+        "evil.locals",
+        "a,dns:b.local",
+        "2001:db8::1",
+    ],
 )
 def test_a_name_outside_the_ca_is_refused(host: str) -> None:
     assert not is_local(host)
     with pytest.raises(TlsError, match=re.escape(host)) as refused:
-        tls.names_of("toy", [], ["good.lan", host])
+        tls.names_of(Config(tls=TlsConfig(hosts=("good.lan", host))))
     assert refused.value.code == "name_not_allowed"
 
 
-def test_a_present_address_outside_the_ca_is_left_out() -> None:
-    names = tls.names_of("My_Toy!.example", ["8.8.8.8", "2001:db8::1", "::1", "192.168.0.2"], ["Toy.LAN"])
-    assert names == ["mytoy.local", "192.168.0.2", "10.42.0.1", "toy.lan"]
-    assert tls.names_of("车", [], [])[0] == "picar.local"
+def test_a_present_address_outside_the_ca_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    present = [("eth0", address) for address in ("8.8.8.8", "2001:db8::1", "::1", "192.168.0.2")]
+    monkeypatch.setattr(addresses, "interfaces", lambda: present)
+    monkeypatch.setattr(socket, "gethostname", lambda: "My_Toy!.example")
+    settings = Config(tls=TlsConfig(hosts=("Toy.LAN",)))
+    assert tls.names_of(settings) == ["mytoy.local", "192.168.0.2", "10.42.0.1", "toy.lan"]
+    monkeypatch.setattr(socket, "gethostname", lambda: "车")
+    assert tls.names_of(settings)[0] == "picar.local"
+
+
+@pytest.mark.parametrize("address", ["10.42.0.1", "192.168.77.1"])
+def test_the_address_in_the_car_s_own_wifi_is_in_the_certificate(tmp_path: Path, address: str) -> None:
+    names = tls.names_of(Config(hotspot=HotspotConfig(address=f"{address}/24")))
+    assert address in names
+    assert "10.42.0.1" not in {*names} - {address}
+    tls.ensure(tmp_path / "tls", names, NOW)
+    assert f"IP Address:{address}" in shown(tmp_path / "tls" / tls.LEAF, "-ext", "subjectAltName")
+
+
+def test_the_network_or_a_clock_with_a_battery_makes_the_time_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, battery = tmp_path / "synchronized", tmp_path / "since_epoch"
+    monkeypatch.setattr(tls, "_SYNCHRONIZED", network)
+    monkeypatch.setattr(tls, "_RTC", battery)
+    assert not tls.clock_is_trusted()
+    battery.write_text("75\n")  # a Pi 5 without a battery, after a power cut
+    assert not tls.clock_is_trusted()
+    battery.write_text(f"{int(NOW)}\n")
+    assert tls.clock_is_trusted()
+    battery.write_text("")
+    network.touch()
+    assert tls.clock_is_trusted()
 
 
 def test_a_trusted_clock_counts_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,19 +222,18 @@ def test_an_openssl_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.Monke
 def test_certificates_and_keys_that_do_not_fit_are_told_apart(folder: Path, tmp_path: Path) -> None:
     tls.ensure(tmp_path / "tls", NAMES, NOW)
     one, other = folder / tls.LEAF, tmp_path / "tls" / tls.LEAF
-    assert tls.context_of(one, None)
-    assert tls.context_of(one, one)
+    tls.load_certificate(one, one)
     secret = tmp_path / "secret.pem"
     encrypt = ["openssl", "ec", "-aes128", "-passout", "pass:x", "-in", str(one), "-out", str(secret)]
     subprocess.run(encrypt, check=True, capture_output=True)
     for cert, key, code in (
         (one, other, "key_mismatch"),
         (one, secret, "cert_unreadable"),
-        (tmp_path / "gone", None, "cert_unreadable"),
-        (tmp_path, None, "cert_unreadable"),
+        (tmp_path / "gone", one, "cert_unreadable"),
+        (tmp_path, one, "cert_unreadable"),
     ):
         with pytest.raises(TlsError) as refused:
-            tls.context_of(cert, key)
+            tls.load_certificate(cert, key)
         assert refused.value.code == code
 
 
@@ -201,7 +245,7 @@ def test_the_ca_is_handed_out_for_a_quarter_of_an_hour_of_this_boot(
     assert tls.phones_until(tmp_path) > 100.0
     assert tls.phones_until(tmp_path) > 999.9
     assert tls.phones_until(tmp_path) <= 1000.0
-    monkeypatch.setattr(tls, "_BOOT_ID", tmp_path / "another")
+    monkeypatch.setattr(files, "_BOOT_ID", tmp_path / "another")
     (tmp_path / "another").write_text("another boot")
     assert tls.phones_until(tmp_path) <= 100.0
 

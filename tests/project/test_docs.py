@@ -8,10 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from picar import __released__, __version__
 from picar.layouts import LAYOUTS
 from picar.motor.boards.kinds import COAST, KINDS
 from picar.wiring.plan import plan
@@ -31,6 +33,22 @@ OF_PULSES = (ROOT / "docs/servo-and-esc.md").read_text(encoding="utf-8")
 HATS = (ROOT / "docs/motor-hats.md").read_text(encoding="utf-8")
 BOARD_EXAMPLES = re.findall(r"```toml\n(.*?)```", BOARDS + HATS + OF_PULSES, re.DOTALL)
 PICTURES = {"wiring.svg": "picar", "wiring-classic-4-wire.svg": "classic-4-wire"}
+
+
+def newest_release(changelog: str) -> tuple[str, ...] | None:
+    """Return version and day of the newest release in this text; None before the first one."""
+    found = re.search(r"^## \[(\d[^]]*)\] - (\d{4}-\d\d-\d\d)$", changelog, re.MULTILINE)
+    return found.groups() if found else None
+
+
+def test_the_newest_release_of_the_changelog_has_its_version_and_its_day_in_the_program() -> None:
+    assert newest_release("## [Unreleased]\n\n## [1.2.0] - 2027-01-31\n\n## [1.1.0] - 2026-12-01\n") == (
+        "1.2.0",
+        "2027-01-31",
+    )
+    released = date.fromisoformat(__released__)
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert newest_release(changelog) in (None, (__version__, released.isoformat()))
 
 
 def example(kind: str) -> str:

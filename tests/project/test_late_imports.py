@@ -27,13 +27,18 @@ os.environ["JOURNAL_STREAM"] = f"{found.st_dev}:{found.st_ino}"
 runpy.run_module("picar", run_name="__main__", alter_sys=True)
 """
 BODIES: dict[str, Any] = {
+    "/": None,  # the tutorials' POST, which is off
     "/api/v1/invite": {},
+    "/api/v1/recordings": {},
     "/api/v1/pair": {"pin": "000000"},
     "/api/v1/speed-cap": {"speed": 1.0},
     "/api/v1/stop": {},
+    "/api/v1/lesson": {"scope": "all", "mode": "drive", "seq": 1, "text": "Go"},
+    "/api/v1/fleet-cap": {"speed": 1.0},
     "/api/v1/power": {"action": "off"},
     "/api/v1/wifi": {"ssid": "Home", "pin": "000000"},
 }
+FOR_A_GARAGE = ("/api/v1/lesson", "/api/v1/fleet-cap")
 ENDLESS = {"/stream.mjpg": "head"}  # the answer to GET has no end
 CALIBRATION = {"swap": True, "left_trim": 0.9, "right_trim": 1.0, "min_duty": 0.0}
 
@@ -61,11 +66,13 @@ async def test_a_server_that_runs_imports_nothing_whatever_is_asked_of_it() -> N
         await car.ask("GET", "/healthz")
         started = len(car.log())
         assert "tornado.websocket" in imported(car.log())
+        garage = {"Authorization": f"Bearer {car.token('Room 3', 'garage')}"}
         for path, methods in routes().items():
             for described in methods:
                 method = ENDLESS.get(path, described)
-                body = BODIES[path] if method == "post" else None
-                answer = await car.ask(method.upper(), path, body, {"Accept-Encoding": "gzip"})
+                body = BODIES[path] if method in ("post", "put") else None
+                headers = garage if path in FOR_A_GARAGE else {}
+                answer = await car.ask(method.upper(), path, body, headers | {"Accept-Encoding": "gzip"})
                 assert answer.status < 500 or path in ("/api/v1/power", "/api/v1/wifi"), path
         async with Client(car.url) as phone:
             await phone.ask("take")
@@ -73,6 +80,10 @@ async def test_a_server_that_runs_imports_nothing_whatever_is_asked_of_it() -> N
             await phone.ask("reset")
             await phone.until(lambda s: s["state"] == "disarmed")
             await phone.ask("limit", speed=0.5)
+            await phone.ask("record", on=True)
+            await phone.until(lambda s: s["recording"] and s["recording"].get("s", 0) > 1)
+            await phone.ask("record", on=False)
+            await phone.until(lambda s: not s["recording"])
             for inverted in (True, False):
                 values = {"left_invert": inverted, "right_invert": inverted, **CALIBRATION}
                 assert values.keys() == set(NAMES)

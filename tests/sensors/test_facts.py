@@ -18,7 +18,14 @@ ROOT = Path(__file__).parents[2]
 NOT_OF_THE_MACHINE = {"power_cap"}  # a decision of the car
 JSON_TYPES = {bool: "boolean", int: "integer", float: "number"}
 # Home Assistant's classes of sensors and binary sensors, as far as the table uses them, and their units.
-DEVICE_CLASSES = {"temperature": "°C", "signal_strength": "dBm", "duration": "s", "problem": ""}
+DEVICE_CLASSES = {
+    "temperature": "°C",
+    "signal_strength": "dBm",
+    "duration": "s",
+    "voltage": "V",
+    "battery": "%",
+    "problem": "",
+}
 SUFFIXES = {"°C": "_c", "%": "_percent", "dBm": "_dbm", "s": "_s", "V": "_v"}
 
 

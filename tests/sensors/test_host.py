@@ -21,6 +21,8 @@ HEALTHY = {
     "cpu_percent": None,  # the first reading has nothing to compare with
     "wifi_dbm": -52,
     "uptime_s": 3725,
+    "battery_v": None,  # from its meter
+    "battery_percent": None,
 }
 OF_FILE = {
     BITS: ("throttled", "throttled_seen"),

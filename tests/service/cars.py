@@ -49,4 +49,10 @@ CARS = {
         (*I2C, *PWM),
     ),
     "esc": (_ESC, PWM),
+    "battery": ('[battery]\nsource = "ina219"\n', I2C),
+    "parts": (
+        '[range]\nsource = "hcsr04"\ntrigger = 5\necho = 6\n[aux.horn]\npin = 17\n[lamp]\npin = 25\n',
+        (),
+    ),
+    "pan": ('[aux.pan]\nkind = "servo"\npin = 18\n', PWM),
 }

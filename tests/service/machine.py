@@ -156,7 +156,7 @@ class Machine:
                 shutil.copy(source, target)
         wheels = self._root / _WHEELS[1:]
         pip = [sys.executable, "-m", "pip", "wheel", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--wheel-dir", wheels, ROOT, "hatchling"], check=True)
+        subprocess.run([*pip, "--wheel-dir", wheels, f"{ROOT}[mqtt]", "hatchling"], check=True)
         pip = [sys.executable, "-m", "pip", "download", "-qq", "--disable-pip-version-check"]
         options = ("--no-deps", "--only-binary", ":all:", "--python-version", _PYTHON[self._suite])
         packages = ["pillow", "videodev2"]

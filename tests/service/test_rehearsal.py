@@ -6,6 +6,8 @@ Each Debian is installed on, driven, upgraded, restarted and switched off from a
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Iterator
 
@@ -93,7 +95,10 @@ def test_one_command_makes_a_car_of_a_plain_debian(rehearsal: Rehearsal) -> None
     assert "  PIN    " in said
     python = PICAR.replace("/picar", "/python")
     machine.run("sh", "-c", f"cd /tmp && {python} -c 'import lgpio; lgpio.gpiochip_open'; rm -f .lgd*")
-    assert f"<port>{rehearsal.service.free_port}</port>" in machine.path(ANNOUNCED).read_text()
+    announced = machine.path(ANNOUNCED).read_text()
+    assert f"<port>{rehearsal.service.free_port}</port>" in announced
+    car = json.loads(machine.run("cat", "/var/lib/picar/access.json").stdout)["car"]
+    assert re.findall("<txt-record>(.*)</txt-record>", announced) == ["path=/", "v=1", f"id={car}"]
 
 
 def test_it_has_a_picture(rehearsal: Rehearsal) -> None:

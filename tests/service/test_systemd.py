@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 from tornado.httpclient import AsyncHTTPClient
 
+from picar.recording.reader import opened
 from tests.service.installed import CONFIG, DRIVEN, PICAR, SLOW, UNIT, Service, drop_in
 from tests.support.client import Client
 from tests.support.product import ALL_PINS, EN_PINS
@@ -54,6 +55,24 @@ async def test_it_is_ready_when_systemctl_returns_and_no_more_than_a_user(servic
         assert status["NoNewPrivs"] == "1"
         for kind in ("CapEff", "CapPrm", "CapBnd", "CapAmb"):
             assert int(status[kind], 16) == CAP_NET_BIND_SERVICE
+
+
+async def test_a_recording_is_in_the_state_directory_and_survives_the_end_of_the_service(
+    service: Service,
+) -> None:
+    await service.start()
+    async with Client(service.url) as phone:
+        await phone.take()
+        await phone.ask("record", on=True)
+        await phone.until(lambda s: s["recording"] and s["recording"].get("s", 0) > 1.5)
+        assert phone.state["recording"]["bytes"]
+        service.machine.run("systemctl", "stop", "picar")
+    folder = service.machine.path("/var/lib/picar/recordings")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (path,) = await until(lambda: list(folder.glob("*.mcap")), "a finished recording")
+    with opened(path) as recording:
+        assert recording.is_finished
+        assert recording.totals().counts["/picar/state"]
 
 
 async def test_it_runs_for_longer_than_its_watchdog_waits(service: Service) -> None:

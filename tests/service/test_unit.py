@@ -13,8 +13,9 @@ from tests.service.cars import CARS, I2C
 
 ROOT = Path(__file__).parents[2]
 UNIT, HOTSPOT = (ROOT / "systemd" / name for name in ("picar.service", "picar-hotspot.service"))
+MQTT = UNIT.with_name("picar-mqtt.service")
 EARLY = UNIT.with_name("picar-pins-low.service")
-UNITS = (UNIT, EARLY, UNIT.with_name("picar-board.service"), HOTSPOT)
+UNITS = (UNIT, EARLY, UNIT.with_name("picar-board.service"), HOTSPOT, MQTT)
 SCRIPTS = ("install", "uninstall")
 PLACES = (Path("/opt/picar"), Path("/etc/picar"), Path("/etc/systemd/system/picar.service"))
 EXPOSURE = 18  # tenths; most of it are the network and the devices that a car needs
@@ -60,6 +61,14 @@ def test_systemd_finds_nothing_to_say_about_a_unit(unit: Path, tmp_path: Path) -
 def test_the_sandbox_of_the_hotspot_is_tight() -> None:
     done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", HOTSPOT)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_sandbox_of_the_bridge_is_tight_and_it_takes_what_the_car_leaves_over() -> None:
+    done = analyze("security", "--offline=true", f"--threshold={EXPOSURE}", "--no-pager", MQTT)
+    assert done.returncode == 0, done.stdout
+    lines = set(MQTT.read_text(encoding="utf-8").splitlines())
+    assert {"User=picar", "Restart=on-failure", "RestartSec=5", "MemoryMax=96M", "Nice=5"} <= lines
+    assert {"PartOf=picar.service", "RestartPreventExitStatus=2"} <= lines
 
 
 @pytest.mark.parametrize("needs", dict.fromkeys(needs for _, needs in CARS.values()))
@@ -129,6 +138,7 @@ def test_an_installing_script_is_executable_and_plain_sh(name: str) -> None:
     ("command", "words"),
     [
         (("install", "--dry-run"), ["/opt/picar/venv", "/etc/picar/picar.toml", "user picar", "start"]),
+        (("install", "--dry-run", "--mqtt"), ["aiomqtt", "picar-mqtt.service", "start the bridge"]),
         (("install", "--dry-run", "--hotspot"), ["the car's own WiFi", "picar-hotspot.service"]),
         (("uninstall", "--dry-run"), ["the car's own WiFi", "stop", "/opt/picar", "leave /etc/picar"]),
         (

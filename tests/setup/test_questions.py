@@ -17,6 +17,7 @@ from picar.commands.setup import BOARDS, Setup, own_wiring
 from picar.config import KindName, LayoutName, MotorConfig
 from picar.errors import UsageError
 from picar.layouts import LAYOUTS
+from picar.raspberrypi import CHANNELS
 from picar.wires import wires_of
 from picar.wiring.presets import PRESETS
 from tests.setup.terminal import CTRL_C, CTRL_D, Terminal
@@ -328,6 +329,37 @@ def test_the_pin_of_oe_has_no_other_wire(
     board = configfile.load(Path("picar.toml"), {}).board
     assert board
     assert (board.standby, board.oe) == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "pin"),
+    [
+        ("camjam-edukit-3", "loborobot", 13),
+        ("loborobot", "waveshare-hat", CHANNELS[13]),
+        ("loborobot", "camjam-edukit-3", CHANNELS[13]),  # not possible: the question comes again
+    ],
+)
+def test_a_light_keeps_its_pin_on_another_board(
+    before: str, after: str, pin: int, tmp_path: Path, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("picar.toml")
+    file.write_text(f"{configfile.as_toml(PRESETS[before].config)}\n[aux.light]\npin = 13\n")
+    answer("", after)
+    Setup(argparse.Namespace(config="picar.toml", pins="mock")).ask()
+    assert configfile.load(file, {}).aux["light"].pin == pin
+
+
+def test_a_light_on_a_pin_of_the_new_board_asks_again(
+    tmp_path: Path, answer: Answer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("picar.toml").write_text("[l298n]\nin1 = 5\n[motors]\npwm_hz = 900\n[aux.light]\npin = 7\n")
+    answer("", "camjam-edukit-3")
+    Setup(argparse.Namespace(config="picar.toml", pins="mock")).ask()
+    assert "[aux.light] pin = 7: one pin used twice" in capsys.readouterr().out
+    config = configfile.load(Path("picar.toml"), {})
+    assert (config.board, config.aux["light"].pin, config.motors.pwm_hz) == (None, 7, 900)
 
 
 def test_the_last_lines_name_what_the_pi_needs(tmp_path: Path) -> None:

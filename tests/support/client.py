@@ -13,7 +13,7 @@ from tornado.httpclient import HTTPRequest
 from tornado.iostream import IOStream
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from picar.client.session import Refusal, Session
+from picar.client.session import CarError, Session
 from picar.core.protocol import SUBPROTOCOL
 from tests.support.waiting import News
 
@@ -102,6 +102,7 @@ class Client(WebSocket):
         cookie: the browser's session, to come back as the same one.
         headers: more headers for the handshake.
         secure: the context for wss.
+        quiet: whether to be a spectator with few states.
     """
 
     subprotocols = (SUBPROTOCOL,)
@@ -112,13 +113,15 @@ class Client(WebSocket):
         cookie: str = "",
         headers: Mapping[str, str] | None = None,
         secure: ssl.SSLContext | None = None,
+        *,
+        quiet: bool = False,
     ) -> None:
         cookies = {"Cookie": f"picar_session={cookie}"} if cookie else {}
-        address = url.rstrip("/").replace("http", "ws", 1) + "/ws"
+        address = url.rstrip("/").replace("http", "ws", 1) + "/ws" + "?quiet=1" * quiet
         super().__init__(address, {**(headers or {}), **cookies}, secure)
         self.session = Session()
         self.states: list[dict[str, Any]] = []
-        self.errors: list[Refusal] = []
+        self.errors: list[CarError] = []
         self._holding: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -134,7 +137,7 @@ class Client(WebSocket):
     def receive(self, message: str | bytes) -> None:
         """Keep a state or an error."""
         match self.session.receive(message, time.monotonic()):
-            case Refusal() as error:
+            case CarError() as error:
                 self.errors.append(error)
             case {"type": "state"} as state:
                 self.states.append(state)
@@ -167,20 +170,24 @@ class Client(WebSocket):
         await self.write(json.dumps(message))
 
     async def ask(self, kind: str, **keys: Any) -> None:
-        """Send a message that carries the newest tick."""
-        await self.send(type=kind, tick=self.session.tick, **keys)
+        """Send a message with the newest tick, and its `seq` if it is a command."""
+        await self.write(self.session.message(kind, **keys))
 
     async def drive(self, throttle: float, steering: float = 0.0) -> None:
         """Send sticks once."""
-        await self.write(self.session.drive(throttle, steering))
+        await self.ask("drive", throttle=throttle, steering=steering)
 
     async def jog(self, side: str, duty: float) -> None:
         """Send a jog once."""
-        await self.write(self.session.jog(side, duty))
+        await self.ask("jog", side=side, duty=duty)
+
+    async def aux(self, name: str, value: float) -> None:
+        """Set an output once."""
+        await self.ask("aux", name=name, value=value)
 
     async def take(self) -> None:
         """Take the free wheel, and show the car neutral."""
-        await self.write(self.session.take())
+        await self.ask("take")
         await self.until(lambda s: s["you"] == "driver")
         await self.drive(0.0)
         await self.until(lambda s: s["state"] == "armed")
@@ -192,6 +199,10 @@ class Client(WebSocket):
     def hold_jog(self, side: str, duty: float) -> None:
         """Hold a jog in the same way."""
         self._repeat(lambda: self.jog(side, duty))
+
+    def hold_aux(self, name: str, value: float = 1.0) -> None:
+        """Hold a horn in the same way."""
+        self._repeat(lambda: self.aux(name, value))
 
     def _repeat(self, command: Callable[[], Awaitable[None]], repeat_s: float = REPEAT_S) -> None:
         async def repeat() -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Protocol
 
@@ -99,7 +100,8 @@ class FakeHeader:
         return int(self.board.line(bcm)[-1])
 
     def is_low_output(self, bcm: int) -> bool:
-        """Tell whether the line is driven low."""
+        """Tell whether the line is driven low for good: a wave that was stopped may be high once more before it ends."""
+        let_waves_end()
         return self.board.line(bcm) == "out 0"
 
     def python(self, code: str) -> subprocess.Popen[str]:
@@ -117,6 +119,13 @@ class FakeHeader:
             text=True,
             cwd=self.board.folder,
         )
+
+
+def let_waves_end() -> None:
+    """Wait for the threads of stopped waves in this process: on a busy machine they need longer than a period."""
+    for thread in threading.enumerate():
+        if "_last_period" in thread.name:
+            thread.join()
 
 
 class PiHeader:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from picar.access.content import Kind
 from picar.access.store import FILE, AccessStore
 from tests.support.client import Client
 from tests.support.product import Product
@@ -83,10 +84,10 @@ class Household(Product):
         """Return the names of the paired devices."""
         return [one["name"] for one in self.content()["paired"]]
 
-    def token(self, name: str) -> str:
-        """Pair a script, as `picar pair --token` does, and return its token."""
+    def token(self, name: str, kind: Kind = "script") -> str:
+        """Pair a script, as `picar pair --token` does, or another program, and return its token."""
         store = AccessStore(self.state)
-        return store.credential(store.pair(name, "script"))
+        return store.credential(store.pair(name, kind))
 
     async def ask(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
@@ -109,9 +110,9 @@ class Household(Product):
         assert answer.status == 200, answer
         return cookie_of(answer)
 
-    def client(self, headers: Mapping[str, str]) -> Client:
+    def client(self, headers: Mapping[str, str], *, quiet: bool = False) -> Client:
         """Return a client with these headers."""
-        return Client(self.url, headers=dict(headers))
+        return Client(self.url, headers=dict(headers), quiet=quiet)
 
     async def cli(self, *arguments: str, **env: str) -> Ended:
         """Run `picar ARGUMENTS` in the same environment."""

@@ -9,7 +9,7 @@ import struct
 import time
 from typing import Any
 
-from picar.client.session import Refusal, Session
+from picar.client.session import CarError, Session
 from tests.support.descriptors import readable
 from tests.support.raw import UPGRADE
 from tests.support.waiting import DEADLINE_S
@@ -137,7 +137,7 @@ class Peer:
             self.send_bytes(frame(payload, PONG))
         elif opcode == TEXT:
             match self.session.receive(payload, time.monotonic()):
-                case Refusal(code=code):
+                case CarError(code=code):
                     self.errors.append(code)
                 case {"type": "state"} as state:
                     self.states.append(state)

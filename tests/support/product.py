@@ -178,8 +178,12 @@ class Product:
 
     def motor_pid(self) -> int:
         """Return the id of its motor process."""
-        others = {self._writer, self.camera_pid()}
-        motors = [child for child in _children(self.process.pid) if child not in others]
+        others = {self._writer, self.camera_pid(), self.recorder_pid()}
+        motors = [
+            child
+            for child in _children(self.process.pid)
+            if child not in others and "recording.shelf" not in _command(child)
+        ]
         assert len(motors) == 1, motors
         return motors[0]
 
@@ -190,6 +194,16 @@ class Product:
             child for child in _children(self.process.pid) if any(name in _command(child) for name in names)
         )
         return next(cameras, None)
+
+    def recorder_pid(self) -> int | None:
+        """Return the id of the process that writes a recording, None without one."""
+        children = _children(self.process.pid)
+        return next((child for child in children if "journal.recorder" in _command(child)), None)
+
+    def memory_mb(self) -> float:
+        """Return the resident memory of the server in MiB; Linux."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def let_it_write(self) -> None:
         """Wait until all pin writes so far are in the trace."""

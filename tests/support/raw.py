@@ -21,7 +21,7 @@ UPGRADE = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer; the names of its headers are in lower case."""
+    """An answer; the names of its headers are in lower case. A line break in a value separates two headers of a name."""
 
     status: int
     headers: Mapping[str, str]
@@ -87,7 +87,10 @@ async def read_answer(reader: asyncio.StreamReader, method: str = "GET") -> Answ
     """Read one answer; after a 101 what follows stays unread."""
     status_line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip().split("\r\n")
     status = int(status_line.split(" ")[1])
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in lines):
+        before = headers.get(name.lower())
+        headers[name.lower()] = value.strip() if before is None else f"{before}\n{value.strip()}"
     if status in (101, 204, 304) or method == "HEAD":
         return Answer(status, headers, b"")
     if "content-length" in headers:

@@ -68,10 +68,13 @@ class SecureHousehold(Household):
         data = json.dumps(body).encode()
         return await ask(address, method, path, JSON | headers, data, secure=self.trust)
 
+    async def pair_securely(self, name: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Pair a phone over https by the PIN, and return the answer."""
+        return await self.ask_securely("POST", "/api/v1/pair", {"pin": self.pin, "name": name}, headers)
+
     async def secure_phone(self, name: str, headers: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Pair a phone over https, and return the headers with its cookie."""
-        body = {"pin": self.pin, "name": name}
-        answer = await self.ask_securely("POST", "/api/v1/pair", body, headers)
+        """Pair a phone over https, and return the headers with its cookie for https."""
+        answer = await self.pair_securely(name, headers)
         assert answer.status == 200, answer
         await self.ask_securely("GET", "/api/v1/session", headers=cookie_of(answer))
         return cookie_of(answer)

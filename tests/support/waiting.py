@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -45,3 +46,8 @@ class News:
                     await self._event.wait()
         except TimeoutError:
             raise TimeoutError(f"waited {DEADLINE_S:g} s in vain: {what()}") from None
+
+
+def heed_ctrl_c() -> None:
+    """Let a child obey SIGINT (`preexec_fn`): a shell starts its background jobs with that signal ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -16,6 +16,11 @@ STATUS = {
     "stations": 1,
     "next_look_s": 140,
     "last": None,
+    "seen": [
+        {"ssid": "Home Net", "signal": 80, "secured": True, "known": False},
+        {"ssid": "Old", "signal": 60, "secured": True, "known": True},
+        {"ssid": "Café", "signal": 40, "secured": False, "known": False},
+    ],
     "lost": 0,
     "restarts": 0,
 }

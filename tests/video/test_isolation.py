@@ -18,6 +18,8 @@ from tests.support.together import at_once
 from tests.support.viewer import Viewer
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.alone
+
 TIMEOUT_S = (
     1.0  # the longest that an owner may set: a test that runs beside others must not be its own failsafe
 )

@@ -134,7 +134,7 @@ async def test_a_stop_before_the_first_picture_does_not_arm_the_car() -> None:
         Client(car.url, cookie="one") as phone,
         Viewer(car.url, phone.id, BROWSER, draws=False) as viewer,
     ):
-        await phone.write(phone.session.take())
+        await phone.ask("take")
         await viewer.send("by", camera=True)
         await phone.until(lambda s: s["you"] == "driver" and (s["video"]["age_s"] or 0) > 1.0)
         await phone.drive(1.0)

@@ -59,6 +59,7 @@ CASES = {
     "a calibration of one value": ('{"type":"calibrate","tick":1,"swap":true}', "bad_message"),
     "a stranger's jog": (JOG % ('"left"', 0.2), "not_driver"),
     "a stranger's calibration": (CALIBRATE % ("true", 1, 0.2), "not_driver"),
+    "a stranger's wish to stay on": ('{"type":"stay_on","tick":1}', "not_driver"),
     "a stranger's reset of the calibration": ('{"type":"uncalibrate","tick":1}', "not_driver"),
     "a stranger's turn": ('{"type":"turn","for_s":60,"tick":1}', "not_driver"),
     "a turn of an hour": ('{"type":"turn","for_s":3600,"tick":1}', "bad_value"),
@@ -85,7 +86,7 @@ async def test_bad_messages_are_refused_and_change_nothing(
         await driver.until(lambda s: s["applied"]["left"] > 0.3)
         await stranger.write(text)
         await stranger.until_error(code)
-        assert stranger.errors[-1].message.endswith(".")
+        assert str(stranger.errors[-1]).endswith(".")
         await driver.hears(5)
         assert (driver.state["state"], driver.state["driver"], driver.errors) == ("armed", driver.id, [])
         assert not stranger.closed

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from picar.config import HotspotConfig
+from picar.network import wifi
 from picar.web import captive
 from tests.support.household import Household
 from tests.support.raw import Answer, ask
+from tests.support.watcher import AT_THIS_SOCKET, FakeWatcher
 
 HERE, ELSEWHERE = "127.0.0.2", "127.0.0.1"
-CONFIG = f'[hotspot]\nwhen = "fallback"\naddress = "{HERE}/8"\n'
+CONFIG = (
+    f'[hotspot]\naddress = "{HERE}/8"\n'  # `when` is "never": `picar hotspot on` still raises the hotspot
+)
 APPLE = "<HTML><HEAD><TITLE>Success</TITLE></HEAD><BODY>Success</BODY></HTML>"
 FIREFOX = '<meta http-equiv="refresh" content="0;url=https://support.mozilla.org/kb/captive-portal"/>'
 ANSWERS = [
@@ -34,8 +39,10 @@ ANSWERS = [
 
 
 @pytest.fixture(scope="module")
-async def house() -> AsyncIterator[Household]:
-    async with Household(host="all", config=CONFIG) as household:
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Household]:
+    watcher = FakeWatcher(tmp_path_factory.mktemp("run") / "ctl")
+    car = Household(host="all", config=CONFIG, env=watcher.env, program=("-c", AT_THIS_SOCKET))
+    async with watcher, car as household:
         yield household
         await household.terminate()
         assert "Traceback" not in household.log()
@@ -92,28 +99,48 @@ async def test_on_another_network_the_host_rule_is_as_it_was(house: Household, h
     assert (answer.status, answer.code) == (421, "wrong_host")
 
 
-async def test_without_a_hotspot_nothing_answers_for_the_internet() -> None:
-    async with Household(host="all", config=CONFIG.replace("fallback", "never")) as car:
+async def test_the_service_of_the_hotspot_decides_not_the_option(tmp_path: Path) -> None:
+    watcher, always = FakeWatcher(tmp_path / "ctl"), f'{CONFIG}when = "always"\n'
+    program = ("-c", AT_THIS_SOCKET)
+    async with Household("off", host="all", config=always, env=watcher.env, program=program) as car:
         assert (await get(car, "captive.apple.com", "/")).status == 421
+        async with car.client({}) as phone:
+            assert phone.hello["car"]["hotspot"] is False
+        async with watcher:  # it comes later than the server
+            assert (await get(car, "captive.apple.com", "/")).body.decode() == APPLE
+            async with car.client({}) as phone:
+                assert phone.hello["car"]["hotspot"] is True
+        await car.terminate()
 
 
-def test_the_socket_is_there_before_its_address_is(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def set_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(wifi, "UNIT", tmp_path)
+
+
+def test_the_socket_is_there_before_its_address_and_the_service_are(
+    monkeypatch: pytest.MonkeyPatch, set_up: None
+) -> None:
     monkeypatch.setattr(captive, "PORT", 0)
-    hotspot = HotspotConfig(when="fallback", address="198.51.100.7/24")
+    hotspot = HotspotConfig(address="198.51.100.7/24")
     (found,) = captive.listen(hotspot, "all", 8000)
     with found:
         assert found.getsockname()[0] == "198.51.100.7"
 
 
-@pytest.mark.parametrize(
-    ("when", "host", "port"), [("never", "all", 8000), ("fallback", "all", 80), ("always", "0.0.0.0", 80)]
-)
-def test_no_socket_where_none_is_needed(when: str, host: str, port: int) -> None:
-    assert captive.listen(HotspotConfig(when=when), host, port) == []  # type: ignore[arg-type]
+@pytest.mark.parametrize(("host", "port"), [("all", 80), ("0.0.0.0", 80), ("10.42.0.1", 80)])
+def test_no_socket_where_the_server_has_it_already(set_up: None, host: str, port: int) -> None:
+    assert captive.listen(HotspotConfig(), host, port) == []
+
+
+def test_no_socket_without_a_setup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(wifi, "UNIT", tmp_path / "gone")
+    monkeypatch.setattr(wifi, "CTL", tmp_path / "gone")
+    assert captive.listen(HotspotConfig(when="always"), "all", 8000) == []
 
 
 def test_a_socket_that_cannot_be_had_is_a_line_in_the_log(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, set_up: None
 ) -> None:
     with socket.create_server((HERE, 0)) as taken:
         monkeypatch.setattr(captive, "PORT", taken.getsockname()[1])

@@ -171,7 +171,7 @@ async def test_texts_are_read_in_their_order_wherever_the_packets_end(car: Produ
             await asyncio.sleep(0.002)
             await phone.stream.write(codes[cut:])
             await phone.wait(lambda: len(phone.errors) == 4, "four answers")
-            assert [error.message.split('"')[1][:1] for error in phone.errors] == ["a", "b", "c", "d"]
+            assert [str(error).split('"')[1][:1] for error in phone.errors] == ["a", "b", "c", "d"]
             phone.errors.clear()
 
 

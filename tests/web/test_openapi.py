@@ -21,6 +21,7 @@ from picar.calibration.values import PULSES, Calibration, option_of
 from picar.config import BoardConfig, Config, KindName, LayoutConfig, LayoutName, ServerConfig
 from picar.layouts import LAYOUTS
 from picar.web.server import application
+from tests.recording import files
 from tests.support.household import Household
 from tests.support.raw import UPGRADE, Answer, ask
 
@@ -28,16 +29,25 @@ WEB = Path(picar.web.__file__).parent
 EVIL = {"Origin": "http://evil.example"}
 JSON = {"Content-Type": "application/json"}
 NOBODY: dict[str, str] = {"Cookie": ""}
+GARAGE = {"Authorization": "Bearer <garage>"}
 # Provoked elsewhere: a full car (test_crowd), a list that cannot be written (test_state_file), a silent motor
 # process and a failure of the server's own (test_faults), the switch of a machine that is the car's (test_power).
 ELSEWHERE = {(503, "too_many"), (503, "not_saved"), (503, "motor_silent"), (500, "error")}
 ELSEWHERE |= {(503, "no_picture"), (202, ""), (409, "moving"), (503, "not_available"), (503, "not_drawn")}
 ELSEWHERE |= {(403, "https_only"), (403, "closed")}  # test_tls; one answer describes several
+ELSEWHERE |= {(403, "not_driver")}  # test_fleet_access
 OVER_HTTPS = {("/help/ca.crt", "GET", 200, ""), ("/help/ca.crt", "GET", 304, "")}  # test_tls_help
 ELSEWHERE |= {(409, "busy"), (409, "known")}  # with the watcher of the WiFi (test_wifi)
+ELSEWHERE |= {
+    (503, "not_read"),
+    (503, "busy"),
+    (503, "recording_failed"),
+    (409, "recording_off"),
+}  # test_recordings
 # An answer of which only the beginning can be read (test_camera), and one that needs that watcher.
 ENDLESS = {("/stream.mjpg", "GET", 200, ""), ("/api/v1/wifi", "GET", 200, "")}
 WEBSOCKETS = ("/ws", "/ws/video")
+CLASSIC = ("/", "POST")  # of `web/bridges`, off by default: tests/web/test_classic.py
 SAME_FOR_ALL = ("/", "/static/{path}")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -59,9 +69,11 @@ def resolve(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield each operation of a car without foreign protocols."""
     for path, methods in document()["paths"].items():
         for method, operation in methods.items():
-            yield path, method.upper(), operation
+            if (path, method.upper()) != CLASSIC:
+                yield path, method.upper(), operation
 
 
 def codes_of(response: dict[str, Any]) -> set[str]:
@@ -103,14 +115,12 @@ def validate(answer: Answer, operation: dict[str, Any]) -> None:
 @pytest.fixture(scope="module")
 async def house() -> AsyncIterator[Household]:
     async with Household() as household:
+        (household.state / "recordings").mkdir()
+        files.write(household.state / "recordings" / "drive.mcap")
+        files.write(household.state / "recordings" / "dark.mcap", [])
         yield household
         await household.terminate()
         assert "Traceback" not in household.log()
-
-
-@pytest.fixture(scope="module")
-async def mia(house: Household) -> dict[str, str]:
-    return await house.phone("Mia")
 
 
 # Method, path, headers, body -> status, code. Without a Cookie of its own it is Mia who asks; <token>, <pin> and
@@ -125,6 +135,7 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
     ("GET", "/static/nothing.css", {}, None, 404, "not_found"),
     ("GET", "/static/../pyproject.toml", {}, None, 403, "forbidden"),
     ("GET", "/ws", UPGRADE | {"Sec-WebSocket-Protocol": "picar.v1"}, None, 101, ""),
+    ("GET", "/ws?quiet=1", UPGRADE | {"Sec-WebSocket-Protocol": "picar.v1"}, None, 101, ""),
     ("GET", "/ws", {}, None, 426, "not_websocket"),
     ("GET", "/ws", UPGRADE | {"Sec-WebSocket-Version": "7"}, None, 426, "not_websocket"),
     ("GET", "/ws", UPGRADE | {"Connection": "close"}, None, 400, "bad_request"),
@@ -157,11 +168,29 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
     ("POST", "/api/v1/stop", {}, {}, 200, ""),
     ("POST", "/api/v1/stop", {"Content-Type": "text/plain"}, "x", 200, ""),
     ("GET", "/api/v1/flight", {}, None, 200, ""),
+    ("GET", "/api/v1/recordings", {}, None, 200, ""),
+    ("POST", "/api/v1/recordings", {}, {}, 201, ""),
+    ("POST", "/api/v1/recordings", {}, {"for": "Ben"}, 400, "bad_request"),
+    ("POST", "/api/v1/recordings", {"Content-Type": "text/plain"}, {}, 415, "not_json"),
+    ("GET", "/api/v1/recordings/drive.mcap", {}, None, 200, ""),
+    ("GET", "/api/v1/recordings/drive.mcap", {"Range": "bytes=0-9"}, None, 206, ""),
+    ("GET", "/api/v1/recordings/drive.mcap", {"Range": "bytes=9999999-"}, None, 416, "bad_range"),
+    ("GET", "/api/v1/recordings/drive.jsonl", {}, None, 200, ""),
+    ("GET", "/api/v1/recordings/drive.jsonl?topics=/nothing", {}, None, 400, "bad_request"),
+    ("GET", "/api/v1/recordings/drive.jpg", {}, None, 200, ""),
+    ("GET", "/api/v1/recordings/dark.jpg", {}, None, 404, "not_found"),
+    *(
+        ("GET", f"/api/v1/recordings/none.{kind}", {}, None, 404, "not_found")
+        for kind in ("mcap", "jsonl", "jpg")
+    ),
+    ("DELETE", "/api/v1/recordings/none.mcap", {}, None, 404, "not_found"),
+    ("DELETE", "/api/v1/recordings/dark.mcap", {}, None, 204, ""),
     ("GET", "/api/v1/session", {}, None, 200, ""),
     ("GET", "/api/v1/session", NOBODY, None, 200, ""),
     ("GET", "/api/v1/openapi.json", NOBODY, None, 200, ""),
     ("POST", "/api/v1/pair", NOBODY, {"pin": "<pin>", "name": "Ben"}, 200, ""),
     ("POST", "/api/v1/pair", NOBODY, {"token": "<token>"}, 200, ""),
+    ("POST", "/api/v1/pair", NOBODY, {"pin": "<pin>", "name": "Room 7", "kind": "garage"}, 200, ""),
     ("POST", "/api/v1/pair", NOBODY, {"token": "x"}, 403, "expired"),
     ("POST", "/api/v1/pair", NOBODY, {"pin": "<wrong>"}, 403, "wrong_pin"),
     ("POST", "/api/v1/pair", NOBODY, {}, 400, "bad_request"),
@@ -175,6 +204,19 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
     ("POST", "/api/v1/speed-cap", {}, {"speed": 1.0, "pin": "<pin>"}, 200, ""),
     ("POST", "/api/v1/speed-cap", {}, {"speed": 0}, 400, "bad_request"),
     ("POST", "/api/v1/speed-cap", {"Content-Type": "text/plain"}, {"speed": 1}, 415, "not_json"),
+    ("GET", "/api/v1/lesson", {}, None, 200, ""),
+    ("PUT", "/api/v1/lesson", {}, {"mode": "drive", "pin": "<pin>"}, 200, ""),
+    ("PUT", "/api/v1/lesson", {}, {"mode": "drive", "pin": "<wrong>"}, 403, "wrong_pin"),
+    ("PUT", "/api/v1/lesson", {}, {"scope": "all", "mode": "drive", "seq": 1}, 403, "not_garage"),
+    ("PUT", "/api/v1/lesson", GARAGE, {"scope": "all", "mode": "drive", "seq": 1, "text": "Go"}, 200, ""),
+    ("PUT", "/api/v1/lesson", GARAGE, {"scope": "all", "mode": "drive", "seq": 0}, 409, "old_lesson"),
+    ("PUT", "/api/v1/lesson", GARAGE, {"scope": "all", "mode": "stop", "seq": 2}, 400, "bad_request"),
+    ("PUT", "/api/v1/lesson", {"Content-Type": "text/plain"}, {}, 415, "not_json"),
+    ("POST", "/api/v1/fleet-cap", {}, {"speed": 0.9}, 403, "not_garage"),
+    ("POST", "/api/v1/fleet-cap", GARAGE, {"speed": 0.9}, 200, ""),
+    ("POST", "/api/v1/fleet-cap", GARAGE, {"speed": 1}, 403, "cap_not_raised"),
+    ("POST", "/api/v1/fleet-cap", GARAGE, {"speed": 2}, 400, "bad_request"),
+    ("POST", "/api/v1/fleet-cap", {"Content-Type": "text/plain"}, {}, 415, "not_json"),
     ("GET", "/api/v1/calibration", {}, None, 200, ""),
     ("GET", "/api/v1/power", {}, None, 200, ""),
     ("POST", "/api/v1/power", {}, {"action": "off"}, 501, "not_available"),
@@ -183,6 +225,7 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
 ]
 GUESS = {"Authorization": "Basic bWlhOm5vIHRva2VuIG9mIHRoaXMgY2Fy"}
 LAST = [("GET", path, 429, "too_many_tries") for path in ("/snapshot.jpg", "/stream.mjpg")]
+LAST += [("PUT", "/api/v1/lesson", 429, "too_many_tries")]
 LAST += [("POST", "/api/v1/pair", 409, "too_many_paired")] + [
     ("POST", path, 429, "too_many_tries") for path in ("/api/v1/pair", "/api/v1/speed-cap", "/api/v1/wifi")
 ]
@@ -191,6 +234,7 @@ LAST += [("POST", "/api/v1/pair", 409, "too_many_paired")] + [
 def operation_of(path: str, method: str) -> tuple[str, dict[str, Any]]:
     """Return the documented path, and what is said of it."""
     known = "/static/{path}" if path.startswith("/static/") else path.partition("?")[0]
+    known = re.sub(r"(/recordings/)\w+", r"\1{name}", known)
     return known, document()["paths"][known][method.lower()]
 
 
@@ -201,6 +245,8 @@ async def send(
     method, path, headers, body = asked
     words = {"<pin>": house.pin, "<wrong>": house.wrong_pin}
     words["<token>"] = AccessStore(house.state).invitation(time.monotonic())
+    if headers == GARAGE:
+        headers = {"Authorization": f"Bearer {house.token('Room 3', 'garage')}"}
     text = json.dumps(body)
     for word, meaning in words.items():
         text = text.replace(word, meaning)
@@ -232,7 +278,9 @@ async def test_every_answer_is_as_described(house: Household, mia: dict[str, str
                 continue
             if code == "foreign_origin" and path in SAME_FOR_ALL:
                 continue
-            answer = await send(house, (method, path.format(path="style.css"), good | headers, None), {})
+            answer = await send(
+                house, (method, path.format(path="style.css", name="drive"), good | headers, None), {}
+            )
             assert code in ("", answer.code), (path, headers)
             if code:
                 validate(answer, operation)
@@ -251,7 +299,7 @@ async def test_every_answer_is_as_described(house: Household, mia: dict[str, str
 async def test_the_page_that_a_browser_gets_for_a_refusal_is_described_too(house: Household) -> None:
     for path, method, operation in operations():
         headers = {"Host": "evil.example", "Accept": "text/html,*/*;q=0.8"}
-        answer = await ask(house.address, method, path.format(path="style.css"), headers)
+        answer = await ask(house.address, method, path.format(path="style.css", name="drive"), headers)
         assert (answer.status, answer.headers["content-type"]) == (421, "text/html; charset=utf-8")
         validate(answer, operation)
 
@@ -270,6 +318,8 @@ async def provoke_the_last_ones(house: Household, mia: dict[str, str]) -> set[tu
     answers["POST", "/api/v1/speed-cap"] = [raised]
     wanted = {"ssid": "Home", "pin": house.pin}
     answers["POST", "/api/v1/wifi"] = [await house.ask("POST", "/api/v1/wifi", wanted, mia)]
+    lift = {"mode": "drive", "pin": house.pin}
+    answers["PUT", "/api/v1/lesson"] = [await house.ask("PUT", "/api/v1/lesson", lift, mia)]
     for path in ("/snapshot.jpg", "/stream.mjpg"):
         answers["GET", path] = [await ask(house.address, "GET", path, GUESS)]
     given = set()
@@ -288,7 +338,7 @@ async def test_no_other_method_does_anything(house: Household, mia: dict[str, st
                 method == "HEAD" and "get" in methods and path not in WEBSOCKETS
             ):
                 continue
-            answer = await send(house, (method, path.format(path="style.css"), {}, None), mia)
+            answer = await send(house, (method, path.format(path="style.css", name="drive"), {}, None), mia)
             assert answer.status == 405, (method, path)
             if method != "HEAD":
                 assert answer.code == "method_not_allowed"
@@ -313,7 +363,8 @@ def test_every_route_is_described_and_no_other() -> None:
 
 
 def test_every_code_in_the_sources_is_described_and_no_other() -> None:
-    sources = "".join(file.read_text(encoding="utf-8") for file in sorted(WEB.rglob("*.py")))
+    files = sorted(WEB.rglob("*.py"))
+    sources = "".join(file.read_text(encoding="utf-8") for file in files if file.parent.name != "bridges")
     raised = re.findall(r'(?:Refused|refusal)\(\s*HTTPStatus\.\w+,\s*"(\w+)"', sources)
     kinds = re.findall(r'HTTPStatus\.\w+: \("(\w+)"', sources)
     others = re.findall(r'"code": "(\w+)"', sources) + re.findall(r'unknown = \("(\w+)"', sources)
@@ -321,6 +372,15 @@ def test_every_code_in_the_sources_is_described_and_no_other() -> None:
     assert {code for *_, code in documented()} - {""} == in_the_sources
     protocol = Path(WEB.parents[1], "docs", "protocol.md").read_text(encoding="utf-8")
     assert not [code for code in in_the_sources if f"`{code}`" not in protocol]
+
+
+def test_every_code_of_a_foreign_protocol_is_in_its_document() -> None:
+    files = sorted(WEB.glob("bridges/*.py"))
+    sources = "".join(file.read_text(encoding="utf-8") for file in files)
+    codes = re.findall(r'(?:Refused\(\s*HTTPStatus\.\w+,|refuse\(|_refusal\()\s*"(\w+)"', sources)
+    clients = Path(WEB.parents[1], "docs", "clients.md").read_text(encoding="utf-8")
+    assert not [code for code in codes if f"`{code}`" not in clients]
+    assert bool(codes) == bool(files)
 
 
 def test_every_schema_is_one_and_every_reference_leads_somewhere() -> None:

@@ -23,6 +23,8 @@ from tests.support.product import Product
 from tests.support.raw import UPGRADE, ask, read_answer
 from tests.support.waiting import DEADLINE_S, until
 
+pytestmark = pytest.mark.alone
+
 WARM_UP, CONNECTS, AT_ONCE = 500, 5000, 20
 TIMEOUT_S = 1.0  # this process is slow too while it plays hundreds of strangers
 PATIENT = f"[session]\ncommand_timeout_s = {TIMEOUT_S}\n"

@@ -75,7 +75,9 @@ class Rig:
     def __init__(self, source: str = "test") -> None:
         self.now, self.camera, self.seq = 100.0, Camera(), 0
         status = SimpleNamespace(pose=(0.0, 0.0, 0.0))
-        self.hub = SimpleNamespace(driver=None, judging=False, channel=SimpleNamespace(status=status))
+        self.hub = SimpleNamespace(
+            driver=None, judging=False, recording=None, channel=SimpleNamespace(status=status)
+        )
         config = CameraConfig(max_viewers=2)
         self.pictures = Pictures(
             config, source, lambda _loop: cast(Any, self.camera), cast(Hub, self.hub), lambda: self.now

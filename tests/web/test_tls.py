@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import os
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from picar.access.store import AccessStore
 from picar.car.hub import CLOSED_UNPAIRED
-from picar.config import TlsConfig
+from picar.config import Config, TlsConfig
 from picar.network import tls
 from picar.web.tls import Https
 from tests.support.household import Household, cookie_of
 from tests.support.peer import PING, frame
-from tests.support.raw import UPGRADE
+from tests.support.raw import UPGRADE, Answer
 from tests.support.secure import OWN, SecureHousehold
 from tests.support.waiting import DEADLINE_S, until
 
 EVIL = "evil.example"
+
+
+def cookies_of(answer: Answer) -> list[dict[str, str]]:
+    """Return the headers for each cookie of an answer."""
+    assert answer.status == 200, answer
+    return [{"Cookie": one.partition(";")[0]} for one in answer.headers["set-cookie"].split("\n")]
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +40,6 @@ async def house() -> AsyncIterator[SecureHousehold]:
         yield household
         await household.terminate()
         assert "Traceback" not in household.log()
-
-
-@pytest.fixture(scope="module")
-async def mia(house: SecureHousehold) -> dict[str, str]:
-    return await house.phone("Mia")
 
 
 async def test_the_page_and_the_car_are_there_over_https(house: SecureHousehold) -> None:
@@ -65,7 +70,7 @@ async def test_the_cookie_of_https_is_of_its_own_kind_and_worth_nothing_on_http(
     house: SecureHousehold,
 ) -> None:
     answer = await house.ask_securely("POST", "/api/v1/pair", {"pin": house.pin, "name": "Zoe"})
-    cookie = answer.headers["set-cookie"]
+    cookie, other = answer.headers["set-cookie"].split("\n")
     assert cookie.startswith("__Host-picar_")
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=Strict"} <= set(cookie.split("; "))
     assert "Domain" not in cookie
@@ -74,12 +79,20 @@ async def test_the_cookie_of_https_is_of_its_own_kind_and_worth_nothing_on_http(
     assert "Zoe" in house.names()
     name, value = ours["Cookie"].split("=", 1)
     plain = name.removeprefix("__Host-")
-    for elsewhere in (
-        ours,
-        {"Cookie": f"{plain}={value}"},
-        {"Authorization": f"Bearer {value}"},
-    ):
-        assert (await house.ask("GET", "/api/v1/state", headers=elsewhere)).code == "not_paired"
+    hint = other.partition(";")[0].partition("=")[2]
+    assert other.startswith(f"{plain}=")
+    assert {"HttpOnly", "Path=/", "SameSite=Strict"} <= set(other.split("; "))
+    assert "Secure" not in other
+    for secret in (value, hint):
+        for stolen in (
+            {"Cookie": f"{plain}={secret}"},
+            {"Cookie": f"__Host-{plain}={secret}"},
+            {"Authorization": f"Bearer {secret}"},
+        ):
+            assert (await house.ask("GET", "/api/v1/state", headers=stolen)).code == "not_paired"
+            assert (await house.ask("POST", "/api/v1/stop", {}, stolen)).code == "not_paired"
+            if secret == hint:
+                assert (await house.ask_securely("GET", "/api/v1/state", headers=stolen)).code == "not_paired"
 
 
 async def test_a_script_s_token_is_good_on_both_ports(house: SecureHousehold) -> None:
@@ -88,10 +101,22 @@ async def test_a_script_s_token_is_good_on_both_ports(house: SecureHousehold) ->
     assert (await house.ask_securely("GET", "/api/v1/state", headers=script)).status == 200
 
 
-async def test_a_phone_of_both_ports_is_one_entry_and_one_driver_and_is_revoked_as_one() -> None:
+@pytest.mark.parametrize("https_first", [False, True])
+async def test_a_phone_of_both_ports_is_one_entry_and_one_driver_and_is_revoked_as_one(
+    https_first: bool,
+) -> None:
     async with SecureHousehold(config="[session]\nidle_s = 600.0\n") as house:
-        plain = await house.phone("Mia")
-        secure = await house.secure_phone("another name", plain)
+        if https_first:
+            secure, hint = cookies_of(await house.pair_securely("Mia"))
+            answer = await house.ask("POST", "/api/v1/pair", {"pin": house.pin, "name": "another name"}, hint)
+            (plain,) = cookies_of(answer)
+            assert plain["Cookie"].split("=")[0] == hint["Cookie"].split("=")[0]  # it replaces the hint
+            assert answer.json["name"] == "Mia"
+        else:
+            plain = await house.phone("Mia")
+            answer = await house.pair_securely("another name", plain)
+            (secure,) = cookies_of(answer)
+        await house.ask_securely("GET", "/api/v1/session", headers=secure)
         assert house.names() == ["Mia"]
         assert (await house.ask_securely("GET", "/api/v1/session", headers=secure)).json["name"] == "Mia"
         async with house.secure_client(secure) as driver, house.client(plain) as other:
@@ -118,12 +143,47 @@ async def test_a_driver_who_changes_to_https_within_the_grace_keeps_the_wheel() 
             await again.until(lambda s: s["you"] == "driver")
 
 
-async def test_a_wrong_pin_on_https_gives_nothing_to_who_has_overheard_a_cookie(
+async def test_a_wrong_pin_gives_nothing_to_who_has_overheard_a_cookie(
     house: SecureHousehold, mia: dict[str, str]
 ) -> None:
-    answer = await house.ask_securely("POST", "/api/v1/pair", {"pin": house.wrong_pin}, mia)
-    assert answer.code == "wrong_pin"
-    assert "set-cookie" not in answer.headers
+    _, hint = cookies_of(await house.pair_securely("Ada"))
+    for answer in (
+        await house.ask_securely("POST", "/api/v1/pair", {"pin": house.wrong_pin}, mia),
+        await house.ask_securely("POST", "/api/v1/pair", {"pin": house.wrong_pin}, hint),
+        await house.ask("POST", "/api/v1/pair", {"pin": house.wrong_pin}, hint),
+    ):
+        assert answer.code == "wrong_pin"
+        assert "set-cookie" not in answer.headers
+
+
+async def test_a_guest_of_a_phone_does_not_become_the_phone_whose_cookie_was_overheard() -> None:
+    async with SecureHousehold() as house:
+        mia, _zoe = await house.phone("Mia"), await house.phone("Zoe")
+        store = AccessStore(house.state)
+        (zoe,) = (one.id for one in store.paired if one.name == "Zoe")
+        body = {"token": store.invitation(time.monotonic(), zoe), "name": "guest"}
+        guest = await house.ask_securely("POST", "/api/v1/pair", body, mia)
+        assert guest.json["name"] == "guest"
+        await house.ask_securely("GET", "/api/v1/session", headers=cookie_of(guest))
+        assert (await house.cli("pair", "--revoke", "Zoe", "--with-invited")).code == 0
+        assert house.names() == ["Mia"]
+        assert (
+            await house.ask_securely("GET", "/api/v1/state", headers=cookie_of(guest))
+        ).code == "not_paired"
+
+
+async def test_a_script_s_token_names_no_phone(house: SecureHousehold, mia: dict[str, str]) -> None:
+    name = mia["Cookie"].partition("=")[0]
+    cookie = {"Cookie": f"{name}={house.token('a token as a cookie')}"}
+    assert (await house.pair_securely("Bea", cookie)).json["name"] == "Bea"
+
+
+async def test_a_phone_that_pairs_again_on_https_has_its_entry_again(house: SecureHousehold) -> None:
+    secure, hint = cookies_of(await house.pair_securely("Lea"))
+    await house.ask_securely("GET", "/api/v1/session", headers=secure)
+    again = await house.pair_securely("somebody", hint)
+    assert again.json["name"] == "Lea"
+    assert cookies_of(again)[0] == secure
 
 
 @pytest.mark.parametrize("host", [EVIL, f"{EVIL}:8443", "[::1", "-"])
@@ -166,6 +226,32 @@ async def test_plain_http_on_the_port_of_https_gets_no_answer(house: SecureHouse
         with contextlib.suppress(ConnectionResetError):
             assert b"HTTP" not in stranger.recv(100)
     assert (await house.ask_securely("GET", "/healthz")).status == 200
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        *(b"\x17\x03\x03\0\x20" + bytes(32), b"\x17\x03\x03\xff\xff" + bytes(99), b"\x15\x03\x03\0\2\2\x28"),
+        *(b"\x14\x03\x03\0\1\1", b"GET / HTTP/1.1\r\n\r\n"),
+    ],
+)
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET / HTTP/1.1\r\n", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"]
+)
+async def test_a_broken_record_ends_its_connection_without_a_line(
+    house: SecureHousehold, begun: bytes, record: bytes
+) -> None:
+    before = house.log()
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.secure_port, ssl=house.trust)
+    writer.write(begun)
+    plain = os.dup(writer.get_extra_info("socket").fileno())
+    os.write(plain, record)
+    os.close(plain)
+    with contextlib.suppress(OSError):
+        await reader.read()
+    writer.close()
+    assert (await house.ask_securely("GET", "/healthz")).status == 200
+    assert house.log() == before
 
 
 async def test_a_big_message_and_a_big_answer_pass_whole(house: SecureHousehold) -> None:
@@ -313,11 +399,13 @@ async def test_a_port_in_use_leaves_http_alone() -> None:
         config = OWN.replace("port = 0", f"port = {other.getsockname()[1]}")
         async with Household(config=config) as house:
             assert "(tls_port_busy)" in house.log()
+            page = await house.ask("GET", "/help/https")
+            assert b'data-ca="off"' in page.body  # and no link to nowhere
             assert (await house.ask("GET", "/healthz")).status == 200
 
 
 def test_of_the_dates_of_phones_the_latest_counts_up_to_a_bound(tmp_path: Path) -> None:
-    https = Https(TlsConfig(mode="own"), tmp_path)
+    https = Https(Config(tls=TlsConfig(mode="own")), tmp_path)
     for days in (5, 399, 20, 401):
         https.hear(tls.RELEASED + days * tls.DAY_S)
     assert https._heard == tls.RELEASED + 399 * tls.DAY_S

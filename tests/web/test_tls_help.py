@@ -58,6 +58,15 @@ async def test_the_ca_is_handed_out_after_the_command_and_not_before(house: Secu
     assert f":{house.port}/help/https" in shown.out
 
 
+async def test_the_printed_command_names_the_configuration_and_needs_root_only_for_the_services() -> None:
+    async with Household() as plain:
+        own = await run(plain, "phone")
+        assert own.err.endswith(f"picar tls init --config {plain.folder / 'picar.toml'} (no_ca)\n")
+        assert "sudo" not in own.err
+        of_the_service = await plain.cli("tls", "phone")
+        assert re.search(r"First: sudo .*picar tls init \(no_ca\)", of_the_service.err)
+
+
 async def test_the_page_has_the_steps_in_both_languages_and_no_script(house: SecureHousehold) -> None:
     page = await house.ask("GET", "/help/https", headers={"Host": f"toy.local:{house.port}"})
     if page.status == 421:  # this machine has another name

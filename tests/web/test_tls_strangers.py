@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import select
+import signal
 import socket
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from picar.web.connection_limits import HANDSHAKE_S, HANDSHAKES, Handshakes
+from picar.web.connection_limits import HANDSHAKE_S, HANDSHAKES, KNOWN, MOMENT_S, Handshakes
 from tests.support.client import Client
 from tests.support.handshakers import client_hello
 from tests.support.raw import ask
@@ -104,16 +107,36 @@ async def test_strangers_who_shake_hands_do_not_delay_the_driver(house: SecureHo
 
 async def test_a_newcomer_shakes_hands_among_half_handshakes(house: SecureHousehold) -> None:
     """A stranger keeps its place for a second; so the last in a line of this length waits a few."""
-    hello, waiting = client_hello(), []
-    for number in range(2 * HANDSHAKES):
-        one = socket.create_connection(
-            ("127.0.0.1", house.secure_port), source_address=(f"127.0.2.{number + 1}", 0)
-        )
-        one.sendall(hello)
-        waiting.append(one)
+    waiting = half_handshakes(house, 2 * HANDSHAKES)
     begun = time.monotonic()
-    assert (await house.ask_securely("GET", "/healthz")).status == 200
+    _, newcomer = await asyncio.open_connection(
+        "127.0.0.1", house.secure_port, ssl=house.trust, local_addr=("127.0.2.250", 0)
+    )
     assert time.monotonic() - begun < 3 * HANDSHAKE_S + 5
+    newcomer.close()
+    for one in waiting:
+        one.close()
+
+
+def half_handshakes(house: SecureHousehold, number: int) -> list[socket.socket]:
+    """Return connections of so many strangers, each from an address of its own."""
+    found = []
+    for n in range(number):
+        one = socket.create_connection(
+            ("127.0.0.1", house.secure_port), source_address=(f"127.0.2.{n + 1}", 0)
+        )
+        one.sendall(client_hello())
+        found.append(one)
+    return found
+
+
+async def test_a_paired_phone_does_not_wait_behind_half_handshakes(house: SecureHousehold) -> None:
+    secure = await house.secure_phone("Zoe")
+    waiting = half_handshakes(house, 10 * HANDSHAKES)
+    answer = await house.ask_securely("GET", "/api/v1/session", headers=secure)
+    assert answer.json["name"] == "Zoe"
+    unanswered = len(waiting) - len(select.select(waiting, [], [], 0)[0])
+    assert unanswered > HANDSHAKES  # they are still in line
     for one in waiting:
         one.close()
 
@@ -140,6 +163,31 @@ async def test_of_one_address_one_handshake_is_unfinished_and_the_next_one_waits
         assert second.recv(10)
 
 
+async def test_a_handshake_outlasts_a_machine_that_stood_still() -> None:
+    """Neither the car nor the client ran for a while: the client's answer, which comes after, is still in time."""
+    async with SecureHousehold() as house:
+        reading, writing = await asyncio.open_connection("127.0.0.1", house.secure_port)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        client = house.trust.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.do_handshake()
+        writing.write(outgoing.read())
+        incoming.write(await reading.read(1))  # the car has answered, and waits
+        house.process.send_signal(signal.SIGSTOP)
+        await asyncio.sleep(1.2 * HANDSHAKE_S)
+        house.process.send_signal(signal.SIGCONT)
+        await asyncio.sleep(MOMENT_S)
+        for _ in range(100):  # pieces of the car's answer
+            with contextlib.suppress(ssl.SSLWantReadError):
+                client.do_handshake()
+                break
+            incoming.write(await reading.read(4096))
+        client.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        writing.write(outgoing.read())
+        assert await reading.read(1)
+        writing.close()
+
+
 async def test_the_places_are_few_and_an_ipv6_network_has_one() -> None:
     places, inside = Handshakes(), list[str]()
 
@@ -155,6 +203,27 @@ async def test_the_places_are_few_and_an_ipv6_network_has_one() -> None:
     assert inside == ["fd00::0", *(f"10.0.0.{n}" for n in range(HANDSHAKES - 1))]
     tasks[0].cancel()
     await until(lambda: len(inside) == HANDSHAKES + 1, "the next one")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_known_address_has_a_place_beside_those_of_strangers() -> None:
+    places, inside = Handshakes(), list[str]()
+
+    async def stay(ip: str) -> None:
+        async with places.place(ip):
+            inside.append(ip)
+            await asyncio.Event().wait()
+
+    for number in range(KNOWN + 1):
+        places.know(f"fd00::{number}")
+    strangers = ["fd00::ffff", *(f"10.0.0.{n}" for n in range(HANDSHAKES))]
+    ips = [*strangers, "fd00::0", f"fd00::{KNOWN}", f"fd00::{KNOWN}"]  # the oldest is forgotten
+    tasks = [asyncio.create_task(stay(ip)) for ip in ips]
+    await until(lambda: len(inside) == HANDSHAKES + 1, "the known one")
+    await asyncio.sleep(0)
+    assert inside == [*strangers[:HANDSHAKES], f"fd00::{KNOWN}"]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,13 +6,14 @@ All times are the guest's. QEMU emulates its processor, so that everything takes
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from picar.network.hotspot import AGAIN_S, FIRST_S, REHEARSAL_S
+from picar.network.hotspot import AGAIN_S, FIRST_S, JOIN_S, REHEARSAL_S
 from tests.support.product import ALL_PINS, EN_PINS
 from tests.wifi_vm.house import HOME, PASSWORD, PROFILES, House, qr_texts
 
@@ -45,6 +46,16 @@ def stays(house: House, seconds: float, profile: str = "picar-hotspot") -> None:
     while house.now() < end:
         house.active(profile, 1.0)
         time.sleep(2.0)
+
+
+def attempt_s(house: House) -> float:
+    """Return the duration of the watcher's first attempt to join `HOME`, which failed, from its log."""
+    log = house.sh("journalctl -b --no-pager -o short-monotonic -u picar-hotspot")
+    times = [
+        re.search(rf"^\[ *([\d.]+)\].* {line}", log, re.MULTILINE) for line in (f"up {HOME}$", "up failed:")
+    ]
+    began, ended = (float(found[1]) for found in times if found)
+    return ended - began
 
 
 def test_the_wifi_goes_a_phone_comes_and_drives_and_the_radio_is_cut_at_full_speed(
@@ -122,10 +133,13 @@ def test_a_phone_has_the_car_join_a_network_by_a_wrong_and_a_right_password(
     assert house.fetch("/api/v1/wifi", {"ssid": HOME, "password": "wrongpassword"})["status"] == 403
     wrong = {"ssid": HOME, "password": "wrongpassword", "pin": pin}
     assert house.fetch("/api/v1/wifi", wrong)["status"] == 202
-    house.until("! nmcli -t -f NAME con show --active | grep -qx picar-hotspot")
+    gone = house.until("! nmcli -t -f NAME con show --active | grep -qx picar-hotspot")
     house.becomes(
         150.0, mode="hotspot", last={"ssid": HOME, "code": "wrong_password", "text": "The password is wrong."}
     )
+    again, tried = house.now() - gone, attempt_s(house)
+    print(f"hotspot up again {again:.0f} s after it went; the wrong password was tried for {tried:.0f} s")
+    assert tried < JOIN_S
     assert house.sh("nmcli -t -f NAME con show | grep -c picar-wifi; true").strip() == "0"
     house.until("ip netns exec phone iw dev wlan2 link | grep -q Connected")
     last = json.loads(house.fetch("/api/v1/wifi")["text"])["last"]

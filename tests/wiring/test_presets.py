@@ -124,7 +124,9 @@ def test_a_preset_is_a_configuration_that_warns_of_pins_that_are_high_at_power_o
 ) -> None:
     read = loaded(name, tmp_path)
     assert dataclasses.replace(read, source="defaults", warnings=()) == PRESETS[name].config
-    early = {terminal.pin for terminal in Board(read).wires.terminals} & {*range(9), 14, 15}
+    wires = Board(read).wires
+    outputs = [terminal for terminal in wires.extras if terminal.section != "range"]
+    early = {terminal.pin for terminal in (*wires.terminals, *outputs)} & {*range(9), 14, 15}
     of_pins = [warning for warning in read.warnings if "power-on" in warning]
     assert len(of_pins) == len(early)
     assert len(read.warnings) - len(of_pins) == Board(read).wires.keeps_driving
@@ -142,6 +144,24 @@ def test_the_presets_are_at_least_fifteen_and_of_every_drawn_kind() -> None:
         "phase-enable",
     }
     assert PRESETS["picar"].config.l298n == L298NConfig()
+
+
+PARTS = {  # of the same sources: TRIG and ECHO, and the pins of lights and buzzers that are on when high
+    "alphabot2": ((22, 27), {"horn": 4}),
+    "yahboom-4wd": ((1, 0), {}),
+    "camjam-edukit-3": ((17, 18), {}),
+    "rpi-car-control": (None, {"left": 5, "right": 6, "rear": 13}),
+    "freenove-4wd": ((27, 22), {"horn": 17}),
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_has_the_parts_of_its_source(tmp_path: Path, name: str) -> None:
+    sonar, outputs = PARTS.get(name, (None, {}))
+    config = loaded(name, tmp_path)
+    found = (config.range.trigger, config.range.echo) if config.range.source == "hcsr04" else None
+    assert found == sonar
+    assert {key: one.pin for key, one in config.aux.items()} == outputs
 
 
 def header(name: str) -> dict[str, int]:

@@ -28,10 +28,19 @@ def test_the_header_is_drawn_row_by_row() -> None:
 def test_each_wire_is_marked_at_its_pin_and_once_in_the_table(name: str) -> None:
     drawn = plan(PRESETS[name].config)
     text = drawing(drawn, EN)
-    wires = [(terminal, wire.pin) for terminal, wire in drawn.wires]
-    assert text.count("●") == len({pin for _, pin in wires if pin.number}) + len(wires) + 2 * (not drawn.hat)
+    of_parts = [
+        (f"{part.title(EN)} {wire.terminal}", wire.pin) for part in drawn.parts for wire in part.wires
+    ]
+    wires = [*((terminal, wire.pin) for terminal, wire in drawn.wires), *of_parts]
+    pins = {pin for _, pin in wires if pin.number} | ({drawn.ground} if not drawn.hat else set())
+    assert text.count("●") == len(pins) + len(wires) + (not drawn.hat)
     for terminal, pin in wires:
-        assert len(re.findall(rf"^  {pin.number or ''} +{pin.name} +{terminal}  ", text, re.MULTILINE)) == 1
+        assert (
+            len(
+                re.findall(rf"^  {pin.number or ''} +{pin.name} +{re.escape(terminal)}  ", text, re.MULTILINE)
+            )
+            == 1
+        )
     assert drawn.hat or len({line.index("│") for line in text.splitlines()[2:22]}) == 1
 
 

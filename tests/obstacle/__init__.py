@@ -1,0 +1,1 @@
+"""The obstacle stop: approaches of the simulated car to walls, and the readers of the sensors."""
