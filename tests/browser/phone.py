@@ -104,6 +104,10 @@ class Phone:
         """Wait until the newest drive message is zero; the browser reports frames a moment late."""
         await until(lambda: self.drives()[-1:] == [(0, 0)], "the page's last command is zero")
 
+    async def says_more_than_zero(self) -> None:
+        """Wait until the newest drive message is not zero: then the zeros of the press's beginning are reported too."""
+        await until(lambda: self.drives()[-1:] not in ([], [(0, 0)]), "the page's last command is not zero")
+
     def sent(self, kind: str) -> list[dict[str, Any]]:
         """Return every message of this type."""
         return [message for message in self.said if message["type"] == kind]

@@ -471,6 +471,7 @@ async def test_a_gear_that_is_chosen_while_a_thumb_is_down_does_not_let_it_go(
     phone: Phone, wheels: Wheels
 ) -> None:
     await phone.hold_until("throttle", lambda: wheels.speeds() == (1, 1), y=1, what="full speed")
+    await phone.says_more_than_zero()
     mark = len(phone.said)
     await phone.tap("gear2")
     await until(lambda: phone.state["applied"] == {"left": 0.6, "right": 0.6}, "the second gear")

@@ -298,6 +298,7 @@ async def test_swapping_while_driving_releases_nothing(simulated: Product, new_p
             await phone.hears(1)
         await phone.hold_until("throttle", y=0.5)
         await phone.in_state("armed")
+        await phone.says_more_than_zero()
         mark = len(phone.said)
         await phone.tap("inset")
         await phone.seen("body[data-scene='map+camera']")
