@@ -17,7 +17,7 @@ from picar.client.session import CarError
 from picar.config import MqttConfig
 from picar.errors import AccessError, FleetError
 from picar.fleet.car import Here
-from picar.fleet.connection import Client, connect, cut_off, problem, publish
+from picar.fleet.connection import Client, Member, connect, cut_off, problem, publish
 from picar.fleet.topics import OFFLINE, Command, Message, Topics
 
 ARRIVE_S = 2.0  # for a message to come back from the broker
@@ -32,9 +32,8 @@ async def check(config: MqttConfig, find: Callable[[], Here], say: Callable[[str
         await place.ask("GET", "api/v1/lesson")
         say(f"The car {car} answers, and admits the bridge.")
         topics, arrived = Topics(config.base, car), list[tuple[str, bytes, bool]]()
-        client = await connect(
-            config, topics, f"picar-{car}-check", lambda *one: arrived.append(one), with_will=False
-        )
+        member = Member("car", car, f"picar-{car}-check")
+        client = await connect(config, member, lambda *one: arrived.append(one))
         say(f"The broker at {config.url} answers, and admits this car.")
         try:
             await _check_rules(client, topics, arrived, say)

@@ -14,7 +14,7 @@ import math
 import re
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from picar.config import MqttConfig
 from picar.errors import FleetError, UsageError
 from picar.files import read_small
-from picar.fleet.topics import HA_STATUS, LOST, OFFLINE, Message, Topics
+from picar.fleet.topics import HA_STATUS, LOST, GarageTopics, Message, Topics
 from picar.network.addresses import is_local
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 KEEP_ALIVE_S = 5
 CONNECT_S, WRITE_S, FAREWELL_S = 10.0, 10.0, 2.0
 MOST_PACKET_BYTES = 8192
+MOST_UNCONFIRMED = 65535  # with paho's 20, Mosquitto 2.0.11 dropped wills of a site that fell off at once
 _FIXES = {
     "broker_unreachable": "Start the broker, or correct [mqtt] url.",
     "broker_refused": "Check [mqtt] user and password_file, and the broker's password file.",
@@ -49,6 +50,7 @@ _LABEL = r"[\w-]{1,63}"
 _URL = re.compile(rf"(mqtts?)://(\[[\w:.%]+\]|{_LABEL}(?:\.{_LABEL})*\.?)(?::(\d{{1,5}}))?/?", re.ASCII)
 _BASE = re.compile(r"[^\W_][\w-]*(?:/[\w-]+)*", re.ASCII)
 Receive = Callable[[str, bytes, bool], object]
+Subscriptions = list[tuple[str, SubscribeOptions]]
 
 
 class Broker(NamedTuple):
@@ -60,6 +62,21 @@ class Broker(NamedTuple):
     tls: ssl.SSLContext | None
 
 
+class Member(NamedTuple):
+    """One user of the broker.
+
+    `kind` is "car" or "garage", for sentences; `user` its name, unless `[mqtt] user` has another one; `client` the id of its MQTT
+    client; `will` None for a client without a presence; `most_unconfirmed` how many messages with QoS 1 the broker may send before
+    it waits for a confirmation, None for the broker's own limit.
+    """
+
+    kind: str
+    user: str
+    client: str
+    will: Message | None = None
+    most_unconfirmed: int | None = None
+
+
 class Client(aiomqtt.Client):
     """A client that passes each message on at once, and counts in `denied` the messages that the broker did not accept.
 
@@ -69,6 +86,13 @@ class Client(aiomqtt.Client):
     denied = 0
     heard = 0  # messages from the broker so far
     receive: Receive
+
+    def publish_now(self, message: Message) -> None:
+        """Publish, and write to the socket before the return. Nothing waits for the confirmation. Raises OSError, ValueError."""
+        topic, payload, qos, retain, expiry_s = message
+        properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
+        self._client.publish(topic, payload, qos, retain, properties)
+        self._client.loop_write()
 
     def _on_message(self, _client: Any, _userdata: Any, message: MQTTMessage) -> None:
         self.heard += 1
@@ -122,20 +146,34 @@ def broker_of(config: MqttConfig) -> Broker:
     return Broker(found[2].strip("[]"), int(found[3] or PORTS[found[1]]), password, tls)
 
 
-async def connect(
-    config: MqttConfig, topics: Topics, identifier: str, receive: Receive, *, with_will: bool
-) -> Client:
+def car(topics: Topics) -> Member:
+    """Return the bridge of a car as a user of the broker."""
+    return Member("car", topics.car, f"picar-{topics.car}", topics.online(LOST))
+
+
+def garage(topics: GarageTopics, suffix: str = "") -> Member:
+    """Return a garage as a user of the broker; with a suffix, a command beside this garage: without a presence."""
+    will = None if suffix else topics.online(LOST)
+    return Member("garage", "garage", f"picar-garage-{topics.name}{suffix}", will, MOST_UNCONFIRMED)
+
+
+async def connect(config: MqttConfig, member: Member, receive: Receive) -> Client:
     """Connect to the broker; `receive` gets topic, payload and retain bit of each message. Raises FleetError."""
-    broker, will = broker_of(config), topics.online(LOST)
-    limits = _properties(PacketTypes.CONNECT, SessionExpiryInterval=0, MaximumPacketSize=MOST_PACKET_BYTES)
+    broker, will = broker_of(config), member.will
+    limits = _properties(
+        PacketTypes.CONNECT,
+        SessionExpiryInterval=0,
+        MaximumPacketSize=MOST_PACKET_BYTES,
+        ReceiveMaximum=member.most_unconfirmed,
+    )
     client = Client(
         await _host(broker, config),
         broker.port,
-        username=config.user or topics.car,
+        username=config.user or member.user,
         password=broker.password,
-        identifier=identifier,
+        identifier=member.client,
         protocol=aiomqtt.ProtocolVersion.V5,
-        will=aiomqtt.Will(*will[:4]) if with_will else None,
+        will=aiomqtt.Will(*will[:4]) if will else None,
         timeout=CONNECT_S,
         keepalive=KEEP_ALIVE_S,
         clean_start=True,
@@ -149,20 +187,35 @@ async def connect(
     except BaseException as error:
         cut_off(client)
         if isinstance(error, aiomqtt.MqttError):
-            raise _translated(error, config.url) from None
+            raise _translated(error, member.kind, config.url) from None
         raise
     # asyncio logs an error that nothing retrieves.
     client._disconnected.add_done_callback(lambda end: end.exception())
     return client
 
 
-def subscriptions(topics: Topics) -> list[tuple[str, SubscribeOptions]]:
+def subscriptions(topics: Topics) -> Subscriptions:
     """Return the topics that a car reads: commands without those that were retained before, lessons with them."""
     fresh = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=2)
     kept = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=0)
     return [(topic, fresh) for topic in (*topics.commands, HA_STATUS)] + [
         (topic, kept) for topic in (*topics.lessons, topics.is_online)
     ]
+
+
+def presences(topics: GarageTopics) -> Subscriptions:
+    """Return the topics that a garage subscribes anew now and then, for a presence that it has missed."""
+    return _unless_retained(topics.presences, topics.is_online)
+
+
+def facts(topics: GarageTopics) -> Subscriptions:
+    """Return the other topics that a garage reads."""
+    return _unless_retained(*topics.facts)
+
+
+def _unless_retained(*topics: str) -> Subscriptions:
+    """Return subscriptions in which the retain bit marks what the broker has kept: not a message that was published now."""
+    return [(topic, SubscribeOptions(qos=1, retainAsPublished=False, retainHandling=0)) for topic in topics]
 
 
 async def publish(client: Client, message: Message) -> None:
@@ -196,12 +249,57 @@ async def wait_for_end(client: Client) -> None:
         pass  # never: `Client` gives each message to `receive`
 
 
-async def leave(client: Client, topics: Topics) -> None:
-    """Say `offline`, and disconnect in order: the broker then publishes no will."""
+async def stay(
+    client: Client,
+    topics: Subscriptions,
+    begin: Callable[[], Sequence[Coroutine[Any, Any, Any]]],
+    farewell: Message | None,
+    ended: str,
+) -> None:
+    """Subscribe, call `begin` and run the jobs that it returns until the first of them ends; then leave in order.
+
+    Raises:
+        FleetError: `broker_unreachable` with the sentence `ended`: the connection has ended.
+    """
+    tasks: list[asyncio.Task[Any]] = []
+    is_orderly = False
+    try:
+        await client.subscribe(topics)
+        tasks += map(asyncio.create_task, (wait_for_end(client), *begin()))
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        is_orderly = True
+    except aiomqtt.MqttError:
+        raise FleetError("broker_unreachable", ended) from None
+    except asyncio.CancelledError:
+        is_orderly = True
+        raise
+    finally:
+        await end(tasks, 0.5)
+        if is_orderly:
+            await leave(client, farewell)
+        cut_off(client)
+
+
+async def leave(client: Client, farewell: Message | None) -> None:
+    """Publish the farewell, and disconnect in order: the broker then publishes no will."""
     with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
         async with asyncio.timeout(FAREWELL_S):
-            await publish(client, topics.online(OFFLINE))
+            if farewell:
+                await publish(client, farewell)
             await client.__aexit__(None, None, None)
+
+
+async def end(tasks: Sequence[asyncio.Task[Any]], again_s: float) -> None:
+    """Cancel tasks until all have ended: `wait_for` of Python 3.11, which aiomqtt uses, may lose a cancellation."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=again_s)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # asyncio logs one that nothing retrieves
 
 
 def cut_off(client: Client) -> None:
@@ -233,10 +331,10 @@ async def _host(broker: Broker, config: MqttConfig) -> str:
     return broker.host  # not its first address: the broker may listen at another one
 
 
-def _translated(error: aiomqtt.MqttError, url: str) -> FleetError:
+def _translated(error: aiomqtt.MqttError, kind: str, url: str) -> FleetError:
     """Return the error of a connection that could not be made."""
     if isinstance(error, MqttConnectError):
-        return problem("broker_refused", f"The broker refuses this car: {error}.")
+        return problem("broker_refused", f"The broker refuses this {kind}: {error}.")
     cause = error.__context__ or error  # aiomqtt translates this error
     if isinstance(cause, ssl.SSLError):
         why = (getattr(cause, "verify_message", "") or cause.reason or str(cause)).rstrip(".")

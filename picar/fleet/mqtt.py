@@ -18,11 +18,9 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-
-import aiomqtt
 
 from picar.client.session import CarError
 from picar.config import Config
@@ -98,7 +96,7 @@ class Bridge:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()  # it raises: no task ends without a fault
         finally:
-            await end(tasks, connection.FAREWELL_S + 1.0)
+            await connection.end(tasks, connection.FAREWELL_S + 1.0)
 
     # --- The car's side
 
@@ -225,32 +223,17 @@ class Bridge:
     async def _be_connected(self, outbox: Outbox) -> None:
         """Connect, and exchange messages until the identity changes; raises FleetError at any other end."""
         topics, config = outbox.topics, self._settings.mqtt
-        name = f"picar-{topics.car}"
-        client = await connection.connect(config, topics, name, self._receive, with_will=True)
-        tasks: list[asyncio.Task[Any]] = []
-        is_orderly = False
-        try:
-            await client.subscribe(connection.subscriptions(topics))
+        client = await connection.connect(config, connection.car(topics), self._receive)
+
+        def begin() -> Sequence[Coroutine[Any, Any, Any]]:
             log.info("connected to the broker at %s", config.url)
             self._say(self._word)
             self._introduce()
             outbox.repeat_state()
-            jobs = (connection.wait_for_end(client), self._write(client, outbox), self._identity.wait())
-            tasks += map(asyncio.create_task, jobs)
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-            is_orderly = True
-        except aiomqtt.MqttError:
-            raise FleetError("broker_unreachable", _ENDED) from None
-        except asyncio.CancelledError:
-            is_orderly = True
-            raise
-        finally:
-            await end(tasks, 0.5)
-            if is_orderly:
-                await connection.leave(client, topics)
-            connection.cut_off(client)
+            return self._write(client, outbox), self._identity.wait()
+
+        subscriptions, farewell = connection.subscriptions(topics), topics.online(OFFLINE)
+        await connection.stay(client, subscriptions, begin, farewell, _ENDED)
 
     def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
         topics = self._outbox.topics
@@ -290,17 +273,6 @@ class Bridge:
                 client.denied = 0
                 what = f"The broker does not accept {message.topic}."
                 self._complain(str(connection.problem("broker_acl", what)))
-
-
-async def end(tasks: Sequence[asyncio.Task[Any]], again_s: float) -> None:
-    """Cancel tasks until all have ended: `wait_for` of Python 3.11, which aiomqtt uses, may lose a cancellation."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=again_s)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()  # asyncio logs one that nothing retrieves
 
 
 async def _outcome(done: Awaitable[None]) -> tuple[str, str]:

@@ -1,9 +1,10 @@
-"""The topics of one car on an MQTT broker: build its messages, read those of others. Pure; docs/mqtt.md has the tables.
+"""The topics of a car and of a garage on an MQTT broker: build their messages, read those of others. Pure; docs/mqtt.md has the tables.
 
 Laws:
 - Nothing that arrives can move a car: no command of `VERBS` drives.
 - A command `stop` counts with any payload.
 - A retained command is refused, except `stop`.
+- A garage receives checked values only: of the right type, finite, printable. A payload with another value counts as none.
 """
 
 from __future__ import annotations
@@ -19,13 +20,22 @@ from picar.core.shaping import LEAST_SPEED
 
 VERSION = 1
 MOST_BYTES = 1024  # of a payload
-STATE_EXPIRY_S, EVENT_EXPIRY_S, RESULT_EXPIRY_S = 60, 300, 30
+STATE_EXPIRY_S, EVENT_EXPIRY_S, RESULT_EXPIRY_S, COMMAND_EXPIRY_S = 60, 300, 30, 5
 ONLINE, OFFLINE, LOST = "online", "offline", "lost"
 HA_STATUS = "homeassistant/status"
 VERBS = ("stop", "cap")
 _ID = re.compile(r"[\w-]{8,64}", re.ASCII)
+_CAR = re.compile(r"[a-z0-9]{8}", re.ASCII)  # so `all` and `garage` are none
+_COLOUR, _URL = re.compile(r"[0-9a-f]{6}", re.ASCII), re.compile(r"https?://[!-~]{1,80}", re.ASCII)
 _HOST = ("wifi_dbm", "battery_v", "battery_percent", "temperature_c", "under_voltage", "uptime_s")
 _KEPT = ("state", "speed_limit", "reason", "clients")  # names as in picar.v1
+_STATES = ("disarmed", "armed", "failsafe", "stopped")
+# The members of a state that a garage reads, with their types. Each may be null.
+_READ: dict[str, tuple[type, ...]] = dict.fromkeys(("state", "reason", "driver", "lesson", "stop_id"), (str,))
+_READ |= dict.fromkeys(("moving", "under_voltage"), (bool,))
+_READ |= dict.fromkeys(("lesson_seq", "clients"), (int,))
+_READ |= dict.fromkeys(("speed_limit", "speed_cap", "wifi_dbm", "battery_v", "battery_percent"), (int, float))
+_READ |= dict.fromkeys(("temperature_c", "uptime_s"), (int, float))
 
 
 class Message(NamedTuple):
@@ -102,6 +112,42 @@ class Topics:
         """Return the verb of a command's topic; None for other topics."""
         given, _, verb = topic.partition("/cmd/")
         return verb if given in (self.own, f"{self.base}/all") else None
+
+
+class GarageTopics:
+    """The topics of one garage.
+
+    Args:
+        base: the first word of all topics.
+        name: the name of the garage.
+    """
+
+    def __init__(self, base: str, name: str) -> None:
+        self.base, self.name = base, re.sub(r"[+#/$]", "-", cut(name, 40))
+        self.is_online = f"{base}/garage/{self.name}/online"
+        self.presences = f"{base}/+/online"
+        self.facts = [f"{base}/+/{word}" for word in ("info", "state", "result", "lesson")]
+
+    def online(self, word: str) -> Message:
+        """Return the presence of the garage; `LOST` is the will."""
+        return Message(self.is_online, word, retain=True)
+
+    def stop(self, command_id: str, by: str) -> Message:
+        """Return a stop of all cars."""
+        payload = _text({"v": VERSION, "id": command_id, "by": cut(by, 40)})
+        return Message(f"{self.base}/all/cmd/stop", payload, expiry_s=COMMAND_EXPIRY_S)
+
+    def lesson(self, car: str | None, lesson: Lesson) -> Message:
+        """Return a lesson for a car, None for all cars."""
+        texts = {"by": cut(lesson.by, 40), "text": cut(lesson.text, 80)}
+        payload = _text({"v": VERSION, **lesson._asdict(), **texts})
+        return Message(f"{self.base}/{car or 'all'}/lesson", payload, retain=True)
+
+    def parts_of(self, topic: str) -> tuple[str, str]:
+        """Return the car and the last word of a topic of `presences` or `facts`; `all` for all cars, "" for no car."""
+        car, _, word = topic.removeprefix(f"{self.base}/").partition("/")
+        is_known = (car == "all" and word == "lesson") or _CAR.fullmatch(car)
+        return (car if is_known else "", word)
 
 
 def state_fields(state: Mapping[str, Any], lesson_seq: int | None, stop_id: str | None) -> dict[str, Any]:
@@ -232,3 +278,48 @@ def lesson_of(payload: bytes) -> Lesson | None:
         raise ValueError("mode is drive or hold, and seq a whole number from 0 to 2^53 - 1")
     texts = (cut(_member(found, name, (str,), ""), 80) for name in ("by", "text"))
     return Lesson(mode, _share(found, "cap", 1.0), seq, *texts)
+
+
+def presence_of(payload: bytes) -> str:
+    """Return the word of a presence. Raises ValueError."""
+    word = payload[:10].decode(errors="replace")
+    if word not in (ONLINE, OFFLINE, LOST):
+        raise ValueError(f"it is not {ONLINE}, {OFFLINE} or {LOST}")
+    return word
+
+
+def state_of(payload: bytes) -> tuple[dict[str, Any], str, int]:
+    """Return the members of a state topic, its boot and its seq; an unknown value is None. Raises ValueError."""
+    found = _object(payload)
+    boot, seq = _member(found, "boot", (str,), None), _member(found, "seq", (int,), None)
+    fields = {name: _fact(found, name, kinds) for name, kinds in _READ.items()}
+    if fields["state"] not in _STATES or fields["lesson"] not in MODES or not 0 <= seq <= MAX_INTEGER:
+        raise ValueError("state, lesson or seq has an unknown value")
+    return fields, cut(boot, 80), seq
+
+
+def info_of(payload: bytes) -> dict[str, Any]:
+    """Return id, name, colour, number, version and url of a topic `info`; an unknown value is None. Raises ValueError."""
+    found = _object(payload)
+    facts = {name: _fact(found, name, (str,)) for name in ("id", "name", "colour", "version")}
+    urls = [
+        url for url in _member(found, "urls", (list,), []) if isinstance(url, str) and _URL.fullmatch(url)
+    ]
+    colour = facts["colour"] if _COLOUR.fullmatch(facts["colour"] or "") else None
+    return facts | {"colour": colour, "number": _fact(found, "number", (int,)), "url": next(iter(urls), None)}
+
+
+def stop_of(payload: bytes) -> str | None:
+    """Return the id of the stop that a car has carried out, in a payload of `result`, or None. Raises ValueError."""
+    found = _object(payload)
+    return _fact(found, "id", (str,)) if found.get("cmd") == "stop" and found.get("ok") is True else None
+
+
+def _fact(found: Mapping[str, Any], name: str, kinds: tuple[type, ...]) -> Any:
+    """Return a member of one of these types, or None; raises ValueError."""
+    value = found.get(name)
+    if value is None:
+        return None
+    if type(value) not in kinds or (type(value) is not str and not -MAX_INTEGER <= value <= MAX_INTEGER):
+        raise ValueError(f"{name} has the wrong type, or is too large")  # which NaN is
+    return cut(value, 80) if isinstance(value, str) else value

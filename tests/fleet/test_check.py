@@ -19,15 +19,15 @@ import pytest
 from picar.config import MqttConfig
 from picar.errors import FleetError, UsageError
 from picar.fleet import connection
-from picar.fleet.connection import Client, broker_of, connect, publish
-from picar.fleet.topics import Message, Topics
+from picar.fleet.connection import Client, Member, broker_of, connect, publish
+from picar.fleet.topics import Message
 from tests.fleet.brokers import site
 from tests.support.household import Household
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.waiting import DEADLINE_S
 
 DOCS, URL = Path(__file__).parents[2] / "docs/mqtt.md", "mqtts://class.local:8883"
-TOPICS = Topics("picar", "k3f9a2b7")
+MEMBER = Member("car", "k3f9a2b7", "test")
 RULES = """
 pattern readwrite picar/%u/online
 pattern write picar/%u/result
@@ -41,7 +41,7 @@ pattern write homeassistant/device/picar_%u/config
 async def code_of(**options: Any) -> str:
     """Return the code with which a connection fails, "" if it does not."""
     try:
-        client = await connect(MqttConfig(**options), TOPICS, "test", lambda *_: None, with_will=False)
+        client = await connect(MqttConfig(**options), MEMBER, lambda *_: None)
     except FleetError as error:
         return error.code if ". " in str(error) else f"{error} has no fix"
     await client.__aexit__(None, None, None)
@@ -97,7 +97,7 @@ async def test_a_message_that_cannot_be_handled_is_logged_and_the_next_one_arriv
 
     async with Mosquitto(tmp_path) as broker:
         config = MqttConfig(url=f"mqtt://127.0.0.1:{broker.port}")
-        client = await connect(config, TOPICS, "test", receive, with_will=False)
+        client = await connect(config, MEMBER, receive)
         await client.subscribe("a/#", qos=1)
         await publish(client, Message("a/b", "bad"))
         await publish(client, Message("a/b", "good"))
@@ -128,7 +128,7 @@ async def test_a_server_that_closes_each_connection_is_unreachable_and_the_sente
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     config = MqttConfig(url=f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     with pytest.raises(FleetError, match=r": it closes the connection\. Start the broker"):
-        await connect(config, TOPICS, "test", lambda *_: None, with_will=False)
+        await connect(config, MEMBER, lambda *_: None)
     server.close()
 
 
@@ -188,9 +188,7 @@ async def test_a_confirmation_behind_many_messages_is_waited_for(monkeypatch: py
 
     async with await asyncio.start_server(flood, "127.0.0.1", 0) as server:
         config = MqttConfig(url=f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        client = await connect(
-            config, TOPICS, "test", lambda topic, *_: arrived.append(topic), with_will=False
-        )
+        client = await connect(config, MEMBER, lambda topic, *_: arrived.append(topic))
         await publish(client, Message("b", "x"))
         assert arrived == ["a"] * 20
         with contextlib.suppress(aiomqtt.MqttError):
@@ -211,14 +209,14 @@ async def test_an_end_at_any_moment_of_the_connection_leaves_no_traceback_in_the
 
     server = await asyncio.start_server(admit_and_close, "127.0.0.1", 0)
     config = MqttConfig(url=f"mqtt://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    connecting = asyncio.create_task(connect(config, TOPICS, "test", lambda *_: None, with_will=False))
+    connecting = asyncio.create_task(connect(config, MEMBER, lambda *_: None))
     await asked.wait()
     connecting.cancel()  # as by a signal, while the broker is silent
     await asyncio.wait([connecting])
     may_answer.set()
     for _ in range(5):
         with contextlib.suppress(FleetError, aiomqtt.MqttError):
-            client = await connect(config, TOPICS, "test", lambda *_: None, with_will=False)
+            client = await connect(config, MEMBER, lambda *_: None)
             await client.subscribe("a", timeout=0.5)
     server.close()
     gc.collect()
@@ -241,7 +239,7 @@ async def test_a_socket_that_takes_nothing_is_given_up_after_10_s() -> None:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     server = await asyncio.start_server(admit, sock=listening, limit=1024)
     config = MqttConfig(url=f"mqtt://127.0.0.1:{listening.getsockname()[1]}")
-    client = await connect(config, TOPICS, "test", lambda *_: None, with_will=False)
+    client = await connect(config, MEMBER, lambda *_: None)
     began = time.monotonic()
     with pytest.raises(Exception, match=r"timed out|publish") as found:
         await _flood(client)
@@ -287,7 +285,7 @@ async def test_a_check_passes_with_the_right_rules_and_finds_a_command_left_behi
             (tmp_path / "acl").write_text(f"{RULES}pattern write picar/%u/cmd/stop\n")
             await broker.kill()
             await broker.start()
-            client = await connect(config, Topics("picar", user), "left", lambda *_: None, with_will=False)
+            client = await connect(config, Member("car", user, "left"), lambda *_: None)
             await publish(client, Message(f"picar/{user}/cmd/stop", "{}", retain=True))
             await client.__aexit__(None, None, None)
             found = await car.cli("mqtt", "--check", "--config", str(car._config))
