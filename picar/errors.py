@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+
+# Of the extras in pyproject.toml. fleet/connection.py uses internals of version 2 of aiomqtt.
+PACKAGES = {"aiomqtt": "aiomqtt>=2.5,<3", "zeroconf": "zeroconf>=0.140"}
 
 
 class PicarError(Exception):
@@ -85,6 +89,12 @@ class FleetError(PicarError, OSError):
     def __init__(self, code: str, sentence: str, exit_code: int = 1) -> None:
         super().__init__(f"{sentence} ({code})")
         self.code, self.exit_code = code, exit_code
+
+
+def missing(package: str) -> FleetError:
+    """Return the error that a package of `PACKAGES` is missing, with the command that installs it."""
+    pip = f"{sys.prefix}/bin/pip install '{PACKAGES[package]}'"
+    return FleetError(f"no_{package}", f"The package {package} is missing. Run: {pip}", 2)
 
 
 def may_use(group: str) -> str:

@@ -7,14 +7,13 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from picar import configfile
 from picar.access.locations import running
 from picar.config import Config
-from picar.errors import AccessError, FleetError, UsageError
+from picar.errors import AccessError, UsageError, missing
 from picar.files import folder_in_memory, read_small
 from picar.network import addresses
 from picar.program import command
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from picar.fleet.car import Here
 
 _SYNCHRONISED = Path("/run/systemd/timesync/synchronized")  # systemd-timesyncd.service(8)
-# As in pyproject.toml. connection.py uses internals of version 2.
-_REQUIREMENT = "aiomqtt>=2.5,<3"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,8 +41,7 @@ def run(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name not in ("aiomqtt", "paho"):
             raise
-        pip = f"{sys.prefix}/bin/pip install '{_REQUIREMENT}'"
-        raise FleetError("no_aiomqtt", f"The package aiomqtt is missing. Run: {pip}", 2) from None
+        raise missing("aiomqtt") from None
     from picar import log
 
     logging.getLogger("mqtt").setLevel(logging.CRITICAL)  # aiomqtt's: picar reports each error itself
