@@ -482,6 +482,15 @@ class MqttConfig(Value):
     allow_raise: bool = option(False, "Whether a command may raise the fleet's speed cap, not only lower it.")
 
 
+class GarageConfig(Value):
+    """The garage page, picar garage; docs/classroom.md. `[mqtt]` of the same file is its broker."""
+
+    port: int = option(8100, "TCP port of the page; 0 takes any free one.", lo=0, hi=65535)
+    name: str = option("garage", "Name of the garage; cars list it as Garage: NAME.")
+    cars: tuple[str, ...] = option((), "Addresses of cars that mDNS does not find.", unit="car")
+    mdns: bool = option(True, "Whether the garage looks for cars by mDNS; it needs the package zeroconf.")
+
+
 class Config(Value):
     """All sections. `source` is the file; `warnings` are about legal but unwise values.
 
@@ -514,6 +523,7 @@ class Config(Value):
     foxglove: FoxgloveConfig = field(default_factory=FoxgloveConfig)
     fleet: FleetConfig = field(default_factory=FleetConfig)
     mqtt: MqttConfig = field(default_factory=MqttConfig)
+    garage: GarageConfig = field(default_factory=GarageConfig)
     aux: dict[str, AuxConfig] = field(default_factory=dict)
     source: str = "defaults"
     warnings: tuple[str, ...] = ()

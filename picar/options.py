@@ -26,6 +26,8 @@ ORIGIN = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}|\*))?",
     re.ASCII | re.IGNORECASE,
 )
+# The address of a car: a host, if necessary with scheme and port.
+ADDRESS = re.compile(r"(?:(https?)://)?(\[[\w:.%]+\]|[\w.-]+)(?::(\d{1,5}))?/?")
 _HEX = re.compile(r"([0-9a-f]{6})?")
 _HOST_NAME = re.compile(r"[\w.-]+")  # letters of any alphabet: browsers send them as xn--
 
@@ -78,7 +80,7 @@ class Option(NamedTuple):
             return type(value) is self.type and (value != "" or self.default == "")
         if get_origin(self.type) is Literal:
             return any(type(value) is type(word) and value == word for word in get_args(self.type))
-        form = ORIGIN if self.unit == "origin" else _HOST_NAME
+        form = {"origin": ORIGIN, "car": ADDRESS}.get(self.unit, _HOST_NAME)
         return isinstance(value, list) and all(isinstance(v, str) and form.fullmatch(v) for v in value)
 
     def _hint(self, value: Any) -> str:
@@ -124,6 +126,8 @@ class Option(NamedTuple):
             return "one of " + ", ".join(toml(word) for word in get_args(self.type))
         if self.unit == "origin":
             return 'a list of origins, like ["http://pc.local:8080"], or ["http://pc.local:*"] for any port'
+        if self.unit == "car":
+            return 'a list of addresses, like ["blitz.local", "192.168.1.7:8000"]'
         return 'a list of host names without port, like ["car.example"]'
 
 

@@ -89,7 +89,7 @@ class AccessStore:
             if not serving:
                 rest = "When picar starts, it renames this file and begins a new list."
                 raise AccessError(f"{error} {rest}") from None
-            with self._explaining("renamed"), _locked(folder):
+            with self._explaining("renamed"), locked(folder):
                 self._mend(_LOST)
         if self._seen is None and not create:
             raise AccessError(f"There is no list of paired phones: {self.path} does not exist.")
@@ -297,7 +297,7 @@ class AccessStore:
 
     def _change(self, change: Callable[[Content], Content]) -> Content:
         """Read, change and replace the file, under the lock."""
-        with self._explaining("written"), _locked(self.path.parent):
+        with self._explaining("written"), locked(self.path.parent):
             with contextlib.suppress(AccessError):  # the content in memory stays valid
                 self._mend("All that picar knew is in a new file.")
             changed = change(self._content)
@@ -353,7 +353,7 @@ class AccessStore:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Lock the folder against other writers; the kernel drops the lock of a process that ends."""
     fd = os.open(folder, os.O_RDONLY)
     try:

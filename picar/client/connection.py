@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +20,11 @@ from tornado.websocket import (
 )
 
 from picar.client.session import CarError
+from picar.options import ADDRESS
 
 CONNECT_S = 10.0
 ANSWER_S = 3.0  # of a request over HTTP
 HTTP_PORT, HTTPS_PORT = 8000, 8443
-_ADDRESS = re.compile(r"(?:(https?)://)?(\[[\w:.%]+\]|[\w.-]+)(?::(\d{1,5}))?/?")
 _ENDS = {  # by the code with which the car closes a connection; docs/protocol.md
     4401: ("not_paired", "The car does not know this program's token any more."),
     4408: ("too_many", "The car has too many viewers, and sends this program no more pictures."),
@@ -127,7 +126,7 @@ def page_of(address: str) -> str:
     Raises:
         CarError: `bad_address`.
     """
-    found = _ADDRESS.fullmatch(address)
+    found = ADDRESS.fullmatch(address)
     if not found or int(found[3] or 0) > 65535:
         sentence = (
             f"{address!r} is not the address of a car. Write a name like blitz.local or blitz.local:8000."

@@ -115,7 +115,7 @@ def test_a_problem_names_file_key_value_rule_and_fix(tmp_path: Path) -> None:
         ("[sesion]\nrearm_s = 1", "unknown section [sesion]. Did you mean session?"),
         (
             "[xyzzy]",
-            "unknown section [xyzzy]. Known: server, access, session, drive, motors, l298n, left, right, board, layout, motor.NAME, steering, esc, camera, hotspot, tls, battery, range, lamp, recording, rosbridge, classic, foxglove, fleet, mqtt, aux.NAME.",
+            "unknown section [xyzzy]. Known: server, access, session, drive, motors, l298n, left, right, board, layout, motor.NAME, steering, esc, camera, hotspot, tls, battery, range, lamp, recording, rosbridge, classic, foxglove, fleet, mqtt, garage, aux.NAME.",
         ),
         ("[drive]\nmaxspeed = 1", "[drive] maxspeed = 1: unknown option. Did you mean max_speed?"),
         ("[right]\nxyzzy = true", "[right] xyzzy = true: unknown option. Known: invert, trim."),

@@ -27,7 +27,7 @@ FLOORS = (
     {"core"},
     {"access", "client", "journal", "recording", "sensors"},
     {"fleet", "motor"},
-    {"camera"},
+    {"camera", "garage"},
     {"car"},
     {"web"},
     {"commands", "doctor"},
@@ -39,11 +39,16 @@ WITH_EVENT_LOOP = {
     "network",
     "motor",
     "fleet",
+    "garage",
     "web",
     "commands",
 }  # the motor process itself loads none: see below
 WITH_THREADS = {"picar.client.sync"}  # beside `sensors`: in the program that drives, not in the car
-CLIENTS_WITH_EVENT_LOOP = {"picar.client.aio", "picar.client.pictures"} | WITH_THREADS
+CLIENTS_WITH_EVENT_LOOP = {
+    "picar.client.aio",
+    "picar.client.discovery",
+    "picar.client.pictures",
+} | WITH_THREADS
 # A folder here may not import from these, although they are below it or beside it.
 NEVER = {
     "wiring": {"calibration", "network", "system"},
@@ -51,6 +56,7 @@ NEVER = {
     "client": {"calibration", "network", "system", "wiring", "access", "journal", "recording", "sensors"},
     "sensors": {"access", "client", "journal", "recording"},
     "fleet": {"access", "calibration", "journal", "motor", "recording", "sensors", "system", "wiring"},
+    "garage": {"calibration", "camera", "journal", "motor", "recording", "sensors", "wiring"},
     "recording": {"calibration", "network", "system", "wiring", "access", "client", "journal", "sensors"},
     "journal": {"access", "client", "sensors"},
     "camera": {
