@@ -159,10 +159,10 @@ class NotFound(Handler):
         return ["GET", "HEAD", "POST", "DELETE"]
 
 
-def routes() -> list[Route]:
-    """Return the routes of the page and its files."""
+def routes(page: str = "index.html") -> list[Route]:
+    """Return the routes of the page, a file of `templates`, and of the static files."""
     cache = GzipCache()
     return [
-        (r"/", Page, {"file": folder("templates") / "index.html", "cache": cache}),
+        (r"/", Page, {"file": folder("templates") / page, "cache": cache}),
         (r"/static/(.*)", Static, {"path": str(folder("static")), "cache": cache}),
     ]
