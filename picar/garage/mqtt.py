@@ -150,7 +150,7 @@ class BrokerPath:
     async def _be_connected(self) -> None:
         """Connect, and exchange messages until the end; raises FleetError."""
         client = await connection.connect(self._config, self._member, self._receive)
-        topics = connection.facts(self._topics) + connection.presences(self._topics)
+        topics = connection.presences(self._topics) + connection.facts(self._topics)
         farewell = self._topics.online(OFFLINE) if self._member.will else None
         try:
             await connection.stay(client, topics, lambda: self._begin(client), farewell, _ENDED)
@@ -189,7 +189,7 @@ class BrokerPath:
 
     def _receive(self, topic: str, payload: bytes, retained: bool) -> None:
         car, word = self._topics.parts_of(topic)
-        if not car or not payload:  # an empty one has been removed
+        if not (car and payload) or word not in _PARSERS:  # an empty one has been removed
             return
         try:
             found = _PARSERS[word](payload)
