@@ -89,7 +89,7 @@ class Simulated:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self._scratch, ignore_errors=True)  # if the process was killed
 
 
 def most_real(meminfo: Path = Path("/proc/meminfo")) -> int:
