@@ -67,7 +67,8 @@ class PlayedCar:
     def stop(self) -> None:
         """Stop, and record when."""
         self.stops.append(time.monotonic())
-        self._turn("stopped", "stop")
+        self._state, self._reason = "stopped", "stop"
+        asyncio.get_running_loop().call_soon(self._show)  # after the stops of other cars are read
 
     def _turn(self, state: str, reason: str) -> None:
         self._state, self._reason = state, reason

@@ -129,6 +129,16 @@ async def test_a_stop_is_sent_before_any_other_work_and_answered_at_once(tmp_pat
             await page.wait(lambda: page.of("answer")[-1]["stopped"] == 0, "the answer to another stop")
 
 
+async def test_each_stop_is_answered_also_when_no_car_answers(tmp_path: Path) -> None:
+    async with served(tmp_path) as here:
+        here.garage.put("aaaaaaaa", adopted=True)
+        async with here.page(here.device("Ms Lee")) as page:
+            for count in (1, 2, 3):
+                await page.send(type="stop")
+                await page.wait(lambda count=count: len(page.of("answer")) == count, "an answer")  # type: ignore[misc]
+            assert page.of("answer")[0] == page.of("answer")[2]
+
+
 async def test_a_page_that_opens_during_a_round_gets_its_newest_answer(tmp_path: Path) -> None:
     async with served(tmp_path) as here:
         here.garage.put("aaaaaaaa", adopted=True)
