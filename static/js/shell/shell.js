@@ -28,6 +28,7 @@ export const PREFERENCES = {
   quality: ["auto", "low"],
   vibration: [true, false],
   awake: [true, false],
+  guest: [false, true], // no choice: whether this phone is a guest, or was one
 };
 
 /**
