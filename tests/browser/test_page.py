@@ -82,7 +82,7 @@ def test_every_key_of_the_page_is_in_the_dictionary_and_every_word_of_the_dictio
     choices = [f"{name}." for name in re.findall(r'choice\("(\w+)"', modules)]
     built = (*prefixes, *choices, "throttle.", "steering.")
     replaced = {key for key in words if key.removeprefix("garage.") in words - {key}}  # on the garage page
-    titles = {f"garage.{dialog}.title" for dialog in re.findall(r'super\("(\w+)"', modules)}
+    titles = {f"garage.{dialog}.title" for dialog in re.findall(r'formOf\("(\w+)"', modules)}
     assert {
         key for key in words - on_page - in_modules - replaced - titles if not key.startswith(built)
     } == set()

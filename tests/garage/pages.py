@@ -115,12 +115,12 @@ class Page(WebSocket):
 class Served:
     """The garage's server: its address, its list of devices and its garage."""
 
-    def __init__(self, folder: Path, pairing: Pairing) -> None:
+    def __init__(self, folder: Path, pairing: Pairing, kind: type[Unreached] = Unreached) -> None:
         self.store = AccessStore(folder, serving=True)
         settings = Config().having("garage", name=NAME, mdns=False)
         self.gate = Gate(self.store, pairing, Identity.of(self.store, FleetConfig()))
         self.browsers = Browsers(self.gate)
-        self.garage = self.browsers.garage = Unreached(settings, GarageStore(folder), self.browsers.changed)
+        self.garage = self.browsers.garage = kind(settings, GarageStore(folder), self.browsers.changed)
         self.garage.stops, self.garage.answer = [], CarError("no_car", "There is no such car.")
         self._sockets = server.listen(ServerConfig(host="127.0.0.1", port=0))
         self.port = int(self._sockets[0].getsockname()[1])

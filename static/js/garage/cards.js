@@ -5,7 +5,7 @@
  */
 
 import { attribute, byId, property, write } from "../shell/shell.js";
-import { FILTERS, conditionOf, inkOn, rowsIn, toneOf, wordOf } from "./rules.js";
+import { FILTERS, conditionOf, inkOn, nameOf, rowsIn, toneOf, wordOf } from "./rules.js";
 
 /** With more cars than this, the page has a table. */
 const GRID_MOST = 60;
@@ -47,10 +47,9 @@ class Row {
     attribute(parts.icon, "d", ICONS[conditionOf(car)] ?? ICONS.disarmed);
     const charge = percent !== null ? say("battery.percent", { percent, dot: "" }) : volts && say("battery.volts", { volts });
     const broken = presence === "apart" ? { code: "apart" } : car.problem;
-    const ours = car.adopted && broken?.code !== "not_paired";
     const texts = {
       number: String(car.number || "·"),
-      name: car.name || car.id,
+      name: nameOf(car),
       word: wordOf(car, say),
       driver: car.driver ? say("driver.other", { client: car.driver }) : "",
       age: presence === "live" && car.link_ms !== null ? say("garage.ms", { n: Math.round(car.link_ms) }) : "",
@@ -62,8 +61,10 @@ class Row {
     attribute(parts.battery, "data-low", String(FILTERS.low(car)));
     attribute(parts.drive, "href", `/drive/${encodeURIComponent(car.id)}`);
     attribute(parts.hold, "aria-pressed", String(held));
-    for (const part of ["drive", "hold", "code"]) parts[part].toggleAttribute("hidden", !ours);
-    parts.adopt.toggleAttribute("hidden", ours || presence === "apart");
+    const apart = presence === "apart";
+    const ours = car.adopted && car.problem?.code !== "not_paired";
+    const hidden = { drive: !ours, code: !ours, hold: apart || presence === "new", adopt: ours || apart };
+    for (const [part, isHidden] of Object.entries(hidden)) parts[part].toggleAttribute("hidden", isHidden);
     for (const part of ["hold", "code", "adopt"]) parts[part].toggleAttribute("disabled", !teacher);
   }
 }

@@ -4,6 +4,7 @@
 
 import { attribute, byId, hide, write } from "../shell/shell.js";
 import { Dialog, digitsOf, post } from "../panels/dialog.js";
+import { nameOf } from "./rules.js";
 
 const PIN = /^\d{6}$/;
 const GUEST_S = 3600;
@@ -26,95 +27,77 @@ const GUEST = `<form class="fields" novalidate>
   <p id="guest-error" role="alert"></p>
 </form>`;
 
-/** A dialog with one form. */
-class Form extends Dialog {
-  /** @param {string} id @param {any} tools @param {string} fields */
-  constructor(id, tools, fields) {
-    super(id, tools, fields, { close: "close" });
-    this.tools = tools;
-    this.say = tools.words.say;
-    this.element.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.enter();
-    });
-  }
-
-  enter() {}
-
-  /** @param {{status: number, answer: any, wait_s: number}} reply @returns {string} the reason of a refusal, or "" */
-  reasonOf({ status, answer, wait_s }) {
-    if (status === 200) return "";
-    return this.say(`pair.${answer.error?.code}`, { wait: wait_s }) || answer.error?.message || this.say("pair.error");
-  }
+/** @param {string} id @param {any} tools @param {string} fields a form @param {() => void} enter @returns {Dialog} */
+function formOf(id, tools, fields, enter) {
+  const dialog = new Dialog(id, tools, fields, { close: "close" });
+  dialog.element.addEventListener("submit", (event) => {
+    event.preventDefault();
+    enter();
+  });
+  return dialog;
 }
 
-/** Adopting a car that mDNS has found, or one by its address. */
-export class Adopt extends Form {
-  #id = "";
+/** Send a request, and write the reason of a refusal. @returns {Promise<any>} the answer, null if it was refused */
+async function ask(path, body, error, say) {
+  const { status, answer, wait_s } = await post(path, body);
+  const { code = "error", message } = answer.error ?? {};
+  write(byId(error), status === 200 ? "" : say(`garage.refused.${code}`) || say(`pair.${code}`, { wait: wait_s }) || message);
+  return status === 200 ? answer : null;
+}
 
-  /** @param {any} tools */
-  constructor(tools) {
-    super("adopt", tools, ADOPT);
-  }
-
-  /** @param {string} id of a card, or "" to ask for an address */
-  async open(id) {
-    this.#id = id;
+/** @param {any} tools @returns {(id: string) => Promise<void>} opens the dialog for the car of a card; with "" it asks for an address */
+export function adoption(tools) {
+  const { say } = tools.words;
+  let car = "";
+  const dialog = formOf("adopt", tools, ADOPT, async () => {
+    const pin = digitsOf(byId("adopt-pin").value);
+    if (!PIN.test(pin)) return write(byId("adopt-error"), say("pair.digits")); // this costs no try
+    byId("adopt-go").disabled = true;
+    const adopted = await ask("/api/v1/adopt", { car: car || byId("adopt-address").value.trim(), pin }, "adopt-error", say);
+    byId("adopt-go").disabled = false;
+    if (!adopted) return;
+    dialog.element.close();
+    tools.note("garage.adopted", adopted);
+  });
+  return async (id) => {
+    car = id;
     hide("adopt-where", Boolean(id));
     byId("adopt-pin").value = byId("adopt-error").textContent = "";
-    await this.show();
+    await dialog.show();
     byId(id ? "adopt-pin" : "adopt-address").focus();
-  }
-
-  async enter() {
-    const pin = digitsOf(byId("adopt-pin").value);
-    if (!PIN.test(pin)) return write(byId("adopt-error"), this.say("pair.digits")); // this costs no try
-    byId("adopt-go").disabled = true;
-    const reply = await post("/api/v1/adopt", { car: this.#id || byId("adopt-address").value.trim(), pin });
-    byId("adopt-go").disabled = false;
-    write(byId("adopt-error"), this.reasonOf(reply));
-    if (reply.status !== 200) return;
-    this.element.close();
-    this.tools.note("garage.adopted", reply.answer);
-  }
+  };
 }
 
-/** The wheel of a car for a guest: its page opens here, or on the phone that scans the QR code. */
-export class Guest extends Form {
-  #car = { id: "", name: "" };
-  #coded = false;
-
-  /** @param {any} tools */
-  constructor(tools) {
-    super("guest", tools, GUEST);
-  }
-
-  /** @param {any} car its card @param {boolean} coded whether to show a QR code */
-  async open(car, coded) {
-    [this.#car, this.#coded] = [car, coded];
-    write(byId("guest-how"), this.say(coded ? "garage.guest.code" : "garage.guest.drive", car));
-    write(byId("guest-go"), this.say(coded ? "garage.code.new" : "garage.drive.one"));
-    attribute(byId("guest-qr"), "alt", this.say("garage.code", car));
-    this.#draw({});
-    await this.show();
-    byId("guest-name").focus();
-    if (coded) this.enter();
-  }
-
-  async enter() {
-    const { id } = this.#car;
-    const name = byId("guest-name").value.trim();
-    if (!this.#coded) return this.tools.go(`/drive/${encodeURIComponent(id)}?name=${encodeURIComponent(name)}`);
-    const reply = await post(`/api/v1/cars/${encodeURIComponent(id)}/invite`, { name, for_s: GUEST_S });
-    if (id === this.#car.id) this.#draw(reply.answer, this.reasonOf(reply));
-  }
-
-  #draw({ link = "", qr = "" }, why = "") {
+/** @param {any} tools @returns {(car: any, coded: boolean) => Promise<void>} opens the dialog for a car: its page, or a QR code */
+export function invitation(tools) {
+  const { say } = tools.words;
+  let [id, coded] = ["", false];
+  const draw = (answer) => {
+    const { link = "", qr = "" } = answer ?? {};
     hide("guest-qr", !qr);
     byId("guest-qr").src = qr;
     hide("guest-link", !link);
     attribute(byId("guest-link"), "href", link);
     write(byId("guest-link"), link.replace(/#.*/, ""));
-    write(byId("guest-error"), why);
-  }
+  };
+  const enter = async () => {
+    const asked = id;
+    const name = byId("guest-name").value.trim();
+    if (!coded) return tools.go(`/drive/${encodeURIComponent(id)}?name=${encodeURIComponent(name)}`);
+    const answer = await ask(`/api/v1/cars/${encodeURIComponent(id)}/invite`, { name, for_s: GUEST_S }, "guest-error", say);
+    if (asked === id) draw(answer);
+  };
+  const dialog = formOf("guest", tools, GUEST, enter);
+  return async (car, qr) => {
+    [id, coded] = [car.id, qr];
+    const values = { name: nameOf(car) };
+    write(byId("guest-how"), say(coded ? "garage.guest.code" : "garage.guest.drive", values));
+    write(byId("guest-go"), say(coded ? "garage.code.new" : "garage.drive.one"));
+    attribute(byId("guest-qr"), "alt", say("garage.code", values));
+    write(byId("guest-error"), "");
+    draw(null);
+    await dialog.show();
+    byId("guest-name").focus();
+    if (coded) enter();
+  };
 }

@@ -7,9 +7,9 @@
 
 import { PREFERENCES, Parts, Preferences, Session, Words, attribute, byId, hide, press, text, write } from "../shell/shell.js";
 import { Cards, arrange } from "./cards.js";
-import { Adopt, Guest } from "./dialogs.js";
+import { adoption, invitation } from "./dialogs.js";
 import { GarageLink } from "./link.js";
-import { FILTERS, lineOf, missingOf, order } from "./rules.js";
+import { FILTERS, lineOf, missingOf, nameOf, order } from "./rules.js";
 
 const LATE_MS = 1000; // STOP ALL without an answer of the garage is reported after this time
 const NOTE_MS = 6000;
@@ -44,7 +44,7 @@ function redraw() {
 
 const hud = { trouble: "", show: redraw };
 const note = (key, values) => {
-  text("note", say(key, values));
+  text("note", say(key, values) || values.message);
   clearTimeout(noted);
   noted = setTimeout(() => text("note", ""), NOTE_MS);
 };
@@ -57,19 +57,19 @@ const parts = new Parts(tools);
 press(byId("stop-all"), stop);
 words.speak(preferences.get("language"));
 preferences.arrange();
-const adopt = new Adopt(tools);
-const guest = new Guest(tools);
+const adopt = adoption(tools);
+const invite = invitation(tools);
 const session = new Session(tools);
 const cards = new Cards(words, {
-  drive: (id) => guest.open(cars.get(id), false),
-  code: (id) => guest.open(cars.get(id), true),
-  adopt: (id) => adopt.open(id),
+  drive: (id) => invite(cars.get(id), false),
+  code: (id) => invite(cars.get(id), true),
+  adopt: (id) => adopt(id),
   hold: (id) => teach(garage.own[id]?.mode === "hold" ? "drive" : "hold", { cap: 1, text: "", ...garage.own[id], car: id }),
 });
 
 link.onmessage = ({ type, cars: changed, ...message }) => {
   redraw();
-  if (type === "error") return note("garage.error", message);
+  if (type === "error") return note(`garage.refused.${message.code}`, message);
   if (type === "answer") {
     if (round.answer && message.after_s < round.answer.after_s) round = { at: null, seq: garage.lesson.seq }; // another one
     return void (round.answer = message);
@@ -96,7 +96,7 @@ function teach(mode, lesson = { cap: byId("lesson-cap").value / 100, text: byId(
   link.say("lesson", { mode, cap, text, car });
 }
 
-const clicks = { "add-car": () => adopt.open(""), "add-phone": () => parts.open("invite"), enter: () => parts.open("pair") };
+const clicks = { "add-car": () => adopt(""), "add-phone": () => parts.open("invite"), enter: () => parts.open("pair") };
 for (const mode of ["drive", "hold"]) clicks[`mode-${mode}`] = () => teach(mode);
 for (const name of Object.keys(FILTERS)) clicks[`filter-${name}`] = () => choose(name);
 for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener("click", act);
@@ -172,7 +172,8 @@ function showRound() {
   arrange(byId("missing"), (answer?.missing ?? []).map((id) => {
     const item = shown.get(id) ?? missed(id);
     write(item.firstElementChild, missingOf(id, cars.get(id), say));
-    attribute(item.lastElementChild, "aria-label", say("garage.dismiss", { name: cars.get(id)?.name ?? id }));
+    attribute(item.lastElementChild, "aria-label", say("garage.dismiss", { name: nameOf(cars.get(id) ?? { id }) }));
+    item.lastElementChild.disabled = !garage.teacher;
     return item;
   }));
 }

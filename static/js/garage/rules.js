@@ -16,12 +16,15 @@ const UNHEARD = ["silent", "lost", "last", "apart"];
 /** @type {Record<string, (car: Car) => boolean>} the filters, in the order of their buttons */
 export const FILTERS = {
   all: () => true,
-  unheard: (car) => car.adopted && UNHEARD.includes(car.presence),
+  unheard: (car) => UNHEARD.includes(car.presence),
   low: (car) => car.under_voltage === true || (car.battery_percent ?? 100) <= LOW,
 };
 
+/** @param {Car} car which may have no name yet */
+export const nameOf = (car) => car.name || car.id;
+
 /** @param {Car} a @param {Car} b by number, then by name */
-export const order = (a, b) => (a.number || 100) - (b.number || 100) || a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1);
+export const order = (a, b) => (a.number || 100) - (b.number || 100) || nameOf(a).localeCompare(nameOf(b)) || (a.id < b.id ? -1 : 1);
 
 /** @param {number|null} seconds @param {Say} say */
 export function since(seconds, say) {
@@ -71,5 +74,5 @@ export function lineOf({ stopped, of, missing, after_s }, say) {
 /** @param {string} id @param {Car|undefined} car which has not confirmed STOP @param {Say} say @returns {string} its name and why */
 export function missingOf(id, car, say) {
   const why = say(`garage.why.${car?.presence}`, { time: since(car?.silent_s, say) }) || say("garage.why.live");
-  return say("garage.who", { name: car?.name || id, why });
+  return say("garage.who", { name: nameOf(car ?? { id }), why });
 }
