@@ -57,7 +57,7 @@ class Cars:
 @asynccontextmanager
 async def played(count: int) -> AsyncIterator[Cars]:
     """Play cars."""
-    command = (sys.executable, "-m", "picar.garage.played", str(count))
+    command = (sys.executable, "-m", "picar.web.garage.played", str(count))
     process = await asyncio.create_subprocess_exec(
         *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=1 << 20
     )
@@ -147,8 +147,7 @@ async def main(count: int, seconds: float, rounds: int, folder: Path) -> int:
         stops = []
         for _ in range(rounds):
             await drive(cars, page, count)
-            with first():
-                stops.append(await stop_ms(cars, page))
+            stops.append(await stop_ms(cars, page))
     kb = 1024 * (full_mib[1] - empty_mib[1]) / count
     checks = {
         "cpu_driving_percent": (driving, MOST_DRIVING_PERCENT),
@@ -175,4 +174,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5, help="number of stops (5)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="picar-garage-bench-") as scratch:
-        sys.exit(asyncio.run(main(given.cars, given.seconds, given.rounds, Path(scratch))))
+        with first():
+            code = asyncio.run(main(given.cars, given.seconds, given.rounds, Path(scratch)))
+        sys.exit(code)

@@ -88,7 +88,8 @@ async def test_its_cars_are_adopted_and_end_with_the_garage(tmp_path: Path, ends
             )
             assert answer["mode"] == "hold"
         begun = children(process.pid)
-        assert len(begun) == 1 + 2 * 2  # the class, and of each real car the server and the motor process
+        # The class, of each real car the server and the motor process, and the process that plays.
+        assert len(begun) == 1 + 2 * 2 + 1
         if ends_by == "killed":
             process.send_signal(signal.SIGKILL)
         else:

@@ -46,6 +46,7 @@ class Browsers:
         self._others: dict[str, Any] = {}
         self._answer: dict[str, Any] | None = None
         self._round: StopRound | None = None  # of `_answer`
+        self._told_end: StopRound | None = None  # the newest round whose last answer was sent
         self._looked_at = self._answered_at = float("-inf")
         self._is_dirty = False
         self._timer: asyncio.TimerHandle | None = None
@@ -76,12 +77,12 @@ class Browsers:
 
     def changed(self) -> None:
         """Send the changes as soon as the pace allows; the first and the last answer of a round at once."""
-        if not self._all:
+        found = self.garage.round
+        if not self._all or (self._is_dirty and found is self._told_end):
             return
         self._is_dirty = True
-        now, found = time.monotonic(), self.garage.round
-        due = self._looked_at + CHANGES_S
-        if found and not (found is self._round and self._answer and self._answer["ended"]):
+        now, due = time.monotonic(), self._looked_at + CHANGES_S
+        if found and found is not self._told_end:
             due = now if found is not self._round or found.ended else min(due, self._answered_at + ANSWERS_S)
         self._schedule(due - now)
 
@@ -109,6 +110,8 @@ class Browsers:
         if answer and (answer != self._answer or found is not self._round):
             self._answer, self._round = answer, found
             self._send(answer, now)
+        if found and found.ended:
+            self._told_end = found
 
     def _send(self, message: dict[str, Any], now: float) -> None:
         if self._all:
