@@ -77,8 +77,10 @@ class Browsers:
 
     def changed(self) -> None:
         """Send the changes as soon as the pace allows; the first and the last answer of a round at once."""
+        if not self._all:  # also before there is a garage
+            return
         found = self.garage.round
-        if not self._all or (self._is_dirty and found is self._told_end):
+        if self._is_dirty and found is self._told_end:
             return
         self._is_dirty = True
         now, due = time.monotonic(), self._looked_at + CHANGES_S
