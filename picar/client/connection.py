@@ -5,13 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
-from tornado.simple_httpclient import HTTPTimeoutError
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.netutil import DefaultLoopResolver, Resolver, is_valid_ip
+from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
 from tornado.websocket import (
     WebSocketClientConnection,
     WebSocketClosedError,
@@ -25,6 +28,8 @@ from picar.options import ADDRESS
 CONNECT_S = 10.0
 ANSWER_S = 3.0  # of a request over HTTP
 HTTP_PORT, HTTPS_PORT = 8000, 8443
+_SHUT_DOWN = 1001  # RFC 6455 §7.4.1
+_MOST_REQUESTS = 1000  # at a time: cars that hang must not delay others
 _ENDS = {  # by the code with which the car closes a connection; docs/protocol.md
     4401: ("not_paired", "The car does not know this program's token any more."),
     4408: ("too_many", "The car has too many viewers, and sends this program no more pictures."),
@@ -47,6 +52,11 @@ class Connection:
         """The error for the end of the connection."""
         return CarError(*_ENDS.get(self._socket.close_code or 0, ("closed", CLOSED)))
 
+    @property
+    def was_shut_down(self) -> bool:
+        """Whether the car has closed the connection because its server ended in order."""
+        return self._socket.close_code == _SHUT_DOWN
+
     async def send(self, text: str) -> None:
         """Send a message; after the end it is dropped."""
         with contextlib.suppress(WebSocketClosedError):  # then the end is reported to `receive`
@@ -63,6 +73,28 @@ class Connection:
         self._socket.close()
         if self._stream is not None:
             self._stream.close()
+
+
+class _Resolver(Resolver):
+    """Looks up a name once, and a number not at all: lookups share few threads, and each may take seconds."""
+
+    def initialize(self) -> None:
+        self._lookups, self._known = DefaultLoopResolver(), dict[tuple[str, int], list[tuple[int, Any]]]()
+
+    async def resolve(
+        self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[tuple[int, Any]]:
+        """Return families and addresses."""
+        if is_valid_ip(host):
+            return [(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))]
+        if (host, port) not in self._known:
+            self._known[host, port] = await self._lookups.resolve(host, port, family)
+        return self._known[host, port]
+
+    def forget(self, url: str) -> None:
+        """Look up the name in this URL again."""
+        parts = urlsplit(url)
+        self._known.pop((parts.hostname or "", parts.port or 0), None)
 
 
 class Place:
@@ -89,11 +121,13 @@ class Place:
             request_timeout=CONNECT_S,
         )
         try:
-            socket = await websocket_connect(request, on_message_callback=receive, subprotocols=[subprotocol])
+            opened = await websocket_connect(
+                request, on_message_callback=receive, subprotocols=[subprotocol], resolver=_http().resolver
+            )
         except (HTTPClientError, WebSocketError, OSError, UnicodeError) as error:
             raise _refused(self.url, error) from None
-        connection = Connection(socket)
-        if socket.selected_subprotocol != subprotocol:
+        connection = Connection(opened)
+        if opened.selected_subprotocol != subprotocol:
             connection.hang_up()
             sentence = f"The program at {self.url} does not speak {subprotocol}: it is no car, or its picar is another version."
             raise CarError("no_car", sentence)
@@ -115,9 +149,14 @@ class Place:
             request_timeout=ANSWER_S,
         )
         try:
-            return json.loads((await AsyncHTTPClient().fetch(request)).body)
+            return json.loads((await _http().fetch(request)).body)
         except (HTTPClientError, OSError, ValueError) as error:  # no JSON, or no name of a machine
             raise _refused(self.url, error, ANSWER_S) from None
+
+
+def _http() -> SimpleAsyncHTTPClient:
+    """Return the client of this event loop."""
+    return SimpleAsyncHTTPClient(max_clients=_MOST_REQUESTS, resolver=_Resolver())
 
 
 def page_of(address: str) -> str:
@@ -159,6 +198,8 @@ def _trust(ca: str | None) -> ssl.SSLContext:
 
 def _refused(url: str, error: Exception, timeout_s: float = CONNECT_S) -> CarError:
     """Return the error of a handshake, or of a connection that did not get so far."""
+    if isinstance(resolver := _http().resolver, _Resolver):  # that of a client which picar has made
+        resolver.forget(url)
     if isinstance(error, ssl.SSLCertVerificationError):
         sentence = (
             f"The certificate of {url} is not trusted: {error.verify_message}. Give the car's CA as ca=FILE."

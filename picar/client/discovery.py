@@ -39,6 +39,15 @@ def find(timeout_s: float = FIND_S) -> list[str]:
     return [f"{one.server.rstrip('.')}:{one.port}" for one in found if one and one.server]
 
 
+def is_possible() -> bool:
+    """Return whether zeroconf is installed."""
+    try:
+        import zeroconf  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 async def browse(found: Callable[[Found], object], gone: Callable[[str], object]) -> None:
     """Look for cars until it is cancelled: `found` gets new and changed records, `gone` the name of a record that has ended.
 

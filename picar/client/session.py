@@ -72,7 +72,7 @@ class Session:
         Raises:
             ProtocolError: `bad_message`.
         """
-        message = _read(text)
+        message = read(text)
         if message["type"] == "hello":
             self.hello = message
         elif message["type"] == "state":
@@ -111,7 +111,8 @@ def encode(kind: str, **keys: Any) -> str:
     return json.dumps({"type": kind, **keys}, allow_nan=False)
 
 
-def _read(text: str | bytes) -> dict[str, Any]:
+def read(text: str | bytes) -> dict[str, Any]:
+    """Return a message from the car as a JSON object; raises ProtocolError."""
     try:
         message = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,6 @@
-"""The bridge as a client of its own car: states come in; stops, lessons and caps go out. It drives nothing.
+"""A program as a client of a car: states come in; stops, lessons and caps go out. It drives nothing.
+
+`Link` is what all such programs share; `CarLink` is the link of the bridge to its own car.
 
 Laws:
 - A stop is sent on the open WebSocket before anything is waited for.
@@ -10,14 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from picar.client.connection import Connection, Place
-from picar.client.session import CarError, Session
+from picar.client.session import CarError, read
 from picar.core.lesson import SCOPES, Lesson
 from picar.core.protocol import SUBPROTOCOL, ProtocolError
 from picar.errors import AccessError
@@ -56,8 +59,215 @@ class Complaints:
             log.warning("%s", sentence)
 
 
-class CarLink:
-    """The connection to the car, made again whenever it ends.
+class Link:
+    """A quiet connection to one car, made again whenever it ends. A subclass finds the car, and follows what happens.
+
+    `lesson` is the newest answer about the lesson, `wanted` are the lessons for the car by scope.
+    """
+
+    def __init__(self) -> None:
+        self.lesson: dict[str, Any] = {}
+        self.wanted: dict[str, Lesson] = {}
+        self._place: Place | None = None  # of the open connection
+        self._connection: Connection | None = None
+        self._hello: dict[str, Any] = {}  # until the first state
+        self._ending: asyncio.Future[CarError] | None = None
+        self.was_shut_down = False  # whether the car has ended the newest connection in order
+        self._heard_at, self._is_moving = 0.0, False
+        self._taught: dict[str, Lesson] = {}  # by scope: the newest lesson that this server has answered
+        self._teacher: asyncio.Task[None] | None = None
+        self._has_news = False
+
+    async def run(self) -> None:
+        """Stay connected, without end."""
+        tries = -2
+        while True:
+            began = time.monotonic()
+            try:
+                await self._live()
+            except (CarError, AccessError, OSError) as error:
+                self._failed(error)
+            tries = -1 if time.monotonic() - began > LONGEST_PAUSE_S else tries + 1
+            await asyncio.sleep(self._pause_s(tries))
+
+    def send_stop(self) -> bool:
+        """Send a stop on the WebSocket at once. Returns whether it is open."""
+        if self._connection:
+            self._connection.send_now('{"type":"stop"}')
+        return self._connection is not None
+
+    async def ask_stop(self) -> dict[str, Any]:
+        """Stop the car over HTTP, also between two connections; returns its state. Raises CarError."""
+        try:
+            place = self._place or self._find()
+        except AccessError as error:
+            raise CarError("no_answer", str(error)) from None
+        state: dict[str, Any] = await place.ask("POST", "api/v1/stop")
+        return state
+
+    def teach(self, scope: str, lesson: Lesson | None) -> None:
+        """Send a lesson to the car as soon as possible. None: forget the lesson of this scope."""
+        self.wanted.pop(scope, None)
+        if lesson:
+            self.wanted[scope] = lesson
+            self._learn()
+
+    def has(self, scope: str) -> bool:
+        """Return whether the car has answered the lesson of this scope."""
+        return self._connection is not None and self._taught.get(scope) == self.wanted.get(scope)
+
+    def check(self, now: float) -> float:
+        """End a connection that is silent for too long. Returns the time in s to the next check."""
+        left_s = self._heard_at + (SILENT_S if self._is_moving else SILENT_AT_REST_S) - now
+        if left_s <= 0.0:
+            self._end(CarError("no_answer", "The car sends no state."))
+        return left_s
+
+    def _find(self) -> Place:
+        """Return the place of the car; raises CarError or AccessError."""
+        raise NotImplementedError
+
+    def _met(self, session: dict[str, Any]) -> None:
+        """Take the answer of `GET /api/v1/session`, and raise CarError for the wrong car."""
+
+    def _opened(self, hello: dict[str, Any]) -> None:
+        """Follow a new connection; `_took` gets its first state afterwards."""
+
+    def _took(self, state: dict[str, Any]) -> None:
+        """Follow a state of picar.v1."""
+
+    def _learned(self) -> None:
+        """Follow a new `lesson`."""
+
+    def _closed(self) -> None:
+        """Follow the end of a connection that was open."""
+
+    def _failed(self, error: Exception) -> None:
+        """Follow the reason why a connection has ended or could not begin."""
+
+    def _pause_s(self, tries: int) -> float:
+        """Return the pause before the next try."""
+        return pause_s(tries, LONGEST_PAUSE_S, random.random())  # noqa: S311
+
+    async def _live(self) -> None:
+        """Connect, and receive until the end; raises CarError."""
+        place = self._find()
+        session = await place.ask("GET", "api/v1/session")
+        self._met(session)
+        lesson = await place.ask("GET", "api/v1/lesson")
+        if not session.get("id") or not lesson.get("boot"):
+            raise CarError("no_car", "The server is another version of picar. Restart picar.")
+        early: list[str | bytes | None] = []  # messages before `connect` returns
+        receive: Callable[[str | bytes | None], None] = early.append
+        connection = await place.connect("ws?quiet=1", SUBPROTOCOL, lambda text: receive(text))  # noqa: PLW0108
+        self._ending = asyncio.get_running_loop().create_future()
+        self._hello, self._heard_at, self._is_moving, self.was_shut_down = {}, time.monotonic(), False, False
+        receive = functools.partial(self._receive, place, connection, lesson)
+        try:
+            for text in early:
+                receive(text)
+            await self._wait(self._ending)
+            raise self._ending.result()
+        finally:
+            self._ending = None
+            connection.hang_up()
+            self._close()
+
+    async def _wait(self, ending: asyncio.Future[CarError]) -> None:
+        """Wait for the end of the connection, and check its silence."""
+        while not ending.done():
+            await asyncio.wait([ending], timeout=max(0.1, self.check(time.monotonic())))
+
+    def _receive(
+        self, place: Place, connection: Connection, lesson: dict[str, Any], text: str | bytes | None
+    ) -> None:
+        if text is None:
+            self.was_shut_down = connection.was_shut_down
+            self._end(connection.end)
+            return
+        try:
+            message = read(text)
+            moves = message["type"] == "state" and is_moving(message)
+        except (ProtocolError, AttributeError) as error:
+            self._end(
+                CarError("bad_message", f"The car sends a message that is not of {SUBPROTOCOL}: {error}.")
+            )
+            return
+        if message["type"] == "hello":
+            self._hello = message
+        elif message["type"] == "state" and (self._hello or self._connection):
+            self._heard_at, self._is_moving = time.monotonic(), moves
+            if self._connection is None:
+                self._open(place, connection, lesson)
+            self._took(message)
+
+    def _open(self, place: Place, connection: Connection, lesson: dict[str, Any]) -> None:
+        if lesson["boot"] != self.lesson.get("boot"):
+            self._taught.clear()
+        self._place, self._connection, self.lesson = place, connection, lesson
+        hello, self._hello = self._hello, {}
+        self._taught |= {
+            scope: one for scope, one in self.wanted.items() if lesson.get(scope) == one._asdict()
+        }
+        self._opened(hello)
+        if any(self._taught.get(scope) != one for scope, one in self.wanted.items()):
+            self._learn()
+
+    def _close(self) -> None:
+        if self._teacher:
+            self._teacher.cancel()
+        was_open, self._connection, self._place, self._teacher = self._connection, None, None, None
+        if was_open:
+            self._closed()
+
+    def _end(self, error: CarError) -> None:
+        if self._ending and not self._ending.done():
+            self._ending.set_result(error)
+
+    async def _ask(self, method: str, path: str, **members: Any) -> dict[str, Any]:
+        if self._place is None:
+            raise CarError("no_answer", "The car does not answer. Start picar on this machine.")
+        answer: dict[str, Any] = await self._place.ask(method, path, **members)
+        return answer
+
+    def _learn(self) -> None:
+        """Send and read lessons soon, if the car is connected."""
+        self._has_news = True
+        if self._connection and (self._teacher is None or self._teacher.done()):
+            self._teacher = asyncio.create_task(self._teach())
+
+    async def _teach(self) -> None:
+        """Send the lessons that the car has not answered yet, and read the lesson in force."""
+        while self._has_news:
+            self._has_news = False
+            try:
+                found = None
+                for scope in SCOPES:
+                    lesson = self.wanted.get(scope)
+                    if lesson and lesson != self._taught.get(scope):
+                        found = await self._put(scope, lesson)
+                self.lesson = found or await self._ask("GET", "api/v1/lesson")
+                self._learned()
+            except CarError as error:
+                self._failed(CarError(error.code, f"The lesson did not reach the car: {error}"))
+                await asyncio.sleep(1.0)
+                self._has_news = True
+
+    async def _put(self, scope: str, lesson: Lesson) -> dict[str, Any] | None:
+        """Send a lesson. Returns the car's answer, None if it refuses the lesson; raises CarError."""
+        answer = None
+        try:
+            answer = await self._ask("PUT", "api/v1/lesson", scope=scope, **lesson._asdict())
+        except CarError as error:
+            if error.code not in ("old_lesson", "bad_request"):
+                raise
+            log.warning("the car refuses the lesson for %s: %s", scope, error)
+        self._taught[scope] = lesson
+        return answer
+
+
+class CarLink(Link):
+    """The link of the bridge to the car on this machine.
 
     Args:
         find: returns the car's place; raises CarError or AccessError.
@@ -65,8 +275,7 @@ class CarLink:
         on_state: called after `on_open`, with each state and each answer about the lesson.
         on_end: called when the connection has ended.
 
-    `session` and `lesson` are the newest answers of `GET /api/v1/session` and `GET /api/v1/lesson`, `hello` and `state` the newest
-    messages of picar.v1.
+    `session` is the newest answer of `GET /api/v1/session`, `hello` and `state` are the newest messages of picar.v1.
     """
 
     def __init__(
@@ -76,35 +285,16 @@ class CarLink:
         on_state: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
-        self._find = find
+        super().__init__()
+        self._find_here = find
         self._on_open, self._on_state, self._on_end = on_open, on_state, on_end
-        self.here: Here | None = None
+        self._found: Here | None = None
+        self.here: Here | None = None  # while it is connected
         self.session: dict[str, Any] = {}
         self.hello: dict[str, Any] = {}
         self.state: dict[str, Any] = {}
-        self.lesson: dict[str, Any] = {}
-        self.wanted: dict[str, Lesson] = {}  # by scope
-        self._connection: Connection | None = None
-        self._taught: dict[str, Lesson] = {}  # by scope: the newest lesson that this server has answered
         self._complain = Complaints()
-        self._news, self._arrived = asyncio.Event(), asyncio.Event()
-
-    async def run(self) -> None:
-        """Stay connected, without end."""
-        tries = -1
-        while True:
-            opened_at = time.monotonic()
-            try:
-                await self._live()
-            except (CarError, AccessError, ProtocolError, OSError) as error:
-                self._complain(f"the car does not answer: {error}")
-            tries = 0 if time.monotonic() - opened_at > LONGEST_PAUSE_S else tries + 1
-            await asyncio.sleep(pause_s(tries, LONGEST_PAUSE_S, random.random()))  # noqa: S311
-
-    def send_stop(self) -> None:
-        """Send a stop on the WebSocket at once, if it is open; `stopped` waits for the answer."""
-        if self._connection:
-            self._connection.send_now('{"type":"stop"}')
+        self._arrived = asyncio.Event()
 
     async def stopped(self) -> None:
         """Wait until the car is stopped; without an answer, send the stop over HTTP too. Raises CarError."""
@@ -115,11 +305,7 @@ class CarLink:
                         return
                     self._arrived.clear()
                     await self._arrived.wait()
-        try:
-            place = (self.here or self._find()).place  # also between two connections
-        except AccessError as error:
-            raise CarError("no_answer", str(error)) from None
-        self.state = await place.ask("POST", "api/v1/stop")
+        self.state = await self.ask_stop()
         self._on_state()
 
     async def cap(self, speed: float) -> None:
@@ -127,86 +313,42 @@ class CarLink:
         self.lesson = await self._ask("POST", "api/v1/fleet-cap", speed=speed)
         self._on_state()
 
-    def teach(self, scope: str, lesson: Lesson | None) -> None:
-        """Send a lesson to the car as soon as possible. None: forget the lesson of this scope."""
-        self.wanted.pop(scope, None)
-        if lesson:
-            self.wanted[scope] = lesson
-            self._news.set()
+    def _find(self) -> Place:
+        self._found = self._find_here()
+        return self._found.place
 
-    async def _ask(self, method: str, path: str, **members: Any) -> dict[str, Any]:
-        if self.here is None:
-            raise CarError("no_answer", "The car does not answer. Start picar on this machine.")
-        answer: dict[str, Any] = await self.here.place.ask(method, path, **members)
-        return answer
+    def _met(self, session: dict[str, Any]) -> None:
+        self.session = session
 
-    async def _live(self) -> None:
-        """Connect, and receive until the end; raises CarError if it cannot begin."""
-        session, messages = Session(), asyncio.Queue[str | bytes | None]()
-        here = self._find()
-        self.session = await here.place.ask("GET", "api/v1/session")
-        lesson = await here.place.ask("GET", "api/v1/lesson")
-        if not self.session.get("id") or not lesson.get("boot"):
-            raise CarError("no_car", "The server is another version of picar. Restart picar.")
-        connection = await here.place.connect("ws?quiet=1", SUBPROTOCOL, messages.put_nowait)
-        teacher = asyncio.create_task(self._teach())
-        try:
-            while (text := await _within(messages, session.state)) is not None:
-                before = session.state.get("lesson")
-                message = session.receive(text, time.monotonic())
-                if isinstance(message, CarError) or not session.ready or message["type"] != "state":
-                    continue
-                self.state = message
-                if self._connection is None:
-                    self._open(here, connection, session, lesson)
-                elif message.get("lesson") != before:
-                    self._news.set()
-                self._arrived.set()
-                self._on_state()
-        finally:
-            teacher.cancel()
-            connection.hang_up()
-            was_open, self._connection, self.here = self._connection is not None, None, None
-            if was_open:
-                self._on_end()
+    def _opened(self, hello: dict[str, Any]) -> None:
+        self.here, self.hello, self.state = self._found, hello, {}
 
-    def _open(self, here: Here, connection: Connection, session: Session, lesson: dict[str, Any]) -> None:
-        if lesson["boot"] != self.lesson.get("boot"):
-            self._taught.clear()
-        self.here, self._connection, self.hello, self.lesson = here, connection, session.hello, lesson
-        self._news.set()
-        self._on_open()
+    def _took(self, state: dict[str, Any]) -> None:
+        before, self.state = self.state, state
+        if not before:
+            self._on_open()
+        elif state.get("lesson") != before.get("lesson"):
+            self._learn()
+        self._arrived.set()
+        self._on_state()
 
-    async def _teach(self) -> None:
-        """At each news, send the lessons that the car has not answered yet, and read the lesson in force."""
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            try:
-                for scope in SCOPES:
-                    lesson = self.wanted.get(scope)
-                    if lesson and lesson != self._taught.get(scope):
-                        await self._put(scope, lesson)
-                self.lesson = await self._ask("GET", "api/v1/lesson")
-                self._on_state()
-            except CarError as error:
-                self._complain(f"the lesson did not reach the car: {error}")
-                await asyncio.sleep(1.0)
-                self._news.set()
+    def _learned(self) -> None:
+        self._on_state()
 
-    async def _put(self, scope: str, lesson: Lesson) -> None:
-        try:
-            await self._ask("PUT", "api/v1/lesson", scope=scope, **lesson._asdict())
-        except CarError as error:
-            if error.code not in ("old_lesson", "bad_request"):
-                raise
-            log.warning("the car refuses the lesson for %s: %s", scope, error)
-        self._taught[scope] = lesson
+    def _closed(self) -> None:
+        self.here = None
+        self._on_end()
+
+    def _failed(self, error: Exception) -> None:
+        self._complain(f"the car does not answer: {error}")
 
 
-async def _within(messages: asyncio.Queue[str | bytes | None], state: dict[str, Any]) -> str | bytes | None:
-    try:
-        async with asyncio.timeout(SILENT_S if is_moving(state) else SILENT_AT_REST_S):
-            return await messages.get()
-    except TimeoutError:
-        raise CarError("no_answer", "It sends no state.") from None
+async def end(tasks: Sequence[asyncio.Task[Any]], again_s: float) -> None:
+    """Cancel tasks until all have ended: `wait_for` of Python 3.11, which aiomqtt uses, may lose a cancellation."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=again_s)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # asyncio logs one that nothing retrieves

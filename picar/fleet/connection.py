@@ -29,6 +29,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from picar.config import MqttConfig
 from picar.errors import FleetError, UsageError
 from picar.files import read_small
+from picar.fleet.car import end
 from picar.fleet.topics import HA_STATUS, LOST, GarageTopics, Message, Topics
 from picar.network.addresses import is_local
 
@@ -289,17 +290,6 @@ async def leave(client: Client, farewell: Message | None) -> None:
             if farewell:
                 await publish(client, farewell)
             await client.__aexit__(None, None, None)
-
-
-async def end(tasks: Sequence[asyncio.Task[Any]], again_s: float) -> None:
-    """Cancel tasks until all have ended: `wait_for` of Python 3.11, which aiomqtt uses, may lose a cancellation."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=again_s)
-    for task in tasks:
-        if not task.cancelled():
-            task.exception()  # asyncio logs one that nothing retrieves
 
 
 def cut_off(client: Client) -> None:

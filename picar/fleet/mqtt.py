@@ -26,7 +26,7 @@ from picar.client.session import CarError
 from picar.config import Config
 from picar.errors import FleetError
 from picar.fleet import connection
-from picar.fleet.car import CarLink, Complaints, Here
+from picar.fleet.car import CarLink, Complaints, Here, end
 from picar.fleet.homeassistant import discovery
 from picar.fleet.outbox import Answers, Outbox, first_seq, lesson_seq, pause_s
 from picar.fleet.topics import (
@@ -96,7 +96,7 @@ class Bridge:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()  # it raises: no task ends without a fault
         finally:
-            await connection.end(tasks, connection.FAREWELL_S + 1.0)
+            await end(tasks, connection.FAREWELL_S + 1.0)
 
     # --- The car's side
 

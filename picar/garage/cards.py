@@ -8,30 +8,42 @@ Laws:
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from picar.fleet.topics import LOST, OFFLINE, ONLINE, cut
+
 DIRECT, BROKER = "direct", "broker"
 HEARTBEATS, MOVING_S, RESTING_S = 2.5, 1.0, 10.0
-IDENTITY = ("name", "colour", "number", "version", "url")
+CHARACTERS, PROBLEM_CHARACTERS = 80, 300
 STATE = (
     "state", "reason", "driver", "moving", "speed_limit", "speed_cap", "lesson",
     "battery_percent", "battery_v", "wifi_dbm", "under_voltage",
 )  # fmt: skip
+IDENTITY = ("name", "colour", "number", "version")
+_ID = re.compile(r"[a-z0-9]{8}", re.ASCII)
+_FORMS = {"colour": re.compile(r"[0-9a-f]{6}"), "url": re.compile(r"https?://[!-~]{1,80}")}
+_FLAGS = {"adopted", "moving", "under_voltage"}
+_NUMBERS = {"number", "speed_limit", "speed_cap", "link_ms", "battery_percent", "battery_v", "wifi_dbm"}
+_MOST_NUMBER = 1e9
 _EMPTY: dict[str, Any] = {
-    **dict.fromkeys(("id", *IDENTITY)),
-    "adopted": False,
-    "paths": [],
-    "presence": "new",
-    "silent_s": None,
+    **dict.fromkeys(("id", *IDENTITY, "url")),
+    "adopted": False, "paths": [], "presence": "new", "silent_s": None,
     **dict.fromkeys((*STATE, "link_ms", "problem")),
-}
+}  # fmt: skip
+
+
+def is_id(text: object) -> bool:
+    """Return whether this is the id of a car: so no address, and none of the words `all` and `garage`."""
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
 class Card:
     """One car. `fields` are the members that a browser gets; `heard` is when each way brought its newest live message."""
 
-    __slots__ = ("ended", "fields", "heard", "heard_at", "is_named", "retained", "since", "word")
+    __slots__ = ("fields", "has_ended", "heard", "heard_at", "is_named", "is_retained", "since", "word")
 
     def __init__(self, car: str, now: float) -> None:
         self.fields: dict[str, Any] = {**_EMPTY, "id": car}
@@ -39,14 +51,20 @@ class Card:
         self.heard: dict[str, float] = {}  # by way; an ended way is removed
         self.heard_at: float | None = None  # by any way
         self.is_named = False  # by mDNS
-        self.retained = False  # whether the broker had an old state of it
+        self.is_retained = False  # whether the broker had an old state of it
         self.word = ""  # the car's presence at the broker
-        self.ended = False  # whether the car has closed the direct way, in order
+        self.has_ended = False  # whether the car has shut down in order: its own word on the direct way
 
     @property
     def is_ours(self) -> bool:
         """Whether the garage can reach the car: it is adopted, or a broker has it."""
-        return self.fields["adopted"] or bool(self.word) or BROKER in self.heard
+        return self.fields["adopted"] or bool(self.word) or self.is_retained or BROKER in self.heard
+
+    @property
+    def counts(self) -> bool:
+        """Whether STOP ALL waits for its answer: not if it has shut down in order, or was off all the time."""
+        was_off = self.heard_at is None and self.word == OFFLINE
+        return self.is_ours and not was_off and not (self.has_ended and not self.heard)
 
     def paths(self, now: float) -> list[str]:
         """Return the ways that are live."""
@@ -58,18 +76,17 @@ class Card:
         if paths:
             return "live", None
         silent_s = int(now - (self.since if self.heard_at is None else self.heard_at))
-        if self.word in ("lost", "offline"):
-            return "lost" if self.word == "lost" else "off", silent_s if self.heard_at is not None else None
-        if self.ended:
+        if self.word in (LOST, OFFLINE):
+            word = "lost" if self.word == LOST else "off"
+            return word, silent_s if self.heard_at is not None else None
+        if self.has_ended:
             return "off", silent_s
-        problem = self.fields["problem"]
-        if self.is_named and self.heard_at is None and problem and problem["code"] == "no_answer":
-            return "apart", silent_s
-        if not self.is_ours:
-            return ("silent", silent_s) if problem else ("new", None)
-        if self.retained and self.heard_at is None:
+        if self.heard_at is None and self.is_retained:
             return "last", None
-        return "silent", silent_s
+        problem, is_unknown = self.fields["problem"], self.fields["version"] is None
+        if self.is_named and is_unknown and problem and problem["code"] == "no_answer":
+            return "apart", silent_s
+        return ("silent", silent_s) if self.is_ours or problem else ("new", None)
 
 
 class Cards:
@@ -89,10 +106,8 @@ class Cards:
         return self._cards.get(car)
 
     def ours(self) -> list[str]:
-        """Return the cars that the garage can reach, but for those that have ended in order."""
-        return [
-            car for car, card in self._cards.items() if card.is_ours and not (card.ended and not card.heard)
-        ]
+        """Return the cars whose answer counts."""
+        return [car for car, card in self._cards.items() if card.counts]
 
     def fields(self, now: float) -> list[dict[str, Any]]:
         """Return the members of each card."""
@@ -112,8 +127,9 @@ class Cards:
         if card is None:
             card = self._cards[car] = Card(car, now)
         before = card.fields
-        if members and any(before[name] != value for name, value in members.items()):
-            card.fields = before | members
+        changes = {name: _checked(name, value) for name, value in members.items() if value != before[name]}
+        if any(value != before[name] for name, value in changes.items()):
+            card.fields = before | changes
         paths = card.paths(now)
         presence, silent_s = card.presence(now, paths)
         now_is = card.fields
@@ -134,7 +150,7 @@ class Cards:
         """Take an old state, which a broker has retained. Returns whether anything has changed."""
         self.put(car, now)
         card = self._cards[car]
-        card.retained = True
+        card.is_retained = True
         if card.heard_at is not None:
             return False
         return self.put(car, now, **{name: fields.get(name) for name in STATE})
@@ -145,7 +161,7 @@ class Cards:
         if card is None:
             return False
         card.heard.pop(way, None)
-        card.ended = in_order
+        card.has_ended = in_order
         return self.put(car, now)
 
     def say(self, car: str, word: str, now: float) -> bool:
@@ -153,7 +169,7 @@ class Cards:
         self.put(car, now)
         card = self._cards[car]
         card.word = word
-        if word != "online":
+        if word != ONLINE:
             card.heard.pop(BROKER, None)
         return self.put(car, now)
 
@@ -172,5 +188,19 @@ class Cards:
             self._cards[car] = Card(car, now)
         card = self._cards[car]
         card.heard[way] = card.heard_at = now
-        card.ended = False
+        card.has_ended = False
         return card
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Return a value that every browser can show; None for one of another form."""
+    if name == "problem":
+        return value and {word: cut(text, PROBLEM_CHARACTERS) for word, text in value.items()}
+    if name in _FLAGS:
+        return value if type(value) is bool else None
+    if name in _NUMBERS:
+        is_good = type(value) in (int, float) and math.isfinite(value) and abs(value) < _MOST_NUMBER
+        return value if is_good else None
+    if not isinstance(value, str) or (name in _FORMS and not _FORMS[name].fullmatch(value)):
+        return None
+    return cut(value, CHARACTERS)

@@ -3,22 +3,44 @@
 Laws:
 - STOP ALL is on its way to every open connection before anything else is done.
 - A car that hangs delays no other car.
+- The numbers of the lessons are higher than those that any car reports. A lesson is raised above another garage's once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
+from picar.client import discovery
+from picar.client.connection import Place, page_of
 from picar.client.session import CarError
 from picar.config import Config
-from picar.core.lesson import Lesson
-from picar.garage.cards import Cards
+from picar.core.lesson import HOLD, SCOPES, Lesson
+from picar.errors import FileError, missing
+from picar.fleet.car import Complaints, end
+from picar.fleet.topics import state_fields
+from picar.garage.cards import BROKER, DIRECT, IDENTITY, Cards, is_id
+from picar.garage.link import Way
 from picar.garage.rounds import StopRound
 from picar.garage.store import GarageStore
+
+if TYPE_CHECKING:
+    from picar.garage.mqtt import BrokerPath
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 1.0
+SETTLE_S = 2.0  # after a connection to the broker, for the lessons that it has
+BROWSE_AGAIN_S = 10.0  # without a network
+LESSONS_AT_A_TIME, STOPS_AT_A_TIME = 16, 16
+MOST_CARDS = 1000  # by mDNS, which anybody may answer
+_MOST_SEQ = 2**52  # that a car may report: half of what the protocol has
+_NOT_PAIRED = "The car does not know this garage any more. Adopt it again with its PIN."
+_RIVAL = "Another garage sends lessons to this car. Use one garage for each car."
 
 
 class Garage:
@@ -28,15 +50,40 @@ class Garage:
         settings: the configuration.
         store: the adopted cars and the lessons.
         changed: called after any change of the cards, the lessons, the round or the ways; cheap, and often.
+        beside: whether this is a command beside a running garage.
+
+    Raises:
+        FleetError: `no_aiomqtt`: a broker is configured, and its package is missing.
+        UsageError: `[mqtt]` can never work.
     """
 
     def __init__(
-        self, settings: Config, store: GarageStore, changed: Callable[[], None] = lambda: None
+        self,
+        settings: Config,
+        store: GarageStore,
+        changed: Callable[[], None] = lambda: None,
+        *,
+        beside: bool = False,
     ) -> None:
         self.settings, self.store, self._changed = settings, store, changed
         self.cards = Cards()
         self.round: StopRound | None = None
-        self.mdns = False  # whether it looks for cars by mDNS
+        self.mdns = settings.garage.mdns and discovery.is_possible()
+        self.lesson_slots = asyncio.Semaphore(LESSONS_AT_A_TIME)
+        self._ways: dict[str, Way] = {}
+        self._records: dict[str, str] = {}  # of mDNS, with their cars
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_running = False
+        self._above: dict[str | None, int] = {}  # by car, None for all: the highest number that was reported
+        self._raised: set[tuple[str | None, int]] = set()
+        self._at_broker: dict[str | None, int] = {}  # the number of each lesson there
+        self._confirmed: dict[
+            str, int
+        ] = {}  # by car: the number of the lesson of all that it follows, by the broker
+        self._live_since: float | None = None  # a connection to the broker that may still bring lessons
+        self._complain = Complaints()
+        self._path = self._broker_path(beside) if settings.mqtt.url else None
+        self._follow_store()
 
     @property
     def lesson(self) -> Lesson:
@@ -51,24 +98,56 @@ class Garage:
     @property
     def broker(self) -> str | None:
         """The way by a broker: None without one, "live", or a sentence."""
-        return None
+        return self._path.broker if self._path else None
 
     async def run(self) -> None:
         """Keep all ways open, without end."""
-        await asyncio.Event().wait()
+        self._is_running = True
+        for address in self.settings.garage.cars:
+            self._way(page_of(address), page_of(address))
+        for way in self._ways.values():
+            way.start()
+        self._begin(self._sweep())
+        if self.mdns:
+            self._begin(self._browse())
+        if self._path:
+            self._begin(self._path.run())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._is_running = False
+            await end([*self._tasks, *(way.task for way in self._ways.values() if way.task)], 3.0)
+
+    # --- Orders
 
     def stop_all(self, by: str) -> StopRound:
-        """Stop all cars: by each open way in this call, and then until each has answered. `by` is the sender's name."""
-        self.round = StopRound(secrets.token_hex(8), by, self.cards.ours(), time.monotonic())
-        self._changed()
+        """Stop and hold all cars: by each open way in this call, then until each has answered. `by` is the sender's name."""
+        stop_id = secrets.token_hex(8)
+        late = [car for car, way in self._ways.items() if way.adopted and not way.send_stop()]
+        if self._path:
+            self._path.publish_stop(stop_id, by)
+        self.round = StopRound(stop_id, by, self.cards.ours(), time.monotonic())
+        self._begin(self._finish(self.round, late))
+        try:
+            self.put_lesson(HOLD, self.lesson.cap, "", by)
+        except FileError as error:
+            log.warning("%s", error)
         return self.round
 
     def put_lesson(self, mode: str, cap: float, text: str, by: str, car: str | None = None) -> None:
-        """Hold all cars or one, or let them drive, with a cap that is a share of `max_speed`; raises FileError, CarError."""
+        """Hold all cars or one, or let them drive, with a cap that is a share of `max_speed`.
+
+        Raises:
+            CarError: `no_car`.
+            FileError: the lesson is in force, and cannot be kept for the next start.
+        """
         if car is not None and car not in self.cards:
             raise _unknown(car)
-        self.store.teach(car, Lesson(mode, cap, 0, by, text))
-        self._changed()
+        try:
+            self.store.teach(car, Lesson(mode, cap, 0, by, text), self._above.get(car, 0))
+        finally:
+            self._teach()
+            self._publish()
 
     def dismiss(self, car: str) -> None:
         """Wait no longer for a car's answer to STOP ALL."""
@@ -76,14 +155,332 @@ class Garage:
             self.round.dismiss(car)
             self._changed()
 
-    async def adopt(self, address: str, pin: str) -> str:  # noqa: ARG002
-        """Pair with a car by its PIN, and keep it. `address` may be the id of a card. Returns its id; raises CarError, FileError."""
-        raise _unknown(address)
+    async def adopt(self, address: str, pin: str) -> str:
+        """Pair with a car by its PIN, unless it is adopted, and keep it. Returns its id.
 
-    async def invite(self, car: str, name: str, for_s: int) -> dict[str, Any]:  # noqa: ARG002
-        """Return the car's answer of `POST /api/v1/invite` for a guest; raises CarError."""
-        raise _unknown(car)
+        Args:
+            address: of its page, or the id of a card.
+            pin: the six digits.
+
+        Raises:
+            CarError: no car answers, or it refuses.
+            FileError: the car cannot be kept.
+        """
+        card = self.cards.card(address)
+        url = (card.fields["url"] if card else None) or page_of(address)
+        session = await _ask(Place(url, "", None), "GET", "api/v1/session")
+        car, name = session.get("id"), str(session.get("car"))
+        if not isinstance(car, str) or not is_id(car):
+            raise CarError("no_car", f"The page at {url} is not that of a car, or its picar is too old.")
+        known = self.store.cars.get(car)
+        token = known.token if known and await _is_paired(url, known.token) else None
+        if token is None:
+            members = {"pin": pin, "name": f"Garage: {self.settings.garage.name}", "kind": "garage"}
+            token = str((await _ask(Place(url, "", None), "POST", "api/v1/pair", **members)).get("token"))
+        self.store.add(car, url, token, name)
+        self._follow_store()
+        return car
+
+    async def invite(self, car: str, name: str, for_s: int) -> dict[str, Any]:
+        """Return the car's answer of `POST /api/v1/invite`, for a guest of this name; raises CarError."""
+        way = self._ways.get(car)
+        if way is None or way.adopted is None:
+            raise _unknown(car)
+        return await _ask(way.place(), "POST", "api/v1/invite", name=name, for_s=for_s)
+
+    def untaught(self) -> list[str]:
+        """Return the cars that have not answered the lesson of all cars."""
+        ways, seq = self._ways, self.lesson.seq
+        return [
+            car
+            for car in self.cards.ours()
+            if not (car in ways and ways[car].has(SCOPES[0])) and self._confirmed.get(car, -1) < seq
+        ]
+
+    def misses(self, car: str) -> bool:
+        """Return whether the newest STOP ALL has no answer of this car."""
+        return self.round is not None and car in self.round.missing
+
+    # --- STOP ALL
+
+    async def _finish(self, stop: StopRound, late: list[str]) -> None:
+        """Send the stop again, until each car has answered, or for `rounds.LAST_S`."""
+        await self._ask_stops(stop, late)
+        while stop is self.round and (wait_s := stop.next_s(time.monotonic())) is not None:
+            await asyncio.sleep(wait_s)
+            if self._path and not stop.ended:
+                self._path.publish_stop(stop.id, stop.by)
+            await self._ask_stops(stop, stop.due(time.monotonic()))
+
+    async def _ask_stops(self, stop: StopRound, cars: list[str]) -> None:
+        for number, car in enumerate(cars):
+            if car in self._ways and self._ways[car].adopted:
+                self._begin(self._ask_stop(stop, self._ways[car]))
+            if number % STOPS_AT_A_TIME == 0:
+                await asyncio.sleep(0)
+
+    async def _ask_stop(self, stop: StopRound, way: Way) -> None:
+        try:
+            state = await _ask(way.place(), "POST", "api/v1/stop")
+        except CarError:
+            return  # it stays in `missing`
+        self._count(stop, way.car, state.get("state"))
+
+    def _count(self, stop: StopRound | None, car: str, state: Any) -> None:
+        if stop and state == "stopped" and stop.heard(car, time.monotonic()):
+            self._changed()
+
+    # --- Lessons
+
+    def _teach(self) -> None:
+        """Send the lessons to the adopted cars that have others."""
+        for car, way in self._ways.items():
+            for scope, lesson in zip(SCOPES, (self.lesson, self.own.get(car)), strict=True):
+                if way.adopted and lesson and lesson.seq and way.wanted.get(scope) != lesson:
+                    way.teach(scope, lesson)
+        self._changed()
+
+    def _publish(self) -> None:
+        """Send the lessons to the broker that has older ones."""
+        for car, lesson in [(None, self.lesson), *self.own.items()]:
+            if self._path and lesson.seq > self._at_broker.get(car, 0):
+                self._at_broker[car] = lesson.seq
+                self._path.publish_lesson(car, lesson)
+
+    def _raise(self, car: str | None, seq: int) -> bool:
+        """Take a number that a car reports. Returns False if another garage counts on although ours was raised."""
+        self._above[car] = max(self._above.get(car, 0), seq)
+        ours = self.own.get(car) if car else self.lesson
+        if ours is None or not 0 < ours.seq < seq:
+            return True
+        if (car, ours.seq) in self._raised:
+            return False
+        try:
+            self._raised.add((car, self.store.teach(car, ours, self._above[car]).seq))
+        except FileError as error:
+            self._complain(str(error))
+        self._teach()
+        self._publish()
+        return True
+
+    # --- The cars, the file, mDNS
+
+    def _begin(self, job: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(job)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _way(self, car: str, *urls: str) -> Way:
+        """Return the way to a car, and add addresses. The one from the store is the first: anybody may answer for mDNS."""
+        way = self._ways.get(car)
+        is_new = way is None
+        if way is None:
+            way = self._ways[car] = Way(car, self)
+        way.add(*urls)
+        if is_new:
+            self.cards.put(car, time.monotonic(), url=way.url)
+            if self._is_running:
+                way.start()
+        return way
+
+    def _forget(self, car: str) -> None:
+        way = self._ways.pop(car)
+        if way.task:
+            way.task.cancel()
+        self.cards.drop(car)
+        self._changed()
+
+    def _follow_store(self) -> None:
+        """Follow the list of adopted cars, and the lessons."""
+        now = time.monotonic()
+        for car, adopted in self.store.cars.items():
+            way = self._way(car, adopted.url)
+            if way.adopted != adopted:
+                way.adopted = adopted
+                way.add()
+                self.cards.put(car, now, adopted=True, name=adopted.name, problem=None)
+                if self._is_running:
+                    way.start()
+        self._teach()
+
+    async def _sweep(self) -> None:
+        """Once a second: follow the file, and judge cards and ways by the time."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = time.monotonic()
+            try:
+                if self.store.refresh():
+                    self._follow_store()
+                    self._publish()
+            except FileError as error:
+                self._complain(str(error))
+            if self._live_since is not None and now - self._live_since >= SETTLE_S:
+                self._live_since = None
+                self._publish()
+            for way in self._ways.values():
+                way.check(now)
+            if self.cards.sweep(now):
+                self._changed()
+
+    async def _browse(self) -> None:
+        while True:
+            try:
+                await discovery.browse(self._found, self._gone)
+            except OSError as error:
+                self._complain(f"mDNS is not possible: {error.strerror}.")
+            await asyncio.sleep(BROWSE_AGAIN_S)
+
+    def _found(self, found: discovery.Found) -> None:
+        car = found.car if is_id(found.car) else next(iter(found.urls), "")
+        if car and found.urls and (car in self._ways or len(self._ways) < MOST_CARDS):
+            self._records[found.record] = car
+            self._way(car, *found.urls).start()
+            self.cards.name(car, time.monotonic(), named=True)
+            self._changed()
+
+    def _gone(self, record: str) -> None:
+        car = self._records.pop(record, None)
+        way = self._ways.get(car or "")
+        if car is None or way is None:
+            return
+        self.cards.name(car, time.monotonic(), named=False)
+        card = self.cards.card(car)
+        pinned = {page_of(address) for address in self.settings.garage.cars}
+        if card and not card.is_ours and not pinned.intersection(way.urls):
+            self._forget(car)
+        self._changed()
+
+    # --- The direct way (`Watcher`)
+
+    def on_met(self, way: Way, session: dict[str, Any]) -> None:
+        """Take the public facts about the car at an address, and make a card for an unknown one."""
+        car = session.get("id")
+        if not isinstance(car, str) or not is_id(car):
+            raise CarError("no_car", f"The page at {way.url} is not that of a car, or its picar is too old.")
+        if car != way.car:
+            self._way(car, way.url)
+            if way.adopted is None:
+                self._forget(way.car)
+        members = {name: session.get(name) for name in IDENTITY} | {"name": session.get("car")}
+        if not self._ways[car].adopted:
+            members |= {"url": way.url, "problem": None}
+        self.cards.put(car, time.monotonic(), **members)
+        self._changed()
+
+    def on_opened(self, way: Way) -> None:
+        """Take note of a new connection; a car that STOP ALL misses is stopped."""
+        if self.misses(way.car):
+            way.send_stop()
+        self.cards.put(way.car, time.monotonic(), url=way.url, problem=None)
+
+    def on_direct_state(self, way: Way, state: dict[str, Any]) -> None:
+        """Take a state of picar.v1."""
+        try:
+            fields, age_s = state_fields(state, None, None), state["link"]["age_s"]
+            link_ms = None if age_s is None else round(1000 * age_s)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+            return  # its silence then ends the card's green
+        self._count(self.round, way.car, fields["state"])
+        if self.cards.take(way.car, DIRECT, fields, time.monotonic(), link_ms):
+            self._changed()
+
+    def on_lessons(self, way: Way) -> None:
+        """Compare the lessons of a car with ours."""
+        for scope, car in zip(SCOPES, (None, way.car), strict=True):
+            lesson = way.lesson.get(scope)
+            seq = lesson.get("seq") if isinstance(lesson, dict) else None
+            if type(seq) is int and 0 <= seq < _MOST_SEQ and not self._raise(car, seq):
+                self._say(way.car, "old_lesson", _RIVAL)
+
+    def on_closed(self, way: Way) -> None:
+        """Take note that a connection has ended."""
+        self.cards.end(way.car, DIRECT, time.monotonic(), in_order=way.was_shut_down)
+        self._changed()
+
+    def on_failed(self, way: Way, error: Exception) -> None:
+        """Take the reason why the direct way is not there."""
+        code = getattr(error, "code", "no_answer")
+        self._say(way.car, code, _NOT_PAIRED if code == "not_paired" else str(error))
+
+    def _say(self, car: str, code: str, sentence: str) -> None:
+        if self.cards.put(car, time.monotonic(), problem={"code": code, "message": sentence}):
+            self._changed()
+
+    # --- The broker (`mqtt.Listener`)
+
+    def _broker_path(self, beside: bool) -> BrokerPath:
+        try:
+            from picar.garage.mqtt import BrokerPath
+        except ModuleNotFoundError as error:
+            if error.name not in ("aiomqtt", "paho"):
+                raise
+            raise missing("aiomqtt") from None
+        return BrokerPath(self.settings.mqtt, self.settings.garage.name, self, beside=beside)
+
+    def on_presence(self, car: str, word: str) -> None:
+        """Take a presence: `online`, `offline` or `lost`."""
+        if self.cards.say(car, word, time.monotonic()):
+            self._changed()
+        self._join(car)
+
+    def on_info(self, car: str, info: dict[str, Any]) -> None:
+        """Take the facts about a car."""
+        members = {name: info.get(name) for name in IDENTITY}
+        if car not in self._ways:
+            members["url"] = info.get("url")
+        if self.cards.put(car, time.monotonic(), **members):
+            self._changed()
+
+    def on_state(self, car: str, fields: dict[str, Any], boot: str, seq: int, *, retained: bool) -> None:  # noqa: ARG002
+        """Take a state; a retained one is old."""
+        now, lesson_seq = time.monotonic(), fields.get("lesson_seq")
+        if type(lesson_seq) is int and not retained:
+            self._confirmed[car] = lesson_seq
+        if self.cards.keep(car, fields, now) if retained else self.cards.take(car, BROKER, fields, now):
+            self._changed()
+        self._join(car)
+
+    def on_stopped(self, car: str, stop_id: str) -> None:
+        """Take the answer of a car to the stop with this id."""
+        if self.round and stop_id == self.round.id:
+            self._count(self.round, car, "stopped")
+
+    def on_lesson(self, car: str | None, lesson: Lesson) -> None:
+        """Take the lesson at the broker, also one of this garage."""
+        self._at_broker[car] = max(self._at_broker.get(car, 0), lesson.seq)
+        if lesson.seq < _MOST_SEQ:
+            self._above[car] = max(self._above.get(car, 0), lesson.seq)
+
+    def on_broker(self) -> None:
+        """Follow the connection to the broker; a STOP ALL that is under way begins with it too."""
+        is_live = self.broker == "live"
+        self._live_since = time.monotonic() if is_live else None
+        if is_live and self._path and self.round and self.round.is_under_way(time.monotonic()):
+            self._path.publish_stop(self.round.id, self.round.by)
+        self._changed()
+
+    def _join(self, car: str) -> None:
+        """Let a car join a STOP ALL that is under way."""
+        card, now = self.cards.card(car), time.monotonic()
+        if self.round and card and card.counts and self.round.join(car, now):
+            self._changed()
+
+
+async def _ask(place: Place, method: str, path: str, **members: Any) -> dict[str, Any]:
+    """Send a request to a car; raises CarError."""
+    answer = await place.ask(method, path, **members)
+    if not isinstance(answer, dict):
+        raise CarError("no_car", f"The page at {place.url} is not that of a car.")
+    return answer
+
+
+async def _is_paired(url: str, token: str) -> bool:
+    try:
+        await _ask(Place(url, token, None), "GET", "api/v1/lesson")
+    except CarError:
+        return False
+    return True
 
 
 def _unknown(car: str) -> CarError:
-    return CarError("no_car", f"The garage does not know the car {car}. Adopt it by its address and its PIN.")
+    return CarError("no_car", f"The car {car} is not adopted. Adopt it by its address and its PIN.")

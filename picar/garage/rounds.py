@@ -22,13 +22,14 @@ class StopRound:
         cars: ids of the cars that shall stop.
         now: the time of the stop.
 
-    `missing` are the cars without an answer, `of` is the number of all, `stopped` the number of answers.
+    `missing` are the cars without an answer, `stopped` is the number of answers.
     """
 
     def __init__(self, id: str, by: str, cars: Iterable[str], now: float) -> None:  # noqa: A002
         self.id, self.by, self.sent_at = id, by, now
         self.missing = dict.fromkeys(cars)
-        self.of, self.stopped = len(self.missing), 0
+        self._cars = set(self.missing)
+        self.stopped = 0
         self._answered_at = now
         self._next_at = now + FIRST_S
 
@@ -36,6 +37,23 @@ class StopRound:
     def ended(self) -> bool:
         """Whether no car is missing."""
         return not self.missing
+
+    @property
+    def of(self) -> int:
+        """The number of all cars."""
+        return len(self._cars)
+
+    def is_under_way(self, now: float) -> bool:
+        """Return whether a car that comes now belongs to this round."""
+        return now - self.sent_at <= LAST_S
+
+    def join(self, car: str, now: float) -> bool:
+        """Add a car that has come in the meantime. Returns whether it is new."""
+        if car in self._cars or not self.is_under_way(now):
+            return False
+        self._cars.add(car)
+        self.missing[car] = None
+        return True
 
     def heard(self, car: str, now: float) -> bool:
         """Count the answer of a car. Returns whether it was missing."""
@@ -51,8 +69,8 @@ class StopRound:
         self.missing.pop(car, None)
 
     def next_s(self, now: float) -> float | None:
-        """Return the time in s to the next requests, None if there are no more."""
-        if self.ended or self._next_at > self.sent_at + LAST_S:
+        """Return the time in s to the next requests, None after the last ones."""
+        if self._next_at > self.sent_at + LAST_S:
             return None
         return max(0.0, self._next_at - now)
 

@@ -28,7 +28,6 @@ class VideoSocket(Socket):
 
     subprotocol = video.SUBPROTOCOL
     send_bytes = SEND_BYTES
-    guest = True
     hub: Hub
     pictures: Pictures | None
     _viewer: Viewer | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from picar.fleet.connection import end
+from picar.fleet.car import end
 
 
 async def test_a_task_that_loses_a_cancellation_is_cancelled_again() -> None:
