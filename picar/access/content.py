@@ -26,7 +26,8 @@ VERSION = 1  # of the file; a later version keeps the keys of this one in their 
 BY_PIN, BY_TERMINAL, BY_UNPAIRED = "PIN", "terminal", "unpaired"  # values of `by` without a paired phone
 
 # A view token sees the picture, and nothing else; a garage sees the car, stops it and sets lessons.
-Kind = Literal["phone", "script", "view", "garage"]
+ListedKind = Literal["phone", "script", "view", "garage"]
+Kind = ListedKind | Literal["guest"]  # a guest is in memory only, see `guests.py`
 
 _ID = re.compile(rf"[a-z0-9]{{{tokens.ID_CHARACTERS}}}")
 
@@ -54,7 +55,8 @@ class Paired(Value):
         texts = {name: more.pop(name, "") for name in ("id", "name", "kind", "by", "invitation")}
         if not all(isinstance(text, str) and is_printable(text) for text in texts.values()):
             return None
-        return cls(**texts, more=more) if _is_word(texts["id"]) and texts["kind"] in get_args(Kind) else None
+        known = _is_word(texts["id"]) and texts["kind"] in get_args(ListedKind)
+        return cls(**texts, more=more) if known else None
 
     def entry(self) -> dict[str, Any]:
         """Return the entry in the form that `parse` accepts."""

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from picar.access import tokens
 from picar.access.content import BY_TERMINAL, Content, Kind, Newcomers, Paired, family_of, name_of, without
+from picar.access.guests import Guests
 from picar.access.names import look_alike, unused
 from picar.errors import AccessError, TooManyPaired
 from picar.files import check_writable, read_small, replace, set_aside
@@ -76,6 +77,7 @@ class AccessStore:
         self._board = board
         self._clock = clock
         self._newcomers = Newcomers()
+        self._guests = Guests()
         self._seen: tuple[int, int, int] | None = None
         self._fault = ""  # of the file at the last reading
         self._content = Content.new()
@@ -143,12 +145,23 @@ class AccessStore:
         self.refresh()
         return list(filter(None, map(name_of, self._content.strange)))
 
+    @property
+    def guests(self) -> Guests:
+        """The guests whose time is not over."""
+        self.refresh()
+        return self._guests.at(self._content.round, self._clock())
+
+    @property
+    def next_end(self) -> float:
+        """The earliest end of a guest's time, in monotonic seconds; infinite without guests."""
+        return self._guests.next_end
+
     def who(self, credential: str, purpose: tokens.Purpose = "session") -> Paired | None:
         """Return the phone or script of this credential, or `None` if no entry matches."""
         self.refresh()
         session = tokens.session_of(self._content.secret, credential, purpose)
         garage = self._garage_of(credential) if session is None and purpose == "session" else None
-        present = (*self._content.paired, *self._waiting())
+        present = (*self._content.paired, *self._waiting(), *self.guests.admitted)
         return next((one for one in present if one.id == (garage if one.kind == "garage" else session)), None)
 
     def has_issued(self, credential: str) -> bool:
@@ -207,7 +220,7 @@ class AccessStore:
         if len(waiting) + len(self._content.paired) >= MOST_PAIRED:
             self._newcomers.remove(waiting.pop(0).id)
         new = Paired(tokens.new_id(), name, "phone", by, invitation)
-        one = _named((*self._content.paired, *waiting), new)
+        one = _named((*self._content.paired, *waiting, *self.guests.admitted), new)
         self._newcomers.add(one, self._content.round, self._clock())
         return one
 

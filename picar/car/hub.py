@@ -177,7 +177,8 @@ class Hub:
             self._arbiter.joined(seat.id, visitor.session, now)
         camera = self.camera.source if self.camera else None
         greeting = hello(seat.id, self.config, self._backend, self.board, camera)
-        if visitor.name is not None and seat.may_drive and self.wants_clock():
+        listed = visitor.name is not None and visitor.kind != "guest"
+        if listed and seat.may_drive and self.wants_clock():
             greeting.car["wants_clock"] = True
         peer.hello(greeting)
         self._audience.welcome(seat, self._arbiter.driver, now)

@@ -52,6 +52,10 @@ if TYPE_CHECKING:
 
 TICK_S = 0.05  # between the driver's states while a client drives
 STRIKES = 3  # unreadable messages in a row
+# All that a guest may send beside a stop. A drive with a jog is for tuning, which is not for guests.
+FOR_GUESTS = (
+    Drive, Aux, Take, Release, Deny, protocol.Grant, protocol.Reset, protocol.Limit, protocol.Override,
+)  # fmt: skip
 
 
 class View:
@@ -203,8 +207,8 @@ class Seat:
             return None
         if not self.rate.allows(now):
             return "too_fast"
-        if not self.may_drive:
-            return "not_driver"
+        if refusal := self._denied(message):
+            return refusal
         if isinstance(message, Clock):
             if self.visitor.name is not None:
                 self.car.hear_clock(message.unix_s)
@@ -219,6 +223,14 @@ class Seat:
             return self.car.act(self, message, now, now)
         sent_at = self.link.sent_at(message.tick, now)
         return Refusal.STALE if sent_at is None else self.car.act(self, message, sent_at, now)
+
+    def _denied(self, message: Message) -> str | None:
+        """Return the code for a message that this client may never send."""
+        if not self.may_drive:
+            return "not_driver"
+        jogs = isinstance(message, Drive) and isinstance(message.wanted, Jog)
+        denied = self.visitor.kind == "guest" and (jogs or not isinstance(message, FOR_GUESTS))
+        return "guest" if denied else None
 
     def _drive(self, message: Drive, now: float) -> str | None:
         seq, tick, wanted = message

@@ -37,6 +37,7 @@ MESSAGES = {
     Refusal.STALE: "This was sent on what the car showed too long ago; the link is slow or was cut.",
     "out_of_order": "A newer command was here first; seq must rise.",
     "not_driver": "Somebody else has the wheel, or nobody; ask for it with take.",
+    "guest": "A guest drives and stops the car; this takes a paired phone.",
     Refusal.NOT_NEUTRAL: "Let go of the sticks first; the car wants to see neutral before it drives.",
     Refusal.STOPPED: "The car is stopped; its driver must reset it.",
     "picture_old": "The picture on your screen is old, so the car has stopped; let go, and wait for a fresh picture.",

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import re
 import shutil
@@ -24,7 +25,6 @@ from pathlib import Path
 from picar.access.store import AccessStore
 from picar.errors import UsageError
 from picar.files import read_small
-from picar.garage.played import lines_of_input, play
 from picar.garage.store import GarageStore
 from picar.network.addresses import loopback_of, url
 from picar.program import python, python_environment
@@ -89,7 +89,7 @@ class Simulated:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self._scratch, ignore_errors=True)  # if the process was killed
 
 
 def most_real(meminfo: Path = Path("/proc/meminfo")) -> int:
@@ -112,9 +112,21 @@ class _Class:
 
     async def open(self, real: int, played: int) -> None:
         """Start all cars, a few at a time."""
-        for car in await play(played, loopback_of(self._host), real + 1):
-            self._store.add(car.id, car.url, car.token, car.name)
         await asyncio.gather(*(self._start(number) for number in range(1, real + 1)))
+        if played:
+            await self._play(played, real + 1)
+
+    async def _play(self, count: int, first: int) -> None:
+        """Start the process that plays cars. It ends with this one, the end of its input."""
+        arguments = map(str, (count, loopback_of(self._host), first))
+        command = (*python("picar.web.garage.played"), *arguments)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=python_environment()
+        )
+        self._cars.append(process)
+        assert process.stdout
+        for car in json.loads(await process.stdout.readline()):
+            self._store.add(car.pop("id"), **car)
 
     async def _start(self, number: int) -> None:
         """Start a real car that is adopted already, and add it to the list when its address is known."""
@@ -153,10 +165,12 @@ def _end_with_parent() -> None:
 
 async def main(real: int, played: int, host: str, scratch: Path) -> None:
     """Run the cars until the input ends."""
-    cars, given = _Class(host, scratch), await lines_of_input()
+    cars, ended = _Class(host, scratch), asyncio.StreamReader()
     opening = asyncio.create_task(cars.open(real, played))
     try:
-        await given.read()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(ended), sys.stdin)
+        await ended.read()
     finally:
         opening.cancel()
         await asyncio.gather(opening, return_exceptions=True)

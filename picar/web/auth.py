@@ -2,7 +2,8 @@
 
 A visitor is admitted with a credential: a paired phone's cookie or a script's bearer token. If pairing is
 `off`, every visitor is admitted; if it is `local`, this machine is. A view token admits to the camera's picture alone, and the
-token of a garage or of the car's own bridge to MQTT to the handlers with `fleet = True`. Only /ws and /api require a visitor: on a
+token of a garage or of the car's own bridge to MQTT to the handlers with `fleet = True`. The cookie of a guest admits to the
+handlers with `guest = True`, until the guest's time is over. Only /ws and /api require a visitor: on a
 link from another site, browsers do not send a SameSite=Strict cookie.
 
 A phone that uses http and https has one entry in the list and two cookies. Over https, pairing also sets the cookie for
@@ -163,7 +164,7 @@ class Gate:
         refused = ["view"]
         if authorization.lower().startswith(_BEARER):
             one = self.store.who(authorization[len(_BEARER) :].strip())
-            refused += ["phone"] * secure  # it is the content of its cookie for http
+            refused += ["phone", "guest"] * secure  # it is the content of a cookie for http
         else:
             credential = find_cookie(cookies, self.cookie(secure))
             one = self.store.who(credential, _PURPOSES[secure]) if credential else None

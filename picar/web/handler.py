@@ -6,6 +6,7 @@ differ, and under a rebound name they are the same.
 Laws:
 - Every handler requires an admitted visitor unless it sets `public = True`.
 - A garage and the bridge to MQTT are refused by every other handler unless it sets `fleet = True`.
+- A guest is refused by every other handler unless it sets `guest = True`.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ _NOT_PAIRED = (
 _HTTPS_ONLY = (
     "This car drives over https only. The page /help/https has the address, and the steps for each phone."
 )
+_GUEST = (
+    "A guest sees, drives and stops the car, and nothing else. For more, pair this phone with the car's PIN."
+)
 _NOT_DRIVER = (
     "A garage and the bridge to MQTT see the car, stop it and set lessons and caps, and nothing else."
 )
@@ -68,6 +72,7 @@ class Handler(RequestHandler):
 
     public = False  # True: strangers are admitted too
     fleet = False  # True: a garage and the bridge to MQTT are admitted too
+    guest = False  # True: guests are admitted too
     any_origin = False  # True: any page may send GET or HEAD; the content is public, the page cannot read it
     immediate = False  # True: a request of an admitted visitor does not wait for its turn
     always_on_http = False  # True: served over http even if http does not drive
@@ -141,7 +146,9 @@ class Handler(RequestHandler):
         if self.visitor is None and not self.public:
             self.refuse_stranger()
         if kind in FLEET and not (self.public or self.fleet):
-            raise Refused(HTTPStatus.FORBIDDEN, "not_driver", _NOT_DRIVER)
+            raise not_driver()
+        if kind == "guest" and not (self.public or self.guest):
+            raise Refused(HTTPStatus.FORBIDDEN, "guest", _GUEST)
 
     def is_foreign(self, host: str) -> bool:
         """Return whether another page's script or form sent this request; links to public pages are allowed."""
@@ -243,6 +250,11 @@ class JsonHandler(Handler):
             if type(value) not in kinds[name]:
                 raise bad_request(f"{name} has the wrong type")
         return body
+
+
+def not_driver() -> Refused:
+    """Return the 403 for a garage or the bridge to MQTT that asks for more than they may."""
+    return Refused(HTTPStatus.FORBIDDEN, "not_driver", _NOT_DRIVER)
 
 
 def bad_request(problem: str) -> Refused:

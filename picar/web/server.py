@@ -300,7 +300,7 @@ class Server:
         now = self._loop.time()
         if self._channel.fresh():
             self._watchdog.feed(now)  # only here: both processes are known to run
-        if now - self._store_checked_at >= STORE_CHECK_S:
+        if now - self._store_checked_at >= STORE_CHECK_S or now >= self._gate.store.next_end:
             self._store_checked_at = now
             self._check_store()
         if self._https and not self._hub.is_driving:
@@ -326,9 +326,9 @@ class Server:
             self._loop.call_soon(self._serve_guarded)
 
     def _check_store(self) -> None:
-        """Apply changes by another process: disconnect removed phones, and set its speed cap."""
+        """Disconnect guests whose time is over, and apply changes by another process: removed phones, its speed cap."""
         store = self._gate.store
-        sessions = {one.id for one in store.paired}
+        sessions = {one.id for one in (*store.paired, *store.guests.admitted)}
         self._hub.keep_only(sessions)
         if self._pictures:
             self._pictures.keep_only(sessions)

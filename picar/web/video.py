@@ -28,6 +28,7 @@ class VideoSocket(Socket):
 
     subprotocol = video.SUBPROTOCOL
     send_bytes = SEND_BYTES
+    guest = True
     hub: Hub
     pictures: Pictures | None
     _viewer: Viewer | None = None

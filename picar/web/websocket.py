@@ -127,7 +127,7 @@ class DriveSocket(Socket):
 
     subprotocol = SUBPROTOCOL
     send_bytes = SEND_BYTES
-    fleet = True
+    fleet = guest = True
     hub: Hub
     _seat: Seat | None = None
 

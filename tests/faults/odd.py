@@ -5,7 +5,7 @@ gil        SIGUSR1 does the same in a C call that holds the GIL
 forward    SIGUSR1 steps the wall clock of either process an hour forward
 back       and an hour back
 stuck      in the motor process, the left motor's pins raise when they shall go low
-hasty      a turn may last 1 s
+hasty      a turn and the time of a guest may last 1 s
 range-X    SIGUSR1 breaks the distance sensor of the motor process: see `ranges.py`
 camera-X   the camera process is `tests.camera.odd_camera X`
 needy      as a real GPIO library, opening the pins takes descriptors; and the server may have few of them
@@ -26,6 +26,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from picar.access import guests
 from picar.core import protocol
 from picar.motor.pins.mock import MockPins
 
@@ -104,6 +105,7 @@ def _stick(_oddity: str) -> None:
 
 def _hasten(_oddity: str) -> None:
     setattr(protocol, "TURNS_S", (0, 1, 60, 300))  # noqa: B010
+    setattr(guests, "LEAST_S", 1)  # noqa: B010
 
 
 def _need(_oddity: str) -> None:

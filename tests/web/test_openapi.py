@@ -36,6 +36,7 @@ ELSEWHERE = {(503, "too_many"), (503, "not_saved"), (503, "motor_silent"), (500,
 ELSEWHERE |= {(503, "no_picture"), (202, ""), (409, "moving"), (503, "not_available"), (503, "not_drawn")}
 ELSEWHERE |= {(403, "https_only"), (403, "closed")}  # test_tls; one answer describes several
 ELSEWHERE |= {(403, "not_driver")}  # test_fleet_access
+ELSEWHERE |= {(403, "guest"), (409, "too_many_guests")}  # tests/access/test_inviting_guests
 OVER_HTTPS = {("/help/ca.crt", "GET", 200, ""), ("/help/ca.crt", "GET", 304, "")}  # test_tls_help
 ELSEWHERE |= {(409, "busy"), (409, "known")}  # with the watcher of the WiFi (test_wifi)
 ELSEWHERE |= {
@@ -197,6 +198,10 @@ TABLE: list[tuple[str, str, dict[str, str], object, int, str]] = [
     ("POST", "/api/v1/pair", NOBODY | {"Content-Type": "text/plain"}, {}, 415, "not_json"),
     ("POST", "/api/v1/invite", {}, {}, 200, ""),
     ("POST", "/api/v1/invite", {}, {"for": "Ben"}, 400, "bad_request"),
+    ("POST", "/api/v1/invite", {}, {"for_s": 600, "name": "Ben"}, 200, ""),
+    ("POST", "/api/v1/invite", {}, {"for_s": 59, "name": "Ben"}, 400, "bad_request"),
+    ("POST", "/api/v1/pair", NOBODY, {"token": "<guest>"}, 200, ""),
+    ("POST", "/api/v1/pair", NOBODY, {"token": "g.x"}, 403, "expired"),
     ("POST", "/api/v1/invite", {"Content-Type": "text/plain"}, {}, 415, "not_json"),
     ("POST", "/api/v1/speed-cap", {}, {"speed": 0.5}, 200, ""),
     ("POST", "/api/v1/speed-cap", {}, {"speed": 0.6}, 403, "pin_needed"),
@@ -248,6 +253,9 @@ async def send(
     if headers == GARAGE:
         headers = {"Authorization": f"Bearer {house.token('Room 3', 'garage')}"}
     text = json.dumps(body)
+    if "<guest>" in text:
+        invited = await house.ask("POST", "/api/v1/invite", {"for_s": 600, "name": "Ben"}, who)
+        words["<guest>"] = invited.json["link"].partition("/#pair=")[2]
     for word, meaning in words.items():
         text = text.replace(word, meaning)
     kind = {} if body is None else JSON

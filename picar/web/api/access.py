@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any
 
 from picar import __version__
-from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED
+from picar.access.content import BY_PIN, BY_TERMINAL, BY_UNPAIRED, Paired
+from picar.access.guests import LEAST_S, MOST_S, TOKEN, USABLE_S, TooManyGuests
 from picar.access.names import tidy_name
 from picar.access.store import INVITATION_S, INVITED_BY_ONE, AccessStore
 from picar.access.tokens import PinGuard, as_pin
@@ -21,7 +22,7 @@ from picar.errors import AccessError, TooManyPaired
 from picar.network import addresses
 from picar.network.addresses import Door
 from picar.web.auth import Gate
-from picar.web.handler import Handler, JsonHandler, Refused, Route, bad_request, drawn
+from picar.web.handler import Handler, JsonHandler, Refused, Route, bad_request, drawn, not_driver
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ _KINDS = ("iPhone", "iPad", "Android", "Windows", "Mac", "Linux")
 _EXPIRED = (
     f"This QR code has expired, or {INVITED_BY_ONE} phones have used it. Scan a new one, or use the PIN."
 )
+_GUEST_EXPIRED = "This invitation has expired, or another phone has used it. Ask for a new one."
 
 
 class Session(Handler):
@@ -65,14 +67,17 @@ class Session(Handler):
 
 
 class Pair(JsonHandler):
-    """`POST /api/v1/pair`: pair this phone, for a PIN or for the token of a QR code; or a garage, for a PIN."""
+    """`POST /api/v1/pair`: pair this phone, for a PIN or for the token of a QR code; or a garage, for a PIN.
+
+    The token of a guest's invitation makes a phone that is not paired a guest.
+    """
 
     public = True
     gate: Gate
     guard: PinGuard
 
     def post(self) -> None:
-        """Pair; a paired phone keeps its name and session."""
+        """Pair; a paired phone keeps its name and session, a guest may become a paired phone or another guest."""
         body = self.members(pin=(str,), token=(str,), name=(str,), kind=(str,))
         if ("pin" in body) == ("token" in body):
             raise bad_request("its body must have either a pin or a token")
@@ -80,18 +85,29 @@ class Pair(JsonHandler):
             self._pair_garage(body)
             return
         paired = self.gate.paired(self.request)
-        if paired is None:
-            by, invitation = self._check(body)
-            name = tidy_name(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
-            # Not with the invitation of a phone: a guest must not become the phone whose cookie the guest has overheard.
-            known = self.gate.known(self.request) if by in (BY_PIN, BY_TERMINAL) else None
-            with saving():
-                paired = known or self.gate.store.let_in(name, by, invitation)
+        if paired is None or paired.kind == "guest":
+            paired = self._admit(body, paired)
             log.info("paired: %s, at %s", paired.name, self.request.remote_ip)
         for cookie, value, secure in self.gate.cookies(paired, self.request):
             # max_age and not a date: a Raspberry Pi may start with a wrong one
             self.set_cookie(cookie, value, max_age=COOKIE_S, httponly=True, samesite="Strict", secure=secure)
-        self.write({"name": paired.name})
+        self.write({"name": paired.name, **({"guest": True} if paired.kind == "guest" else {})})
+
+    def _admit(self, body: dict[str, Any], guest: Paired | None) -> Paired:
+        """Return the entry of a phone that was not paired, at most a guest."""
+        store = self.gate.store
+        if body.get("token", "").startswith(TOKEN):
+            if one := store.guests.admit(body["token"][:_TOKEN_CHARACTERS], guest, store.paired):
+                return one
+            raise Refused(HTTPStatus.FORBIDDEN, "expired", _GUEST_EXPIRED)
+        by, invitation = self._check(body)
+        name = tidy_name(body.get("name", "")) or _kind_of(self.request.headers.get("User-Agent", ""))
+        # Not with the invitation of a phone: an invited phone must not become the one whose cookie it has overheard.
+        known = self.gate.known(self.request) if by in (BY_PIN, BY_TERMINAL) else None
+        with saving():
+            paired = known or store.let_in(name, by, invitation)
+        store.guests.end(guest)
+        return paired
 
     def _pair_garage(self, body: dict[str, Any]) -> None:
         """Pair a garage, and send its token."""
@@ -139,15 +155,28 @@ class QrCodes:
             if url != drawn_url or now - at >= REDRAW_S or not store.invited(token, now):
                 self._codes = {one: code for one, code in self._codes.items() if now - code[2] < REDRAW_S}
                 token, at = store.invitation(now, by), now
-                link = addresses.pairing_link(url, token)
-                members = {"link": link, "qr": (await drawn("qr", link)).decode()}
+                members = await self._draw(url, token)
                 self._codes[by] = url, token, at, members
         return {**members, "expires_in_s": INVITATION_S - max(0, int(now - at))}
 
+    async def of_guest(self, url: str, token: str) -> dict[str, str]:
+        """Return `link` and `qr` of a guest's invitation.
+
+        Raises:
+            Refused: the code could not be drawn.
+        """
+        async with self._one_at_a_time:
+            return await self._draw(url, token)
+
+    async def _draw(self, url: str, token: str) -> dict[str, str]:
+        link = addresses.pairing_link(url, token)
+        return {"link": link, "qr": (await drawn("qr", link)).decode()}
+
 
 class Invite(JsonHandler):
-    """`POST /api/v1/invite`: a QR code for another phone. The answer never contains the PIN."""
+    """`POST /api/v1/invite`: a QR code for another phone, or for one guest. The answer never contains the PIN."""
 
+    fleet = True  # a garage, and for guests only
     gate: Gate
     codes: QrCodes
     host: str
@@ -155,12 +184,27 @@ class Invite(JsonHandler):
 
     async def post(self) -> None:
         """Send the car's URL and the QR code."""
-        self.members()
+        body = self.members(for_s=(int,), name=(str,))
         assert self.visitor is not None
-        by = self.visitor.session if self.visitor.name is not None else BY_UNPAIRED
+        if self.visitor.kind == "bridge" or (self.visitor.kind == "garage" and not body):
+            raise not_driver()
         phone = addresses.for_a_phone(self.host, addresses.interfaces())
         url = addresses.url(phone, *self.door) if phone else None
+        if body:
+            self.write(await self._guest(body, url or f"{self.request.protocol}://{self.request.host}"))
+            return
+        by = self.visitor.session if self.visitor.name is not None else BY_UNPAIRED
         self.write({"url": url, **await self.codes.get(self.gate.store, url, by, time.monotonic())})
+
+    async def _guest(self, body: dict[str, Any], url: str) -> dict[str, Any]:
+        """Return the answer with an invitation of one guest."""
+        for_s = body.get("for_s", 0)
+        if "name" not in body or not LEAST_S <= for_s <= MOST_S:
+            raise bad_request(f"it needs a name, and for_s from {LEAST_S} to {MOST_S}")
+        with saving():
+            token = self.gate.store.guests.invite(tidy_name(body["name"]) or "Guest", for_s)
+        link = await self.codes.of_guest(url, token)
+        return {"url": url, **link, "expires_in_s": min(USABLE_S, for_s)}
 
 
 def check_guesses(guard: PinGuard) -> None:
@@ -207,6 +251,8 @@ def saving() -> Iterator[None]:
     """Turn a failure of the store into a refusal."""
     try:
         yield
+    except TooManyGuests as error:
+        raise Refused(HTTPStatus.CONFLICT, "too_many_guests", str(error)) from None
     except TooManyPaired as error:
         raise Refused(HTTPStatus.CONFLICT, "too_many_paired", str(error)) from None
     except AccessError as error:

@@ -41,6 +41,7 @@ class PictureHandler(Handler):
     """A handler that also admits view tokens, as the password of Basic authentication with any user name."""
 
     authentication = 'Basic realm="picar"'
+    guest = True
     pictures: Pictures | None
     guard: PinGuard
     wrong: deque[int]  # hashes of the newest wrong passwords

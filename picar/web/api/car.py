@@ -41,7 +41,7 @@ class Health(Handler):
 class State(Handler):
     """`GET /api/v1/state`: the newest state."""
 
-    fleet = True
+    fleet = guest = True
     hub: Hub
 
     def get(self) -> None:
@@ -55,7 +55,7 @@ class State(Handler):
 class Stop(Handler):
     """`POST /api/v1/stop`: the latched stop, carried out when the request's head has arrived, with any body."""
 
-    immediate = always_on_http = fleet = True
+    immediate = always_on_http = fleet = guest = True
     hub: Hub
     channel: Channel
 

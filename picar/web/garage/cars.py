@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Awaitable
+from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from picar.access.content import BY_PIN, BY_TERMINAL
@@ -28,11 +28,15 @@ from picar.web.handler import JsonHandler, Refused, Route, drawn
 GUEST_S = 3600
 _INVITATION = re.compile(r"https?://(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?/#pair=[\w.-]{1,200}", re.ASCII)
 _CODE = re.compile(r"[a-z_]{1,40}")
-_NOT_TEACHER = "Only the teacher may do this. Pair this device with the garage's PIN."
 _NO_LINK = "The car has sent no link into this network. Update picar on the car, and connect the car to this network."
-_STATUSES = {"no_answer": 503, "closed": 503, "no_car": 503, "too_many_tries": 429, "wrong_pin": 403}
-
-T = TypeVar("T")
+_STATUSES = {
+    "no_answer": 503,
+    "closed": 503,
+    "no_car": 503,
+    "too_many_tries": 429,
+    "wrong_pin": 403,
+    "not_teacher": 403,
+}
 
 
 def is_teacher(gate: Gate, visitor: Visitor | None) -> bool:
@@ -43,49 +47,51 @@ def is_teacher(gate: Gate, visitor: Visitor | None) -> bool:
 
 
 def check_teacher(gate: Gate, visitor: Visitor | None) -> None:
-    """Refuse a visitor who is no teacher."""
+    """Raise CarError for a visitor who is no teacher."""
     if not is_teacher(gate, visitor):
-        raise Refused(HTTPStatus.FORBIDDEN, "not_teacher", _NOT_TEACHER)
+        raise CarError("not_teacher", "Only the teacher may do this. Pair this device with the garage's PIN.")
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """Turn the refusal of a car into that of a request. A car's code and sentence may be any text."""
+    try:
+        yield
+    except CarError as error:
+        code = error.code if _CODE.fullmatch(error.code) else "refused"
+        raise Refused(_STATUSES.get(code, HTTPStatus.CONFLICT), code, cut(str(error), 300)) from None
+    except FileError as error:
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_saved", str(error)) from None
 
 
 class CarHandler(JsonHandler):
-    """The base of the requests that the garage passes on to a car."""
+    """The base of the requests about one car."""
 
     garage: Garage
     gate: Gate
 
-    async def asked(self, work: Awaitable[T]) -> T:
-        """Return the car's answer; a refusal becomes this request's. Texts of a car may be anything."""
-        try:
-            return await work
-        except CarError as error:
-            code = error.code if _CODE.fullmatch(error.code) else "refused"
-            status = _STATUSES.get(code, HTTPStatus.CONFLICT)
-            raise Refused(status, code, cut(str(error), 300)) from None
-        except FileError as error:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "not_saved", str(error)) from None
-
     async def link_for(self, car: str, name: str, for_s: int) -> str:
-        """Return the link of an invitation to a car, checked: a car may be any program of this network."""
-        found = await self.asked(self.garage.invite(car, name, for_s))
-        link, card = found.get("link"), self.garage.cards.card(car)
-        url = card.fields["url"] if card else None
-        with contextlib.suppress(ValueError):  # an IPv6 address that is none
-            if isinstance(link, str) and _INVITATION.fullmatch(link):
+        """Return the link with which a guest drives a car for a time, checked; raises CarError."""
+        link = (await self.garage.invite(car, name, for_s)).get("link")
+        card = self.garage.cards.card(car)
+        page = card.fields["url"] if card else None
+        if isinstance(link, str) and _INVITATION.fullmatch(link):
+            with contextlib.suppress(ValueError):  # of an address in brackets that is not IPv6
                 host = urlsplit(link).hostname or ""
-                if is_local(host) or (url and host == urlsplit(url).hostname):
+                if is_local(host) or (page and host == urlsplit(page).hostname):
                     return link
-        raise Refused(HTTPStatus.CONFLICT, "no_link", _NO_LINK)
+        raise CarError("no_link", _NO_LINK)
 
 
 class Adopt(CarHandler):
-    """`POST /api/v1/adopt`: make a car one of this garage, by its PIN."""
+    """`POST /api/v1/adopt`: make a car one of this garage, by the car's PIN."""
 
     async def post(self) -> None:
         """Adopt, and answer with id and name."""
-        check_teacher(self.gate, self.visitor)
         body = {"car": "", "pin": ""} | self.members(car=(str,), pin=(str,))
-        car = await self.asked(self.garage.adopt(body["car"], body["pin"]))
+        with refusing():
+            check_teacher(self.gate, self.visitor)
+            car = await self.garage.adopt(body["car"], body["pin"])
         card = self.garage.cards.card(car)
         self.write({"id": car, "name": card.fields["name"] if card else None})
 
@@ -95,19 +101,21 @@ class InviteToCar(CarHandler):
 
     async def post(self, car: str) -> None:
         """Send the link and the QR code."""
-        check_teacher(self.gate, self.visitor)
         body: dict[str, Any] = {"name": "", "for_s": GUEST_S} | self.members(name=(str,), for_s=(int,))
-        link = await self.link_for(car, tidy_name(body["name"]), body["for_s"])
+        with refusing():
+            check_teacher(self.gate, self.visitor)
+            link = await self.link_for(car, tidy_name(body["name"]), body["for_s"])
         self.write({"link": link, "qr": (await drawn("qr", link)).decode()})
 
 
 class Drive(CarHandler):
-    """`GET /drive/ID?name=Ada`: go on to the page of a car, as its guest. The link is in no log."""
+    """`GET /drive/ID?name=Ada`: lead a paired device to the page of a car, as its guest. No log has the link."""
 
     async def get(self, car: str) -> None:
         """Redirect."""
         name = tidy_name(self.get_query_argument("name", "")) or (self.visitor and self.visitor.name) or ""
-        link = await self.link_for(car, name, GUEST_S)
+        with refusing():
+            link = await self.link_for(car, name, GUEST_S)
         self.set_header("Cache-Control", "no-store")
         self.redirect(link, status=HTTPStatus.SEE_OTHER)
 

@@ -12,7 +12,6 @@ import asyncio
 import json
 import time
 from collections.abc import Container
-from http import HTTPStatus
 from typing import Any
 
 from picar.access.names import tidy_name
@@ -26,7 +25,6 @@ from picar.garage.rounds import StopRound
 from picar.web.api.lesson import TEXT_BYTES, TEXT_CHARACTERS
 from picar.web.auth import Gate
 from picar.web.garage.cars import check_teacher, is_teacher
-from picar.web.handler import Refused
 from picar.web.websocket import SEND_BYTES, Socket, text_frame
 
 SUBPROTOCOL = "picar.garage.v1"
@@ -48,6 +46,7 @@ class Browsers:
         self._others: dict[str, Any] = {}
         self._answer: dict[str, Any] | None = None
         self._round: StopRound | None = None  # of `_answer`
+        self._told_end: StopRound | None = None  # the newest round whose last answer was sent
         self._looked_at = self._answered_at = float("-inf")
         self._is_dirty = False
         self._timer: asyncio.TimerHandle | None = None
@@ -78,12 +77,14 @@ class Browsers:
 
     def changed(self) -> None:
         """Send the changes as soon as the pace allows; the first and the last answer of a round at once."""
-        if not self._all:
+        if not self._all:  # also before there is a garage
+            return
+        found = self.garage.round
+        if self._is_dirty and found is self._told_end:
             return
         self._is_dirty = True
-        now, found = time.monotonic(), self.garage.round
-        due = self._looked_at + CHANGES_S
-        if found and not (found is self._round and self._answer and self._answer["ended"]):
+        now, due = time.monotonic(), self._looked_at + CHANGES_S
+        if found and found is not self._told_end:
             due = now if found is not self._round or found.ended else min(due, self._answered_at + ANSWERS_S)
         self._schedule(due - now)
 
@@ -108,9 +109,11 @@ class Browsers:
     def _send_answer(self, now: float) -> None:
         found, self._answered_at = self.garage.round, now
         answer = found and {"type": "answer", **found.answer(now)}
-        if answer and answer != self._answer:
+        if answer and (answer != self._answer or found is not self._round):
             self._answer, self._round = answer, found
             self._send(answer, now)
+        if found and found.ended:
+            self._told_end = found
 
     def _send(self, message: dict[str, Any], now: float) -> None:
         if self._all:
@@ -130,16 +133,13 @@ class Browsers:
         }
         cars |= dict.fromkeys(before.keys() - self._cards.keys())
         own = {car: lesson._asdict() for car, lesson in garage.own.items()}
-        others, self._others = (
-            self._others,
-            {"lesson": garage.lesson._asdict(), "own": own, "broker": garage.broker},
-        )
+        others = self._others
+        self._others = {"lesson": garage.lesson._asdict(), "own": own, "broker": garage.broker}
         paired = {one.id for one in self.gate.store.paired}
         for browser in [*self._all]:
             browser.keep_only(paired)
-        return {"type": "changes", "cars": cars} | {
-            k: v for k, v in self._others.items() if others.get(k, ...) != v
-        }
+        more = {name: value for name, value in self._others.items() if others.get(name, ...) != value}
+        return {"type": "changes", "cars": cars, **more}
 
 
 class GarageSocket(Socket):
@@ -163,32 +163,31 @@ class GarageSocket(Socket):
         super().on_close()
 
     def on_message(self, message: str | bytes) -> None:
-        """Carry out a message; a stop before anything else."""
+        """Carry out a message."""
         try:
             fields = json.loads(message) if len(message) <= MOST_BYTES else None
         except (ValueError, RecursionError):
             fields = None
-        fields = fields if isinstance(fields, dict) else {}
-        kind = fields.get("type")
-        name = self.visitor.name if self.visitor else None
-        garage = self.browsers.garage
-        by = name or garage.settings.garage.name
-        if kind == "stop":
-            garage.stop_all(by)
-            return
         try:
-            if kind not in ("lesson", "dismiss"):
-                raise _refused("bad_message", "A message is JSON of the type stop, lesson or dismiss.")
-            check_teacher(self.browsers.gate, self.visitor)
-            if kind == "dismiss":
-                garage.dismiss(str(fields.get("car")))
-            else:
-                garage.put_lesson(*_lesson(fields), by, fields.get("car"))
-        except Refused as error:
-            self.send({"type": "error", "code": error.code, "message": error.sentence})
+            self._obey(fields if isinstance(fields, dict) else {})
         except (CarError, FileError) as error:
             code = error.code if isinstance(error, CarError) else "not_saved"
             self.send({"type": "error", "code": code, "message": str(error)})
+
+    def _obey(self, fields: dict[str, Any]) -> None:
+        """Carry out a message; a stop first, without a further check."""
+        kind, garage = fields.get("type"), self.browsers.garage
+        by = (self.visitor and self.visitor.name) or garage.settings.garage.name
+        if kind == "stop":
+            garage.stop_all(by)
+            return
+        if kind not in ("lesson", "dismiss"):
+            raise CarError("bad_message", "A message is JSON of the type stop, lesson or dismiss.")
+        check_teacher(self.browsers.gate, self.visitor)
+        if kind == "dismiss":
+            garage.dismiss(str(fields.get("car")))
+        else:
+            garage.put_lesson(*_lesson(fields), by, fields.get("car"))
 
     def keep_only(self, paired: Container[str]) -> None:
         """Close, if this device was removed from the list."""
@@ -235,16 +234,10 @@ def _framed(message: dict[str, Any]) -> bytes:
 
 
 def _lesson(fields: dict[str, Any]) -> tuple[str, float, str]:
-    """Return mode, cap and text of a lesson from a page; raises Refused."""
+    """Return mode, cap and text of a lesson from a page; raises CarError."""
     mode, cap, text = fields.get("mode"), fields.get("cap", 1.0), fields.get("text", "")
-    is_good = (
-        mode in MODES and type(cap) in (int, float) and LEAST_SPEED <= cap <= 1.0 and isinstance(text, str)
-    )
-    if not is_good or not isinstance(fields.get("car", ""), str | None):
-        range_ = f"mode is {' or '.join(MODES)}, cap a number from {LEAST_SPEED:g} to 1, and text a text."
-        raise _refused("bad_value", f"In a lesson, {range_}")
+    is_good = mode in MODES and type(cap) in (int, float) and LEAST_SPEED <= cap <= 1.0
+    if not (is_good and isinstance(text, str) and isinstance(fields.get("car"), str | None)):
+        range_ = f"mode is {' or '.join(MODES)}, cap a number from {LEAST_SPEED:g} to 1, and text a text"
+        raise CarError("bad_value", f"In a lesson, {range_}.")
     return str(mode), float(cap), tidy_name(text, TEXT_CHARACTERS, TEXT_BYTES)
-
-
-def _refused(code: str, sentence: str) -> Refused:
-    return Refused(HTTPStatus.BAD_REQUEST, code, sentence)

@@ -198,6 +198,7 @@ export class Hud {
   refused(code) {
     if (MISUNDERSTOOD.has(code)) this.note("why.misunderstood");
     if (code === "picture_old") this.note("video.refused");
+    if (code === "guest") this.note("pair.guest");
   }
 
   /** Show a notice for some seconds. @param {string} key of the words @param {object} values for its {names} */

@@ -1,11 +1,13 @@
 /**
  * Pairing this phone: by the PIN, or by the token of a QR code in the address. Both ask for a name once.
+ * The token of a guest's invitation pairs at once: the invitation has the name.
  */
 
 import { write } from "../shell/shell.js";
 import { Dialog, byId, digitsOf, get, post } from "./dialog.js";
 
 const PIN = /^\d{6}$/;
+const GUEST = /^g\./;
 const KEY = `<svg id="pair-key" viewBox="0 0 48 48" aria-hidden="true">
   <circle cx="15" cy="24" r="9.500"/><circle cx="15" cy="24" r="2.500"/><path d="M24.500 24H45v7m-8-7v5"/></svg>`;
 
@@ -47,8 +49,9 @@ export default class Pair {
     this.#token = token ?? this.#token;
     const known = session ?? (await get("/api/v1/session"));
     this.#car = known?.car ?? this.#car;
-    if (token && known?.allowed) return this.#send({ token }); // a paired phone keeps its name
-    this.#report(again ? "revoked" : this.#code);
+    if (GUEST.test(token ?? "") || (token && known?.allowed)) return this.#send({ token }); // a paired phone keeps its name
+    const over = this.#tools.preferences.get("guest") && !this.#token;
+    this.#report(over ? "guest_over" : again ? "revoked" : this.#code);
     return this.#ask();
   }
 
@@ -74,12 +77,14 @@ export default class Pair {
 
   async #send(request) {
     const { status, answer, wait_s } = await post("/api/v1/pair", request);
+    if (status === 200) this.#tools.preferences.set("guest", answer.guest === true);
     if (status === 200 && (await isKept())) return this.#welcome();
     if (status === 429) this.#lockedUntil = performance.now() + wait_s * 1000;
     byId("pin").value = "";
     const code = status === 200 ? "no_cookies" : (answer.error?.code ?? "error");
+    const used = code === "expired" && GUEST.test(this.#token);
     if (code === "expired") this.#token = "";
-    this.#report(code);
+    this.#report(used ? "guest_expired" : code);
     return this.#ask();
   }
 
@@ -101,7 +106,7 @@ export default class Pair {
     const { words } = this.#tools;
     const wait = Math.ceil(Math.max(0, this.#lockedUntil - performance.now()) / 1000);
     if (this.#code === "too_many_tries" && !wait) this.#code = "";
-    const why = this.#code && (words.say(`pair.${this.#code}`, { wait }) || words.say("pair.error"));
+    const why = this.#code && (words.say(`pair.${this.#code}`, { wait, car: this.#car }) || words.say("pair.error"));
     write(byId("pair-error"), why);
     byId("pair-how").textContent = words.say(this.#token ? "pair.welcome" : "pair.how", { car: this.#car });
     byId("pair-pin").hidden = byId("pair-where").hidden = this.#token !== "";

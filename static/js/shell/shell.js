@@ -28,6 +28,7 @@ export const PREFERENCES = {
   quality: ["auto", "low"],
   vibration: [true, false],
   awake: [true, false],
+  guest: [false, true], // no choice: whether this phone is a guest, or was one
 };
 
 /**
@@ -196,12 +197,21 @@ export function chooseLanguage(wanted) {
 export class Words extends Changing {
   /** By the names of their files. @type {Record<string, Record<string, string>>} */ #dictionaries = {};
   /** What these names begin with: the words of the page, and of parts. */ #files = new Set([""]);
+  /** What the keys of this page's own words begin with. */ #own;
   #language = "";
   /** The language on the page, whose words have arrived. */ #shown = "";
 
+  /** @param {string} own name of a part whose words replace those of the page: `own.key` goes before `key` */
+  constructor(own = "") {
+    super();
+    this.#own = own && `${own}.`;
+    this.#files.add(this.#own);
+  }
+
   /** @param {string} key @param {object} values for {names} @returns {string} in the user's language, or "" */
   say = (key, values = {}) => {
-    const found = [...this.#files].map((file) => this.#dictionaries[file + this.#shown]?.[key]).find(Boolean);
+    const look = (name) => [...this.#files].map((file) => this.#dictionaries[file + this.#shown]?.[name]).find(Boolean);
+    const found = look(this.#own + key) ?? look(key);
     return (found ?? "").replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
   };
 

@@ -1,0 +1,103 @@
+/**
+ * The dialogs of the garage page: adopting a car by its PIN, and giving the wheel away, here or on a phone by a QR code.
+ */
+
+import { attribute, byId, hide, write } from "../shell/shell.js";
+import { Dialog, digitsOf, post } from "../panels/dialog.js";
+import { nameOf } from "./rules.js";
+
+const PIN = /^\d{6}$/;
+const GUEST_S = 3600;
+
+const ADOPT = `<form class="fields" novalidate>
+  <p data-i18n="garage.adopt.how"></p>
+  <label id="adopt-where"><span data-i18n="garage.address"></span>
+    <input id="adopt-address" maxlength="200" autocomplete="off" placeholder="192.168.1.23:8000"></label>
+  <label><span data-i18n="pair.pin"></span><input id="adopt-pin" inputmode="numeric" autocomplete="off" maxlength="40"></label>
+  <p id="adopt-error" role="alert"></p>
+  <button id="adopt-go" class="wide" data-i18n="garage.adopt"></button>
+</form>`;
+
+const GUEST = `<form class="fields" novalidate>
+  <p id="guest-how"></p>
+  <label><span data-i18n="garage.name"></span><input id="guest-name" maxlength="32" autocomplete="off"></label>
+  <button id="guest-go" class="wide"></button>
+  <img id="guest-qr" hidden>
+  <a id="guest-link" hidden></a>
+  <p id="guest-error" role="alert"></p>
+</form>`;
+
+/** @param {string} id @param {any} tools @param {string} fields a form @param {() => void} enter @returns {Dialog} */
+function formOf(id, tools, fields, enter) {
+  const dialog = new Dialog(id, tools, fields, { close: "close" });
+  dialog.element.addEventListener("submit", (event) => {
+    event.preventDefault();
+    enter();
+  });
+  return dialog;
+}
+
+/** Send a request, and write the reason of a refusal. @returns {Promise<any>} the answer, null if it was refused */
+async function ask(path, body, error, say) {
+  const { status, answer, wait_s } = await post(path, body);
+  const { code = "error", message } = answer.error ?? {};
+  write(byId(error), status === 200 ? "" : say(`garage.refused.${code}`) || say(`pair.${code}`, { wait: wait_s }) || message);
+  return status === 200 ? answer : null;
+}
+
+/** @param {any} tools @returns {(id: string) => Promise<void>} opens the dialog for the car of a card; with "" it asks for an address */
+export function adoption(tools) {
+  const { say } = tools.words;
+  let car = "";
+  const dialog = formOf("adopt", tools, ADOPT, async () => {
+    const pin = digitsOf(byId("adopt-pin").value);
+    if (!PIN.test(pin)) return write(byId("adopt-error"), say("pair.digits")); // this costs no try
+    byId("adopt-go").disabled = true;
+    const adopted = await ask("/api/v1/adopt", { car: car || byId("adopt-address").value.trim(), pin }, "adopt-error", say);
+    byId("adopt-go").disabled = false;
+    if (!adopted) return;
+    dialog.element.close();
+    tools.note("garage.adopted", adopted);
+  });
+  return async (id) => {
+    car = id;
+    hide("adopt-where", Boolean(id));
+    byId("adopt-pin").value = byId("adopt-error").textContent = "";
+    await dialog.show();
+    byId(id ? "adopt-pin" : "adopt-address").focus();
+  };
+}
+
+/** @param {any} tools @returns {(car: any, coded: boolean) => Promise<void>} opens the dialog for a car: its page, or a QR code */
+export function invitation(tools) {
+  const { say } = tools.words;
+  let [id, coded] = ["", false];
+  const draw = (answer) => {
+    const { link = "", qr = "" } = answer ?? {};
+    hide("guest-qr", !qr);
+    byId("guest-qr").src = qr;
+    hide("guest-link", !link);
+    attribute(byId("guest-link"), "href", link);
+    write(byId("guest-link"), link.replace(/#.*/, ""));
+  };
+  const enter = async () => {
+    const asked = id;
+    const name = byId("guest-name").value.trim();
+    if (!coded) return tools.go(`/drive/${encodeURIComponent(id)}?name=${encodeURIComponent(name)}`);
+    const answer = await ask(`/api/v1/cars/${encodeURIComponent(id)}/invite`, { name, for_s: GUEST_S }, "guest-error", say);
+    if (asked === id) draw(answer);
+  };
+  const dialog = formOf("guest", tools, GUEST, enter);
+  return async (car, qr) => {
+    [id, coded] = [car.id, qr];
+    const values = { name: nameOf(car) };
+    write(byId("guest-how"), say(coded ? "garage.guest.code" : "garage.guest.drive", values));
+    write(byId("guest-go"), say(coded ? "garage.code.new" : "garage.drive.one"));
+    attribute(byId("guest-qr"), "alt", say("garage.code", values));
+    write(byId("guest-error"), "");
+    draw(null);
+    await dialog.show();
+    byId("guest-name").focus();
+    if (coded) enter();
+  };
+}
