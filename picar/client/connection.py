@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.iostream import StreamClosedError
 from tornado.netutil import DefaultLoopResolver, Resolver, is_valid_ip
 from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
 from tornado.websocket import (
@@ -62,17 +63,25 @@ class Connection:
         with contextlib.suppress(WebSocketClosedError):  # then the end is reported to `receive`
             await self._socket.write_message(text)
 
-    def send_now(self, text: str) -> None:
-        """Send a message without waiting; after the end it is dropped."""
-        with contextlib.suppress(WebSocketClosedError):
-            written = self._socket.write_message(text)
-            written.add_done_callback(lambda future: future.exception())  # the end is reported to `receive`
+    def send_frame(self, frame: bytes) -> None:
+        """Send a frame of `frame_of` without waiting; after the end it is dropped."""
+        with contextlib.suppress(StreamClosedError):
+            if self._stream is not None:
+                self._stream.write(frame)
 
     def hang_up(self) -> None:
         """Close at once: the loop may end before the car's answer."""
         self._socket.close()
         if self._stream is not None:
             self._stream.close()
+
+
+def frame_of(text: str) -> bytes:
+    """Return a short text as a frame of a client (RFC 6455 §5.2), for many connections."""
+    mask = os.urandom(4)
+    return bytes(
+        (0x81, 0x80 | len(text), *mask, *(byte ^ mask[at % 4] for at, byte in enumerate(text.encode())))
+    )
 
 
 class _Resolver(Resolver):

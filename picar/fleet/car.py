@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from picar.client.connection import Connection, Place
+from picar.client.connection import Connection, Place, frame_of
 from picar.client.session import CarError, read
 from picar.core.lesson import SCOPES, Lesson
 from picar.core.protocol import SUBPROTOCOL, ProtocolError
@@ -59,6 +59,11 @@ class Complaints:
             log.warning("%s", sentence)
 
 
+def stop_frame() -> bytes:
+    """Return a stop for `Link.send_stop`."""
+    return frame_of('{"type":"stop"}')
+
+
 class Link:
     """A quiet connection to one car, made again whenever it ends. A subclass finds the car, and follows what happens.
 
@@ -90,10 +95,10 @@ class Link:
             tries = -1 if time.monotonic() - began > LONGEST_PAUSE_S else tries + 1
             await asyncio.sleep(self._pause_s(tries))
 
-    def send_stop(self) -> bool:
-        """Send a stop on the WebSocket at once. Returns whether it is open."""
+    def send_stop(self, frame: bytes = b"") -> bool:
+        """Send a stop on the WebSocket at once; `frame` is one of `stop_frame`, for many cars. Returns whether it is open."""
         if self._connection:
-            self._connection.send_now('{"type":"stop"}')
+            self._connection.send_frame(frame or stop_frame())
         return self._connection is not None
 
     async def ask_stop(self) -> dict[str, Any]:

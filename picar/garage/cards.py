@@ -3,7 +3,7 @@
 Laws:
 - A card is live only by a message that was sent just now: a retained one, or a stamp in a message, does not count.
 - The fields of a card are never changed in place: an unchanged card keeps its object, so that a reader compares by `is`.
-- While the direct way is live, its values count; those of the broker fill the gaps.
+- The newest values count. A change comes by both ways within ms: then those of the direct way, which have more members.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from picar.fleet.topics import LOST, OFFLINE, ONLINE, cut
 
 DIRECT, BROKER = "direct", "broker"
 HEARTBEATS, MOVING_S, RESTING_S = 2.5, 1.0, 10.0
+NEWER_S = 1.5  # so long the broker's values do not replace those of the direct way
 CHARACTERS, PROBLEM_CHARACTERS = 80, 300
 STATE = (
     "state", "reason", "driver", "moving", "speed_limit", "speed_cap", "lesson",
@@ -109,9 +110,8 @@ class Cards:
         """Return the cars whose answer counts."""
         return [car for car, card in self._cards.items() if card.counts]
 
-    def fields(self, now: float) -> list[dict[str, Any]]:
-        """Return the members of each card."""
-        self.sweep(now)
+    def fields(self, _now: float) -> list[dict[str, Any]]:
+        """Return the members of each card, as of the newest change or `sweep`."""
         return [card.fields for card in self._cards.values()]
 
     def sweep(self, now: float) -> bool:
@@ -126,15 +126,16 @@ class Cards:
         card = self._cards.get(car)
         if card is None:
             card = self._cards[car] = Card(car, now)
-        before = card.fields
-        changes = {name: _checked(name, value) for name, value in members.items() if value != before[name]}
-        if any(value != before[name] for name, value in changes.items()):
-            card.fields = before | changes
+        before = fields = card.fields
+        for name, value in members.items():
+            if value != before[name] and (good := _checked(name, value)) != before[name]:
+                fields = before.copy() if fields is before else fields
+                fields[name] = good
+        card.fields = fields
         paths = card.paths(now)
         presence, silent_s = card.presence(now, paths)
-        now_is = card.fields
-        if (now_is["presence"], now_is["silent_s"], now_is["paths"]) != (presence, silent_s, paths):
-            card.fields = now_is | {"presence": presence, "silent_s": silent_s, "paths": paths}
+        if presence != fields["presence"] or silent_s != fields["silent_s"] or paths != fields["paths"]:
+            card.fields = fields | {"presence": presence, "silent_s": silent_s, "paths": paths}
         return card.fields is not before
 
     def take(
@@ -142,8 +143,11 @@ class Cards:
     ) -> bool:
         """Take a live state that a way has brought; `fields` has names as in a state topic. Returns whether anything has changed."""
         card = self._heard(car, way, now)
-        if way == BROKER and DIRECT in card.paths(now):
+        if way == BROKER and now - card.heard.get(DIRECT, -math.inf) < NEWER_S:
             return self.put(car, now)
+        shown = card.fields
+        if way in shown["paths"] and all(shown[name] == fields.get(name) for name in STATE):
+            return shown["link_ms"] != link_ms and self.put(car, now, link_ms=link_ms)
         return self.put(car, now, **{name: fields.get(name) for name in STATE}, link_ms=link_ms)
 
     def keep(self, car: str, fields: Mapping[str, Any], now: float) -> bool:

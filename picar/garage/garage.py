@@ -21,7 +21,7 @@ from picar.client.session import CarError
 from picar.config import Config
 from picar.core.lesson import HOLD, SCOPES, Lesson
 from picar.errors import FileError, missing
-from picar.fleet.car import Complaints, end
+from picar.fleet.car import Complaints, end, stop_frame
 from picar.fleet.topics import state_fields
 from picar.garage.cards import BROKER, DIRECT, IDENTITY, Cards, is_id
 from picar.garage.link import Way
@@ -122,8 +122,8 @@ class Garage:
 
     def stop_all(self, by: str) -> StopRound:
         """Stop and hold all cars: by each open way in this call, then until each has answered. `by` is the sender's name."""
-        stop_id = secrets.token_hex(8)
-        late = [car for car, way in self._ways.items() if way.adopted and not way.send_stop()]
+        stop_id, frame = secrets.token_hex(8), stop_frame()
+        late = [car for car, way in self._ways.items() if way.adopted and not way.send_stop(frame)]
         if self._path:
             self._path.publish_stop(stop_id, by)
         self.round = StopRound(stop_id, by, self.cards.ours(), time.monotonic())
