@@ -1,18 +1,68 @@
-"""`picar garage`: many cars. `broker-files` makes the files of an MQTT broker for them."""
+"""`picar garage`: many cars at once. It serves the garage page; its actions work beside a running page and without one."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import json
 import shlex
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from picar import __version__, configfile
+from picar.access.names import tidy_name
+from picar.config import Config
+from picar.core.lesson import DRIVE, HOLD
+from picar.core.shaping import LEAST_SPEED
+from picar.errors import PicarError, missing
 from picar.program import command
+
+if TYPE_CHECKING:
+    from picar.access.store import AccessStore
+    from picar.access.visitor import Pairing
+    from picar.garage.garage import Garage
+    from picar.garage.store import GarageStore
+
+ANSWER_S = 2.0  # for the cars
+BROKER_S = 1.0  # for the cars of a broker to be known
+TEXT_CHARACTERS, TEXT_BYTES = 80, 240  # of a lesson, as cars cut it
+_COLUMNS = ("number", "name", "id", "presence", "state", "driver", "lesson", "battery_percent", "url")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    parser.add_argument(
+        "--config", metavar="FILE", help="TOML file with [garage] and [mqtt]; default as for serve"
+    )
+    parser.add_argument(
+        "--car",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="a car that mDNS does not find; may be repeated",
+    )
+    parser.add_argument("--no-mdns", action="store_true", help="look for no cars on the network")
+    parser.add_argument("--host", help="address to listen on; default as for serve")
+    parser.add_argument("--port", type=int, help="TCP port of the page; default 8100")
+    parser.add_argument(
+        "--simulate", metavar="N", type=int, help="a class of N simulated cars on this machine"
+    )
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    for name, action in _ACTIONS.items():
+        about = action.__doc__
+        one = actions.add_parser(name, help=about, description=about)
+        if name == "list":
+            one.add_argument("--json", action="store_true", help="print the cards as JSON")
+        if name in (HOLD, DRIVE):
+            cap = "highest speed, a share of max_speed like 0.6; default: as before"
+            one.add_argument("--cap", type=_share, help=cap)
+            one.add_argument("--text", default="", help="a sentence for the drivers, at most 80 characters")
+        if name == "adopt":
+            one.add_argument("url", metavar="URL", help="address of the car, like blitz.local")
+            one.add_argument("pin", metavar="PIN", help="its PIN; picar pair shows it on the car")
     about = _broker_files.__doc__
     files = actions.add_parser("broker-files", help=about, description=about)
     files.add_argument("folder", metavar="DIR", type=Path, help="a new folder, or the one of last time")
@@ -22,9 +72,175 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prepare many cars: broker-files."""
-    print(*_broker_files(options), sep="\n")
+    """Serve the garage page, which shows and stops many cars; or do one action."""
+    if options.action == "broker-files":
+        print(*_broker_files(options), sep="\n")
+        return 0
+    flags = {("server", "host"): options.host, ("garage", "port"): options.port}
+    settings = configfile.load(configfile.find_file(options.config), flags=flags)
+    cars = (*settings.garage.cars, *options.car)
+    settings = settings.having("garage", cars=cars, mdns=settings.garage.mdns and not options.no_mdns)
+    if options.action is None:
+        return _serve(settings, options)
+    return asyncio.run(_act(_ACTIONS[options.action], settings, options))
+
+
+def _share(text: str) -> float:
+    cap = float(text)
+    if not LEAST_SPEED <= cap <= 1.0:
+        raise argparse.ArgumentTypeError(f"use a number from {LEAST_SPEED:g} to 1")
+    return cap
+
+
+def _serve(settings: Config, options: argparse.Namespace) -> int:
+    from picar.client.connection import page_of
+    from picar.garage import store
+    from picar.web.garage import serve
+
+    def greet(access: AccessStore, pairing: Pairing, port: int) -> None:
+        _greet(settings, access, pairing, port)
+
+    if options.simulate is not None:
+        from picar.garage.simulate import Simulated
+
+        with Simulated(options.simulate, settings.server.host) as simulated:
+            print(simulated.sentence)
+            return serve(settings.having("garage", cars=(), mdns=False), simulated.folder, greet)
+    for address in settings.garage.cars:
+        page_of(address)  # raises for one that is malformed
+    _check_ways(settings, store.GarageStore(store.folder()))
+    return serve(settings, store.folder(), greet)
+
+
+def _check_ways(settings: Config, known: GarageStore) -> None:
+    """Refuse a garage that could never know a car."""
+    from picar.client.discovery import is_possible
+
+    if (
+        not (is_possible() or settings.garage.cars or known.cars or settings.mqtt.url)
+        and settings.garage.mdns
+    ):
+        raise missing("zeroconf")
+
+
+def _greet(settings: Config, access: AccessStore, pairing: Pairing, port: int) -> None:
+    from picar.commands import pair
+    from picar.system.systemd import writes_to_journal
+
+    in_journal = writes_to_journal(sys.stdout.fileno())
+    print(f"picar garage {__version__}")
+    again = command("garage")
+    print(
+        *pair.greeting(access, pairing, settings.server.host, port, in_journal=in_journal, again=again),
+        sep="\n",
+    )
+    print("Ctrl-C ends the garage. The cars drive on, and a hold stays.", flush=True)
+
+
+async def _act(
+    action: Callable[[Garage, argparse.Namespace], Awaitable[int]],
+    settings: Config,
+    options: argparse.Namespace,
+) -> int:
+    """Do an action with a garage that lives only for it."""
+    from picar.garage.garage import Garage
+    from picar.garage.store import GarageStore, folder
+
+    garage = Garage(settings, GarageStore(folder()), beside=True)
+    living = asyncio.create_task(garage.run())
+    try:
+        return await action(garage, options)
+    finally:
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+
+
+async def _list(garage: Garage, options: argparse.Namespace) -> int:
+    """List the cars that are adopted or found."""
+
+    def is_known() -> bool:
+        return not garage.mdns and all(card["paths"] or card["problem"] for card in cards())
+
+    def cards() -> list[dict[str, Any]]:
+        return garage.cards.fields(time.monotonic())
+
+    await _until(garage, is_known)
+    found = sorted(cards(), key=lambda card: (card["number"] or 0, card["id"]))
+    if options.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+        return 0
+    rows = [_COLUMNS, *([_shown(card[name]) for name in _COLUMNS] for card in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    for card in found:
+        if card["problem"]:
+            print(f"{card['name'] or card['id']}: {card['problem']['message']}")
     return 0
+
+
+async def _stop(garage: Garage, _options: argparse.Namespace) -> int:
+    """Stop and hold all cars; exit code 1 if a car has not answered within 2 s."""
+    stop = garage.stop_all(garage.settings.garage.name)
+    await _until(garage, lambda: stop.ended)
+    after_s = stop.answer(time.monotonic())["after_s"]
+    return _report(garage, stop.of, list(stop.missing), f"have stopped ({after_s:.1f} s)")
+
+
+async def _hold(garage: Garage, options: argparse.Namespace) -> int:
+    """Hold all cars: they come to rest smoothly, and nobody can drive."""
+    return await _teach(garage, options, HOLD, "are held")
+
+
+async def _drive(garage: Garage, options: argparse.Namespace) -> int:
+    """Let all cars drive again."""
+    return await _teach(garage, options, DRIVE, "may drive")
+
+
+async def _teach(garage: Garage, options: argparse.Namespace, mode: str, done: str) -> int:
+    cap = garage.lesson.cap if options.cap is None else options.cap
+    text = tidy_name(options.text, TEXT_CHARACTERS, TEXT_BYTES)
+    garage.put_lesson(mode, cap, text, garage.settings.garage.name)
+    await _until(garage, lambda: not garage.untaught())
+    speed = f", with at most {cap:.0%} of their speed" if cap < 1.0 else ""
+    return _report(garage, len(garage.cards.ours()), garage.untaught(), f"{done}{speed}")
+
+
+async def _adopt(garage: Garage, options: argparse.Namespace) -> int:
+    """Pair the garage with a car by its PIN."""
+    before = dict(garage.store.cars)
+    car = await garage.adopt(options.url, options.pin)
+    adopted = garage.store.cars[car]
+    again = " already" if car in before and before[car].token == adopted.token else ""
+    print(f"{adopted.name} ({car}) is adopted{again}.")
+    return 0
+
+
+_ACTIONS = {"list": _list, "stop": _stop, HOLD: _hold, DRIVE: _drive, "adopt": _adopt}
+
+
+async def _until(garage: Garage, is_done: Callable[[], bool]) -> None:
+    """Wait until it is done, at most `ANSWER_S`; the cars of a broker need a moment to be known."""
+    now = time.monotonic()
+    least, most = now + (BROKER_S if garage.broker else 0.0), now + ANSWER_S
+    while time.monotonic() < least or (not is_done() and time.monotonic() < most):  # noqa: ASYNC110 - for 2 s
+        await asyncio.sleep(0.02)
+
+
+def _report(garage: Garage, cars: int, late: list[str], done: str) -> int:
+    """Print how many cars have answered, and the names of the others. Returns the exit code."""
+    if not cars:
+        raise PicarError(f"No car is adopted. Adopt each car: {command('garage adopt URL PIN')}")
+    print(f"{cars - len(late)} of {cars} cars {done}.", flush=True)
+    if late:
+        cards = (garage.cards.card(car) for car in late)
+        names = ", ".join(str(card.fields["name"] or card.fields["id"]) for card in cards if card)
+        print(f"picar: no answer from {names}. Look at these cars.", file=sys.stderr)
+    return int(bool(late))
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else str(value)
 
 
 def _broker_files(options: argparse.Namespace) -> Iterator[str]:

@@ -73,6 +73,7 @@ def greeting(
     only: int = 0,
     *,
     in_journal: bool = False,
+    again: str = "",
 ) -> Iterator[str]:
     """Yield the lines for new drivers: each address, the PIN, a QR code for a phone.
 
@@ -84,6 +85,7 @@ def greeting(
         secure: its port of https, 0 without it.
         only: the same if http does not drive; the QR code then leads there.
         in_journal: leave out PIN and QR code: a journal is kept, and sent with reports of faults.
+        again: the command that shows them again, `picar pair` if it is empty.
     """
     present = addresses.interfaces()
     for address in addresses.reachable(host, present):
@@ -94,25 +96,26 @@ def greeting(
     if pairing == "off":
         yield f"\n{_OFF}"
     elif in_journal:
-        yield f"  PIN    {command('pair')} (it shows the QR code too)"
+        yield f"  PIN    {again or command('pair')} (it shows the QR code too)"
     elif pairing == "on" or phone:
         yield f"  PIN    {store.pin}"
     if phone is None:
         yield f"\n{_no_phone(host, present)}\n"
     elif not in_journal:
         url = addresses.url(phone, only, "https") if only else addresses.url(phone, port)
-        yield from _for_a_phone(store, pairing, url, port)
+        # Without a folder in memory, `picar pair` finds no running picar.
+        again = again or command("pair" if folder_in_memory() else f"pair --port {port}")
+        yield from _for_a_phone(store, pairing, url, again)
 
 
-def _for_a_phone(store: AccessStore, pairing: Pairing, url: str, port: int) -> Iterator[str]:
+def _for_a_phone(store: AccessStore, pairing: Pairing, url: str, again: str) -> Iterator[str]:
     asks = pairing != "off"
     drawn = drawing(addresses.pairing_link(url, store.invitation(time.monotonic())) if asks else url)
     scan = "scan this, or " if drawn else ""
     yield f"\nOn a phone on the same network, {scan}type {url}{' and then the PIN' if asks else ''}\n"
     yield from drawn
     if drawn and asks:
-        again = "pair" if folder_in_memory() else f"pair --port {port}"  # else it finds no running picar
-        yield f"The QR code is good for 10 minutes; a new one: {command(again)}\n"
+        yield f"The QR code is good for 10 minutes; a new one: {again}\n"
 
 
 def _no_phone(host: str, present: addresses.Present) -> str:
