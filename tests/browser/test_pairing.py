@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Route, expect
 from tornado.httpclient import AsyncHTTPClient
 
+from picar.access.store import AccessStore
 from picar.network.qr import qr_image
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
@@ -283,3 +284,76 @@ async def test_only_a_qr_code_has_a_time_to_live(car: Product, new_phone: NewPho
     await add_a_phone(phone)
     await phone.reads("invite-how", "No phone can reach this car")
     assert await phone.page.inner_text("#invite-left") == ""
+
+
+async def guest_link(car: Product, phone: Phone) -> str:
+    """Invite a guest for an hour, and return the link."""
+    answer = await phone.context.request.post(f"{car.url}/api/v1/invite", data={"for_s": 3600, "name": "Ada"})
+    return str((await answer.json())["link"])
+
+
+def end_all_guests(car: Product) -> None:
+    """Begin a new round, which ends guests as the end of their time does."""
+    AccessStore(next(car.folder.rglob("access.json")).parent).new_pin()
+
+
+@pytest.mark.parametrize(
+    ("locale", "over"),
+    [
+        ("en-GB", "Your time with picar is over. To drive again, ask for a new QR code."),
+        ("zh-CN", "你驾驶 picar 的时间已到"),
+    ],
+)
+async def test_a_guest_s_link_pairs_without_a_question_and_the_page_says_when_the_time_is_over(
+    car: Product, new_phone: NewPhone, locale: str, over: str
+) -> None:
+    phone = await paired(car, new_phone)
+    guest = await new_phone(locale=locale)
+    await guest.page.goto(await guest_link(car, phone))
+    await guest.seen("body[data-link=good]")
+    assert await guest.page.locator("#pair[open]").count() == 0
+    assert "#" not in guest.page.url
+    await guest.hold_until("throttle", y=0.5)
+    await phone.reads("driver", "Ada")
+    end_all_guests(car)
+    await guest.reads("pair-error", over)
+    await guest.seen("#pair[open]")
+    await expect(guest.page.locator("#pin")).to_be_focused()
+    await phone.in_state("disarmed")
+    await phone.take_the_wheel()
+    await guest.page.reload()
+    await guest.reads("pair-error", over)  # also when the page was closed at the end
+    await pair(guest, pin_of(car), "Ada")
+    await guest.seen("body[data-link=good]")
+    await guest.page.reload()
+    await guest.seen("body[data-link=good]")
+
+
+async def test_a_guest_s_link_that_another_phone_has_used_is_refused_in_plain_words(
+    car: Product, new_phone: NewPhone
+) -> None:
+    phone = await paired(car, new_phone)
+    link = await guest_link(car, phone)
+    guest, late = await new_phone(), await new_phone()
+    await guest.page.goto(link)
+    await guest.seen("body[data-link=good]")
+    await late.page.goto(link)
+    await late.reads("pair-error", "This invitation is too old, or another phone has used it.")
+    await expect(late.page.locator("#pin")).to_be_focused()
+    await guest.page.goto("about:blank")
+    await guest.page.goto(link)  # the same phone opens it again
+    await guest.seen("body[data-link=good]")
+    assert await guest.page.locator("#pair[open]").count() == 0
+
+
+async def test_a_guest_reads_what_guests_cannot_do(car: Product, new_phone: NewPhone) -> None:
+    phone = await paired(car, new_phone)
+    guest = await new_phone()
+    await guest.page.goto(await guest_link(car, phone))
+    await guest.seen("body[data-link=good]")
+    await guest.hold_until("throttle", y=0.5)
+    await guest.lift("throttle")
+    await guest.page.keyboard.press("r")  # record
+    await guest.reads("why", "Guests cannot do that.")
+    await add_a_phone(guest)
+    await guest.reads("invite-error", "Guests cannot do that.")

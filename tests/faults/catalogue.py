@@ -14,7 +14,7 @@ from tests.faults import brokers, buses, deaths, guests, hats, links
 from tests.faults.boards import TITLES
 from tests.faults.bridges import bridged
 from tests.faults.cameras import OUT_OF_MEMORY, Act, watched
-from tests.faults.lessons import cut_on_the_ramp, held, held_and
+from tests.faults.lessons import cut_on_the_ramp, guest_time_over, held, held_and
 from tests.faults.recordings import motor_killed_on_a_frozen_disk, recorded
 from tests.faults.sensed import sensed
 
@@ -397,6 +397,14 @@ FAULTS = (
         DEATH_S,
         "fault",
         decel=SLOW,
+    ),
+    Fault(
+        "guest-time-over",
+        "the time of a garage's guest is over, who drives",
+        guest_time_over,
+        LINK_S,
+        "fault",
+        oddity="hasty",
     ),
     Fault("restart", "server: SIGKILL, and started again within 100 ms", deaths.restarted, DEATH_S, "fault"),
 )

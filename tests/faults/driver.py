@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Mapping
 
 from tests.support.client import Client
 
@@ -29,10 +30,17 @@ class Driver(Client):
         url: the car's.
         heading: the sticks that it holds, one of `HEADINGS`, or of `STEERED_HEADINGS` for a car with steering.
         horn: an output that it holds too while it drives.
+        headers: more headers for the handshake.
     """
 
-    def __init__(self, url: str, heading: tuple[float, float] = AHEAD, horn: str = "") -> None:
-        super().__init__(url)
+    def __init__(
+        self,
+        url: str,
+        heading: tuple[float, float] = AHEAD,
+        horn: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(url, headers=headers)
         self.heading, self.horn = heading, horn
         self.sent_at: list[float] = []
 
