@@ -60,6 +60,7 @@ class Row {
     for (const [part, words] of Object.entries(texts)) write(parts[part], words);
     attribute(parts.battery, "data-low", String(FILTERS.low(car)));
     attribute(parts.drive, "href", `/drive/${encodeURIComponent(car.id)}`);
+    attribute(parts.drive, "target", teacher ? "_blank" : "_self"); // a teacher keeps the garage page
     attribute(parts.hold, "aria-pressed", String(held));
     const apart = presence === "apart";
     const ours = car.adopted && car.problem?.code !== "not_paired";
@@ -79,12 +80,7 @@ export class Cards {
   constructor(words, acts) {
     this.#words = words;
     words.listen(() => this.#rows.clear()); // their words are of another language
-    this.#list.addEventListener("click", (event) => {
-      const act = acts[event.target.className];
-      if (!act) return;
-      event.preventDefault(); // of a link
-      act(event.target.closest("li").dataset.id);
-    });
+    this.#list.addEventListener("click", ({ target }) => acts[target.className]?.(target.closest("li").dataset.id));
   }
 
   /** @param {import("./rules.js").Car[]} shown in their order @param {any} garage what its messages say */

@@ -1,13 +1,12 @@
 /**
- * The dialogs of the garage page: adopting a car by its PIN, and giving the wheel away, here or on a phone by a QR code.
+ * The dialogs of the garage page: adopting a car by its PIN, and the QR code with which a guest drives a car.
  */
 
-import { attribute, byId, hide, write } from "../shell/shell.js";
-import { Dialog, digitsOf, post } from "../panels/dialog.js";
+import { Dialog, byId, digitsOf, post } from "../panels/dialog.js";
+import { attribute, hide, write } from "../shell/shell.js";
 import { nameOf } from "./rules.js";
 
 const PIN = /^\d{6}$/;
-const GUEST_S = 3600;
 
 const ADOPT = `<form class="fields" novalidate>
   <p data-i18n="garage.adopt.how"></p>
@@ -15,19 +14,19 @@ const ADOPT = `<form class="fields" novalidate>
     <input id="adopt-address" maxlength="200" autocomplete="off" placeholder="192.168.1.23:8000"></label>
   <label><span data-i18n="pair.pin"></span><input id="adopt-pin" inputmode="numeric" autocomplete="off" maxlength="40"></label>
   <p id="adopt-error" role="alert"></p>
-  <button id="adopt-go" class="wide" data-i18n="garage.adopt"></button>
+  <button class="done" data-i18n="garage.adopt"></button>
 </form>`;
 
 const GUEST = `<form class="fields" novalidate>
   <p id="guest-how"></p>
   <label><span data-i18n="garage.name"></span><input id="guest-name" maxlength="32" autocomplete="off"></label>
-  <button id="guest-go" class="wide"></button>
-  <img id="guest-qr" hidden>
-  <a id="guest-link" hidden></a>
+  <button data-i18n="garage.code.new"></button>
   <p id="guest-error" role="alert"></p>
+  <img id="guest-qr" hidden>
+  <a id="guest-link" target="_blank" hidden></a>
 </form>`;
 
-/** @param {string} id @param {any} tools @param {string} fields a form @param {() => void} enter @returns {Dialog} */
+/** A dialog with one form. @param {string} id @param {any} tools @param {string} fields @param {() => void} enter @returns {Dialog} */
 function formOf(id, tools, fields, enter) {
   const dialog = new Dialog(id, tools, fields, { close: "close" });
   dialog.element.addEventListener("submit", (event) => {
@@ -52,9 +51,7 @@ export function adoption(tools) {
   const dialog = formOf("adopt", tools, ADOPT, async () => {
     const pin = digitsOf(byId("adopt-pin").value);
     if (!PIN.test(pin)) return write(byId("adopt-error"), say("pair.digits")); // this costs no try
-    byId("adopt-go").disabled = true;
     const adopted = await ask("/api/v1/adopt", { car: car || byId("adopt-address").value.trim(), pin }, "adopt-error", say);
-    byId("adopt-go").disabled = false;
     if (!adopted) return;
     dialog.element.close();
     tools.note("garage.adopted", adopted);
@@ -68,12 +65,11 @@ export function adoption(tools) {
   };
 }
 
-/** @param {any} tools @returns {(car: any, coded: boolean) => Promise<void>} opens the dialog for a car: its page, or a QR code */
+/** @param {any} tools @returns {(car: any) => Promise<void>} opens the dialog for a card, with a code for a guest without a name */
 export function invitation(tools) {
   const { say } = tools.words;
-  let [id, coded] = ["", false];
-  const draw = (answer) => {
-    const { link = "", qr = "" } = answer ?? {};
+  let car = { id: "" };
+  const draw = ({ link = "", qr = "" }) => {
     hide("guest-qr", !qr);
     byId("guest-qr").src = qr;
     hide("guest-link", !link);
@@ -81,23 +77,17 @@ export function invitation(tools) {
     write(byId("guest-link"), link.replace(/#.*/, ""));
   };
   const enter = async () => {
-    const asked = id;
-    const name = byId("guest-name").value.trim();
-    if (!coded) return tools.go(`/drive/${encodeURIComponent(id)}?name=${encodeURIComponent(name)}`);
-    const answer = await ask(`/api/v1/cars/${encodeURIComponent(id)}/invite`, { name, for_s: GUEST_S }, "guest-error", say);
-    if (asked === id) draw(answer);
+    const asked = car;
+    const answer = await ask(`/api/v1/cars/${car.id}/invite`, { name: byId("guest-name").value.trim() }, "guest-error", say);
+    if (asked === car) draw(answer ?? {});
   };
   const dialog = formOf("guest", tools, GUEST, enter);
-  return async (car, qr) => {
-    [id, coded] = [car.id, qr];
-    const values = { name: nameOf(car) };
-    write(byId("guest-how"), say(coded ? "garage.guest.code" : "garage.guest.drive", values));
-    write(byId("guest-go"), say(coded ? "garage.code.new" : "garage.drive.one"));
-    attribute(byId("guest-qr"), "alt", say("garage.code", values));
-    write(byId("guest-error"), "");
-    draw(null);
+  return async (card) => {
+    car = card;
+    write(byId("guest-how"), say("garage.guest.how", { name: nameOf(car) }));
+    attribute(byId("guest-qr"), "alt", say("garage.code"));
+    draw({});
     await dialog.show();
-    byId("guest-name").focus();
-    if (coded) enter();
+    enter();
   };
 }

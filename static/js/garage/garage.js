@@ -50,7 +50,6 @@ const note = (key, values) => {
 };
 const tools = /** @type {any} */ ({
   ...{ preferences, words, link, hud, stop, note, sticks: { held: false }, letGo: () => {} },
-  go: (path) => open(path, garage.teacher ? "_blank" : "_self"), // a teacher keeps the garage page
   open: (name, options) => parts.open(name, options),
 });
 const parts = new Parts(tools);
@@ -61,9 +60,8 @@ const adopt = adoption(tools);
 const invite = invitation(tools);
 const session = new Session(tools);
 const cards = new Cards(words, {
-  drive: (id) => invite(cars.get(id), false),
-  code: (id) => invite(cars.get(id), true),
-  adopt: (id) => adopt(id),
+  code: (id) => invite(cars.get(id)),
+  adopt,
   hold: (id) => teach(garage.own[id]?.mode === "hold" ? "drive" : "hold", { cap: 1, text: "", ...garage.own[id], car: id }),
 });
 
