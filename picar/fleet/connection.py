@@ -30,7 +30,7 @@ from picar.config import MqttConfig
 from picar.errors import FleetError, UsageError
 from picar.files import read_small
 from picar.fleet.car import end
-from picar.fleet.topics import HA_STATUS, LOST, GarageTopics, Message, Topics
+from picar.fleet.topics import HA_STATUS, LOST, Message, Topics
 from picar.network.addresses import is_local
 
 log = logging.getLogger(__name__)
@@ -152,12 +152,6 @@ def car(topics: Topics) -> Member:
     return Member("car", topics.car, f"picar-{topics.car}", topics.online(LOST))
 
 
-def garage(topics: GarageTopics, suffix: str = "") -> Member:
-    """Return a garage as a user of the broker; with a suffix, a command beside this garage: without a presence."""
-    will = None if suffix else topics.online(LOST)
-    return Member("garage", "garage", f"picar-garage-{topics.name}{suffix}", will, MOST_UNCONFIRMED)
-
-
 async def connect(config: MqttConfig, member: Member, receive: Receive) -> Client:
     """Connect to the broker; `receive` gets topic, payload and retain bit of each message. Raises FleetError."""
     broker, will = broker_of(config), member.will
@@ -204,17 +198,7 @@ def subscriptions(topics: Topics) -> Subscriptions:
     ]
 
 
-def presences(topics: GarageTopics) -> Subscriptions:
-    """Return the topics that a garage subscribes anew now and then, for a presence that it has missed."""
-    return _unless_retained(topics.presences, topics.is_online)
-
-
-def facts(topics: GarageTopics) -> Subscriptions:
-    """Return the other topics that a garage reads."""
-    return _unless_retained(*topics.facts)
-
-
-def _unless_retained(*topics: str) -> Subscriptions:
+def facts(*topics: str) -> Subscriptions:
     """Return subscriptions in which the retain bit marks what the broker has kept: not a message that was published now."""
     return [(topic, SubscribeOptions(qos=1, retainAsPublished=False, retainHandling=0)) for topic in topics]
 

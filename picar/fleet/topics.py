@@ -4,7 +4,7 @@ Laws:
 - Nothing that arrives can move a car: no command of `VERBS` drives.
 - A command `stop` counts with any payload.
 - A retained command is refused, except `stop`.
-- A garage receives checked values only: of the right type, finite, printable. A payload with another value counts as none.
+- A payload for a garage counts only if it has what makes a card live: a version, a boot, a number and a known state.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from types import NoneType
 from typing import Any, NamedTuple
 
 from picar.core.lesson import MODES, Lesson
@@ -26,16 +27,10 @@ HA_STATUS = "homeassistant/status"
 VERBS = ("stop", "cap")
 _ID = re.compile(r"[\w-]{8,64}", re.ASCII)
 _CAR = re.compile(r"[a-z0-9]{8}", re.ASCII)  # so `all` and `garage` are none
-_COLOUR, _URL = re.compile(r"[0-9a-f]{6}", re.ASCII), re.compile(r"https?://[!-~]{1,80}", re.ASCII)
+_URL = re.compile(r"https?://[!-~]{1,80}", re.ASCII)
 _HOST = ("wifi_dbm", "battery_v", "battery_percent", "temperature_c", "under_voltage", "uptime_s")
 _KEPT = ("state", "speed_limit", "reason", "clients")  # names as in picar.v1
 _STATES = ("disarmed", "armed", "failsafe", "stopped")
-# The members of a state that a garage reads, with their types. Each may be null.
-_READ: dict[str, tuple[type, ...]] = dict.fromkeys(("state", "reason", "driver", "lesson", "stop_id"), (str,))
-_READ |= dict.fromkeys(("moving", "under_voltage"), (bool,))
-_READ |= dict.fromkeys(("lesson_seq", "clients"), (int,))
-_READ |= dict.fromkeys(("speed_limit", "speed_cap", "wifi_dbm", "battery_v", "battery_percent"), (int, float))
-_READ |= dict.fromkeys(("temperature_c", "uptime_s"), (int, float))
 
 
 class Message(NamedTuple):
@@ -288,38 +283,27 @@ def presence_of(payload: bytes) -> str:
     return word
 
 
-def state_of(payload: bytes) -> tuple[dict[str, Any], str, int]:
-    """Return the members of a state topic, its boot and its seq; an unknown value is None. Raises ValueError."""
+def state_of(payload: bytes) -> dict[str, Any]:
+    """Return the object of a state topic; `boot`, `seq`, `state` and `stop_id` are valid, the rest may be anything. Raises ValueError."""
     found = _object(payload)
-    boot, seq = _member(found, "boot", (str,), None), _member(found, "seq", (int,), None)
-    fields = {name: _fact(found, name, kinds) for name, kinds in _READ.items()}
-    if fields["state"] not in _STATES or fields["lesson"] not in MODES or not 0 <= seq <= MAX_INTEGER:
-        raise ValueError("state, lesson or seq has an unknown value")
-    return fields, cut(boot, 80), seq
+    _member(found, "boot", (str,), None)
+    _member(found, "stop_id", (str, NoneType), None)
+    if _member(found, "seq", (int,), None) < 0 or found.get("state") not in _STATES:
+        raise ValueError("seq or state has an unknown value")
+    return found
 
 
 def info_of(payload: bytes) -> dict[str, Any]:
-    """Return id, name, colour, number, version and url of a topic `info`; an unknown value is None. Raises ValueError."""
+    """Return the object of a topic `info`, with `url`, the first address of a page or None. Raises ValueError."""
     found = _object(payload)
-    facts = {name: _fact(found, name, (str,)) for name in ("id", "name", "colour", "version")}
     urls = [
         url for url in _member(found, "urls", (list,), []) if isinstance(url, str) and _URL.fullmatch(url)
     ]
-    colour = facts["colour"] if _COLOUR.fullmatch(facts["colour"] or "") else None
-    return facts | {"colour": colour, "number": _fact(found, "number", (int,)), "url": next(iter(urls), None)}
+    return {"id": None, **found, "url": next(iter(urls), None)}
 
 
 def stop_of(payload: bytes) -> str | None:
     """Return the id of the stop that a car has carried out, in a payload of `result`, or None. Raises ValueError."""
     found = _object(payload)
-    return _fact(found, "id", (str,)) if found.get("cmd") == "stop" and found.get("ok") is True else None
-
-
-def _fact(found: Mapping[str, Any], name: str, kinds: tuple[type, ...]) -> Any:
-    """Return a member of one of these types, or None; raises ValueError."""
-    value = found.get(name)
-    if value is None:
-        return None
-    if type(value) not in kinds or (type(value) is not str and not -MAX_INTEGER <= value <= MAX_INTEGER):
-        raise ValueError(f"{name} has the wrong type, or is too large")  # which NaN is
-    return cut(value, 80) if isinstance(value, str) else value
+    given: str | None = _member(found, "id", (str, NoneType), None)
+    return given if found.get("cmd") == "stop" and found.get("ok") is True else None

@@ -23,8 +23,10 @@ from picar.core.lesson import Lesson
 from picar.errors import FleetError
 from picar.fleet import connection
 from picar.fleet.car import Complaints
+from picar.fleet.connection import MOST_UNCONFIRMED, Client, Member
 from picar.fleet.outbox import pause_s
 from picar.fleet.topics import (
+    LOST,
     OFFLINE,
     ONLINE,
     GarageTopics,
@@ -97,9 +99,11 @@ class BrokerPath:
             connection.broker_of(config)
         self._config, self._listener = config, listener
         self._topics = GarageTopics(config.base, name)
-        self._member = connection.garage(self._topics, f"-{secrets.token_hex(4)}" if beside else "")
+        will, suffix = (None, f"-{secrets.token_hex(4)}") if beside else (self._topics.online(LOST), "")
+        client = f"picar-garage-{self._topics.name}{suffix}"
+        self._member = Member("garage", "garage", client, will, MOST_UNCONFIRMED)
         self.broker = f"The garage connects to the broker at {config.url}."
-        self._client: connection.Client | None = None
+        self._client: Client | None = None
         self._waiting: dict[str, Message] = {}  # by topic; not confirmed yet
         self._news = asyncio.Event()
         self._complain = Complaints()
@@ -150,14 +154,14 @@ class BrokerPath:
     async def _be_connected(self) -> None:
         """Connect, and exchange messages until the end; raises FleetError."""
         client = await connection.connect(self._config, self._member, self._receive)
-        topics = connection.presences(self._topics) + connection.facts(self._topics)
+        topics = connection.facts(self._topics.presences, *self._topics.facts)
         farewell = self._topics.online(OFFLINE) if self._member.will else None
         try:
             await connection.stay(client, topics, lambda: self._begin(client), farewell, _ENDED)
         finally:
             self._client = None
 
-    def _begin(self, client: connection.Client) -> Sequence[Coroutine[Any, Any, Any]]:
+    def _begin(self, client: Client) -> Sequence[Coroutine[Any, Any, Any]]:
         log.info("connected to the broker at %s", self._config.url)
         self._client = client
         self._say_online()
@@ -168,14 +172,14 @@ class BrokerPath:
         if self._member.will:
             self._put(self._topics.online(ONLINE))
 
-    async def _refresh(self, client: connection.Client) -> None:
+    async def _refresh(self, client: Client) -> None:
         """Read the presences again now and then, and say `online` after a will that came late."""
         while True:
             await asyncio.sleep(REFRESH_S)
             self._say_online()
-            await client.subscribe(connection.presences(self._topics))
+            await client.subscribe(connection.facts(self._topics.presences))
 
-    async def _write(self, client: connection.Client) -> None:
+    async def _write(self, client: Client) -> None:
         while True:
             self._news.clear()
             for topic, message in list(self._waiting.items()):
@@ -210,7 +214,6 @@ class BrokerPath:
             case "result" if found and not retained:
                 listener.on_stopped(car, found)
             case "state":
-                fields, boot, seq = found
-                listener.on_state(car, fields, boot, seq, retained=retained)
-                if fields["stop_id"] and not retained:
-                    listener.on_stopped(car, fields["stop_id"])
+                listener.on_state(car, found, found["boot"], found["seq"], retained=retained)
+                if found.get("stop_id") and not retained:
+                    listener.on_stopped(car, found["stop_id"])
