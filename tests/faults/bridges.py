@@ -60,7 +60,7 @@ def bridged(
         fleet = rig.fleet
         assert fleet
         log, before, began = rig.car.folder / "bridge.txt", len(rig.driver.states), time.monotonic()
-        process = await _start(rig, log)
+        process = await start(rig, log)
         await until(lambda: SAYS[kind] in log.read_text(), f"{SAYS[kind]!r} in the bridge's log")
         await rig.driver.hears(STATES)  # the start of a Python may make a busy machine late
         await rig.driver.until(lambda s: s["link"]["cap"] == 1.0)
@@ -85,7 +85,7 @@ def bridged(
     return act
 
 
-async def _start(rig: Rig, log: Path) -> asyncio.subprocess.Process:
+async def start(rig: Rig, log: Path) -> asyncio.subprocess.Process:
     """Start the bridge in the environment of the car."""
     with log.open("wb") as stderr:
         return await rig.helper(

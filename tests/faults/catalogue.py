@@ -7,6 +7,7 @@ The bounds are those of the ladder in docs/safety.md.
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from tests.faults import brokers, buses, deaths, guests, hats, links
 from tests.faults.boards import TITLES
 from tests.faults.bridges import bridged
 from tests.faults.cameras import OUT_OF_MEMORY, Act, watched
+from tests.faults.garages import HANG, shown
 from tests.faults.lessons import cut_on_the_ramp, guest_time_over, held, held_and
 from tests.faults.recordings import motor_killed_on_a_frozen_disk, recorded
 from tests.faults.sensed import sensed
@@ -481,7 +483,16 @@ HAT_FAULTS = (
 
 def _beside(name: str, what: str, kind: str = brokers.GOOD, **faults: Any) -> list[Fault]:
     """Return the faults in which the car has a bridge to a broker."""
-    cut, dead = (bridged(end, kind, **faults) for end in (links.link_cut, deaths.server_killed))
+    return _with_ends(name, what, lambda end: bridged(end, kind, **faults), kind)
+
+
+def _shown(name: str, what: str, number: signal.Signals | None = None) -> list[Fault]:
+    """Return the faults in which a garage shows the car, by a broker too."""
+    return _with_ends(name, what, lambda end: shown(end, number), brokers.GOOD)
+
+
+def _with_ends(name: str, what: str, act: Callable[[Act], Act], kind: str) -> list[Fault]:
+    cut, dead = act(links.link_cut), act(deaths.server_killed)
     return [
         Fault(f"{name}-cut", f"{what}, and the link is cut", cut, broker=kind),
         Fault(f"{name}-dead", f"{what}; server: SIGKILL", dead, DEATH_S, "fault", broker=kind),
@@ -498,4 +509,8 @@ FLEET_FAULTS = (
     *_beside("broker-full", "the broker's disk is full", brokers.FULL),
     *_beside("broker-password", "the broker refuses the bridge's password", brokers.PASSWORD),
     *_beside("broker-expired", "the broker's certificate has expired", brokers.EXPIRED),
+    *_shown("garage", "a garage shows the car by both ways"),
+    *_shown("garage-stopped", "garage: SIGSTOP", signal.SIGSTOP),
+    *_shown("garage-killed", "garage: SIGKILL", signal.SIGKILL),
+    *_shown("garage-hung", "the garage hangs and uses a whole core", HANG),
 )

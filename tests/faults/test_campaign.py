@@ -41,7 +41,7 @@ HALVES = (
     [*OF_CARS[::2], *HORN_FAULTS[::2], *OF_HATS],
     [*OF_CARS[1::2], *HORN_FAULTS[1::2], *OF_BOARDS],
 )
-BESIDE = "broker-stopped-cut broker-killed-dead bridge-leaks-cut"
+BESIDE = "broker-stopped-cut broker-killed-dead bridge-leaks-cut garage-stopped-cut garage-hung-cut"
 OF_BRIDGES = [[fault for fault in FLEET_FAULTS if fault.name in BESIDE.split()]]
 
 
@@ -49,7 +49,9 @@ def test_each_fault_stops_the_car(tmp_path: Path) -> None:
     run_and_judge(tmp_path, HALVES)
 
 
-def test_a_fault_of_the_broker_or_the_bridge_costs_no_command_and_delays_no_stop(tmp_path: Path) -> None:
+def test_a_fault_of_the_broker_the_bridge_or_the_garage_costs_no_command_and_delays_no_stop(
+    tmp_path: Path,
+) -> None:
     run_and_judge(tmp_path, OF_BRIDGES)
 
 
