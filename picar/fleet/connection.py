@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -88,12 +89,13 @@ class Client(aiomqtt.Client):
     heard = 0  # messages from the broker so far
     receive: Receive
 
-    def publish_now(self, message: Message) -> None:
-        """Publish, and write to the socket before the return. Nothing waits for the confirmation. Raises OSError, ValueError."""
+    def publish_now(self, message: Message) -> bool:
+        """Publish, and write to the socket before the return. Nothing waits for the confirmation. Returns whether it is on its way."""
         topic, payload, qos, retain, expiry_s = message
         properties = _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry_s)
-        self._client.publish(topic, payload, qos, retain, properties)
-        self._client.loop_write()
+        is_refused = self._client.publish(topic, payload, qos, retain, properties).rc
+        # Not `loop_write`: it would unregister the writer that `publish` registers in the next turn of the loop.
+        return not is_refused and self._client._packet_write() <= MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _on_message(self, _client: Any, _userdata: Any, message: MQTTMessage) -> None:
         self.heard += 1

@@ -129,14 +129,9 @@ class BrokerPath:
             by: the name of the sender.
 
         Returns:
-            Whether the garage was connected.
+            Whether the stop is on its way to the broker.
         """
-        try:
-            if self._client:
-                self._client.publish_now(self._topics.stop(stop_id, by))
-        except (OSError, ValueError):  # the connection ends at this moment
-            return False
-        return self._client is not None
+        return self._client is not None and self._client.publish_now(self._topics.stop(stop_id, by))
 
     def publish_lesson(self, car: str | None, lesson: Lesson) -> None:
         """Publish a lesson for a car, None for all cars, as soon as the broker is there."""

@@ -29,7 +29,7 @@ from picar.fleet.broker import hashed
 from picar.fleet.connection import Client, Member, connect, cut_off, publish
 from picar.fleet.topics import LOST, Command, Message, Topics, facts_of, state_fields
 from picar.garage import mqtt
-from picar.garage.cards import IDENTITY, Cards
+from picar.garage.cards import Cards
 from picar.garage.mqtt import LIVE, BrokerPath
 from tests.bench.many import cars_at
 from tests.fleet.brokers import Garage, site
@@ -37,7 +37,8 @@ from tests.fleet.test_topics import HELLO, SESSION, STATE
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.waiting import DEADLINE_S, News, until
 
-CAR, CARS, LIFETIME_S = "k3f9a2b7", 30, 5
+IDENTITY = ("name", "colour", "number", "version", "url")
+CAR, CARS, LIFETIME_S, REST_S = "k3f9a2b7", 30, 5, 0.5
 TOPICS = Topics("picar", CAR)
 FIELDS = state_fields(STATE, 17, "stop-0001")
 HOLD = Lesson("hold", 1.0, 7, "Room 4", "Listen, please")
@@ -183,6 +184,17 @@ async def test_a_stop_is_at_the_broker_while_the_garage_still_stands_in_the_call
         finally:
             other.disconnect()
             other.loop_stop()
+
+
+async def test_the_loop_is_at_rest_after_a_stop(tmp_path: Path) -> None:
+    async with Mosquitto(tmp_path) as broker, Garage(broker) as other, live(broker) as (path, _):
+        path.publish_stop("stop-all-1", "Room 4")
+        await other.until("all/cmd/stop", lambda body: body)
+        began, used_s = time.monotonic(), time.process_time()
+        await until(lambda: time.monotonic() - began > REST_S, "some rest")
+        assert time.process_time() - used_s < REST_S / 2, (
+            "the socket is writable, and nothing is to be written"
+        )
 
 
 async def test_a_stop_has_an_id_a_name_and_a_short_life_and_is_not_retained(tmp_path: Path) -> None:
