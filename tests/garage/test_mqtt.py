@@ -188,6 +188,7 @@ async def test_a_stop_is_at_the_broker_while_the_garage_still_stands_in_the_call
 
 async def test_the_loop_is_at_rest_after_a_stop(tmp_path: Path) -> None:
     async with Mosquitto(tmp_path) as broker, Garage(broker) as other, live(broker) as (path, _):
+        await until(lambda: not path._waiting, "all is confirmed: a later message would end the fault")
         path.publish_stop("stop-all-1", "Room 4")
         await other.until("all/cmd/stop", lambda body: body)
         began, used_s = time.monotonic(), time.process_time()
