@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from types import NoneType
 from typing import Any, NamedTuple
 
 from picar.core.lesson import MODES, Lesson
@@ -27,7 +26,6 @@ HA_STATUS = "homeassistant/status"
 VERBS = ("stop", "cap")
 _ID = re.compile(r"[\w-]{8,64}", re.ASCII)
 _CAR = re.compile(r"[a-z0-9]{8}", re.ASCII)  # so `all` and `garage` are none
-_URL = re.compile(r"https?://[!-~]{1,80}", re.ASCII)
 _HOST = ("wifi_dbm", "battery_v", "battery_percent", "temperature_c", "under_voltage", "uptime_s")
 _KEPT = ("state", "speed_limit", "reason", "clients")  # names as in picar.v1
 _STATES = ("disarmed", "armed", "failsafe", "stopped")
@@ -284,26 +282,25 @@ def presence_of(payload: bytes) -> str:
 
 
 def state_of(payload: bytes) -> dict[str, Any]:
-    """Return the object of a state topic; `boot`, `seq`, `state` and `stop_id` are valid, the rest may be anything. Raises ValueError."""
+    """Return the object of a state topic. Its `state` is valid, the rest may be anything. Raises ValueError."""
     found = _object(payload)
     _member(found, "boot", (str,), None)
-    _member(found, "stop_id", (str, NoneType), None)
-    if _member(found, "seq", (int,), None) < 0 or found.get("state") not in _STATES:
-        raise ValueError("seq or state has an unknown value")
+    _member(found, "seq", (int,), None)
+    if found.get("state") not in _STATES:
+        raise ValueError("state has an unknown value")
     return found
 
 
 def info_of(payload: bytes) -> dict[str, Any]:
-    """Return the object of a topic `info`, with `url`, the first address of a page or None. Raises ValueError."""
+    """Return the object of a topic `info`, with the first address as `url`. Its values may be anything. Raises ValueError."""
     found = _object(payload)
-    urls = [
-        url for url in _member(found, "urls", (list,), []) if isinstance(url, str) and _URL.fullmatch(url)
-    ]
+    urls = _member(found, "urls", (list,), [])
     return {"id": None, **found, "url": next(iter(urls), None)}
 
 
 def stop_of(payload: bytes) -> str | None:
     """Return the id of the stop that a car has carried out, in a payload of `result`, or None. Raises ValueError."""
     found = _object(payload)
-    given: str | None = _member(found, "id", (str, NoneType), None)
-    return given if found.get("cmd") == "stop" and found.get("ok") is True else None
+    stop_id = found.get("id")
+    is_answer = found.get("cmd") == "stop" and found.get("ok") is True
+    return stop_id if is_answer and isinstance(stop_id, str) else None

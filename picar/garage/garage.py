@@ -431,7 +431,7 @@ class Garage:
         if self.cards.put(car, time.monotonic(), **members):
             self._changed()
 
-    def on_state(self, car: str, fields: dict[str, Any], boot: str, seq: int, *, retained: bool) -> None:  # noqa: ARG002
+    def on_state(self, car: str, fields: dict[str, Any], *, retained: bool) -> None:
         """Take a state; a retained one is old."""
         now, lesson_seq = time.monotonic(), fields.get("lesson_seq")
         if type(lesson_seq) is int and not retained:

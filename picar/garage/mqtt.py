@@ -65,7 +65,7 @@ class Listener(Protocol):
     def on_info(self, car: str, info: dict[str, Any]) -> None:
         """Take the facts about a car, of `topics.info_of`."""
 
-    def on_state(self, car: str, fields: dict[str, Any], boot: str, seq: int, *, retained: bool) -> None:
+    def on_state(self, car: str, fields: dict[str, Any], *, retained: bool) -> None:
         """Take a state, of `topics.state_of`. A retained one is old: it does not show that the car is alive."""
 
     def on_stopped(self, car: str, stop_id: str) -> None:
@@ -209,6 +209,6 @@ class BrokerPath:
             case "result" if found and not retained:
                 listener.on_stopped(car, found)
             case "state":
-                listener.on_state(car, found, found["boot"], found["seq"], retained=retained)
-                if found.get("stop_id") and not retained:
+                listener.on_state(car, found, retained=retained)
+                if isinstance(found.get("stop_id"), str) and not retained:
                     listener.on_stopped(car, found["stop_id"])
