@@ -203,7 +203,7 @@ def _checked(name: str, value: Any) -> Any:
     if name in _FLAGS:
         return value if type(value) is bool else None
     if name in _NUMBERS:
-        is_good = type(value) in (int, float) and math.isfinite(value) and abs(value) < _MOST_NUMBER
+        is_good = type(value) in (int, float) and abs(value) < _MOST_NUMBER  # which NaN is not
         return value if is_good else None
     if not isinstance(value, str) or (name in _FORMS and not _FORMS[name].fullmatch(value)):
         return None
