@@ -391,6 +391,7 @@ class Garage:
             seq = lesson.get("seq") if isinstance(lesson, dict) else None
             if type(seq) is int and 0 <= seq < _MOST_SEQ and not self._raise(car, seq):
                 self._say(way.car, "old_lesson", _RIVAL)
+        self._changed()
 
     def on_closed(self, way: Way) -> None:
         """Take note that a connection has ended."""

@@ -101,15 +101,18 @@ class GarageStore:
         return changed.own[car] if car else changed.lesson
 
     def _change(self, change: Callable[[_Content], _Content]) -> _Content:
-        with self._explaining(), locked(self.path.parent):
-            self._read()
-            changed = change(self._content)
+        with self._explaining(), contextlib.ExitStack() as lock:
+            try:
+                lock.enter_context(locked(self.path.parent))
+                self._read()
+            finally:  # in force until the end, also if it cannot be kept
+                self._content = found = change(self._content)
             members = {
-                "cars": {car: one._asdict() for car, one in changed.cars.items()},
-                "lesson": changed.lesson._asdict(),
-                "own": {car: one._asdict() for car, one in changed.own.items()},
+                "cars": {car: one._asdict() for car, one in found.cars.items()},
+                "lesson": found.lesson._asdict(),
+                "own": {car: one._asdict() for car, one in found.own.items()},
             }
-            replace(self.path, json.dumps(members, indent=1), 0o600)
+            replace(self.path, json.dumps(members), 0o600)
             self._read()
         return self._content
 
@@ -131,8 +134,8 @@ class GarageStore:
     def _explaining(self) -> Iterator[None]:
         try:
             yield
-        except (FileError, AccessError):
-            raise
+        except AccessError as error:
+            raise FileError(str(error)) from None
         except OSError as error:
             fix = "Correct its permissions, or name another folder in $STATE_DIRECTORY."
             raise FileError(f"{self.path} cannot be used: {error.strerror}. {fix}") from None
