@@ -147,7 +147,9 @@ async def test_a_garage_that_lost_its_count_is_raised_above_the_car_s_and_once(
     await until(lambda: room.lesson.seq == 51, "the raise")
     await room.until(found, lesson="hold")
     await other.ask("PUT", "api/v1/lesson", scope="all", mode="drive", cap=1.0, seq=60, by="Room 4")
-    room.garage._ways[found]._connection.hang_up()
+    connection = room.garage._ways[found]._connection
+    assert connection
+    connection.hang_up()
     await until(
         lambda: (room.card(found)["problem"] or {}).get("code") == "old_lesson", "the other garage is named"
     )
