@@ -456,6 +456,8 @@ class Garage:
         """Follow the connection to the broker; a STOP ALL that is under way begins with it too."""
         is_live = self.broker == "live"
         self._live_since = time.monotonic() if is_live else None
+        if not is_live:
+            self._at_broker.clear()  # a broker that starts again may have lost them
         if is_live and self._path and self.round and self.round.is_under_way(time.monotonic()):
             self._path.publish_stop(self.round.id, self.round.by)
         self._changed()

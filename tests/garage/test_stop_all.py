@@ -20,6 +20,7 @@ from picar.garage.garage import Garage
 from picar.garage.store import GarageStore
 from tests.faults.proxy import Proxy
 from tests.fleet.brokers import Bridge
+from tests.fleet.brokers import Garage as Reader
 from tests.support.client import Client
 from tests.support.household import Household
 from tests.support.mosquitto import Mosquitto
@@ -222,3 +223,16 @@ async def test_a_stop_reaches_a_car_directly_when_the_broker_hangs(room: Room) -
         await until(lambda: room.answer() == (1, 1, set()), f"the answer: {room.answer()}")
         await car.house.until_low()
         room.broker.process.send_signal(signal.SIGCONT)
+
+
+async def test_a_broker_that_has_lost_the_hold_gets_it_again(room: Room) -> None:
+    """A power cut: Mosquitto saves its retained messages once a minute."""
+    room.garage.put_lesson("hold", 1.0, "Look here", "Ms Lee")
+    async with Reader(room.broker) as other:
+        await other.until("picar/all/lesson", lambda body: body["mode"] == "hold")
+    await room.broker.kill()
+    await until(lambda: room.garage.broker != "live", "the garage notices it")
+    await room.broker.start()
+    async with Reader(room.broker) as other:
+        again = await other.until("picar/all/lesson", lambda body: body["mode"] == "hold")
+        assert again["seq"] == room.garage.lesson.seq
