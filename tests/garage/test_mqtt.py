@@ -33,6 +33,7 @@ from picar.garage.cards import Cards
 from picar.garage.mqtt import LIVE, BrokerPath
 from tests.bench.many import cars_at
 from tests.fleet.brokers import Garage, site
+from tests.fleet.test_fleet_docs import installed
 from tests.fleet.test_topics import HELLO, SESSION, STATE
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.waiting import DEADLINE_S, News, until
@@ -495,6 +496,18 @@ async def test_a_wrong_password_is_one_sentence_about_this_garage(
             await heard.until(lambda: path.broker == LIVE)
     warnings = [one for one in caplog.records if one.levelno >= logging.WARNING and one.name != "mqtt"]
     assert len(warnings) == 1, "at most one line a minute"
+
+
+async def test_a_garage_enters_a_broker_with_the_files_of_broker_files(tmp_path: Path) -> None:
+    made, _, lines = installed(tmp_path, "room", [CAR])
+    async with Mosquitto(tmp_path, lines) as broker:
+        url, password, ca = f"mqtts://127.0.0.1:{broker.port}", made / "garage.password", made / "ca.crt"
+        config = MqttConfig(url=url, password_file=str(password), ca=str(ca))
+        async with path_to(config) as (path, heard):
+            path.publish_lesson(CAR, HOLD)
+            await heard.until(lambda: heard.lessons == [(CAR, HOLD)])
+            assert path.publish_stop("stop-all-1", "Room 4")
+            assert path.broker == LIVE
 
 
 async def test_rules_that_refuse_a_lesson_are_one_sentence(tmp_path: Path) -> None:
