@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWEEP_S = 1.0
-SETTLE_S = 2.0  # after a connection to the broker, for the lessons that it has
 BROWSE_AGAIN_S = 10.0  # without a network
 LESSONS_AT_A_TIME, STOPS_AT_A_TIME = 16, 16
 MOST_CARDS = 1000  # by mDNS, which anybody may answer
@@ -76,11 +75,9 @@ class Garage:
         self._is_running = False
         self._above: dict[str | None, int] = {}  # by car, None for all: the highest number that was reported
         self._raised: set[tuple[str | None, int]] = set()
-        self._at_broker: dict[str | None, int] = {}  # the number of each lesson there
         self._confirmed: dict[
             str, int
         ] = {}  # by car: the number of the lesson of all that it follows, by the broker
-        self._live_since: float | None = None  # a connection to the broker that may still bring lessons
         self._complain = Complaints()
         self._path = self._broker_path(beside) if settings.mqtt.url else None
         self._follow_store()
@@ -241,10 +238,9 @@ class Garage:
         self._changed()
 
     def _publish(self) -> None:
-        """Send the lessons to the broker that has older ones."""
+        """Send the lessons to the broker; one that it has already changes nothing."""
         for car, lesson in [(None, self.lesson), *self.own.items()]:
-            if self._path and lesson.seq > self._at_broker.get(car, 0):
-                self._at_broker[car] = lesson.seq
+            if self._path and lesson.seq:
                 self._path.publish_lesson(car, lesson)
 
     def _raise(self, car: str | None, seq: int) -> bool:
@@ -314,9 +310,6 @@ class Garage:
                     self._publish()
             except FileError as error:
                 self._complain(str(error))
-            if self._live_since is not None and now - self._live_since >= SETTLE_S:
-                self._live_since = None
-                self._publish()
             for way in self._ways.values():
                 way.check(now)
             if self.cards.sweep(now):
@@ -448,18 +441,15 @@ class Garage:
 
     def on_lesson(self, car: str | None, lesson: Lesson) -> None:
         """Take the lesson at the broker, also one of this garage."""
-        self._at_broker[car] = max(self._at_broker.get(car, 0), lesson.seq)
         if lesson.seq < _MOST_SEQ:
             self._above[car] = max(self._above.get(car, 0), lesson.seq)
 
     def on_broker(self) -> None:
-        """Follow the connection to the broker; a STOP ALL that is under way begins with it too."""
-        is_live = self.broker == "live"
-        self._live_since = time.monotonic() if is_live else None
-        if not is_live:
-            self._at_broker.clear()  # a broker that starts again may have lost them
-        if is_live and self._path and self.round and self.round.is_under_way(time.monotonic()):
-            self._path.publish_stop(self.round.id, self.round.by)
+        """Follow the connection to the broker: it gets a STOP ALL that is under way, and the lessons."""
+        if self._path and self.broker == "live":
+            if self.round and self.round.is_under_way(time.monotonic()):
+                self._path.publish_stop(self.round.id, self.round.by)
+            self._publish()
         self._changed()
 
     def _join(self, car: str) -> None:

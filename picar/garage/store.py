@@ -18,11 +18,10 @@ from typing import Any, NamedTuple
 
 from picar.access.locations import state_directory
 from picar.access.store import locked
-from picar.core.lesson import DRIVE, MODES, Lesson
-from picar.core.protocol import MAX_INTEGER
-from picar.core.shaping import LEAST_SPEED
+from picar.core.lesson import DRIVE, Lesson
 from picar.errors import AccessError, FileError
-from picar.files import check_depth, read_small, replace
+from picar.files import read_small, replace
+from picar.fleet.topics import lesson_of
 
 FILE = "garage.json"
 NO_LESSON = Lesson(DRIVE, 1.0, 0, "", "")
@@ -150,7 +149,6 @@ def _parsed(text: str) -> _Content:
     """Return the content of a file; raises ValueError."""
     try:
         found = json.loads(text)
-        check_depth(found)
         cars = {str(car): Adopted(**one) for car, one in found["cars"].items()}
         own = {str(car): _lesson(one) for car, one in found["own"].items()}
         lesson = _lesson(found["lesson"])
@@ -161,15 +159,6 @@ def _parsed(text: str) -> _Content:
     return _Content(cars, lesson, own)
 
 
-def _lesson(found: dict[str, Any]) -> Lesson:
-    lesson = Lesson(**found)
-    is_good = (
-        lesson.mode in MODES
-        and LEAST_SPEED <= lesson.cap <= 1.0
-        and type(lesson.seq) is int
-        and 0 <= lesson.seq <= MAX_INTEGER
-        and all(isinstance(text, str) and text.isprintable() for text in (lesson.by, lesson.text))
-    )
-    if not is_good:
-        raise ValueError("a lesson in it has another form")
-    return lesson
+def _lesson(found: Any) -> Lesson:
+    """Return a lesson of the file; raises ValueError. It has the form of the one at a broker."""
+    return lesson_of(json.dumps(found).encode()) or NO_LESSON
