@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import os
+import re
+import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ from picar.core.lesson import Lesson
 from picar.garage.cards import Card, Cards
 from picar.garage.rounds import StopRound
 from tests.garage.pages import Served, Unreached
+from tests.support.waiting import DEADLINE_S
 
 CHANGES_S = 0.25
 COLOURS = ("d55e00", "0072b2", "009e73", "f0e442", "cc79a7", "56b4e9", "e69f00", "111111")
@@ -188,3 +194,40 @@ class Classroom(Served):
                 )
             )
             await asyncio.sleep(CHANGES_S)
+
+
+class SimulatedClass:
+    """A running `picar garage --simulate`: its address and its process."""
+
+    def __init__(self, url: str, process: asyncio.subprocess.Process) -> None:
+        self.url, self.process = url, process
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the garage a signal, and its cars none."""
+        os.kill(self.process.pid, number)
+
+
+@contextlib.asynccontextmanager
+async def simulated(cars: int) -> AsyncIterator[SimulatedClass]:
+    """Start a garage with simulated cars, and end both."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "picar", "garage", "--simulate", str(cars), "--port", "0", "--host", "127.0.0.1"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield SimulatedClass(await _url_of(process), process)
+    finally:
+        for number in (signal.SIGCONT, signal.SIGTERM):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
+        await process.communicate()
+
+
+async def _url_of(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout
+    async with asyncio.timeout(2 * DEADLINE_S):
+        while line := await process.stdout.readline():
+            if found := re.search(r"open +(http://\S+)", line.decode()):
+                return found[1]
+    raise AssertionError("the garage did not start")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import signal
 import statistics
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -13,12 +14,12 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.classroom import LINK, MISSING, Classroom, card, troubled
+from tests.browser.classroom import LINK, MISSING, Classroom, SimulatedClass, card, simulated, troubled
 from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
 from tests.browser.test_a11y import IN_EACH_LANGUAGE, clean
 from tests.support.product import Product
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_S, until
 
 pytestmark = pytest.mark.browser
 
@@ -79,7 +80,7 @@ def room(new_room: NewRoom) -> Classroom:
     return made
 
 
-async def opened(new_phone: NewPhone, room: Classroom, **options: Any) -> Phone:
+async def opened(new_phone: NewPhone, room: Classroom | SimulatedClass, **options: Any) -> Phone:
     phone = await new_phone(**({"viewport": DESKTOP, "has_touch": False} | options))
     await phone.page.goto(room.url)
     await phone.seen("html[data-complete]")
@@ -464,7 +465,8 @@ async def test_adopting_by_an_address_says_what_is_wrong(new_phone: NewPhone, ne
     room.garage.mdns, room.garage.trouble = False, "The broker refuses the password."
     phone = await opened(new_phone, room)
     await phone.reads("empty", "No cars yet.")
-    await phone.reads("trouble", "The broker refuses the password. mDNS is off")
+    await phone.reads("trouble", "The broker refuses the password.")
+    await phone.seen("#unsearched:not([hidden])")
     await phone.page.click("#add-car")
     await phone.page.fill("#adopt-address", " 192.168.7.20:8000 ")
     await phone.page.fill("#adopt-pin", "12345")
@@ -568,3 +570,62 @@ async def test_the_language_and_the_look_are_chosen_on_the_page(new_phone: NewPh
     await phone.page.select_option("#theme", "outdoor")
     await phone.seen("html[data-theme=outdoor]")
     assert phone.complaints == []
+
+
+# -- a class of simulated cars -------------------------------------------------------------------------
+
+
+async def watched(new_phone: NewPhone, garage: SimulatedClass, cars: int) -> Phone:
+    """Open the page of a running garage, and wait until all of its cars are live."""
+    phone = await opened(new_phone, garage)
+    await expect(phone.page.locator('li[data-presence="live"]')).to_have_count(
+        cars, timeout=3000 * DEADLINE_S
+    )
+    return phone
+
+
+async def driven(new_phone: NewPhone, garage: SimulatedClass, phone: Phone, driver: str) -> Phone:
+    """Open the page of the first car as a guest, and drive."""
+    car = await phone.page.locator("#cars li").first.get_attribute("data-id")
+    guest = await new_phone(viewport=DESKTOP, has_touch=False)
+    await guest.open(f"{garage.url}/drive/{car}?name={driver}")
+    await guest.hold_until("KeyW")
+    return guest
+
+
+@pytest.mark.alone
+async def test_stop_all_stops_a_driving_class_and_drive_lets_it_drive_again(new_phone: NewPhone) -> None:
+    async with simulated(3) as garage:
+        phone = await watched(new_phone, garage, 3)
+        guest = await driven(new_phone, garage, phone, "Ada")
+        first = phone.page.locator("#cars li").first
+        await expect(first).to_contain_text("Driving")
+        await expect(first).to_contain_text("Driver: Someone else")  # of this machine, without a name
+        await phone.page.keyboard.press("Space")
+        await phone.reads("round-line", "3 of 3 have stopped")
+        await guest.in_state("stopped")
+        await phone.seen("#mode-hold[aria-pressed=true]")
+        await expect(phone.page.locator("#cars .word")).to_have_text(["Stopped"] * 3)
+        await phone.page.fill("#lesson-text", "Slowly, please.")
+        await phone.page.click("#mode-drive")
+        await phone.seen("#round[hidden]")
+        await guest.page.keyboard.up("KeyW")
+        await guest.seen("#reset:not([hidden])")
+        await guest.press("reset")
+        await guest.in_state("disarmed")
+        await expect(first).to_contain_text("Ready")
+
+
+@pytest.mark.alone
+async def test_a_hung_garage_is_noticed_and_changes_nothing_for_a_driving_car(new_phone: NewPhone) -> None:
+    async with simulated(2) as garage:
+        phone = await watched(new_phone, garage, 2)
+        guest = await driven(new_phone, garage, phone, "Ada")
+        garage.signal(signal.SIGSTOP)
+        await phone.page.click("#stop-all")
+        await phone.reads("round-line", "the garage does not answer")
+        await phone.reads("lost", "This page has lost the garage")
+        await guest.hold_until("KeyW")
+        garage.signal(signal.SIGCONT)
+        await phone.seen("body[data-link=good]")
+        await guest.in_state("stopped")  # the garage has found the stop in its socket

@@ -9,6 +9,8 @@ import { FILTERS, conditionOf, inkOn, nameOf, rowsIn, toneOf, wordOf } from "./r
 
 /** With more cars than this, the page has a table. */
 const GRID_MOST = 60;
+/** What a car calls a driver without a name. */
+const NAMELESS = /^c\d+$/;
 const SILENT = "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7v5l3 3";
 const LOST = "M2 9a15 15 0 0 1 20 0M9 16.500a5 5 0 0 1 6 0M3 3l18 18";
 /** Paths of the icons, by the condition of a car. */
@@ -51,7 +53,7 @@ class Row {
       number: String(car.number || "·"),
       name: nameOf(car),
       word: wordOf(car, say),
-      driver: car.driver ? say("driver.other", { client: car.driver }) : "",
+      driver: car.driver ? say("driver.other", { client: NAMELESS.test(car.driver) ? say("client") : car.driver }) : "",
       age: presence === "live" && car.link_ms !== null ? say("garage.ms", { n: Math.round(car.link_ms) }) : "",
       battery: car.under_voltage ? say("host.under_voltage") : charge || "",
       capped: (car.speed_cap ?? 1) < 1 ? say("garage.capped", { percent: Math.round(car.speed_cap * 100) }) : "",

@@ -153,8 +153,8 @@ function showLink() {
   hide("enter", trouble !== "barred");
   text("mute", lost ? say("garage.mute") : "");
   if (garage.garage) text("car", (document.title = garage.garage));
-  const broker = garage.broker === "live" ? "" : garage.broker;
-  text("trouble", [broker, garage.mdns === false && say("garage.unsearched")].filter(Boolean).join(" "));
+  text("trouble", garage.broker === "live" ? "" : (garage.broker ?? ""));
+  hide("unsearched", garage.mdns !== false);
 }
 
 /** The line after STOP ALL. It goes away when all have stopped and the cars may drive again. */
