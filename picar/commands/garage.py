@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import shlex
 import sys
@@ -97,19 +98,19 @@ def _serve(settings: Config, options: argparse.Namespace) -> int:
     from picar.garage import store
     from picar.web.garage import serve
 
-    def greet(access: AccessStore, pairing: Pairing, port: int) -> None:
-        _greet(settings, access, pairing, port)
-
     if options.simulate is not None:
         from picar.garage.simulate import Simulated
 
         with Simulated(options.simulate, settings.server.host) as simulated:
             print(simulated.sentence)
-            return serve(settings.having("garage", cars=(), mdns=False), simulated.folder, greet)
+            settings = settings.having("garage", cars=(), mdns=False)
+            end = "The simulated cars end too."
+            return serve(settings, simulated.folder, functools.partial(_greet, settings, end=end))
     for address in settings.garage.cars:
         page_of(address)  # raises for one that is malformed
     _check_ways(settings, store.GarageStore(store.folder()))
-    return serve(settings, store.folder(), greet)
+    end = "The cars drive on, and a hold stays."
+    return serve(settings, store.folder(), functools.partial(_greet, settings, end=end))
 
 
 def _check_ways(settings: Config, known: GarageStore) -> None:
@@ -123,18 +124,14 @@ def _check_ways(settings: Config, known: GarageStore) -> None:
         raise missing("zeroconf")
 
 
-def _greet(settings: Config, access: AccessStore, pairing: Pairing, port: int) -> None:
+def _greet(settings: Config, access: AccessStore, pairing: Pairing, port: int, end: str) -> None:
+    """Print the addresses, the PIN and a QR code of the page."""
     from picar.commands import pair
-    from picar.system.systemd import writes_to_journal
 
-    in_journal = writes_to_journal(sys.stdout.fileno())
     print(f"picar garage {__version__}")
-    again = command("garage")
-    print(
-        *pair.greeting(access, pairing, settings.server.host, port, in_journal=in_journal, again=again),
-        sep="\n",
-    )
-    print("Ctrl-C ends the garage. The cars drive on, and a hold stays.", flush=True)
+    again = "for a new one, use Add a phone on the page."
+    print(*pair.greeting(access, pairing, settings.server.host, port, again=again), sep="\n")
+    print(f"Ctrl-C ends the garage. {end}", flush=True)
 
 
 async def _act(

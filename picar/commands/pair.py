@@ -85,7 +85,7 @@ def greeting(
         secure: its port of https, 0 without it.
         only: the same if http does not drive; the QR code then leads there.
         in_journal: leave out PIN and QR code: a journal is kept, and sent with reports of faults.
-        again: the command that shows them again, `picar pair` if it is empty.
+        again: how to get a new QR code; the command `picar pair` if it is empty.
     """
     present = addresses.interfaces()
     for address in addresses.reachable(host, present):
@@ -96,7 +96,7 @@ def greeting(
     if pairing == "off":
         yield f"\n{_OFF}"
     elif in_journal:
-        yield f"  PIN    {again or command('pair')} (it shows the QR code too)"
+        yield f"  PIN    {command('pair')} (it shows the QR code too)"
     elif pairing == "on" or phone:
         yield f"  PIN    {store.pin}"
     if phone is None:
@@ -104,7 +104,7 @@ def greeting(
     elif not in_journal:
         url = addresses.url(phone, only, "https") if only else addresses.url(phone, port)
         # Without a folder in memory, `picar pair` finds no running picar.
-        again = again or command("pair" if folder_in_memory() else f"pair --port {port}")
+        again = again or f"a new one: {command('pair' if folder_in_memory() else f'pair --port {port}')}"
         yield from _for_a_phone(store, pairing, url, again)
 
 
@@ -115,7 +115,7 @@ def _for_a_phone(store: AccessStore, pairing: Pairing, url: str, again: str) -> 
     yield f"\nOn a phone on the same network, {scan}type {url}{' and then the PIN' if asks else ''}\n"
     yield from drawn
     if drawn and asks:
-        yield f"The QR code is good for 10 minutes; a new one: {again}\n"
+        yield f"The QR code is good for 10 minutes; {again}\n"
 
 
 def _no_phone(host: str, present: addresses.Present) -> str:

@@ -3,7 +3,6 @@
 Laws:
 - STOP ALL is on its way to every open connection before anything else is done.
 - A car that hangs delays no other car.
-- The numbers of the lessons are higher than those that any car reports. A lesson is raised above another garage's once.
 """
 
 from __future__ import annotations
@@ -16,17 +15,20 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from picar.client import discovery
-from picar.client.connection import Place, page_of
+from picar.client.connection import page_of
 from picar.client.session import CarError
 from picar.config import Config
 from picar.core.lesson import HOLD, SCOPES, Lesson
 from picar.errors import FileError, missing
 from picar.fleet.car import Complaints, end, stop_frame
 from picar.fleet.topics import state_fields
+from picar.garage import adopting
+from picar.garage.adopting import ask
 from picar.garage.cards import BROKER, DIRECT, IDENTITY, Cards, is_id
 from picar.garage.link import Way
 from picar.garage.rounds import StopRound
 from picar.garage.store import GarageStore
+from picar.garage.teaching import Teaching
 
 if TYPE_CHECKING:
     from picar.garage.mqtt import BrokerPath
@@ -37,7 +39,6 @@ SWEEP_S = 1.0
 BROWSE_AGAIN_S = 10.0  # without a network
 LESSONS_AT_A_TIME, STOPS_AT_A_TIME = 16, 16
 MOST_CARDS = 1000  # by mDNS, which anybody may answer
-_MOST_SEQ = 2**52  # that a car may report: half of what the protocol has
 _NOT_PAIRED = "The car does not know this garage any more. Adopt it again with its PIN."
 _RIVAL = "Another garage sends lessons to this car. Use one garage for each car."
 
@@ -73,13 +74,12 @@ class Garage:
         self._records: dict[str, str] = {}  # of mDNS, with their cars
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_running = False
-        self._above: dict[str | None, int] = {}  # by car, None for all: the highest number that was reported
-        self._raised: set[tuple[str | None, int]] = set()
         self._confirmed: dict[
             str, int
         ] = {}  # by car: the number of the lesson of all that it follows, by the broker
         self._complain = Complaints()
         self._path = self._broker_path(beside) if settings.mqtt.url else None
+        self._teaching = Teaching(store, self._ways, self._path, self._complain)
         self._follow_store()
 
     @property
@@ -141,10 +141,9 @@ class Garage:
         if car is not None and car not in self.cards:
             raise _unknown(car)
         try:
-            self.store.teach(car, Lesson(mode, cap, 0, by, text), self._above.get(car, 0))
+            self._teaching.put(car, Lesson(mode, cap, 0, by, text))
         finally:
-            self._teach()
-            self._publish()
+            self._changed()
 
     def dismiss(self, car: str) -> None:
         """Wait no longer for a car's answer to STOP ALL."""
@@ -165,16 +164,8 @@ class Garage:
         """
         card = self.cards.card(address)
         url = (card.fields["url"] if card else None) or page_of(address)
-        session = await _ask(Place(url, "", None), "GET", "api/v1/session")
-        car, name = session.get("id"), str(session.get("car"))
-        if not isinstance(car, str) or not is_id(car):
-            raise CarError("no_car", f"The page at {url} is not that of a car, or its picar is too old.")
-        known = self.store.cars.get(car)
-        token = known.token if known and await _is_paired(url, known.token) else None
-        if token is None:
-            members = {"pin": pin, "name": f"Garage: {self.settings.garage.name}", "kind": "garage"}
-            token = str((await _ask(Place(url, "", None), "POST", "api/v1/pair", **members)).get("token"))
-        self.store.add(car, url, token, name)
+        car, adopted = await adopting.adopt(url, pin, self.settings.garage.name, self.store.cars)
+        self.store.add(car, *adopted)
         self._follow_store()
         return car
 
@@ -183,7 +174,7 @@ class Garage:
         way = self._ways.get(car)
         if way is None or way.adopted is None:
             raise _unknown(car)
-        return await _ask(way.place(), "POST", "api/v1/invite", name=name, for_s=for_s)
+        return await ask(way.place(), "POST", "api/v1/invite", name=name, for_s=for_s)
 
     def untaught(self) -> list[str]:
         """Return the cars that have not answered the lesson of all cars."""
@@ -218,7 +209,7 @@ class Garage:
 
     async def _ask_stop(self, stop: StopRound, way: Way) -> None:
         try:
-            state = await _ask(way.place(), "POST", "api/v1/stop")
+            state = await ask(way.place(), "POST", "api/v1/stop")
         except CarError:
             return  # it stays in `missing`
         self._count(stop, way.car, state.get("state"))
@@ -226,38 +217,6 @@ class Garage:
     def _count(self, stop: StopRound | None, car: str, state: Any) -> None:
         if stop and state == "stopped" and stop.heard(car, time.monotonic()):
             self._changed()
-
-    # --- Lessons
-
-    def _teach(self) -> None:
-        """Send the lessons to the adopted cars that have others."""
-        for car, way in self._ways.items():
-            for scope, lesson in zip(SCOPES, (self.lesson, self.own.get(car)), strict=True):
-                if way.adopted and lesson and lesson.seq and way.wanted.get(scope) != lesson:
-                    way.teach(scope, lesson)
-        self._changed()
-
-    def _publish(self) -> None:
-        """Send the lessons to the broker; one that it has already changes nothing."""
-        for car, lesson in [(None, self.lesson), *self.own.items()]:
-            if self._path and lesson.seq:
-                self._path.publish_lesson(car, lesson)
-
-    def _raise(self, car: str | None, seq: int) -> bool:
-        """Take a number that a car reports. Returns False if another garage counts on although ours was raised."""
-        self._above[car] = max(self._above.get(car, 0), seq)
-        ours = self.own.get(car) if car else self.lesson
-        if ours is None or not 0 < ours.seq < seq:
-            return True
-        if (car, ours.seq) in self._raised:
-            return False
-        try:
-            self._raised.add((car, self.store.teach(car, ours, self._above[car]).seq))
-        except FileError as error:
-            self._complain(str(error))
-        self._teach()
-        self._publish()
-        return True
 
     # --- The cars, the file, mDNS
 
@@ -297,7 +256,8 @@ class Garage:
                 self.cards.put(car, now, adopted=True, name=adopted.name, problem=None)
                 if self._is_running:
                     way.start()
-        self._teach()
+        self._teaching.spread()
+        self._changed()
 
     async def _sweep(self) -> None:
         """Once a second: follow the file, and judge cards and ways by the time."""
@@ -307,7 +267,6 @@ class Garage:
             try:
                 if self.store.refresh():
                     self._follow_store()
-                    self._publish()
             except FileError as error:
                 self._complain(str(error))
             for way in self._ways.values():
@@ -349,7 +308,7 @@ class Garage:
         """Take the public facts about the car at an address, and make a card for an unknown one."""
         car = session.get("id")
         if not isinstance(car, str) or not is_id(car):
-            raise CarError("no_car", f"The page at {way.url} is not that of a car, or its picar is too old.")
+            raise adopting.no_car(way.url)
         if car != way.car:
             self._way(car, way.url)
             if way.adopted is None:
@@ -379,11 +338,8 @@ class Garage:
 
     def on_lessons(self, way: Way) -> None:
         """Compare the lessons of a car with ours."""
-        for scope, car in zip(SCOPES, (None, way.car), strict=True):
-            lesson = way.lesson.get(scope)
-            seq = lesson.get("seq") if isinstance(lesson, dict) else None
-            if type(seq) is int and 0 <= seq < _MOST_SEQ and not self._raise(car, seq):
-                self._say(way.car, "old_lesson", _RIVAL)
+        if self._teaching.has_rival(way):
+            self._say(way.car, "old_lesson", _RIVAL)
         self._changed()
 
     def on_closed(self, way: Way) -> None:
@@ -441,15 +397,14 @@ class Garage:
 
     def on_lesson(self, car: str | None, lesson: Lesson) -> None:
         """Take the lesson at the broker, also one of this garage."""
-        if lesson.seq < _MOST_SEQ:
-            self._above[car] = max(self._above.get(car, 0), lesson.seq)
+        self._teaching.note(car, lesson.seq)
 
     def on_broker(self) -> None:
         """Follow the connection to the broker: it gets a STOP ALL that is under way, and the lessons."""
         if self._path and self.broker == "live":
             if self.round and self.round.is_under_way(time.monotonic()):
                 self._path.publish_stop(self.round.id, self.round.by)
-            self._publish()
+            self._teaching.publish()
         self._changed()
 
     def _join(self, car: str) -> None:
@@ -457,22 +412,6 @@ class Garage:
         card, now = self.cards.card(car), time.monotonic()
         if self.round and card and card.counts and self.round.join(car, now):
             self._changed()
-
-
-async def _ask(place: Place, method: str, path: str, **members: Any) -> dict[str, Any]:
-    """Send a request to a car; raises CarError."""
-    answer = await place.ask(method, path, **members)
-    if not isinstance(answer, dict):
-        raise CarError("no_car", f"The page at {place.url} is not that of a car.")
-    return answer
-
-
-async def _is_paired(url: str, token: str) -> bool:
-    try:
-        await _ask(Place(url, token, None), "GET", "api/v1/lesson")
-    except CarError:
-        return False
-    return True
 
 
 def _unknown(car: str) -> CarError:

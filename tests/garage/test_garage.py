@@ -143,7 +143,7 @@ async def test_a_garage_that_lost_its_count_is_raised_above_the_car_s_and_once(
     await room.until(found, lesson="hold")
     await other.ask("PUT", "api/v1/lesson", scope="all", mode="drive", cap=1.0, seq=50, by="Room 4")
     room.garage.store.teach(None, Lesson("hold", 1.0, 0, "Ada", ""))  # as a command beside it
-    room.garage._teach()
+    room.garage._follow_store()
     await until(lambda: room.lesson.seq == 51, "the raise")
     await room.until(found, lesson="hold")
     await other.ask("PUT", "api/v1/lesson", scope="all", mode="drive", cap=1.0, seq=60, by="Room 4")

@@ -1,0 +1,94 @@
+"""The lessons of a garage: their numbers, and their way to the cars and to the broker.
+
+Laws:
+- The number of a new lesson is higher than those that any car or the broker reports.
+- A lesson that a car refuses as old is raised above the car's once: two garages must not raise each other without end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from picar.core.lesson import SCOPES, Lesson
+from picar.errors import FileError
+from picar.garage.link import Way
+from picar.garage.store import GarageStore
+
+if TYPE_CHECKING:
+    from picar.garage.mqtt import BrokerPath
+
+_MOST_SEQ = 2**52  # that counts: half of what the protocol has, so that a car cannot use up the numbers
+
+
+class Teaching:
+    """Keeps lessons, and sends them.
+
+    Args:
+        store: keeps them.
+        ways: the direct ways, by car.
+        path: the way to the broker.
+        complain: gets a sentence when a raised lesson cannot be kept.
+    """
+
+    def __init__(
+        self,
+        store: GarageStore,
+        ways: Mapping[str, Way],
+        path: BrokerPath | None,
+        complain: Callable[[str], object],
+    ) -> None:
+        self._store, self._ways, self._path, self._complain = store, ways, path, complain
+        self._above: dict[str | None, int] = {}  # by car, None for all: the highest number that was reported
+        self._raised: set[tuple[str | None, int]] = set()
+
+    def put(self, car: str | None, lesson: Lesson) -> None:
+        """Put a lesson into force, for one car or for all; raises FileError if it cannot be kept."""
+        try:
+            self._store.teach(car, lesson, self._above.get(car, 0))
+        finally:
+            self.spread()
+
+    def spread(self) -> None:
+        """Send the lessons to the adopted cars that have others, and to the broker."""
+        store = self._store
+        for car, way in self._ways.items():
+            for scope, lesson in zip(SCOPES, (store.lesson, store.own.get(car)), strict=True):
+                if way.adopted and lesson and lesson.seq and way.wanted.get(scope) != lesson:
+                    way.teach(scope, lesson)
+        self.publish()
+
+    def publish(self) -> None:
+        """Send the lessons to the broker; one that it has already changes nothing."""
+        for car, lesson in [(None, self._store.lesson), *self._store.own.items()]:
+            if self._path and lesson.seq:
+                self._path.publish_lesson(car, lesson)
+
+    def note(self, car: str | None, seq: int) -> None:
+        """Count on from a number that was reported."""
+        if seq < _MOST_SEQ:
+            self._above[car] = max(self._above.get(car, 0), seq)
+
+    def has_rival(self, way: Way) -> bool:
+        """Compare the lessons of a car with ours, and raise ours once. Returns whether another garage counts on."""
+        found = False
+        for scope, car in zip(SCOPES, (None, way.car), strict=True):
+            theirs = way.lesson.get(scope)
+            seq = theirs.get("seq") if isinstance(theirs, dict) else None
+            if type(seq) is int and 0 <= seq < _MOST_SEQ:
+                self.note(car, seq)
+                found = self._is_outdone(car, seq) or found
+        return found
+
+    def _is_outdone(self, car: str | None, seq: int) -> bool:
+        ours = self._store.own.get(car) if car else self._store.lesson
+        if ours is None or not 0 < ours.seq < seq:
+            return False
+        if (car, ours.seq) in self._raised:
+            return True
+        try:
+            self._raised.add((car, self._store.teach(car, ours, seq).seq))
+        except FileError as error:
+            self._complain(str(error))
+        self.spread()
+        return False
