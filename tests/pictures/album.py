@@ -52,5 +52,6 @@ PICTURES = (
     Picture("tune-straight", PHONE),
     Picture("tune-end", PHONE),
     Picture("wiring", DESKTOP, scale=1),
+    Picture("garage", DESKTOP, scale=1),
     FILM,
 )

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
 
+from playwright.async_api import Browser, Locator, expect
+
+from tests.browser.classroom import simulated
 from tests.browser.phone import Phone
 from tests.browser.test_tuning import WRONG, Eyes, held_until, look_and_say, opened, step
 from tests.pictures.driver import begin, drive
@@ -14,6 +19,8 @@ Scene = Callable[[Phone], Awaitable[None]]
 UNPAIRED = '[access]\npairing = "on"\n'
 CONFIGS = {"pair": UNPAIRED, "tune-which": WRONG, "tune-straight": WRONG, "tune-end": WRONG}
 PATHS = {"wiring": "/wiring"}
+CARS = 8
+CLASS_MS = 40_000  # until a class has started
 SETTLES_S = 0.4  # dialogs and meters glide
 
 
@@ -100,6 +107,40 @@ async def _to_straight(phone: Phone) -> Eyes:
         await phone.page.click("#tune-begins")
         await eyes.at_rest()
     return eyes
+
+
+async def classroom(browser: Browser, look: dict[str, Any]) -> bytes:
+    """Make a picture of the garage page: a simulated class, two of its cars driven, one of them held."""
+    async with simulated(CARS) as room, await browser.new_context(**look) as context:
+        page = await context.new_page()
+        await page.goto(room.url)
+        cars = page.locator('#cars li[data-presence="live"]')
+        await expect(cars).to_have_count(CARS, timeout=CLASS_MS)
+        await page.fill("#lesson-text", "Two laps, then stop at the line.")
+        await page.fill("#lesson-cap", "60")
+        await cars.nth(5).locator(".hold").click()
+        async with AsyncExitStack() as stack:
+            for name, number in (("Ada", 1), ("Grace", 2)):
+                driver = await stack.enter_async_context(await browser.new_context(**look))
+                await _drive(
+                    Phone(at := await driver.new_page(), driver, await driver.new_cdp_session(at)),
+                    room.url,
+                    name,
+                    cars.nth(number),
+                )
+            await expect(page.locator("#cars [data-tone=good]")).to_have_count(2, timeout=CLASS_MS)
+            await expect(page.locator(".capped:not(:empty)")).to_have_count(CARS, timeout=CLASS_MS)
+            return await page.screenshot()
+
+
+async def _drive(phone: Phone, garage: str, name: str, car: Locator) -> None:
+    """Open a car as a guest, and drive in a circle."""
+    phone.listen()
+    await phone.open(f"{garage}/drive/{await car.get_attribute('data-id')}?name={name}")
+    await phone.page.reload()  # a page of this machine was let in before it had its name
+    await phone.seen("body[data-you]:not([data-you=''])")
+    await phone.page.keyboard.down("KeyD")
+    await phone.hold_until("KeyW")
 
 
 SCENES: dict[str, Scene] = {
