@@ -11,12 +11,14 @@ import asyncio
 import contextlib
 import logging
 import math
+import random
 import re
 import socket
 import ssl
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
@@ -31,6 +33,7 @@ from picar.config import MqttConfig
 from picar.errors import FleetError, UsageError
 from picar.files import read_small
 from picar.fleet.car import end
+from picar.fleet.outbox import pause_s
 from picar.fleet.topics import HA_STATUS, LOST, Message, Topics
 from picar.network.addresses import is_local
 
@@ -38,6 +41,7 @@ log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 5
 CONNECT_S, WRITE_S, FAREWELL_S = 10.0, 10.0, 2.0
+LONGEST_PAUSE_S, STEADY_S = 30.0, 60.0
 MOST_PACKET_BYTES = 8192
 MOST_UNCONFIRMED = 65535  # with paho's 20, Mosquitto 2.0.11 dropped wills of a site that fell off at once
 _FIXES = {
@@ -234,6 +238,20 @@ async def wait_for_end(client: Client) -> None:
     """Wait until the connection ends; raises MqttError."""
     async for _ in client.messages:
         pass  # never: `Client` gives each message to `receive`
+
+
+async def keep_trying(attempt: Callable[[], Awaitable[None]], tell: Callable[[str], object]) -> NoReturn:
+    """Await `attempt` again and again: at once when it has returned, after a pause when it has raised FleetError."""
+    tries = -1
+    while True:
+        began = time.monotonic()
+        try:
+            await attempt()
+            continue
+        except FleetError as error:
+            tell(str(error))
+        tries = 0 if time.monotonic() - began > STEADY_S else tries + 1
+        await asyncio.sleep(pause_s(tries, LONGEST_PAUSE_S, random.random()))  # noqa: S311
 
 
 async def stay(

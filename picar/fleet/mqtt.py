@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -28,7 +27,7 @@ from picar.errors import FleetError
 from picar.fleet import connection
 from picar.fleet.car import CarLink, Complaints, Here, end
 from picar.fleet.homeassistant import discovery
-from picar.fleet.outbox import Answers, Outbox, first_seq, lesson_seq, pause_s
+from picar.fleet.outbox import Answers, Outbox, first_seq, lesson_seq
 from picar.fleet.topics import (
     HA_STATUS,
     OFFLINE,
@@ -46,7 +45,6 @@ log = logging.getLogger(__name__)
 
 AWAY_S = 5.0  # a restart of the server takes less
 HEAL_S = 0.5  # two writers of `online` must not answer each other without a pause
-LONGEST_PAUSE_S, STEADY_S = 30.0, 60.0
 MOST_COMMANDS = 20
 _SENTENCES = {
     "unknown_verb": "The commands are stop and cap.",
@@ -90,7 +88,12 @@ class Bridge:
 
     async def run(self) -> None:
         """Bridge without end; a cancellation says `offline` first."""
-        jobs = (self._car.run(), self._answer_stops(), self._obey_caps(), self._stay_connected())
+        jobs = (
+            self._car.run(),
+            self._answer_stops(),
+            self._obey_caps(),
+            connection.keep_trying(self._connect, self._complain),
+        )
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -205,20 +208,15 @@ class Bridge:
 
     # --- The broker's side
 
-    async def _stay_connected(self) -> None:
-        tries = -1
-        while True:
-            await self._identity.wait()
-            self._identity.clear()
-            connected_at = time.monotonic()
-            try:
-                await self._be_connected(self._outbox)
-                continue  # with another identity
-            except FleetError as error:
-                self._complain(str(error))
-            tries = 0 if time.monotonic() - connected_at > STEADY_S else tries + 1
+    async def _connect(self) -> None:
+        """Connect when an identity is known; returns when it has changed, and raises FleetError at any other end."""
+        await self._identity.wait()
+        self._identity.clear()
+        try:
+            await self._be_connected(self._outbox)
+        except FleetError:
             self._identity.set()
-            await asyncio.sleep(pause_s(tries, LONGEST_PAUSE_S, random.random()))  # noqa: S311
+            raise
 
     async def _be_connected(self, outbox: Outbox) -> None:
         """Connect, and exchange messages until the identity changes; raises FleetError at any other end."""
@@ -260,7 +258,7 @@ class Bridge:
             if found is None:
                 self._news.clear()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(min(outbox.due_s(now), LONGEST_PAUSE_S)):
+                    async with asyncio.timeout(min(outbox.due_s(now), connection.LONGEST_PAUSE_S)):
                         await self._news.wait()
                 continue
             lane, message = found

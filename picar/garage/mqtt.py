@@ -12,9 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import secrets
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -24,7 +22,6 @@ from picar.errors import FleetError
 from picar.fleet import connection
 from picar.fleet.car import Complaints
 from picar.fleet.connection import MOST_UNCONFIRMED, Client, Member
-from picar.fleet.outbox import pause_s
 from picar.fleet.topics import (
     LOST,
     OFFLINE,
@@ -49,7 +46,6 @@ _PARSERS: dict[str, Callable[[bytes], Any]] = {
     "lesson": lesson_of,
 }
 REFRESH_S = 60.0
-LONGEST_PAUSE_S, STEADY_S = 30.0, 60.0
 _ENDED = (
     "The connection to the broker has ended. Start the broker. If this happens again and again, another garage has the same name: "
     "change [garage] name."
@@ -110,16 +106,7 @@ class BrokerPath:
 
     async def run(self) -> None:
         """Stay connected, without end; a cancellation says `offline` first."""
-        tries = -1
-        while True:
-            began = time.monotonic()
-            try:
-                await self._be_connected()
-            except FleetError as error:
-                self._complain(str(error))
-                self._report(str(error))
-            tries = 0 if time.monotonic() - began > STEADY_S else tries + 1
-            await asyncio.sleep(pause_s(tries, LONGEST_PAUSE_S, random.random()))  # noqa: S311
+        await connection.keep_trying(self._be_connected, self._fail)
 
     def publish_stop(self, stop_id: str, by: str) -> bool:
         """Stop all cars at the broker, now. A car carries out an id once in 60 s, and answers it each time.
@@ -140,6 +127,10 @@ class BrokerPath:
     def _put(self, message: Message) -> None:
         self._waiting[message.topic] = message
         self._news.set()
+
+    def _fail(self, sentence: str) -> None:
+        self._complain(sentence)
+        self._report(sentence)
 
     def _report(self, broker: str) -> None:
         if broker != self.broker:

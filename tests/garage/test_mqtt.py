@@ -25,6 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from picar.config import MqttConfig
 from picar.core.lesson import Lesson
 from picar.errors import UsageError
+from picar.fleet import connection
 from picar.fleet.broker import hashed
 from picar.fleet.connection import Client, Member, connect, cut_off, publish
 from picar.fleet.topics import LOST, Command, Message, Topics, facts_of, state_fields
@@ -482,7 +483,7 @@ async def test_a_broker_that_is_not_there_is_one_sentence_and_the_garage_waits_f
 async def test_a_wrong_password_is_one_sentence_about_this_garage(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mqtt, "LONGEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(connection, "LONGEST_PAUSE_S", 0.01)
     (tmp_path / "users").write_text(f"garage:{hashed('right', bytes(12))}\n")
     (tmp_path / "password").write_text("wrong")
     lines = f"allow_anonymous false\npassword_file {tmp_path / 'users'}\n"
