@@ -512,5 +512,5 @@ FLEET_FAULTS = (
     *_shown("garage", "a garage shows the car by both ways"),
     *_shown("garage-stopped", "garage: SIGSTOP", signal.SIGSTOP),
     *_shown("garage-killed", "garage: SIGKILL", signal.SIGKILL),
-    *_shown("garage-hung", "the garage hangs and uses a whole core", HANG),
+    *_shown("garage-hung", "the garage hangs in a loop", HANG),
 )
