@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.iostream import StreamClosedError
+from tornado.httpclient import HTTPClientError, HTTPRequest, _RequestProxy
+from tornado.httputil import HTTPHeaders
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import DefaultLoopResolver, Resolver, is_valid_ip
 from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
 from tornado.websocket import (
     WebSocketClientConnection,
     WebSocketClosedError,
     WebSocketError,
-    websocket_connect,
+    WebSocketProtocol13,
 )
 
 from picar.client.session import CarError
@@ -29,8 +30,11 @@ from picar.options import ADDRESS
 CONNECT_S = 10.0
 ANSWER_S = 3.0  # of a request over HTTP
 HTTP_PORT, HTTPS_PORT = 8000, 8443
+_FIN = 0x80  # RFC 6455 §5.2
+_PACKET_BYTES, _NEVER = 65536, 1 << 40
 _SHUT_DOWN = 1001  # RFC 6455 §7.4.1
 _MOST_REQUESTS = 1000  # at a time: cars that hang must not delay others
+_MOST_BYTES = 1 << 20  # of an answer: a car may be any program of this network
 _ENDS = {  # by the code with which the car closes a connection; docs/protocol.md
     4401: ("not_paired", "The car does not know this program's token any more."),
     4408: ("too_many", "The car has too many viewers, and sends this program no more pictures."),
@@ -84,6 +88,63 @@ def frame_of(text: str) -> bytes:
     )
 
 
+class _Socket(WebSocketClientConnection):
+    """A WebSocket whose frames `_Frames` reads."""
+
+    def get_websocket_protocol(self) -> WebSocketProtocol13:
+        """Return the protocol."""
+        return _Frames(self, mask_outgoing=True, params=self.params)
+
+
+class _Frames(WebSocketProtocol13):
+    """Reads whole frames, in the call in which they arrive: Tornado's coroutine takes three reads for each, and a garage gets 300 a second.
+
+    Cars send each message in one frame (RFC 6455 §5.2); a part of a message ends the connection.
+    """
+
+    async def _receive_frame_loop(self) -> None:
+        if type(self.stream) is not IOStream:  # over TLS
+            await super()._receive_frame_loop()
+            return
+        ended = self.stream.read_bytes(_NEVER)  # keeps the socket in the event loop
+        self.stream._handle_read = self._read  # type: ignore[method-assign]
+        self._arrived = bytearray(self.stream._consume(self.stream._read_buffer_size))
+        self._take()
+        with contextlib.suppress(StreamClosedError):
+            await ended
+        self._abort()
+        self.handler.on_ws_connection_close(self.close_code, self.close_reason)
+
+    def _read(self) -> None:
+        try:
+            packet = self.stream.socket.recv(_PACKET_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        self._arrived += packet
+        self._take()
+        if not packet or self.client_terminated:
+            self.stream.close()
+
+    def _take(self) -> None:
+        """Handle all whole frames."""
+        frames = self._arrived
+        while len(frames) > 1 and not self.client_terminated:
+            more = {126: 2, 127: 8}.get(frames[1], 0)  # bytes of the size
+            size = int.from_bytes(frames[2 : 2 + more]) if more else frames[1]
+            end = 2 + more + size
+            if not frames[0] & _FIN or size > self.params.max_message_size:
+                self._abort()
+            elif len(frames) < max(end, 2 + more):
+                return
+            else:
+                data = bytes(frames[2 + more : end])
+                kind = frames[0] & ~_FIN
+                del frames[:end]
+                self._handle_message(kind, data)
+
+
 class _Resolver(Resolver):
     """Looks up a name once, and a number not at all: lookups share few threads, and each may take seconds."""
 
@@ -124,15 +185,18 @@ class Place:
         """
         request = HTTPRequest(
             f"{self.url}/{path}".replace("http", "ws", 1),
-            headers=self._headers,
+            headers=HTTPHeaders(self._headers),
             ssl_options=self._tls,
             connect_timeout=CONNECT_S,
             request_timeout=CONNECT_S,
         )
         try:
-            opened = await websocket_connect(
-                request, on_message_callback=receive, subprotocols=[subprotocol], resolver=_http().resolver
-            )
+            opened = await _Socket(
+                _RequestProxy(request, HTTPRequest._DEFAULTS),  # type: ignore[arg-type]
+                on_message_callback=receive,
+                subprotocols=[subprotocol],
+                resolver=_http().resolver,
+            ).connect_future
         except (HTTPClientError, WebSocketError, OSError, UnicodeError) as error:
             raise _refused(self.url, error) from None
         connection = Connection(opened)
@@ -165,7 +229,7 @@ class Place:
 
 def _http() -> SimpleAsyncHTTPClient:
     """Return the client of this event loop."""
-    return SimpleAsyncHTTPClient(max_clients=_MOST_REQUESTS, resolver=_Resolver())
+    return SimpleAsyncHTTPClient(max_clients=_MOST_REQUESTS, max_body_size=_MOST_BYTES, resolver=_Resolver())
 
 
 def page_of(address: str) -> str:
