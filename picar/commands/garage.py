@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from picar.garage.store import GarageStore
 
 ANSWER_S = 2.0  # for the cars
+LIST_S = 4.0  # a car that hangs is known after 3 s
 BROKER_S = 1.0  # for the cars of a broker to be known
 TEXT_CHARACTERS, TEXT_BYTES = 80, 240  # of a lesson, as cars cut it
 _COLUMNS = ("number", "name", "id", "presence", "state", "driver", "lesson", "battery_percent", "url")
@@ -61,6 +62,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             cap = "highest speed, a share of max_speed like 0.6; default: as before"
             one.add_argument("--cap", type=_share, help=cap)
             one.add_argument("--text", default="", help="a sentence for the drivers, at most 80 characters")
+        if name == "forget":
+            one.add_argument("car", metavar="CAR", help="its id or its name, as list shows it")
         if name == "adopt":
             one.add_argument("url", metavar="URL", help="address of the car, like blitz.local")
             one.add_argument("pin", metavar="PIN", help="its PIN; picar pair shows it on the car")
@@ -161,11 +164,13 @@ async def _list(garage: Garage, options: argparse.Namespace) -> int:
     def cards() -> list[dict[str, Any]]:
         return garage.cards.fields(time.monotonic())
 
-    await _until(garage, is_known)
+    await _until(garage, is_known, LIST_S)
     found = sorted(cards(), key=lambda card: (card["number"] or 0, card["id"]))
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
         return 0
+    if not found:
+        raise PicarError(f"No car is adopted or found. Adopt each car: {command('garage adopt URL PIN')}")
     rows = [_COLUMNS, *([_shown(card[name]) for name in _COLUMNS] for card in found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     for row in rows:
@@ -213,13 +218,23 @@ async def _adopt(garage: Garage, options: argparse.Namespace) -> int:
     return 0
 
 
-_ACTIONS = {"list": _list, "stop": _stop, HOLD: _hold, DRIVE: _drive, "adopt": _adopt}
+async def _forget(garage: Garage, options: argparse.Namespace) -> int:
+    """Remove a car from the garage. On the car, picar pair --revoke ends the garage's access."""
+    cars = [car for car, one in garage.store.cars.items() if options.car in (car, one.name)]
+    if len(cars) != 1:
+        raise PicarError(f"{options.car} is not the id or the name of one car. See: {command('garage list')}")
+    garage.store.remove(cars[0])
+    print(f"{options.car} is no longer in the garage.")
+    return 0
 
 
-async def _until(garage: Garage, is_done: Callable[[], bool]) -> None:
-    """Wait until it is done, at most `ANSWER_S`; the cars of a broker need a moment to be known."""
+_ACTIONS = {"list": _list, "stop": _stop, HOLD: _hold, DRIVE: _drive, "adopt": _adopt, "forget": _forget}
+
+
+async def _until(garage: Garage, is_done: Callable[[], bool], most_s: float = ANSWER_S) -> None:
+    """Wait until it is done, at most `most_s`; the cars of a broker need a moment to be known."""
     now = time.monotonic()
-    least, most = now + (BROKER_S if garage.broker else 0.0), now + ANSWER_S
+    least, most = now + (BROKER_S if garage.broker else 0.0), now + most_s
     while time.monotonic() < least or (not is_done() and time.monotonic() < most):  # noqa: ASYNC110 - for 2 s
         await asyncio.sleep(0.02)
 

@@ -150,6 +150,10 @@ class Link:
     def _failed(self, error: Exception) -> None:
         """Follow the reason why a connection has ended or could not begin."""
 
+    def _refused(self, scope: str, error: CarError) -> None:
+        """Follow the refusal of a lesson."""
+        log.warning("the car refuses the lesson for %s: %s", scope, error)
+
     def _pause_s(self, tries: int) -> float:
         """Return the pause before the next try."""
         return pause_s(tries, LONGEST_PAUSE_S, random.random())  # noqa: S311
@@ -266,7 +270,7 @@ class Link:
         except CarError as error:
             if error.code not in ("old_lesson", "bad_request"):
                 raise
-            log.warning("the car refuses the lesson for %s: %s", scope, error)
+            self._refused(scope, error)
         self._taught[scope] = lesson
         return answer
 

@@ -85,7 +85,13 @@ class Card:
         if self.heard_at is None and self.is_retained:
             return "last", None
         problem, is_unknown = self.fields["problem"], self.fields["version"] is None
-        if self.is_named and is_unknown and problem and problem["code"] == "no_answer":
+        if (
+            self.is_named
+            and is_unknown
+            and not self.fields["adopted"]
+            and problem
+            and problem["code"] == "no_answer"
+        ):
             return "apart", silent_s
         return ("silent", silent_s) if self.is_ours or problem else ("new", None)
 

@@ -164,7 +164,13 @@ class Garage:
         """
         card = self.cards.card(address)
         url = (card.fields["url"] if card else None) or page_of(address)
-        car, adopted = await adopting.adopt(url, pin, self.settings.garage.name, self.store.cars)
+        try:
+            car, adopted = await adopting.adopt(url, pin, self.settings.garage.name, self.store.cars)
+        except CarError as error:
+            if error.code != "no_answer" or ":" in address:
+                raise
+            url = page_of(f"{address}:80")  # as the service has it
+            car, adopted = await adopting.adopt(url, pin, self.settings.garage.name, self.store.cars)
         self.store.add(car, *adopted)
         self._follow_store()
         return car
@@ -243,6 +249,7 @@ class Garage:
         if way.task:
             way.task.cancel()
         self.cards.drop(car)
+        self.dismiss(car)
         self._changed()
 
     def _follow_store(self) -> None:
@@ -256,6 +263,9 @@ class Garage:
                 self.cards.put(car, now, adopted=True, name=adopted.name, problem=None)
                 if self._is_running:
                     way.start()
+        for car, way in list(self._ways.items()):
+            if way.adopted and car not in self.store.cars:
+                self._forget(car)
         self._teaching.spread()
         self._changed()
 
@@ -350,6 +360,8 @@ class Garage:
     def on_failed(self, way: Way, error: Exception) -> None:
         """Take the reason why the direct way is not there."""
         code = getattr(error, "code", "no_answer")
+        if isinstance(error.__context__, ConnectionRefusedError):  # the machine is there, and can be reached
+            code = "refused"
         self._say(way.car, code, _NOT_PAIRED if code == "not_paired" else str(error))
 
     def _say(self, car: str, code: str, sentence: str) -> None:

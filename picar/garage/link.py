@@ -119,6 +119,9 @@ class Way(Link):
             self._turn += 1
         self._watcher.on_failed(self, error)
 
+    def _refused(self, scope: str, error: CarError) -> None:
+        """The owner compares the numbers: `on_lessons`."""
+
     def _pause_s(self, tries: int) -> float:
         longest_s = super()._pause_s(tries)
         return min(longest_s, HURRY_S) if self._watcher.misses(self.car) else longest_s

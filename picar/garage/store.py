@@ -88,6 +88,17 @@ class GarageStore:
         """Add a car, or replace it; raises FileError."""
         self._change(lambda found: found._replace(cars={**found.cars, car: Adopted(url, token, name)}))
 
+    def remove(self, car: str) -> None:
+        """Remove a car and its own lesson; raises FileError."""
+
+        def change(found: _Content) -> _Content:
+            cars, own = dict(found.cars), dict(found.own)
+            cars.pop(car, None)
+            own.pop(car, None)
+            return found._replace(cars=cars, own=own)
+
+        self._change(change)
+
     def teach(self, car: str | None, lesson: Lesson, above: int = 0) -> Lesson:
         """Keep a lesson for all cars or for one, with the next number, higher than `above`; returns it. Raises FileError."""
 

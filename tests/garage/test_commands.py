@@ -133,7 +133,7 @@ async def test_list_shows_live_strange_and_absent_cars(room: Room, car: Househol
     assert (cards["Blitz"]["id"], cards["Blitz"]["state"]) == (found, "disarmed")
     assert (cards["Green"]["presence"], cards["Green"]["adopted"]) == ("new", False)
     assert cards["Red"]["presence"] == "silent"
-    assert cards["Red"]["problem"]["code"] == "no_answer"
+    assert cards["Red"]["problem"]["code"] == "refused"
     assert table.code == 0
     assert "number  name" in table.out
     assert "Red: No car answers" in table.out
@@ -175,3 +175,19 @@ def test_the_entry_of_a_car_survives_another_one(room: Room) -> None:
     room.store.add("aaaaaaaa", "http://127.0.0.1:1", "t", "A")
     room.store.add("bbbbbbbb", "http://127.0.0.1:2", "t", "B")
     assert room.store.cars["aaaaaaaa"] == Adopted("http://127.0.0.1:1", "t", "A")
+
+
+async def test_a_car_that_is_forgotten_is_not_waited_for(room: Room, car: Household) -> None:
+    room.adopt(car)
+    room.store.add("absent00", "http://127.0.0.1:9", "nothing", "Red")
+    assert (await room("stop")).code == 1
+    assert (await room("forget", "Blue")).code == 1
+    assert (await room("forget", "Red")).out == "Red is no longer in the garage.\n"
+    found = await room("stop")
+    assert (found.code, found.out[:12]) == (0, "1 of 1 cars ")
+
+
+async def test_a_list_without_cars_says_how_to_adopt_one(room: Room) -> None:
+    found = await room("list")
+    assert found.code == 1
+    assert "No car is adopted or found. Adopt each car:" in found.err

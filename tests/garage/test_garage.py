@@ -196,7 +196,7 @@ async def test_a_car_by_its_address_alone_gets_its_name_without_a_token(room: Ro
     card = await room.until(found, presence="new")
     assert (card["name"], card["adopted"], card["url"]) == ("Blitz", False, car.url)
     assert not room.card(car.url), "the card of the address has gone"
-    assert (await room.until(absent, presence="silent"))["problem"]["code"] == "no_answer"
+    assert (await room.until(absent, presence="silent"))["problem"]["code"] == "refused"
     assert await room.garage.adopt(found, car.pin) == found
     await room.until(found, presence="live", adopted=True)
 

@@ -50,17 +50,21 @@ async def test_a_car_is_found_named_and_gone(network: AsyncZeroconf, tmp_path: P
 
     async with Household(config='[server]\nname = "Blitz"\n') as house:
         car = AccessStore(house.state).id
-        records = [record(car, house.port), record("apart000", 9)]
+        hung = socket.create_server(("127.0.0.1", 0))  # it never answers
+        ports = {car: house.port, "apart000": hung.getsockname()[1], "refused0": 9}
+        records = [record(one, port) for one, port in ports.items()]
         for one in records:
             await (await network.async_register_service(one, cooperating_responders=True))
         await until(lambda: card(car).get("name") == "Blitz", "the car")
         assert (card(car)["presence"], card(car)["url"]) == ("new", house.url)
         await until(lambda: card("apart000").get("presence") == "apart", "the car that cannot be reached")
+        assert card("refused0")["presence"] == "silent", "its machine can be reached"
         await garage.adopt(car, house.pin)
         await until(lambda: card(car)["presence"] == "live", "the adopted car")
         for one in records:
             await (await network.async_unregister_service(one))
         await until(lambda: not card("apart000"), "the end of a car that is not adopted")
         assert card(car)["presence"] == "live"
+    hung.close()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
