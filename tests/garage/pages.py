@@ -154,9 +154,11 @@ class Served:
 
 
 @asynccontextmanager
-async def served(folder: Path, pairing: Pairing = "on") -> AsyncIterator[Served]:
+async def served(
+    folder: Path, pairing: Pairing = "on", kind: type[Unreached] = Unreached
+) -> AsyncIterator[Served]:
     """Serve a garage page."""
-    here = Served(folder, pairing)
+    here = Served(folder, pairing, kind)
     try:
         yield here
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -16,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from picar.client.session import CarError
-from tests.garage.pages import NAME, Served, served
+from picar.garage.garage import Garage
+from tests.garage.pages import NAME, Served, Unreached, served
 from tests.support.raw import UPGRADE
 from tests.support.waiting import DEADLINE_S
 
@@ -185,6 +187,54 @@ async def test_the_texts_of_a_hostile_car_stay_texts_and_short(here: Served) -> 
 async def test_there_is_nothing_at_other_addresses(here: Served, path: str) -> None:
     answer = await here.ask("GET", path, headers=here.device("Ada"))
     assert (answer.status, answer.code) == (404, "not_found")
+
+
+# --- A program that says it is a car
+
+
+class Adopting(Unreached):
+    """A garage that asks the car."""
+
+    adopt = Garage.adopt
+
+
+@asynccontextmanager
+async def hostile(body: str) -> AsyncIterator[str]:
+    """Answer each request with this body, and yield the address."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError):
+            await reader.readuntil(b"\r\n\r\n")
+            head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            writer.write((head + body).encode())
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_the_facts_of_a_hostile_car_reach_no_page_as_they_are(tmp_path: Path) -> None:
+    facts = (
+        '{"id":"aaaaaaaa","car":"<b>'
+        + "x" * 5000
+        + '","colour":"red;}","number":NaN,"version":["1"],"token":"t"}'
+    )
+    async with served(tmp_path, kind=Adopting) as here, hostile(facts) as url:
+        teacher = here.device("Ms Lee")
+        await here.ask("POST", ADOPT, {"car": url, "pin": "123456"}, teacher)
+        async with here.page(teacher) as page:
+            card = page.cars["aaaaaaaa"]
+            assert len(card["name"]) <= 80
+            assert (card["colour"], card["number"], card["version"]) == (None, None, None)
+
+
+async def test_an_endless_answer_of_a_hostile_car_is_refused(tmp_path: Path) -> None:
+    async with served(tmp_path, kind=Adopting) as here, hostile('{"id":"' + "x" * (1 << 21) + '"}') as url:
+        answer = await here.ask("POST", ADOPT, {"car": url, "pin": "123456"}, here.device("Ms Lee"))
+        assert answer.status in (409, 503)
+        assert len(answer.body) < 1000
 
 
 # --- The process
