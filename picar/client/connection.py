@@ -206,7 +206,7 @@ class Place:
             raise CarError("no_car", sentence)
         return connection
 
-    async def ask(self, method: str, path: str, **members: Any) -> Any:
+    async def ask(self, method: str, path: str, **members: Any) -> dict[str, Any]:
         """Send a request over HTTP with these members as JSON, and return the answer's.
 
         Raises:
@@ -220,11 +220,21 @@ class Place:
             ssl_options=self._tls,
             connect_timeout=ANSWER_S,
             request_timeout=ANSWER_S,
+            follow_redirects=False,  # no car sends one
+            decompress_response=False,  # to many times `_MOST_BYTES`
         )
         try:
-            return json.loads((await _http().fetch(request)).body)
-        except (HTTPClientError, OSError, ValueError) as error:  # no JSON, or no name of a machine
+            answer = json.loads((await _http().fetch(request)).body)
+        except (
+            HTTPClientError,
+            OSError,
+            ValueError,
+            RecursionError,
+        ) as error:  # no JSON, or no name of a machine
             raise _refused(self.url, error, ANSWER_S) from None
+        if not isinstance(answer, dict):
+            raise CarError("no_car", f"The page at {self.url} is not that of a car.")
+        return answer
 
 
 def _http() -> SimpleAsyncHTTPClient:

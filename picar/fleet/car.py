@@ -107,8 +107,7 @@ class Link:
             place = self._place or self._find()
         except AccessError as error:
             raise CarError("no_answer", str(error)) from None
-        state: dict[str, Any] = await place.ask("POST", "api/v1/stop")
-        return state
+        return await place.ask("POST", "api/v1/stop")
 
     def teach(self, scope: str, lesson: Lesson | None) -> None:
         """Send a lesson to the car as soon as possible. None: forget the lesson of this scope."""
@@ -236,8 +235,7 @@ class Link:
     async def _ask(self, method: str, path: str, **members: Any) -> dict[str, Any]:
         if self._place is None:
             raise CarError("no_answer", "The car does not answer. Start picar on this machine.")
-        answer: dict[str, Any] = await self._place.ask(method, path, **members)
-        return answer
+        return await self._place.ask(method, path, **members)
 
     def _learn(self) -> None:
         """Send and read lessons soon, if the car is connected."""

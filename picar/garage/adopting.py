@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from picar.client.connection import Place
 from picar.client.session import CarError
@@ -18,29 +17,21 @@ async def adopt(url: str, pin: str, garage: str, known: Mapping[str, Adopted]) -
         CarError: no car answers, or it refuses.
     """
     place = Place(url, "", None)
-    session = await ask(place, "GET", "api/v1/session")
+    session = await place.ask("GET", "api/v1/session")
     car = session.get("id")
     if not isinstance(car, str) or not is_id(car):
         raise no_car(url)
     if car in known and await _is_paired(url, known[car].token):
         token = known[car].token
     else:
-        paired = await ask(place, "POST", "api/v1/pair", pin=pin, name=f"Garage: {garage}", kind="garage")
+        paired = await place.ask("POST", "api/v1/pair", pin=pin, name=f"Garage: {garage}", kind="garage")
         token = str(paired.get("token"))
     return car, Adopted(url, token, str(session.get("car")))
 
 
-async def ask(place: Place, method: str, path: str, **members: Any) -> dict[str, Any]:
-    """Send a request to a car; raises CarError."""
-    answer = await place.ask(method, path, **members)
-    if not isinstance(answer, dict):
-        raise no_car(place.url)
-    return answer
-
-
 async def _is_paired(url: str, token: str) -> bool:
     try:
-        await ask(Place(url, token, None), "GET", "api/v1/lesson")
+        await Place(url, token, None).ask("GET", "api/v1/lesson")
     except CarError:
         return False
     return True

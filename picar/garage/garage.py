@@ -23,7 +23,6 @@ from picar.errors import FileError, missing
 from picar.fleet.car import Complaints, end, stop_frame
 from picar.fleet.topics import state_fields
 from picar.garage import adopting
-from picar.garage.adopting import ask
 from picar.garage.cards import BROKER, DIRECT, IDENTITY, Cards, is_id
 from picar.garage.link import Way
 from picar.garage.rounds import StopRound
@@ -180,7 +179,7 @@ class Garage:
         way = self._ways.get(car)
         if way is None or way.adopted is None:
             raise _unknown(car)
-        return await ask(way.place(), "POST", "api/v1/invite", name=name, for_s=for_s)
+        return await way.place().ask("POST", "api/v1/invite", name=name, for_s=for_s)
 
     def untaught(self) -> list[str]:
         """Return the cars that have not answered the lesson of all cars."""
@@ -215,7 +214,7 @@ class Garage:
 
     async def _ask_stop(self, stop: StopRound, way: Way) -> None:
         try:
-            state = await ask(way.place(), "POST", "api/v1/stop")
+            state = await way.place().ask("POST", "api/v1/stop")
         except CarError:
             return  # it stays in `missing`
         self._count(stop, way.car, state.get("state"))

@@ -3,14 +3,16 @@
 Laws:
 - The number of a new lesson is higher than those that any car or the broker reports.
 - A lesson that a car refuses as old is raised above the car's once: two garages must not raise each other without end.
+- An old `drive` is never raised above a `hold`: a garage that starts or connects again must not end the STOP ALL of another.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from picar.core.lesson import SCOPES, Lesson
+from picar.core.lesson import HOLD, SCOPES, Lesson
 from picar.errors import FileError
 from picar.garage.link import Way
 from picar.garage.store import GarageStore
@@ -18,6 +20,7 @@ from picar.garage.store import GarageStore
 if TYPE_CHECKING:
     from picar.garage.mqtt import BrokerPath
 
+ORDER_S = 5.0  # later, a lesson is old
 _MOST_SEQ = 2**52  # that counts: half of what the protocol has, so that a car cannot use up the numbers
 
 
@@ -41,9 +44,11 @@ class Teaching:
         self._store, self._ways, self._path, self._complain = store, ways, path, complain
         self._above: dict[str | None, int] = {}  # by car, None for all: the highest number that was reported
         self._raised: set[tuple[str | None, int]] = set()
+        self._ordered_at: dict[str | None, float] = {}  # by car, in monotonic s
 
     def put(self, car: str | None, lesson: Lesson) -> None:
         """Put a lesson into force, for one car or for all; raises FileError if it cannot be kept."""
+        self._ordered_at[car] = time.monotonic()
         try:
             self._store.teach(car, lesson, self._above.get(car, 0))
         finally:
@@ -74,15 +79,18 @@ class Teaching:
         found = False
         for scope, car in zip(SCOPES, (None, way.car), strict=True):
             theirs = way.lesson.get(scope)
-            seq = theirs.get("seq") if isinstance(theirs, dict) else None
+            theirs = theirs if isinstance(theirs, dict) else {}
+            seq = theirs.get("seq")
             if type(seq) is int and 0 <= seq < _MOST_SEQ:
                 self.note(car, seq)
-                found = self._is_outdone(car, seq) or found
+                found = self._is_outdone(car, seq, theirs.get("mode")) or found
         return found
 
-    def _is_outdone(self, car: str | None, seq: int) -> bool:
+    def _is_outdone(self, car: str | None, seq: int, mode: Any) -> bool:
         ours = self._store.own.get(car) if car else self._store.lesson
         if ours is None or not 0 < ours.seq < seq:
+            return False
+        if mode == HOLD != ours.mode and time.monotonic() - self._ordered_at.get(car, -ORDER_S) >= ORDER_S:
             return False
         if (car, ours.seq) in self._raised:
             return True
