@@ -24,6 +24,11 @@ class Visitor(Value):
     kind: Kind | Literal["bridge"] | None = None
 
     @property
+    def logged(self) -> str:
+        """The name for the log; that of a guest stays in memory."""
+        return "a guest" if self.kind == "guest" else self.name or "a client"
+
+    @property
     def may_drive(self) -> bool:
         """Whether it may do more than to see, to stop and to set lessons."""
         return self.kind not in FLEET

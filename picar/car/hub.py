@@ -180,6 +180,8 @@ class Hub:
         listed = visitor.name is not None and visitor.kind != "guest"
         if listed and seat.may_drive and self.wants_clock():
             greeting.car["wants_clock"] = True
+        if visitor.kind == "guest":
+            greeting.car["recording"] = False  # not for guests
         peer.hello(greeting)
         self._audience.welcome(seat, self._arbiter.driver, now)
         self._note_driver(now)
@@ -290,7 +292,7 @@ class Hub:
         """Disconnect paired clients whose session is not in this list."""
         for seat in self._audience:
             if seat.visitor.name is not None and seat.visitor.session not in sessions:
-                log.info("%s is no longer paired", seat.visitor.name)
+                log.info("%s is no longer paired", seat.visitor.logged)
                 self._arbiter.release(seat.id, self.now())  # at once, without the grace for a reload
                 seat.peer.close(CLOSED_UNPAIRED, "not paired any more")
 

@@ -76,6 +76,8 @@ async def test_a_garage_invites_a_guest_who_drives_under_the_name_of_the_invitat
     assert (await house.ask("GET", "/api/v1/session", headers=ada)).json["name"] == "Ada"
     assert house.file.read_bytes() == before  # in memory only
     assert "Ada" not in (await house.cli("pair", "--list")).out
+    assert "paired: a guest" in house.log()
+    assert "Ada" not in house.log()
 
 
 async def test_a_restart_ends_guests_and_invitations(house: Household) -> None:

@@ -298,21 +298,27 @@ def end_all_guests(car: Product) -> None:
 
 
 @pytest.mark.parametrize(
-    ("locale", "over"),
+    ("locale", "welcome", "over"),
     [
-        ("en-GB", "Your time with picar is over. To drive again, ask for a new QR code."),
-        ("zh-CN", "你驾驶 picar 的时间已到"),
+        (
+            "en-GB",
+            "You are a guest of picar: drive until your time is over.",
+            "Your time with picar is over. To drive again, ask for a new QR code.",
+        ),
+        ("zh-CN", "你是 picar 的访客", "你驾驶 picar 的时间已到"),
     ],
 )
 async def test_a_guest_s_link_pairs_without_a_question_and_the_page_says_when_the_time_is_over(
-    car: Product, new_phone: NewPhone, locale: str, over: str
+    car: Product, new_phone: NewPhone, locale: str, welcome: str, over: str
 ) -> None:
     phone = await paired(car, new_phone)
     guest = await new_phone(locale=locale)
     await guest.page.goto(await guest_link(car, phone))
     await guest.seen("body[data-link=good]")
+    await guest.reads("why", welcome)
     assert await guest.page.locator("#pair[open]").count() == 0
     assert "#" not in guest.page.url
+    await expect(guest.page.locator("#record")).to_be_hidden()
     await guest.hold_until("throttle", y=0.5)
     await phone.reads("driver", "Ada")
     end_all_guests(car)
@@ -354,6 +360,6 @@ async def test_a_guest_reads_what_guests_cannot_do(car: Product, new_phone: NewP
     await guest.hold_until("throttle", y=0.5)
     await guest.lift("throttle")
     await guest.page.keyboard.press("r")  # record
-    await guest.reads("why", "Guests cannot do that.")
     await add_a_phone(guest)
     await guest.reads("invite-error", "Guests cannot do that.")
+    assert guest.sent("record") == []

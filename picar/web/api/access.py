@@ -17,6 +17,7 @@ from picar.access.guests import LEAST_S, MOST_S, TOKEN, USABLE_S, TooManyGuests
 from picar.access.names import tidy_name
 from picar.access.store import INVITATION_S, INVITED_BY_ONE, AccessStore
 from picar.access.tokens import PinGuard, as_pin
+from picar.access.visitor import Visitor
 from picar.config import ServerConfig
 from picar.errors import AccessError, TooManyPaired
 from picar.network import addresses
@@ -87,7 +88,8 @@ class Pair(JsonHandler):
         paired = self.gate.paired(self.request)
         if paired is None or paired.kind == "guest":
             paired = self._admit(body, paired)
-            log.info("paired: %s, at %s", paired.name, self.request.remote_ip)
+            visitor = Visitor(paired.id, paired.name, paired.kind)
+            log.info("paired: %s, at %s", visitor.logged, self.request.remote_ip)
         for cookie, value, secure in self.gate.cookies(paired, self.request):
             # max_age and not a date: a Raspberry Pi may start with a wrong one
             self.set_cookie(cookie, value, max_age=COOKIE_S, httponly=True, samesite="Strict", secure=secure)

@@ -78,7 +78,7 @@ export default class Pair {
   async #send(request) {
     const { status, answer, wait_s } = await post("/api/v1/pair", request);
     if (status === 200) this.#tools.preferences.set("guest", answer.guest === true);
-    if (status === 200 && (await isKept())) return this.#welcome();
+    if (status === 200 && (await isKept())) return this.#welcome(answer.guest);
     if (status === 429) this.#lockedUntil = performance.now() + wait_s * 1000;
     byId("pin").value = "";
     const code = status === 200 ? "no_cookies" : (answer.error?.code ?? "error");
@@ -88,12 +88,12 @@ export default class Pair {
     return this.#ask();
   }
 
-  #welcome() {
+  #welcome(guest) {
     this.#token = "";
     this.#report("");
     byId("pin").value = "";
     this.#dialog.element.close();
-    this.#tools.note("pair.done");
+    this.#tools.note(guest ? "pair.welcome_guest" : "pair.done", { car: this.#car });
     this.#tools.link.wake();
   }
 
