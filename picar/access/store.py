@@ -38,7 +38,7 @@ INVITATION_S = 600.0
 INVITED_BY_ONE = 10  # phones by one invitation
 EVERYBODY = "all"  # for `picar pair --revoke`; no entry has this name
 MOST_PAIRED = 100  # a bound for memory and for a mistake, not for a family
-_FIXES = {
+FIXES = {  # by the number of an OSError
     errno.EACCES: "Use sudo, or make it yours.",
     errno.EPERM: "Use sudo, or make it yours.",
     errno.ENOSPC: "Free some room on the disk.",
@@ -361,7 +361,7 @@ class AccessStore:
                 raise AccessError(
                     f"{error.filename} is a folder, and picar writes a file of this name. Rename the folder."
                 ) from None
-            fix = _FIXES.get(error.errno or 0, "Name another folder in $STATE_DIRECTORY.")
+            fix = FIXES.get(error.errno or 0, "Name another folder in $STATE_DIRECTORY.")
             raise AccessError(f"{self.path} cannot be {verb} ({error.strerror}). {fix}") from None
 
 

@@ -184,9 +184,10 @@ async def _list(garage: Garage, options: argparse.Namespace) -> int:
 async def _stop(garage: Garage, _options: argparse.Namespace) -> int:
     """Stop and hold all cars; exit code 1 if a car has not answered within 2 s."""
     stop = garage.stop_all(garage.settings.garage.name)
-    await _until(garage, lambda: stop.ended)
+    await _until(garage, lambda: stop.ended and not garage.untaught())
     after_s = stop.answer(time.monotonic())["after_s"]
-    return _report(garage, stop.of, list(stop.missing), f"have stopped ({after_s:.1f} s)")
+    late = dict.fromkeys((*stop.missing, *garage.untaught()))
+    return _report(garage, stop.of, list(late), f"have stopped ({after_s:.1f} s)")
 
 
 async def _hold(garage: Garage, options: argparse.Namespace) -> int:

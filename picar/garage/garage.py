@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 SWEEP_S = 1.0
 BROWSE_AGAIN_S = 10.0  # without a network
 LESSONS_AT_A_TIME, STOPS_AT_A_TIME = 16, 16
+STOPS_AT_A_CAR = (
+    8  # over HTTP: a car that hangs takes 3 s for each, and STOP ALL may be pressed again and again
+)
 MOST_CARDS = 1000  # by mDNS, which anybody may answer
 _NOT_PAIRED = "The car does not know this garage any more. Adopt it again with its PIN."
 _RIVAL = "Another garage sends lessons to this car. Use one garage for each car."
@@ -213,10 +216,15 @@ class Garage:
                 await asyncio.sleep(0)
 
     async def _ask_stop(self, stop: StopRound, way: Way) -> None:
+        if way.stops >= STOPS_AT_A_CAR:
+            return
+        way.stops += 1
         try:
             state = await way.place().ask("POST", "api/v1/stop")
         except CarError:
             return  # it stays in `missing`
+        finally:
+            way.stops -= 1
         self._count(stop, way.car, state.get("state"))
 
     def _count(self, stop: StopRound | None, car: str, state: Any) -> None:

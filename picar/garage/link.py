@@ -59,6 +59,7 @@ class Way(Link):
         self.urls: list[str] = []
         self.adopted: Adopted | None = None
         self.task: asyncio.Task[None] | None = None
+        self.stops = 0  # over HTTP, under way
         self._turn = 0  # of the addresses
 
     @property

@@ -86,6 +86,8 @@ class Simulated:
         self._process.stdin.close()
         try:
             self._process.wait(END_S)
+        except KeyboardInterrupt:
+            return  # the process ends by itself
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from picar.access.locations import state_directory
-from picar.access.store import locked
+from picar.access.store import FIXES, locked
 from picar.core.lesson import DRIVE, Lesson
 from picar.errors import AccessError, FileError
 from picar.files import read_small, replace
@@ -147,7 +147,7 @@ class GarageStore:
         except AccessError as error:
             raise FileError(str(error)) from None
         except OSError as error:
-            fix = "Correct its permissions, or name another folder in $STATE_DIRECTORY."
+            fix = FIXES.get(error.errno or 0, "Name another folder in $STATE_DIRECTORY.")
             raise FileError(f"{self.path} cannot be used: {error.strerror}. {fix}") from None
         except (ValueError, RecursionError) as error:
             fix = "Rename it; then the cars must be adopted again."

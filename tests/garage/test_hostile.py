@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import errno
+import os
+import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,10 +19,15 @@ from tornado.web import Application, RequestHandler
 
 from picar.client.connection import Place
 from picar.client.session import CarError
+from picar.commands.garage import _stop
+from picar.errors import FileError
+from picar.fleet.car import end
+from picar.garage.garage import LESSONS_AT_A_TIME, STOPS_AT_A_CAR, Garage
+from picar.garage.simulate import Simulated
 from picar.garage.store import GarageStore
 from tests.garage.test_garage import SETTINGS, Room, car, room  # noqa: F401 - fixtures
 from tests.support.household import Household
-from tests.support.waiting import until
+from tests.support.waiting import DEADLINE_S, until
 
 DEEP = "[" * 200_000
 
@@ -81,3 +92,62 @@ async def test_an_old_drive_does_not_end_the_hold_of_another_garage(
     assert room.card(found)["lesson"] == "hold"
     room.put_lesson("drive", 0.5, "", "Ada")
     await room.until(found, lesson="drive")
+
+
+async def test_stop_waits_until_the_cars_are_held(room: Room, car: Household) -> None:  # noqa: F811
+    found = room.adopt(car)
+    await room.until(found, presence="live")
+    slots = room.garage.lesson_slots
+    for _ in range(LESSONS_AT_A_TIME):  # so that no lesson leaves
+        await slots.acquire()
+    stopping = asyncio.create_task(_stop(room.garage, argparse.Namespace()))
+    await until(lambda: room.round and room.round.ended, "the answer to the stop")
+    for _ in range(LESSONS_AT_A_TIME):
+        asyncio.get_running_loop().call_later(0.2, slots.release)
+    assert await stopping == 0
+    lesson = await Place(car.url, car.token("script"), None).ask("GET", "api/v1/lesson")
+    assert lesson["mode"] == "hold"
+
+
+async def test_stop_all_again_and_again_asks_a_car_that_hangs_a_few_times_only(tmp_path: Path) -> None:
+    asked: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: asked.append(writer), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        GarageStore(tmp_path).add("abcd1234", f"http://127.0.0.1:{port}", "token", "Blitz")
+        garage = Garage(SETTINGS, GarageStore(tmp_path))  # it does not run: no way is open
+        for _ in range(50):
+            garage.stop_all("Ada")
+            await asyncio.sleep(0)
+        await until(lambda: len(asked) == STOPS_AT_A_CAR, "the stops")
+        assert garage._ways["abcd1234"].stops == STOPS_AT_A_CAR
+        assert garage.round
+        assert [*garage.round.missing] == ["abcd1234"]
+        for writer in asked:
+            writer.close()
+        await until(lambda: not garage._ways["abcd1234"].stops, "the end of the requests")
+        await end([*garage._tasks], 3.0)
+
+
+def test_a_full_disk_says_to_free_some_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("picar.garage.store.replace", fail)
+    with pytest.raises(FileError, match=r"No space left on device\. Free some room on the disk\."):
+        GarageStore(tmp_path).add("abcd1234", "http://blitz.local", "token", "Blitz")
+
+
+def test_ctrl_c_while_a_simulated_class_ends_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("picar.garage.simulate.most_real", lambda: 0)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with Simulated(1, "127.0.0.1") as simulated:
+        process = simulated._process
+        process.send_signal(signal.SIGSTOP)  # so that its end is waited for
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert process.poll() is None
+    process.send_signal(signal.SIGCONT)
+    process.wait(DEADLINE_S)
+    assert [*tmp_path.iterdir()] == []
