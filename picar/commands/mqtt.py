@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import logging
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,8 +42,6 @@ def run(options: argparse.Namespace) -> int:
             raise
         raise missing("aiomqtt") from None
     from picar import log
-
-    logging.getLogger("mqtt").setLevel(logging.CRITICAL)  # aiomqtt's: picar reports each error itself
 
     def find() -> Here:
         return _find(settings)

@@ -38,6 +38,7 @@ from picar.fleet.topics import HA_STATUS, LOST, Message, Topics
 from picar.network.addresses import is_local
 
 log = logging.getLogger(__name__)
+_SILENT = logging.Logger("aiomqtt", logging.CRITICAL)  # picar reports each error itself
 
 KEEP_ALIVE_S = 5
 CONNECT_S, WRITE_S, FAREWELL_S = 10.0, 10.0, 2.0
@@ -173,6 +174,7 @@ async def connect(config: MqttConfig, member: Member, receive: Receive) -> Clien
         username=config.user or member.user,
         password=broker.password,
         identifier=member.client,
+        logger=_SILENT,
         protocol=aiomqtt.ProtocolVersion.V5,
         will=aiomqtt.Will(*will[:4]) if will else None,
         timeout=CONNECT_S,
