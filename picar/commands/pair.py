@@ -132,6 +132,8 @@ def lines(options: argparse.Namespace) -> Iterator[str]:
         AccessError: the list cannot be read or written, or has no such name.
     """
     serving = running(folder_in_memory())
+    if serving and os.environ.get("STATE_DIRECTORY") and Path(serving.state) != state_directory():
+        serving = None  # another list was asked for, like that of the garage page
     makes_new = options.new_pin or options.new_identity
     changes = options.list or makes_new or options.revoke is not None or options.token is not None
     # Before `become_owner`: the owner may not be able to read root's files, nor even the program's own.

@@ -23,7 +23,7 @@ _CHINESE = {
     "not_found": "这个地址不存在。小车的页面在首页（/）。",
     "forbidden": "不允许读取这个地址的内容。",
     "method_not_allowed": "这个地址不支持这种请求方法。",
-    "not_paired": "此设备尚未与小车配对。请打开小车的页面并输入 PIN 码。",
+    "not_paired": "此设备尚未配对。请打开首页（/）并输入 PIN 码。",
     "not_websocket": "这个地址只用于 WebSocket。小车的页面在首页（/）。",
     "motor_silent": "电机进程没有应答。",
     "too_many": "连接过多，请稍后再试。",

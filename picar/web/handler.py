@@ -109,7 +109,10 @@ class Handler(RequestHandler):
     def refuse_stranger(self) -> NoReturn:
         """Refuse a visitor who must be admitted and is not."""
         raise Refused(
-            HTTPStatus.UNAUTHORIZED, "not_paired", _NOT_PAIRED, WWW_Authenticate=self.authentication
+            HTTPStatus.UNAUTHORIZED,
+            "not_paired",
+            self.settings.get("not_paired", _NOT_PAIRED),
+            WWW_Authenticate=self.authentication,
         )
 
     def save_new_pairing(self) -> None:

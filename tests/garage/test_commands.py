@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from picar.access.store import AccessStore
 from picar.garage.store import Adopted, GarageStore
 from tests.support.household import Ended, Household, run
 
@@ -191,3 +192,21 @@ async def test_a_list_without_cars_says_how_to_adopt_one(room: Room) -> None:
     found = await room("list")
     assert found.code == 1
     assert "No car is adopted or found. Adopt each car:" in found.err
+
+
+async def test_picar_pair_shows_the_pin_and_the_devices_of_the_page_also_beside_a_running_car(
+    room: Room, car: Household
+) -> None:
+    page = AccessStore(room.folder / "garage")
+    page.keep(page.pair("Ada", "phone").id)
+    car.token("Otto", "script")
+    env = {"STATE_DIRECTORY": str(page.path.parent), "XDG_RUNTIME_DIR": str(car.folder)}
+
+    async def pair(*arguments: str) -> str:
+        return (await run([sys.executable, "-m", "picar", "pair", *arguments], env)).out
+
+    assert page.pin in await pair()
+    assert await pair("--list") == "  phone   Ada  (from this machine's terminal)\n"
+    assert (await pair("--revoke", "all")).startswith("Removed: 1 (Ada).")
+    assert await pair("--list") == "No phone or script is paired.\n"
+    assert car.names() == ["Otto"]

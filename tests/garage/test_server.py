@@ -71,6 +71,18 @@ async def test_the_garage_checks_host_and_origin_as_a_car_does(here: Served) -> 
             assert (answer.status, answer.code) == (403, "foreign_origin"), path
 
 
+async def test_a_stranger_gets_the_words_of_the_garage_and_not_those_of_a_car(here: Served) -> None:
+    stranger = await here.ask("GET", DRIVE)
+    wrong = await here.ask(
+        "POST", "/api/v1/pair", {"pin": f"{(int(here.store.pin) + 1) % 10**6:06d}", "name": "Ada"}
+    )
+    for answer, code in ((stranger, "not_paired"), (wrong, "wrong_pin")):
+        sentence = answer.json["error"]["message"]
+        assert (answer.code, sentence[-43:]) == (code, "The terminal of picar garage shows the PIN.")
+        assert "the garage" in sentence
+        assert "car's" not in sentence
+
+
 @pytest.mark.parametrize("path", [ADOPT, INVITE])
 async def test_only_the_teacher_adopts_and_invites(here: Served, path: str) -> None:
     answer = await here.ask("POST", path, {}, here.device("Ada", by="another"))
@@ -128,6 +140,16 @@ async def test_a_link_to_a_car_of_this_network_is_followed(here: Served, link: s
 async def test_a_link_to_the_car_s_own_public_address_is_followed(here: Served) -> None:
     here.garage.put("aaaaaaaa", url="http://141.20.5.5:8000")
     here.garage.answer = {"link": "http://141.20.5.5:8000/#pair=g.a.b"}
+    assert (await here.ask("GET", DRIVE, headers=here.device("Ada"))).status == 303
+
+
+async def test_a_link_to_a_public_address_of_this_machine_is_followed(
+    here: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.garage.put("aaaaaaaa", url="http://127.0.0.1:8000")
+    here.garage.answer = {"link": "http://141.20.5.5:8000/#pair=g.a.b"}
+    assert (await here.ask("GET", DRIVE, headers=here.device("Ada"))).code == "no_link"
+    monkeypatch.setattr("picar.web.garage.cars.interfaces", lambda: [("eth0", "141.20.5.5")])
     assert (await here.ask("GET", DRIVE, headers=here.device("Ada"))).status == 303
 
 

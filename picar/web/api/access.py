@@ -31,6 +31,7 @@ COOKIE_S = 400 * 24 * 3600  # the longest that browsers keep one (RFC 6265bis §
 REDRAW_S = 60.0  # maximum age of a QR code on a page
 _TOKEN_CHARACTERS = 200  # that are read; a valid token is shorter
 # The first match in a User-Agent counts: an iPad's also contains Mac, an Android's also Linux.
+_WRONG_PIN = "This is not the car's PIN. The command picar pair shows the PIN on the car's machine."
 _KINDS = ("iPhone", "iPad", "Android", "Windows", "Mac", "Linux")
 _EXPIRED = (
     f"This QR code has expired, or {INVITED_BY_ONE} phones have used it. Scan a new one, or use the PIN."
@@ -240,11 +241,7 @@ def check_pin(handler: JsonHandler, gate: Gate, guard: PinGuard, pin: str) -> No
         guard.wrong(now)
         blocked = "; PINs are blocked for a minute" if guard.wait_s(now) else ""
         log.warning("a wrong PIN from %s%s", handler.request.remote_ip, blocked)
-        raise Refused(
-            HTTPStatus.FORBIDDEN,
-            "wrong_pin",
-            "This is not the car's PIN. The command picar pair shows the PIN on the car's machine.",
-        )
+        raise Refused(HTTPStatus.FORBIDDEN, "wrong_pin", handler.settings.get("wrong_pin", _WRONG_PIN))
     guard.right()
 
 

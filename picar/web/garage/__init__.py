@@ -31,6 +31,7 @@ from picar.web.garage.live import Browsers, GarageSocket
 from picar.web.handler import Handler
 
 MOST_CARS = 300
+_PIN = "The terminal of picar garage shows the PIN."
 
 
 class Health(Handler):
@@ -61,6 +62,8 @@ def http_server(config: ServerConfig, gate: Gate, browsers: Browsers, port: int)
         hotspot="",
         gate=gate,
         https_only=False,
+        not_paired=f"This device is not paired with the garage. Open its page and enter its PIN. {_PIN}",
+        wrong_pin=f"This is not the garage's PIN. {_PIN}",
         queues=FairQueues(),
         refusals=RateLimitedLog(handler.log),
         websocket_max_message_size=server.SOCKET_BYTES,

@@ -21,14 +21,14 @@ from picar.client.session import CarError
 from picar.errors import FileError
 from picar.fleet.topics import cut
 from picar.garage.garage import Garage
-from picar.network.addresses import is_local
+from picar.network.addresses import interfaces, is_local
 from picar.web.auth import Gate
 from picar.web.handler import JsonHandler, Refused, Route, drawn
 
 GUEST_S = 3600
 _INVITATION = re.compile(r"https?://(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?/#pair=[\w.-]{1,200}", re.ASCII)
 _CODE = re.compile(r"[a-z_]{1,40}")
-_NO_LINK = "The car has sent no link into this network. Update picar on the car, and connect the car to this network."
+_NO_LINK = "The car has sent no link to an address of this network. Connect the car and the garage to the same network, then try again."
 _STATUSES = {
     "no_answer": 503,
     "closed": 503,
@@ -78,7 +78,8 @@ class CarHandler(JsonHandler):
         if isinstance(link, str) and _INVITATION.fullmatch(link):
             with contextlib.suppress(ValueError):  # of an address in brackets that is not IPv6
                 host = urlsplit(link).hostname or ""
-                if is_local(host) or (page and host == urlsplit(page).hostname):
+                here = {address for _, address in interfaces()}  # of a car on this machine
+                if is_local(host) or host in here or (page and host == urlsplit(page).hostname):
                     return link
         raise CarError("no_link", _NO_LINK)
 
