@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from picar.access import tokens
-from picar.access.content import BY_TERMINAL, Content, Kind, Newcomers, Paired, family_of, name_of, without
+from picar.access.content import BY_PIN, BY_TERMINAL, Content, Kind, Newcomers, Paired, family_of, name_of, without
 from picar.access.guests import Guests
 from picar.access.names import look_alike, unused
 from picar.errors import AccessError, TooManyPaired
@@ -235,6 +235,20 @@ class AccessStore:
             expected = self._content.round  # a revocation ends it
             self._change(lambda content: _with(content, newcomer) if content.round == expected else content)
             self._newcomers.remove(session)
+
+    def own(self, session: str) -> None:
+        """Note that a paired phone has entered the PIN.
+
+        Raises:
+            AccessError: too many are paired, or the file cannot be written.
+        """
+        self.keep(session)
+
+        def own(content: Content) -> Content:
+            paired = (dataclasses.replace(one, by=BY_PIN) if one.id == session else one for one in content.paired)
+            return dataclasses.replace(content, paired=tuple(paired))
+
+        self._change(own)
 
     def _waiting(self) -> list[Paired]:
         return self._newcomers.present(self._content.round, self._clock())

@@ -60,6 +60,17 @@ async def test_a_phone_that_is_invited_to_the_page_is_no_teacher(here: Served) -
         assert not page.messages[0]["teacher"]
 
 
+async def test_an_invited_phone_that_enters_the_garage_s_pin_becomes_a_teacher(here: Served) -> None:
+    phone = here.device("Ada", by="another")
+    refused = await here.ask("POST", "/api/v1/pair", {"pin": "000000"}, phone)
+    assert (refused.status, refused.code) == (403, "wrong_pin")
+    assert [one.by for one in here.store.paired] == ["another"]
+    assert (await here.ask("POST", "/api/v1/pair", {"pin": here.store.pin}, phone)).json == {"name": "Ada"}
+    assert [(one.name, one.by) for one in here.store.paired] == [("Ada", "PIN")]
+    async with here.page(phone) as page:
+        assert page.messages[0]["teacher"]
+
+
 async def test_the_garage_checks_host_and_origin_as_a_car_does(here: Served) -> None:
     teacher = here.device("Ms Lee")
     wrong = await here.ask("GET", "/api/v1/session", headers={"Host": "evil.example"})

@@ -79,7 +79,10 @@ class Pair(JsonHandler):
     guard: PinGuard
 
     def post(self) -> None:
-        """Pair; a paired phone keeps its name and session, a guest may become a paired phone or another guest."""
+        """Pair; a paired phone keeps its name and session, a guest may become a paired phone or another guest.
+
+        An invited phone that enters the PIN is no longer the phone of its inviter: it is paired by PIN.
+        """
         body = self.members(pin=(str,), token=(str,), name=(str,), kind=(str,))
         if ("pin" in body) == ("token" in body):
             raise bad_request("its body must have either a pin or a token")
@@ -91,6 +94,10 @@ class Pair(JsonHandler):
             paired = self._admit(body, paired)
             visitor = Visitor(paired.id, paired.name, paired.kind)
             log.info("paired: %s, at %s", visitor.logged, self.request.remote_ip)
+        elif "pin" in body and paired.by not in (BY_PIN, BY_TERMINAL):
+            self._check(body)
+            with saving():
+                self.gate.store.own(paired.id)
         for cookie, value, secure in self.gate.cookies(paired, self.request):
             # max_age and not a date: a Raspberry Pi may start with a wrong one
             self.set_cookie(cookie, value, max_age=COOKIE_S, httponly=True, samesite="Strict", secure=secure)
