@@ -24,7 +24,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from picar.access import tokens
-from picar.access.content import BY_PIN, BY_TERMINAL, Content, Kind, Newcomers, Paired, family_of, name_of, without
+from picar.access.content import (
+    BY_PIN,
+    BY_TERMINAL,
+    Content,
+    Kind,
+    Newcomers,
+    Paired,
+    family_of,
+    name_of,
+    without,
+)
 from picar.access.guests import Guests
 from picar.access.names import look_alike, unused
 from picar.errors import AccessError, TooManyPaired
@@ -245,7 +255,9 @@ class AccessStore:
         self.keep(session)
 
         def own(content: Content) -> Content:
-            paired = (dataclasses.replace(one, by=BY_PIN) if one.id == session else one for one in content.paired)
+            paired = (
+                dataclasses.replace(one, by=BY_PIN) if one.id == session else one for one in content.paired
+            )
             return dataclasses.replace(content, paired=tuple(paired))
 
         self._change(own)

@@ -142,6 +142,8 @@ class Garage:
         """
         if car is not None and car not in self.cards:
             raise _unknown(car)
+        if mode == "drive" and car is None and self.round and self.round.ended:
+            self.round = None  # no later page shows it
         try:
             self._teaching.put(car, Lesson(mode, cap, 0, by, text))
         finally:

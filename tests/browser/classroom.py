@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from picar.client.session import CarError
-from picar.core.lesson import Lesson
 from picar.garage.cards import Card, Cards
 from picar.garage.rounds import StopRound
 from tests.garage.pages import Served, Unreached
@@ -122,11 +121,6 @@ class ClassGarage(Unreached):
         self.round = Answered(f"stop{len(self.stops)}", by, self.cards, time.monotonic())
         self._changed()
         return self.round
-
-    def put_lesson(self, mode: str, cap: float, text: str, by: str, car: str | None = None) -> None:
-        """Keep the lesson."""
-        self.store.teach(car, Lesson(mode, cap, 0, by, text))
-        self._changed()
 
     async def adopt(self, address: str, pin: str) -> str:
         """Record address and PIN."""

@@ -28,7 +28,7 @@ DESKTOP = {"width": 1280, "height": 800}
 # What is wider than the window or than its place; names and drivers end in an ellipsis.
 CUT = """() => [
   ...(document.documentElement.scrollWidth > innerWidth ? [`page: ${document.documentElement.scrollWidth}`] : []),
-  ...[...document.querySelectorAll("main *:not(svg, path, .name, .driver, [data-view=table] .problem, #round, #lost, #stop-all)")]
+  ...[...document.querySelectorAll("main *:not(svg, path, .name, .driver, [data-view=table] .problem, #round, #missing, #lost, #stop-all)")]
     .filter((e) => e.checkVisibility() && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)
       && e.clientWidth && getComputedStyle(e).display !== "inline")
     .map((e) => `${e.id || e.className || e.tagName}: ${e.scrollWidth} in ${e.clientWidth}, ${e.scrollHeight} in ${e.clientHeight}`)]"""
@@ -111,7 +111,7 @@ async def test_stop_all_is_sent_on_the_press_and_counts_answers(new_phone: NewPh
     await phone.page.hover("#stop-all")
     await phone.page.mouse.down()
     await stops(room)
-    await phone.reads("round-line", "0 of 11 have stopped (0.0\u00a0s). Not heard:")
+    await phone.reads("round-line", "0 of 11 have stopped (under 0.1\u00a0s). Not heard:")
     room.hear(0.21, MISSING)
     await phone.reads("round-line", "9 of 11 have stopped (0.2\u00a0s). Not heard:")
     names = phone.page.locator("#missing span")
@@ -185,7 +185,36 @@ async def test_the_line_goes_away_when_all_have_stopped_and_may_drive_again(
     await phone.seen("#mode-hold[aria-pressed=true]")
     await phone.seen("#round[data-done=true]:not([hidden])")
     await phone.page.click("#mode-drive")
-    await phone.seen("#round[hidden]")
+    await phone.seen("#round[data-rests=true]")
+    await phone.reads("round-line", "stops all cars")
+    room.garage.put_lesson("hold", 0.6, "", "Ms Lin")
+    await phone.seen("#mode-hold[aria-pressed=true]")
+    assert await phone.page.get_attribute("#round", "data-rests") == "true", "the round is over"
+    await phone.page.reload()
+    await phone.seen("#mode-hold[aria-pressed=true]")
+    assert await phone.page.get_attribute("#round", "data-rests") == "true", (
+        "also for a page that opens later"
+    )
+    room.garage.stop_all("another page")
+    await phone.reads("round-line", "0 of 11 have stopped")
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (768, 1024), (844, 390), (1920, 1080)])
+async def test_no_control_moves_when_cars_answer_a_stop(
+    new_phone: NewPhone, room: Classroom, width: int, height: int
+) -> None:
+    phone = await opened(new_phone, room, viewport={"width": width, "height": height})
+    await phone.seen("#cars li")
+    places = "(all) => all.map((e) => [e.id || e.className, e.getBoundingClientRect().y])"
+    controls = "#garage :is(button, input, select, a):not(#missing *)"
+    before = await phone.page.eval_on_selector_all(controls, places)
+    assert len(before) > 30
+    await phone.page.keyboard.press("Space")
+    for missing, count in [(list(room.garage.cards.written), 11), (MISSING, 2), ([], 0)]:
+        await stops(room)
+        room.hear(0.2, missing)
+        await expect(phone.page.locator("#missing li")).to_have_count(count)
+        assert await phone.page.eval_on_selector_all(controls, places) == before
 
 
 async def test_a_round_that_began_before_the_page_opened_is_shown(
@@ -214,7 +243,7 @@ async def test_a_lost_garage_is_said_large_and_stop_all_says_that_it_sends_nothi
     await phone.context.set_offline(True)
     await phone.page.click("#stop-all")
     await phone.reads("round-line", "the garage does not answer")
-    await phone.reads("lost", "This page has lost the garage Room 4")
+    await phone.reads("lost", "This page has lost Room 4")
     await phone.reads("lost", "Cars stop by their own rules")
     await phone.reads("stop-all", "it cannot be sent now")
     assert await phone.page.is_disabled("#mode-hold")
@@ -403,6 +432,43 @@ async def test_the_lesson_in_force_is_shown_and_kept_while_a_text_is_typed(
     assert await phone.page.input_value("#lesson-text") == "Wait"
 
 
+async def test_the_speed_cap_keeps_what_the_user_sets_while_lessons_are_on_their_way(
+    new_phone: NewPhone, room: Classroom
+) -> None:
+    phone = await opened(new_phone, room)
+    await phone.reads("cap-shown", "60%")
+    await phone.page.focus("#lesson-cap")
+    for count in range(1, 9):
+        await phone.page.keyboard.press("ArrowLeft")
+        await lessons(phone, count)
+        mode = ("drive", "hold")[count % 2]
+        room.garage.put_lesson(mode, 1.0, "", "Ms Lin")  # before the next key
+        await phone.seen(f"#mode-{mode}[aria-pressed=true]")
+    await phone.reads("cap-shown", "20%")
+    room.garage.put_lesson("drive", 0.8, "", "Mr Ito")
+    await phone.reads("cap-shown", "80%")
+    box = await phone.page.locator("#lesson-cap").bounding_box()
+    assert box
+    await phone.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    await phone.page.mouse.down()
+    await phone.reads("cap-shown", "55%")
+    room.garage.put_lesson("hold", 0.3, "", "Mr Ito")
+    await phone.seen("#mode-hold[aria-pressed=true]")
+    await phone.reads("cap-shown", "55%")
+    await phone.page.mouse.up()
+    await until(lambda: room.garage.lesson.cap == 0.55, "the garage receives the cap")
+    await phone.reads("cap-shown", "55%")
+
+
+async def test_the_speed_cap_shows_nothing_before_the_garage_has_sent_it(
+    new_phone: NewPhone, new_room: NewRoom
+) -> None:
+    phone = await new_phone()
+    await phone.page.goto(new_room([card(1)], pairing="on").url)
+    await phone.seen("#pair[open]")
+    assert await phone.page.text_content("#cap-shown") == ""
+
+
 async def test_a_paired_phone_that_is_no_teacher_stops_and_drives_and_reads_why_it_does_no_more(
     new_phone: NewPhone, new_room: NewRoom, car: Product
 ) -> None:
@@ -412,12 +478,12 @@ async def test_a_paired_phone_that_is_no_teacher_stops_and_drives_and_reads_why_
     name, _, value = room.device("Lin", by="another")["Cookie"].partition("=")
     await phone.context.add_cookies([{"name": name, "value": value, "url": room.url}])
     await phone.page.goto(room.url)
-    await phone.reads("teacher", "Only who entered the garage's PIN")
+    await phone.reads("teacher", "Only a device that has entered the garage's PIN")
     for place in ("#mode-hold", "#mode-drive", "#lesson-text", "#lesson-cap", "#add-car"):
         assert await phone.page.is_disabled(place), place
     for part in ("hold", "code"):
         await expect(words(phone, 1, part)).to_be_disabled()
-        await expect(words(phone, 1, part)).to_have_accessible_description(re.compile("Only who entered"))
+        await expect(words(phone, 1, part)).to_have_accessible_description(re.compile("Only a device that"))
     await expect(words(phone, 2, "adopt")).to_be_disabled()
     await phone.page.click("#stop-all")
     await stops(room)
@@ -425,6 +491,37 @@ async def test_a_paired_phone_that_is_no_teacher_stops_and_drives_and_reads_why_
     await words(phone, 1, "drive").click()
     await phone.page.wait_for_url(f"{car.url}/**")
     assert room.garage.invited == ("car00001", "Lin", 3600)
+
+
+async def test_a_paired_phone_becomes_a_teachers_by_the_pin(new_phone: NewPhone, new_room: NewRoom) -> None:
+    room = new_room([card(1)], pairing="on")
+    phone = await new_phone()
+    name, _, value = room.device("Lin", by="another")["Cookie"].partition("=")
+    await phone.context.add_cookies([{"name": name, "value": value, "url": room.url}])
+    await phone.page.goto(room.url)
+    await phone.page.get_by_role("button", name="Enter the PIN").click()
+    await phone.page.fill("#pin", "000000" if room.store.pin != "000000" else "111111")
+    await phone.page.keyboard.press("Enter")
+    await phone.reads("pair-error", "This PIN is wrong.")
+    assert await phone.page.is_disabled("#mode-hold")
+    await phone.page.fill("#pin", str(room.store.pin))
+    await phone.page.keyboard.press("Enter")
+    await phone.seen("#mode-hold:not(:disabled)")
+    await phone.seen("#pupil[hidden]")
+    assert [(one.name, one.by) for one in room.store.paired] == [("Lin", "PIN")]
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
+async def test_the_problem_of_a_car_is_said_in_a_teachers_words(
+    new_phone: NewPhone, new_room: NewRoom, locale: str
+) -> None:
+    codes = ["refused", "no_answer", "other_car", "old_lesson", "not_paired", "no_link"]
+    problems = [card(n, problem={"code": code, "message": "Errno 111"}) for n, code in enumerate(codes, 1)]
+    phone = await opened(new_phone, new_room(problems), locale=locale)
+    said = await phone.page.locator(".problem").all_text_contents()
+    assert len(set(said)) == len(codes)
+    assert all(said)
+    assert "Errno" not in "".join(said)
 
 
 async def test_a_teacher_keeps_the_garage_page_when_a_car_opens(
@@ -466,7 +563,8 @@ async def test_adopting_by_an_address_says_what_is_wrong(new_phone: NewPhone, ne
     phone = await opened(new_phone, room)
     await phone.reads("empty", "No cars yet.")
     await phone.reads("trouble", "The broker refuses the password.")
-    await phone.seen("#unsearched:not([hidden])")
+    await phone.reads("empty", "New cars on this network do not appear by themselves.")
+    assert "mDNS" not in await phone.page.inner_text("body")
     await phone.page.click("#add-car")
     await phone.page.fill("#adopt-address", " 192.168.7.20:8000 ")
     await phone.page.fill("#adopt-pin", "12345")
@@ -563,6 +661,7 @@ async def test_nothing_is_cut_off_on_any_screen(
 
 async def test_the_language_and_the_look_are_chosen_on_the_page(new_phone: NewPhone, room: Classroom) -> None:
     phone = await opened(new_phone, room)
+    await expect(phone.page.locator("footer label span")).to_have_text(["Language", "Look"])
     await phone.page.select_option("#language", "zh-CN")
     await phone.reads("stop-all", "全部急停")
     await expect(words(phone, 1, "word")).to_have_text("驾驶中")
@@ -608,7 +707,7 @@ async def test_stop_all_stops_a_driving_class_and_drive_lets_it_drive_again(new_
         await expect(phone.page.locator("#cars .word")).to_have_text(["Stopped"] * 3)
         await phone.page.fill("#lesson-text", "Slowly, please.")
         await phone.page.click("#mode-drive")
-        await phone.seen("#round[hidden]")
+        await phone.seen("#round[data-rests=true]")
         await guest.page.keyboard.up("KeyW")
         await guest.seen("#reset:not([hidden])")
         await guest.press("reset")
@@ -624,7 +723,7 @@ async def test_a_hung_garage_is_noticed_and_changes_nothing_for_a_driving_car(ne
         garage.signal(signal.SIGSTOP)
         await phone.page.click("#stop-all")
         await phone.reads("round-line", "the garage does not answer")
-        await phone.reads("lost", "This page has lost the garage")
+        await phone.reads("lost", "This page has lost garage")
         await guest.hold_until("KeyW")
         garage.signal(signal.SIGCONT)
         await phone.seen("body[data-link=good]")

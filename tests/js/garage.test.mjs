@@ -14,6 +14,7 @@ const car = (changes) => ({ id: "a", name: "Red 7", number: 7, adopted: true, pr
 test("the line after STOP ALL counts answers, and never says that all have stopped", () => {
   assert.equal(lineOf({ stopped: 28, of: 30, missing: ["a", "b"], after_s: 0.2 }, say), "28 of 30 have stopped (0.2 s). Not heard:");
   assert.equal(lineOf({ stopped: 30, of: 30, missing: [], after_s: 1.04 }, say), "30 of 30 have stopped (1.0 s).");
+  assert.equal(lineOf({ stopped: 30, of: 30, missing: [], after_s: 0.04 }, say), "30 of 30 have stopped (under 0.1 s).");
   assert.equal(lineOf({ stopped: 0, of: 0, missing: [], after_s: 0 }, say), "The garage knows no car that it could stop.");
 });
 

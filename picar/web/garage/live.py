@@ -60,7 +60,7 @@ class Browsers:
         first = {"type": "cars", "garage": garage.settings.garage.name, "mdns": garage.mdns, **self._others}
         teacher = is_teacher(self.gate, browser.visitor)
         cards = [*self._cards.values()]
-        browser.send(first | {"teacher": teacher, "round": self._answer, "cars": cards})
+        browser.send(first | {"teacher": teacher, "round": garage.round and self._answer, "cars": cards})
         self._schedule(BEAT_S)
 
     def remove(self, browser: GarageSocket) -> None:

@@ -40,7 +40,7 @@ function formOf(id, tools, fields, enter) {
 async function ask(path, body, error, say) {
   const { status, answer, wait_s } = await post(path, body);
   const { code = "error", message } = answer.error ?? {};
-  write(byId(error), status === 200 ? "" : say(`garage.refused.${code}`) || say(`pair.${code}`, { wait: wait_s }) || message);
+  write(byId(error), status === 200 ? "" : say(`garage.problem.${code}`) || say(`pair.${code}`, { wait: wait_s }) || message);
   return status === 200 ? answer : null;
 }
 

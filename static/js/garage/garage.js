@@ -13,16 +13,17 @@ import { FILTERS, lineOf, missingOf, nameOf, order } from "./rules.js";
 
 const LATE_MS = 1000; // STOP ALL without an answer of the garage is reported after this time
 const NOTE_MS = 6000;
+const SETTLE_MS = 3000; // after a change of the cap, until which lessons may be on their way
 const preferences = new Preferences(() => localStorage);
 const words = new Words("garage");
 const { say } = words;
 const link = new GarageLink();
 /** @type {Map<string, import("./rules.js").Car>} by id */ const cars = new Map();
 /** What else the garage's messages say. @type {any} */ const garage = { garage: "", own: {}, lesson: null, teacher: false };
-/** The newest STOP ALL: its answer; when this page sent it, in ms ("" if it could not); the lesson before it. @type {any} */
-let round = { answer: null, at: null, seq: -1 };
+/** The newest STOP ALL: its answer; when this page sent it, in ms (false if it could not); the lesson before it. @type {any} */
+let round = { answer: null, at: null, seq: -1, over: false };
 let filter = "all";
-let [frame, noted, seq] = [0, 0, -1]; // request of a frame, timer of the note, number of the lesson in the controls
+let [frame, noted, seq, touched] = [0, 0, -1, -Infinity]; // request of a frame, timer of the note, lesson in the controls, time of a change of the cap
 
 /** Send STOP ALL now. */
 function stop() {
@@ -49,7 +50,8 @@ const note = (key, values) => {
   noted = setTimeout(() => text("note", ""), NOTE_MS);
 };
 const tools = /** @type {any} */ ({
-  ...{ preferences, words, link, hud, stop, note, sticks: { held: false }, letGo: () => {} },
+  ...{ preferences, words, hud, stop, note, sticks: { held: false }, letGo: () => {} },
+  link: { rest: () => link.rest(), wake: () => link.renew(), get hello() { return link.hello; } }, // woken by pairing
   open: (name, options) => parts.open(name, options),
 });
 const parts = new Parts(tools);
@@ -67,15 +69,16 @@ const cards = new Cards(words, {
 
 link.onmessage = ({ type, cars: changed, ...message }) => {
   redraw();
-  if (type === "error") return note(`garage.refused.${message.code}`, message);
+  if (type === "error") return note(`garage.problem.${message.code}`, message);
   if (type === "answer") {
-    if (round.answer && message.after_s < round.answer.after_s) round = { at: null, seq: garage.lesson.seq }; // another one
+    if (round.over || message.after_s < round.answer?.after_s) round = { at: null, seq: garage.lesson.seq }; // another one
     return void (round.answer = message);
   }
   if (type === "cars") {
     hud.trouble = "";
     cars.clear();
-    round = { answer: message.round, at: null, seq: -1 };
+    const isKnown = round.over && message.round?.after_s === round.answer.after_s;
+    if (!isKnown) round = { answer: message.round, at: null, seq: -1 };
   }
   Object.assign(garage, message);
   for (const [id, change] of type === "cars" ? changed.map((car) => [car.id, car]) : Object.entries(changed ?? {})) {
@@ -95,11 +98,16 @@ function teach(mode, lesson = { cap: byId("lesson-cap").value / 100, text: byId(
 }
 
 const clicks = { "add-car": () => adopt(""), "add-phone": () => parts.open("invite"), enter: () => parts.open("pair") };
+clicks["enter-pin"] = clicks.enter;
 for (const mode of ["drive", "hold"]) clicks[`mode-${mode}`] = () => teach(mode);
 for (const name of Object.keys(FILTERS)) clicks[`filter-${name}`] = () => choose(name);
 for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener("click", act);
 for (const id of ["lesson-cap", "lesson-text"]) byId(id).addEventListener("change", () => teach(garage.lesson.mode));
-byId("lesson-cap").addEventListener("input", showCap);
+byId("lesson-cap").addEventListener("input", () => {
+  touched = performance.now();
+  setTimeout(redraw, SETTLE_MS);
+  showCap();
+});
 for (const name of ["theme", "language"]) {
   const select = byId(name);
   select.innerHTML = PREFERENCES[name].map((value) => `<option value="${value}" data-i18n="${name}.${value}"></option>`).join("");
@@ -125,7 +133,7 @@ link.wake();
 draw();
 
 function showCap() {
-  text("cap-shown", say("garage.percent", { percent: byId("lesson-cap").value }));
+  text("cap-shown", garage.lesson ? say("garage.percent", { percent: byId("lesson-cap").value }) : "");
 }
 
 function draw() {
@@ -139,7 +147,7 @@ function draw() {
     text(`filter-${name}`, say(`garage.filter.${name}`, { n: all.filter(takes).length }));
     attribute(byId(`filter-${name}`), "aria-pressed", String(filter === name));
   }
-  text("empty", link.hello && !all.length ? say("garage.empty") : "");
+  text("empty", link.hello && !all.length ? say(garage.mdns ? "garage.empty" : "garage.unsearched") : "");
   cards.show(all.filter(FILTERS[filter]), garage);
 }
 
@@ -154,20 +162,21 @@ function showLink() {
   text("mute", lost ? say("garage.mute") : "");
   if (garage.garage) text("car", (document.title = garage.garage));
   text("trouble", garage.broker === "live" ? "" : (garage.broker ?? ""));
-  hide("unsearched", garage.mdns !== false);
 }
 
 /** The line after STOP ALL. It goes away when all have stopped and the cars may drive again. */
 function showRound() {
   const { answer, at, seq: before } = round;
   const { mode, seq: newest } = garage.lesson ?? {};
-  const over = answer?.missing.length === 0 && mode === "drive" && newest > before;
-  hide("round", over || (!answer && at === null));
-  attribute(byId("round"), "data-done", String(answer?.of > 0 && answer.stopped === answer.of));
+  round.over ||= answer?.missing.length === 0 && mode === "drive" && newest > before;
+  const rests = round.over || (!answer && at === null);
+  hide("round", rests && !link.hello);
+  attribute(byId("round"), "data-rests", String(rests));
+  attribute(byId("round"), "data-done", String(!rests && answer?.of > 0 && answer.stopped === answer.of));
   const waiting = at === false ? "garage.stop.unsent" : performance.now() - at < LATE_MS ? "garage.stop.sent" : "garage.stop.late";
-  text("round-line", answer ? lineOf(answer, say) : say(waiting));
+  text("round-line", rests ? say("garage.idle") : answer ? lineOf(answer, say) : say(waiting));
   const shown = new Map([...byId("missing").children].map((item) => [item.dataset.id, item]));
-  arrange(byId("missing"), (answer?.missing ?? []).map((id) => {
+  arrange(byId("missing"), ((!rests && answer?.missing) || []).map((id) => {
     const item = shown.get(id) ?? missed(id);
     write(item.firstElementChild, missingOf(id, cars.get(id), say));
     attribute(item.lastElementChild, "aria-label", say("garage.dismiss", { name: nameOf(cars.get(id) ?? { id }) }));
@@ -189,9 +198,10 @@ function missed(id) {
 function showLesson() {
   const { lesson, teacher } = garage;
   for (const id of ["mode-drive", "mode-hold", "lesson-text", "lesson-cap", "add-car"]) byId(id).disabled = !teacher || !link.hello;
-  text("teacher", teacher || !link.hello ? "" : say("garage.teacher"));
+  hide("pupil", teacher || !link.hello);
   for (const mode of ["drive", "hold"]) attribute(byId(`mode-${mode}`), "aria-pressed", String(lesson?.mode === mode));
-  if (lesson && lesson.seq !== seq) {
+  const isBusy = performance.now() - touched < SETTLE_MS || byId("lesson-cap").matches(":active");
+  if (lesson && lesson.seq !== seq && !isBusy) {
     seq = lesson.seq;
     byId("lesson-cap").value = Math.round(lesson.cap * 100);
     if (document.activeElement !== byId("lesson-text")) byId("lesson-text").value = lesson.text;

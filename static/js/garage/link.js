@@ -38,6 +38,15 @@ export class GarageLink {
     if (!this.#socket) this.#connect();
   }
 
+  /** Connect anew: this browser may do more now. */
+  renew() {
+    this.#resting = false;
+    const old = this.#socket;
+    this.hello = null;
+    this.#connect();
+    old?.close();
+  }
+
   #connect() {
     const socket = new WebSocket(`${location.origin.replace("http", "ws")}/garage/ws`, "picar.garage.v1");
     this.#socket = socket;

@@ -68,7 +68,8 @@ export function rowsIn(top, height, row, count) {
 /** @param {{stopped: number, of: number, missing: string[], after_s: number}} round an answer @param {Say} say */
 export function lineOf({ stopped, of, missing, after_s }, say) {
   if (!of) return say("garage.stopped.none");
-  return say("garage.stopped", { stopped, of, after: after_s.toFixed(1) }) + (missing.length ? say("gap") + say("garage.missing") + say("colon").trimEnd() : "");
+  const after = after_s < 0.1 ? say("garage.under", { n: "0.1" }) : after_s.toFixed(1);
+  return say("garage.stopped", { stopped, of, after }) + (missing.length ? say("gap") + say("garage.missing") + say("colon").trimEnd() : "");
 }
 
 /** @param {string} id @param {Car|undefined} car which has not confirmed STOP @param {Say} say @returns {string} its name and why */
