@@ -93,7 +93,7 @@ class Link:
             except (CarError, AccessError, OSError) as error:
                 self._failed(error)
             tries = -1 if time.monotonic() - began > LONGEST_PAUSE_S else tries + 1
-            await asyncio.sleep(self._pause_s(tries))
+            await self._rest(self._pause_s(tries))
 
     def send_stop(self, frame: bytes = b"") -> bool:
         """Send a stop on the WebSocket at once; `frame` is one of `stop_frame`, for many cars. Returns whether it is open."""
@@ -152,6 +152,10 @@ class Link:
     def _refused(self, scope: str, error: CarError) -> None:
         """Follow the refusal of a lesson."""
         log.warning("the car refuses the lesson for %s: %s", scope, error)
+
+    async def _rest(self, pause_s: float) -> None:
+        """Wait before the next try."""
+        await asyncio.sleep(pause_s)
 
     def _pause_s(self, tries: int) -> float:
         """Return the pause before the next try."""

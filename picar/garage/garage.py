@@ -227,6 +227,7 @@ class Garage:
             return  # it stays in `missing`
         finally:
             way.stops -= 1
+        way.wake()  # for the hold
         self._count(stop, way.car, state.get("state"))
 
     def _count(self, stop: StopRound | None, car: str, state: Any) -> None:
@@ -305,7 +306,7 @@ class Garage:
         car = found.car if is_id(found.car) else next(iter(found.urls), "")
         if car and found.urls and (car in self._ways or len(self._ways) < MOST_CARDS):
             self._records[found.record] = car
-            self._way(car, *found.urls).start()
+            self._way(car, *found.urls).wake()
             self.cards.name(car, time.monotonic(), named=True)
             self._changed()
 

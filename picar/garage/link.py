@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, Protocol
 
 from picar.client.connection import Place
@@ -12,6 +13,7 @@ from picar.fleet.car import Link
 from picar.garage.store import Adopted
 
 ASK_AGAIN_S = 30.0  # a car that is not adopted
+LEAST_PAUSE_S = 0.25  # between two tries, however often mDNS calls
 HURRY_S = 1.0  # the longest pause while a STOP ALL misses the car
 MOST_URLS = 4
 
@@ -60,12 +62,21 @@ class Way(Link):
         self.adopted: Adopted | None = None
         self.task: asyncio.Task[None] | None = None
         self.stops = 0  # over HTTP, under way
+        self._awake = asyncio.Event()
         self._turn = 0  # of the addresses
+        self._last = ""  # address of the newest connection
 
     @property
     def url(self) -> str:
-        """The address of the page that is open, or tried."""
-        return self._place.url if self._place else self.urls[self._turn % len(self.urls)]
+        """The address of the page that is open, or tried: the best every second time, since others may swallow packets."""
+        if self._place:
+            return self._place.url
+        others = [url for url in self.urls if url != self._best]
+        return others[self._turn // 2 % len(others)] if self._turn % 2 and others else self._best
+
+    @property
+    def _best(self) -> str:
+        return self._last if self._last in self.urls else self.urls[0]
 
     def add(self, *urls: str) -> None:
         """Add addresses. The one from the store stays the first: anybody may answer for mDNS."""
@@ -74,24 +85,40 @@ class Way(Link):
 
     def place(self) -> Place:
         """Return the way for a request; raises CarError."""
-        return self._place or self._find()
+        return self._place or self._at(self._best)
+
+    def wake(self) -> None:
+        """Connect soon, after a pause or the try that is under way: anybody may call for it by mDNS."""
+        self._awake.set()
 
     def start(self) -> None:
         """Connect now, unless the car is connected."""
         if self._connection is None:
             if self.task:
                 self.task.cancel()
+            self._last = ""
             self.task = asyncio.create_task(self.run())
 
     def _find(self) -> Place:
-        return Place(self.url, self.adopted.token if self.adopted else "", None)
+        return self._at(self.url)
+
+    def _at(self, url: str) -> Place:
+        return Place(url, self.adopted.token if self.adopted else "", None)
 
     async def _live(self) -> None:
         if self.adopted:
             await super()._live()
         else:
             self._met(await self._find().ask("GET", "api/v1/session"))
-            await asyncio.sleep(ASK_AGAIN_S)
+            await self._rest(ASK_AGAIN_S)
+
+    async def _rest(self, pause_s: float) -> None:
+        least_s = min(pause_s, LEAST_PAUSE_S)
+        await asyncio.sleep(least_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s - least_s):
+                await self._awake.wait()
+        self._awake.clear()
 
     async def _wait(self, ending: asyncio.Future[CarError]) -> None:
         await ending  # the owner calls `check`
@@ -103,6 +130,7 @@ class Way(Link):
             raise CarError("other_car", f"{other} If the card was moved to another Pi, adopt the car again.")
 
     def _opened(self, hello: dict[str, Any]) -> None:  # noqa: ARG002
+        self._last, self._turn = self.url, -1
         self._watcher.on_opened(self)
         self._watcher.on_lessons(self)
 

@@ -18,6 +18,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from picar.client.connection import Place
+from picar.client.discovery import Found
 from picar.client.session import CarError
 from picar.commands.garage import _stop
 from picar.errors import FileError
@@ -151,3 +152,32 @@ def test_ctrl_c_while_a_simulated_class_ends_is_no_fault(
     process.send_signal(signal.SIGCONT)
     process.wait(DEADLINE_S)
     assert [*tmp_path.iterdir()] == []
+
+
+async def test_a_record_that_repeats_keeps_no_car_out(
+    room: Room,  # noqa: F811
+    car: Household,  # noqa: F811
+) -> None:
+    found = room.adopt(car)
+    await room.until(found, presence="live")
+    writers: list[asyncio.StreamWriter] = []
+    hole = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0)
+    async with hole:
+        record = Found("x", found, [f"http://127.0.0.1:{hole.sockets[0].getsockname()[1]}"])
+
+        async def repeat() -> None:
+            while True:
+                room.garage._found(record)
+                await asyncio.sleep(0.05)
+
+        car.signal(signal.SIGKILL)
+        await car.ended()
+        repeating = asyncio.create_task(repeat())
+        stop = room.stop_all("Ada")
+        await until(lambda: writers, "a try at the wrong address")
+        await car.start()
+        await until(lambda: stop.ended, "the stop")
+        await room.until(found, presence="live", lesson="hold", url=car.url)
+        await end([repeating], 3.0)
+        for writer in writers:
+            writer.close()
