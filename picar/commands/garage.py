@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
 import json
 import shlex
 import sys
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from picar import __version__, configfile
 from picar.access.names import tidy_name
 from picar.config import Config
-from picar.core.lesson import DRIVE, HOLD
+from picar.core.lesson import DRIVE, HOLD, MODES, TEXT_BYTES, TEXT_CHARACTERS
 from picar.core.shaping import LEAST_SPEED
 from picar.errors import PicarError, missing
 from picar.program import command
@@ -25,49 +24,38 @@ if TYPE_CHECKING:
     from picar.access.store import AccessStore
     from picar.access.visitor import Pairing
     from picar.garage.garage import Garage
-    from picar.garage.store import GarageStore
 
 ANSWER_S = 2.0  # for the cars
 LIST_S = 4.0  # a car that hangs is known after 3 s
 BROKER_S = 1.0  # for the cars of a broker to be known
-TEXT_CHARACTERS, TEXT_BYTES = 80, 240  # of a lesson, as cars cut it
 _COLUMNS = ("number", "name", "id", "presence", "state", "driver", "lesson", "battery_percent", "url")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument(
-        "--config", metavar="FILE", help="TOML file with [garage] and [mqtt]; default as for serve"
-    )
-    parser.add_argument(
-        "--car",
-        metavar="URL",
-        action="append",
-        default=[],
-        help="a car that mDNS does not find; may be repeated",
-    )
-    parser.add_argument("--no-mdns", action="store_true", help="look for no cars on the network")
-    parser.add_argument("--host", help="address to listen on; default as for serve")
-    parser.add_argument("--port", type=int, help="TCP port of the page; default 8100")
-    parser.add_argument(
-        "--simulate", metavar="N", type=int, help="a class of N simulated cars on this machine"
-    )
+    add = parser.add_argument
+    add("--config", metavar="FILE", help="TOML file with [garage] and [mqtt]; default as for serve")
+    about = "a car that mDNS does not find; may be repeated"
+    add("--car", metavar="URL", action="append", default=[], help=about)
+    add("--no-mdns", action="store_true", help="look for no cars on the network")
+    add("--host", help="address to listen on; default as for serve")
+    add("--port", type=int, help="TCP port of the page; default 8100")
+    add("--simulate", metavar="N", type=int, help="a class of N simulated cars on this machine")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    for name, action in _ACTIONS.items():
-        about = action.__doc__
-        one = actions.add_parser(name, help=about, description=about)
+    for name, (_, about) in _ACTIONS.items():
+        add = actions.add_parser(name, help=about, description=about).add_argument
         if name == "list":
-            one.add_argument("--json", action="store_true", help="print the cards as JSON")
-        if name in (HOLD, DRIVE):
+            add("--json", action="store_true", help="print the cards as JSON")
+        if name in MODES:
             cap = "highest speed, a share of max_speed like 0.6; default: as before"
-            one.add_argument("--cap", type=_share, help=cap)
-            one.add_argument("--text", default="", help="a sentence for the drivers, at most 80 characters")
+            add("--cap", type=_share, help=cap)
+            add("--text", default="", help="a sentence for the drivers, at most 80 characters")
         if name == "forget":
-            one.add_argument("car", metavar="CAR", help="its id or its name, as list shows it")
+            add("car", metavar="CAR", help="its id or its name, as list shows it")
         if name == "adopt":
-            one.add_argument("url", metavar="URL", help="address of the car, like blitz.local")
-            one.add_argument("pin", metavar="PIN", help="its PIN; picar pair shows it on the car")
-    about = _broker_files.__doc__
+            add("url", metavar="URL", help="address of the car, like blitz.local")
+            add("pin", metavar="PIN", help="its PIN; picar pair shows it on the car")
+    about = _broker_files.__doc__ or ""
     files = actions.add_parser("broker-files", help=about, description=about)
     files.add_argument("folder", metavar="DIR", type=Path, help="a new folder, or the one of last time")
     files.add_argument("--car", metavar="ID", action="append", default=[], help="a car; may be repeated")
@@ -86,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     settings = settings.having("garage", cars=cars, mdns=settings.garage.mdns and not options.no_mdns)
     if options.action is None:
         return _serve(settings, options)
-    return asyncio.run(_act(_ACTIONS[options.action], settings, options))
+    return asyncio.run(_act(settings, options))
 
 
 def _share(text: str) -> float:
@@ -97,51 +85,35 @@ def _share(text: str) -> float:
 
 
 def _serve(settings: Config, options: argparse.Namespace) -> int:
-    from picar.client.connection import page_of
-    from picar.garage import store
+    from picar.client import connection, discovery
+    from picar.commands import pair
+    from picar.garage.store import GarageStore, folder
     from picar.web.garage import serve
+
+    end = "The cars drive on, and a hold stays."
+
+    def greet(access: AccessStore, pairing: Pairing, port: int) -> None:
+        print(f"picar garage {__version__}")
+        again = "for a new one, use Add a phone on the page."
+        print(*pair.greeting(access, pairing, settings.server.host, port, again=again), sep="\n")
+        print(f"Ctrl-C ends the garage. {end}", flush=True)
 
     if options.simulate is not None:
         from picar.garage.simulate import Simulated
 
+        end = "The simulated cars end too."
         with Simulated(options.simulate, settings.server.host) as simulated:
             print(simulated.sentence)
-            settings = settings.having("garage", cars=(), mdns=False)
-            end = "The simulated cars end too."
-            return serve(settings, simulated.folder, functools.partial(_greet, settings, end=end))
+            return serve(settings.having("garage", cars=(), mdns=False), simulated.folder, greet)
     for address in settings.garage.cars:
-        page_of(address)  # raises for one that is malformed
-    _check_ways(settings, store.GarageStore(store.folder()))
-    end = "The cars drive on, and a hold stays."
-    return serve(settings, store.folder(), functools.partial(_greet, settings, end=end))
-
-
-def _check_ways(settings: Config, known: GarageStore) -> None:
-    """Refuse a garage that could never know a car."""
-    from picar.client.discovery import is_possible
-
-    if (
-        not (is_possible() or settings.garage.cars or known.cars or settings.mqtt.url)
-        and settings.garage.mdns
-    ):
+        connection.page_of(address)  # raises for one that is malformed
+    knows_cars = settings.garage.cars or settings.mqtt.url or GarageStore(folder()).cars
+    if settings.garage.mdns and not (discovery.is_possible() or knows_cars):
         raise missing("zeroconf")
+    return serve(settings, folder(), greet)
 
 
-def _greet(settings: Config, access: AccessStore, pairing: Pairing, port: int, end: str) -> None:
-    """Print the addresses, the PIN and a QR code of the page."""
-    from picar.commands import pair
-
-    print(f"picar garage {__version__}")
-    again = "for a new one, use Add a phone on the page."
-    print(*pair.greeting(access, pairing, settings.server.host, port, again=again), sep="\n")
-    print(f"Ctrl-C ends the garage. {end}", flush=True)
-
-
-async def _act(
-    action: Callable[[Garage, argparse.Namespace], Awaitable[int]],
-    settings: Config,
-    options: argparse.Namespace,
-) -> int:
+async def _act(settings: Config, options: argparse.Namespace) -> int:
     """Do an action with a garage that lives only for it."""
     from picar.garage.garage import Garage
     from picar.garage.store import GarageStore, folder
@@ -149,20 +121,18 @@ async def _act(
     garage = Garage(settings, GarageStore(folder()), beside=True)
     living = asyncio.create_task(garage.run())
     try:
-        return await action(garage, options)
+        return await _ACTIONS[options.action][0](garage, options)
     finally:
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
 
 
 async def _list(garage: Garage, options: argparse.Namespace) -> int:
-    """List the cars that are adopted or found."""
+    def cards() -> list[dict[str, Any]]:
+        return garage.cards.fields(time.monotonic())
 
     def is_known() -> bool:
         return not garage.mdns and all(card["paths"] or card["problem"] for card in cards())
-
-    def cards() -> list[dict[str, Any]]:
-        return garage.cards.fields(time.monotonic())
 
     await _until(garage, is_known, LIST_S)
     found = sorted(cards(), key=lambda card: (card["number"] or 0, card["id"]))
@@ -171,7 +141,8 @@ async def _list(garage: Garage, options: argparse.Namespace) -> int:
         return 0
     if not found:
         raise PicarError(f"No car is adopted or found. Adopt each car: {command('garage adopt URL PIN')}")
-    rows = [_COLUMNS, *([_shown(card[name]) for name in _COLUMNS] for card in found)]
+    shown = ([card[name] for name in _COLUMNS] for card in found)
+    rows = [_COLUMNS, *(["-" if one is None else str(one) for one in row] for row in shown)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
@@ -182,7 +153,6 @@ async def _list(garage: Garage, options: argparse.Namespace) -> int:
 
 
 async def _stop(garage: Garage, _options: argparse.Namespace) -> int:
-    """Stop and hold all cars; exit code 1 if a car has not answered within 2 s."""
     stop = garage.stop_all(garage.settings.garage.name)
     await _until(garage, lambda: stop.ended and not garage.untaught())
     after_s = stop.answer(time.monotonic())["after_s"]
@@ -190,27 +160,17 @@ async def _stop(garage: Garage, _options: argparse.Namespace) -> int:
     return _report(garage, stop.of, list(late), f"have stopped ({after_s:.1f} s)")
 
 
-async def _hold(garage: Garage, options: argparse.Namespace) -> int:
-    """Hold all cars: they come to rest smoothly, and nobody can drive."""
-    return await _teach(garage, options, HOLD, "are held")
-
-
-async def _drive(garage: Garage, options: argparse.Namespace) -> int:
-    """Let all cars drive again."""
-    return await _teach(garage, options, DRIVE, "may drive")
-
-
-async def _teach(garage: Garage, options: argparse.Namespace, mode: str, done: str) -> int:
+async def _teach(garage: Garage, options: argparse.Namespace) -> int:
     cap = garage.lesson.cap if options.cap is None else options.cap
     text = tidy_name(options.text, TEXT_CHARACTERS, TEXT_BYTES)
-    garage.put_lesson(mode, cap, text, garage.settings.garage.name)
+    garage.put_lesson(options.action, cap, text, garage.settings.garage.name)
     await _until(garage, lambda: not garage.untaught())
+    done = "are held" if options.action == HOLD else "may drive"
     speed = f", with at most {cap:.0%} of their speed" if cap < 1.0 else ""
     return _report(garage, len(garage.cards.ours()), garage.untaught(), f"{done}{speed}")
 
 
 async def _adopt(garage: Garage, options: argparse.Namespace) -> int:
-    """Pair the garage with a car by its PIN."""
     before = dict(garage.store.cars)
     car = await garage.adopt(options.url, options.pin)
     adopted = garage.store.cars[car]
@@ -220,7 +180,6 @@ async def _adopt(garage: Garage, options: argparse.Namespace) -> int:
 
 
 async def _forget(garage: Garage, options: argparse.Namespace) -> int:
-    """Remove a car from the garage. On the car, picar pair --revoke ends the garage's access."""
     cars = [car for car, one in garage.store.cars.items() if options.car in (car, one.name)]
     if len(cars) != 1:
         raise PicarError(f"{options.car} is not the id or the name of one car. See: {command('garage list')}")
@@ -229,7 +188,14 @@ async def _forget(garage: Garage, options: argparse.Namespace) -> int:
     return 0
 
 
-_ACTIONS = {"list": _list, "stop": _stop, HOLD: _hold, DRIVE: _drive, "adopt": _adopt, "forget": _forget}
+_ACTIONS: dict[str, tuple[Callable[[Garage, argparse.Namespace], Awaitable[int]], str]] = {
+    "list": (_list, "List the cars that are adopted or found."),
+    "stop": (_stop, "Stop and hold all cars; exit code 1 if a car has not answered within 2 s."),
+    HOLD: (_teach, "Hold all cars: they come to rest smoothly, and nobody can drive."),
+    DRIVE: (_teach, "Let all cars drive again."),
+    "adopt": (_adopt, "Pair the garage with a car by its PIN."),
+    "forget": (_forget, "Remove a car. On the car, picar pair --revoke ends the garage's access."),
+}
 
 
 async def _until(garage: Garage, is_done: Callable[[], bool], most_s: float = ANSWER_S) -> None:
@@ -250,10 +216,6 @@ def _report(garage: Garage, cars: int, late: list[str], done: str) -> int:
         names = ", ".join(str(card.fields["name"] or card.fields["id"]) for card in cards if card)
         print(f"picar: no answer from {names}. Look at these cars.", file=sys.stderr)
     return int(bool(late))
-
-
-def _shown(value: Any) -> str:
-    return "-" if value is None else str(value)
 
 
 def _broker_files(options: argparse.Namespace) -> Iterator[str]:

@@ -14,6 +14,7 @@ from picar.tuples import NamedTuple
 
 SCOPES = ("all", "own")
 DRIVE, HOLD = MODES = ("drive", "hold")
+TEXT_CHARACTERS, TEXT_BYTES = 80, 240  # of UTF-8: each state holds the text
 
 
 class Lesson(NamedTuple):

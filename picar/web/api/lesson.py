@@ -9,14 +9,13 @@ from picar.access.names import tidy_name
 from picar.access.tokens import PinGuard
 from picar.access.visitor import FLEET
 from picar.car.hub import Hub
-from picar.core.lesson import DRIVE, MODES, SCOPES, Lesson
+from picar.core.lesson import DRIVE, MODES, SCOPES, TEXT_BYTES, TEXT_CHARACTERS, Lesson
 from picar.core.protocol import MAX_INTEGER
 from picar.core.shaping import LEAST_SPEED
 from picar.web.api.access import check_pin
 from picar.web.auth import Gate
 from picar.web.handler import JsonHandler, Refused, Route, bad_request
 
-TEXT_CHARACTERS, TEXT_BYTES = 80, 240  # of UTF-8: each state holds the text
 _OLD = "This car has a newer lesson. Send one with a higher seq."
 _NOT_GARAGE = "Only the garage sets lessons and caps. The car's PIN lifts a hold on this car."
 _NOT_RAISED = (

@@ -17,12 +17,11 @@ from typing import Any
 from picar.access.names import tidy_name
 from picar.car.hub import CLOSED_UNPAIRED
 from picar.client.session import CarError
-from picar.core.lesson import MODES
+from picar.core.lesson import MODES, TEXT_BYTES, TEXT_CHARACTERS
 from picar.core.shaping import LEAST_SPEED
 from picar.errors import FileError
 from picar.garage.garage import Garage
 from picar.garage.rounds import StopRound
-from picar.web.api.lesson import TEXT_BYTES, TEXT_CHARACTERS
 from picar.web.auth import Gate
 from picar.web.garage.cars import check_teacher, is_teacher
 from picar.web.websocket import SEND_BYTES, Socket, text_frame
