@@ -31,6 +31,7 @@ CONNECT_S = 10.0
 ANSWER_S = 3.0  # of a request over HTTP
 HTTP_PORT, HTTPS_PORT = 8000, 8443
 _FIN = 0x80  # RFC 6455 §5.2
+_MASKED = 0x80  # by a client only
 _PACKET_BYTES, _NEVER = 65536, 1 << 40
 _SHUT_DOWN = 1001  # RFC 6455 §7.4.1
 _MOST_REQUESTS = 1000  # at a time: cars that hang must not delay others
@@ -134,7 +135,7 @@ class _Frames(WebSocketProtocol13):
             more = {126: 2, 127: 8}.get(frames[1], 0)  # bytes of the size
             size = int.from_bytes(frames[2 : 2 + more]) if more else frames[1]
             end = 2 + more + size
-            if not frames[0] & _FIN or size > self.params.max_message_size:
+            if not frames[0] & _FIN or frames[1] & _MASKED or size > self.params.max_message_size:
                 self._abort()
             elif len(frames) < max(end, 2 + more):
                 return
@@ -142,7 +143,10 @@ class _Frames(WebSocketProtocol13):
                 data = bytes(frames[2 + more : end])
                 kind = frames[0] & ~_FIN
                 del frames[:end]
-                self._handle_message(kind, data)
+                try:
+                    self._handle_message(kind, data)
+                except ValueError:  # of a ping or a close that is malformed
+                    self._abort()
 
 
 class _Resolver(Resolver):

@@ -200,10 +200,8 @@ class Link:
         try:
             message = read(text)
             moves = message["type"] == "state" and is_moving(message)
-        except (ProtocolError, AttributeError) as error:
-            self._end(
-                CarError("bad_message", f"The car sends a message that is not of {SUBPROTOCOL}: {error}.")
-            )
+        except (ProtocolError, AttributeError):
+            self._end(CarError("bad_message", f"The car sends a message that is not of {SUBPROTOCOL}."))
             return
         if message["type"] == "hello":
             self._hello = message

@@ -104,6 +104,18 @@ async def test_a_hung_car_is_named_and_stops_when_it_returns_and_is_counted_then
     await room.until(found, lesson="hold", state="stopped")
 
 
+async def test_a_card_has_no_problem_any_more_when_a_late_lesson_has_arrived(
+    room: Room, car: Household
+) -> None:
+    found = room.adopt(car)
+    await room.until(found, presence="live", problem=None)
+    car.signal(signal.SIGSTOP)
+    room.put_lesson("hold", 1.0, "Look here", "Ada")
+    await until(lambda: room.card(found)["problem"], "the sentence that the car does not answer")
+    car.signal(signal.SIGCONT)
+    await room.until(found, lesson="hold", presence="live", problem=None)
+
+
 async def test_a_stop_reaches_a_car_between_two_connections(
     room: Room, car: Household, tmp_path: Path
 ) -> None:
