@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import shlex
 import sys
@@ -78,10 +79,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _share(text: str) -> float:
-    cap = float(text)
-    if not LEAST_SPEED <= cap <= 1.0:
-        raise argparse.ArgumentTypeError(f"use a number from {LEAST_SPEED:g} to 1")
-    return cap
+    with contextlib.suppress(ValueError):
+        if LEAST_SPEED <= (cap := float(text)) <= 1.0:
+            return cap
+    raise argparse.ArgumentTypeError(f"use a number from {LEAST_SPEED:g} to 1")
 
 
 def _serve(settings: Config, options: argparse.Namespace) -> int:

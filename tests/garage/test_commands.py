@@ -117,9 +117,10 @@ async def test_hold_and_drive_reach_the_car_with_cap_and_text(room: Room, car: H
         assert (driven.code, driven.out) == (0, "1 of 1 cars may drive, with at most 60% of their speed.\n")
         await phone.until(lambda state: state["lesson"] and state["lesson"]["mode"] == "drive")
     assert (room.store.lesson.seq, room.store.lesson.cap) == (2, 0.6)
-    wrong = await room("hold", "--cap", "3")
-    assert wrong.code == 2
-    assert "use a number from 0.05 to 1" in wrong.err
+    for cap in ("3", "fast"):
+        wrong = await room("hold", "--cap", cap)
+        assert wrong.code == 2
+        assert "use a number from 0.05 to 1" in wrong.err
 
 
 async def test_list_shows_live_strange_and_absent_cars(room: Room, car: Household) -> None:

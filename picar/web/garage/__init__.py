@@ -18,6 +18,7 @@ from picar.access.tokens import PinGuard
 from picar.access.visitor import Pairing, pairing_of
 from picar.config import Config, FleetConfig, ServerConfig
 from picar.garage.garage import Garage
+from picar.garage.simulate import MOST_CARS
 from picar.garage.store import GarageStore
 from picar.log import to_stderr
 from picar.web import handler, server, site
@@ -30,7 +31,6 @@ from picar.web.garage import cars
 from picar.web.garage.live import Browsers, GarageSocket
 from picar.web.handler import Handler
 
-MOST_CARS = 300
 _PIN = "The terminal of picar garage shows the PIN."
 
 
