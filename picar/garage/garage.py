@@ -357,9 +357,9 @@ class Garage:
             self._changed()
 
     def on_lessons(self, way: Way) -> None:
-        """Compare the lessons of a car with ours."""
-        if self._teaching.has_rival(way):
-            self._say(way.car, "old_lesson", _RIVAL)
+        """Compare the lessons of a car, which has just answered, with ours."""
+        problem = {"code": "old_lesson", "message": _RIVAL} if self._teaching.has_rival(way) else None
+        self.cards.put(way.car, time.monotonic(), problem=problem)
         self._changed()
 
     def on_closed(self, way: Way) -> None:

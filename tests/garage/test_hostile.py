@@ -16,6 +16,7 @@ import pytest
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
+from tornado.websocket import WebSocketHandler
 
 from picar.client.connection import Place
 from picar.client.discovery import Found
@@ -49,13 +50,29 @@ class Stranger(RequestHandler):
 @asynccontextmanager
 async def stranger(answer: str) -> AsyncIterator[str]:
     """Serve a page that is not that of a car, and yield its address."""
-    server = HTTPServer(Application([(r"/(.*)", Stranger)]))
+    server = HTTPServer(Application([(r"/ws", Malformed), (r"/(.*)", Stranger)]))
     sockets = bind_sockets(0, "127.0.0.1")
     Stranger.answer = answer
     server.add_sockets(sockets)
     yield f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
     server.stop()
     await server.close_all_connections()
+
+
+class Malformed(WebSocketHandler):
+    """Sends bytes that no car sends."""
+
+    frames: bytes
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str:
+        """Take the first."""
+        return subprotocols[0]
+
+    async def open(self) -> None:
+        """Send the bytes."""
+        stream = self.ws_connection and self.ws_connection.stream
+        assert stream
+        await stream.write(self.frames)
 
 
 @pytest.mark.parametrize("answer", ["[]", '"text"', "null", DEEP, "redirect"])
@@ -72,6 +89,23 @@ async def test_a_page_that_is_no_car_s_is_asked_again_and_named(tmp_path: Path, 
         assert task
         assert not task.done(), "the way is tried again"
         await garage.end()
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [b"\x89\x7e\x00\xc8" + bytes(200), b"\x88\x04\x03\xe8\xff\xfe", b"\x81\x82\x00\x00\x00\x00{}"],
+    ids=["a long ping", "a close without text", "a masked frame"],
+)
+async def test_a_malformed_frame_ends_the_connection(
+    frames: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Malformed, "frames", frames, raising=False)
+    messages: list[str | bytes | None] = []
+    async with stranger("") as url:
+        connection = await Place(url, "", None).connect("ws", "picar.v1", messages.append)
+        await until(lambda: messages == [None], "the end")
+        connection.hang_up()
+    assert not caplog.records
 
 
 async def test_an_old_drive_does_not_end_the_hold_of_another_garage(
