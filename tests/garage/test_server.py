@@ -336,3 +336,16 @@ def test_a_car_s_server_loads_nothing_of_the_garage() -> None:
     assert "picar.web.site" in found.stdout
     assert "garage" not in found.stdout
     assert "zeroconf" not in found.stdout
+
+
+@pytest.mark.parametrize(("model", "priority"), [("Raspberry Pi 4 Model B", 19), (None, 0)])
+def test_a_garage_on_a_raspberry_pi_lets_a_car_go_first(model: str | None, priority: int) -> None:
+    code = f"""
+import os, picar.web.garage as it
+before = os.nice(0)
+it.raspberry_pi_model = lambda: {model!r}
+it.let_cars_go_first()
+print(min(19, os.nice(0) - before))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=DEADLINE_S)
+    assert ended.stdout == f"{priority}\n", ended.stderr

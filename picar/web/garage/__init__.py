@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from picar.garage.garage import Garage
 from picar.garage.simulate import MOST_CARS
 from picar.garage.store import GarageStore
 from picar.log import to_stderr
+from picar.raspberrypi import raspberry_pi_model
 from picar.web import handler, server, site
 from picar.web.allowed_hosts import AllowedHosts
 from picar.web.api import access
@@ -31,6 +33,7 @@ from picar.web.garage import cars
 from picar.web.garage.live import Browsers, GarageSocket
 from picar.web.handler import Handler
 
+LOWEST_PRIORITY = 19  # nice(2)
 _PIN = "The terminal of picar garage shows the PIN."
 
 
@@ -81,6 +84,12 @@ def http_server(config: ServerConfig, gate: Gate, browsers: Browsers, port: int)
     )
 
 
+def let_cars_go_first() -> None:
+    """Take the lowest priority on a Raspberry Pi, which may be a car: a garage that hangs must not delay its stop."""
+    if raspberry_pi_model():
+        os.nice(LOWEST_PRIORITY)
+
+
 def serve(settings: Config, folder: Path, greet: Callable[[AccessStore, Pairing, int], None]) -> int:
     """Serve the garage page until a signal comes. Returns the exit code.
 
@@ -93,6 +102,7 @@ def serve(settings: Config, folder: Path, greet: Callable[[AccessStore, Pairing,
         PicarError: the port or the folder cannot be used.
     """
     to_stderr()
+    let_cars_go_first()
     config = settings.having("server", port=settings.garage.port, name=settings.garage.name).server
     store, cars_file = AccessStore(folder, serving=True), GarageStore(folder)
     raise_file_limit(config.max_clients + MOST_CARS)
