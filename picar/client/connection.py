@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import selectors
 import socket
 import ssl
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tornado.httpclient import HTTPClientError, HTTPRequest, _RequestProxy
 from tornado.httputil import HTTPHeaders
+from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.netutil import DefaultLoopResolver, Resolver, is_valid_ip
 from tornado.simple_httpclient import HTTPTimeoutError, SimpleAsyncHTTPClient
@@ -33,6 +35,7 @@ HTTP_PORT, HTTPS_PORT = 8000, 8443
 _FIN = 0x80  # RFC 6455 §5.2
 _MASKED = 0x80  # by a client only
 _PACKET_BYTES, _NEVER = 65536, 1 << 40
+_TURN_S = 0.05
 _SHUT_DOWN = 1001  # RFC 6455 §7.4.1
 _MOST_REQUESTS = 1000  # at a time: cars that hang must not delay others
 _MOST_BYTES = 1 << 20  # of an answer: a car may be any program of this network
@@ -89,12 +92,51 @@ def frame_of(text: str) -> bytes:
     )
 
 
+class Turns:
+    """Reads many connections together, at most each `_TURN_S`: a wake-up of the process costs more than a message."""
+
+    def __init__(self) -> None:
+        self._streams = selectors.DefaultSelector()
+
+    def add(self, stream: IOStream) -> None:
+        """Read this stream from now on, instead of its event loop."""
+        fd = stream.socket.fileno()
+        stream.io_loop.update_handler(fd, IOLoop.ERROR)
+        self._streams.register(fd, selectors.EVENT_READ, stream)
+        self._listen()
+
+    def remove(self, fd: int) -> None:
+        """Forget a stream that has been closed."""
+        self._streams.unregister(fd)
+        if not self._streams.get_map():
+            self._pause()
+
+    def _pause(self) -> None:
+        IOLoop.current().remove_handler(self._streams)
+
+    def _listen(self) -> None:
+        if self._streams.get_map():
+            self._pause()
+            IOLoop.current().add_handler(self._streams, self._read, IOLoop.READ)
+
+    def _read(self, *_: object) -> None:
+        self._pause()
+        IOLoop.current().call_later(_TURN_S, self._listen)
+        for key, _events in self._streams.select(0):
+            if not key.data.closed():
+                key.data._handle_events(key.fd, IOLoop.READ)
+
+
 class _Socket(WebSocketClientConnection):
     """A WebSocket whose frames `_Frames` reads."""
 
+    turns: Turns | None = None
+
     def get_websocket_protocol(self) -> WebSocketProtocol13:
         """Return the protocol."""
-        return _Frames(self, mask_outgoing=True, params=self.params)
+        protocol = _Frames(self, mask_outgoing=True, params=self.params)
+        protocol.turns = self.turns
+        return protocol
 
 
 class _Frames(WebSocketProtocol13):
@@ -103,16 +145,25 @@ class _Frames(WebSocketProtocol13):
     Cars send each message in one frame (RFC 6455 §5.2); a part of a message ends the connection.
     """
 
+    turns: Turns | None = None
+
     async def _receive_frame_loop(self) -> None:
         if type(self.stream) is not IOStream:  # over TLS
             await super()._receive_frame_loop()
             return
-        ended = self.stream.read_bytes(_NEVER)  # keeps the socket in the event loop
+        ended, fd = (
+            self.stream.read_bytes(_NEVER),
+            self.stream.socket.fileno(),
+        )  # keeps the socket in the event loop
         self.stream._handle_read = self._read  # type: ignore[method-assign]
         self._arrived = bytearray(self.stream._consume(self.stream._read_buffer_size))
+        if self.turns:
+            self.turns.add(self.stream)
         self._take()
         with contextlib.suppress(StreamClosedError):
             await ended
+        if self.turns:
+            self.turns.remove(fd)
         self._abort()
         self.handler.on_ws_connection_close(self.close_code, self.close_reason)
 
@@ -180,9 +231,13 @@ class Place:
         self._tls = _trust(ca) if self.url.startswith("https") else None
 
     async def connect(
-        self, path: str, subprotocol: str, receive: Callable[[str | bytes | None], None]
+        self,
+        path: str,
+        subprotocol: str,
+        receive: Callable[[str | bytes | None], None],
+        turns: Turns | None = None,
     ) -> Connection:
-        """Open a WebSocket. `receive` gets each message, and None at the end.
+        """Open a WebSocket. `receive` gets each message, and None at the end; `turns` reads it together with others.
 
         Raises:
             CarError: no car answers, the car refuses this program, or it does not speak this protocol.
@@ -195,12 +250,14 @@ class Place:
             request_timeout=CONNECT_S,
         )
         try:
-            opened = await _Socket(
+            opening = _Socket(
                 _RequestProxy(request, HTTPRequest._DEFAULTS),  # type: ignore[arg-type]
                 on_message_callback=receive,
                 subprotocols=[subprotocol],
                 resolver=_http().resolver,
-            ).connect_future
+            )
+            opening.turns = turns
+            opened = await opening.connect_future
         except (HTTPClientError, WebSocketError, OSError, UnicodeError) as error:
             raise _refused(self.url, error) from None
         connection = Connection(opened)

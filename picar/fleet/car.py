@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from picar.client.connection import Connection, Place, frame_of
+from picar.client.connection import Connection, Place, Turns, frame_of
 from picar.client.session import CarError, read
 from picar.core.lesson import SCOPES, Lesson
 from picar.core.protocol import SUBPROTOCOL, ProtocolError
@@ -73,6 +73,7 @@ class Link:
     def __init__(self) -> None:
         self.lesson: dict[str, Any] = {}
         self.wanted: dict[str, Lesson] = {}
+        self._turns: Turns | None = None  # of a program with many links
         self._place: Place | None = None  # of the open connection
         self._connection: Connection | None = None
         self._hello: dict[str, Any] = {}  # until the first state
@@ -171,7 +172,12 @@ class Link:
             raise CarError("no_car", "The server is another version of picar. Restart picar.")
         early: list[str | bytes | None] = []  # messages before `connect` returns
         receive: Callable[[str | bytes | None], None] = early.append
-        connection = await place.connect("ws?quiet=1", SUBPROTOCOL, lambda text: receive(text))  # noqa: PLW0108
+        connection = await place.connect(
+            "ws?quiet=1",
+            SUBPROTOCOL,
+            lambda text: receive(text),  # noqa: PLW0108
+            self._turns,
+        )
         self._ending = asyncio.get_running_loop().create_future()
         self._hello, self._heard_at, self._is_moving, self.was_shut_down = {}, time.monotonic(), False, False
         receive = functools.partial(self._receive, place, connection, lesson)

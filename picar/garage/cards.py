@@ -151,9 +151,6 @@ class Cards:
         card = self._heard(car, way, now)
         if way == BROKER and now - card.heard.get(DIRECT, -math.inf) < NEWER_S:
             return self.put(car, now)
-        shown = card.fields
-        if way in shown["paths"] and all(shown[name] == fields.get(name) for name in STATE):
-            return shown["link_ms"] != link_ms and self.put(car, now, link_ms=link_ms)
         return self.put(car, now, **{name: fields.get(name) for name in STATE}, link_ms=link_ms)
 
     def keep(self, car: str, fields: Mapping[str, Any], now: float) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from picar.client import discovery
-from picar.client.connection import page_of
+from picar.client.connection import Turns, page_of
 from picar.client.session import CarError
 from picar.config import Config
 from picar.core.lesson import HOLD, SCOPES, Lesson
@@ -71,7 +71,7 @@ class Garage:
         self.cards = Cards()
         self.round: StopRound | None = None
         self.mdns = settings.garage.mdns and discovery.is_possible()
-        self.lesson_slots = asyncio.Semaphore(LESSONS_AT_A_TIME)
+        self.lesson_slots, self.turns = asyncio.Semaphore(LESSONS_AT_A_TIME), Turns()
         self._ways: dict[str, Way] = {}
         self._records: dict[str, str] = {}  # of mDNS, with their cars
         self._tasks: set[asyncio.Task[None]] = set()

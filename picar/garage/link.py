@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import Any, Protocol
 
-from picar.client.connection import Place
+from picar.client.connection import Place, Turns
 from picar.client.session import CarError
 from picar.core.lesson import Lesson
 from picar.fleet.car import Link
@@ -19,9 +19,10 @@ MOST_URLS = 4
 
 
 class Watcher(Protocol):
-    """The owner of the ways. No method waits. `lesson_slots` bounds the lessons that are on their way at a time."""
+    """The owner of the ways. No method waits. `lesson_slots` bounds the lessons that are on their way at a time, `turns` reads."""
 
     lesson_slots: asyncio.Semaphore
+    turns: Turns
 
     def on_met(self, way: Way, session: dict[str, Any]) -> None:
         """Take the public facts about the car at `way.url`; their id may be that of another car."""
@@ -57,7 +58,7 @@ class Way(Link):
 
     def __init__(self, car: str, watcher: Watcher) -> None:
         super().__init__()
-        self.car, self._watcher = car, watcher
+        self.car, self._watcher, self._turns = car, watcher, watcher.turns
         self.urls: list[str] = []
         self.adopted: Adopted | None = None
         self.task: asyncio.Task[None] | None = None
