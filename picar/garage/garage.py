@@ -333,8 +333,11 @@ class Garage:
             self._way(car, way.url)
             if way.adopted is None:
                 self._forget(way.car)
+        adopted = self._ways[car].adopted
+        if adopted and car != way.car:
+            return  # any page may report this id; the way of the adopted car will meet it
         members = {name: session.get(name) for name in IDENTITY} | {"name": session.get("car")}
-        if not self._ways[car].adopted:
+        if not adopted:
             members |= {"url": way.url, "problem": None}
         self.cards.put(car, time.monotonic(), **members)
         self._changed()

@@ -91,6 +91,16 @@ async def test_a_page_that_is_no_car_s_is_asked_again_and_named(tmp_path: Path, 
         await garage.end()
 
 
+def test_a_page_that_reports_the_id_of_an_adopted_car_changes_nothing_on_its_card(tmp_path: Path) -> None:
+    GarageStore(tmp_path).add("abcd1234", "http://127.0.0.1:9", "token", "Blitz")
+    garage = Garage(SETTINGS, GarageStore(tmp_path))
+    impostor = {"id": "abcd1234", "car": "Impostor", "number": 99, "colour": "000000", "version": "9"}
+    garage.on_met(garage._way("http://127.0.0.1:10", "http://127.0.0.1:10"), impostor)
+    card = garage.cards.card("abcd1234")
+    assert card
+    assert (card.fields["name"], card.fields["number"], card.fields["version"]) == ("Blitz", None, None)
+
+
 @pytest.mark.parametrize(
     "frames",
     [b"\x89\x7e\x00\xc8" + bytes(200), b"\x88\x04\x03\xe8\xff\xfe", b"\x81\x82\x00\x00\x00\x00{}"],
