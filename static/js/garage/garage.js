@@ -33,12 +33,6 @@ function stop() {
   redraw();
 }
 
-/** @param {string} name of a filter */
-function choose(name) {
-  filter = name;
-  redraw();
-}
-
 function redraw() {
   frame ||= requestAnimationFrame(draw);
 }
@@ -50,8 +44,7 @@ const note = (key, values) => {
   noted = setTimeout(() => text("note", ""), NOTE_MS);
 };
 const tools = /** @type {any} */ ({
-  ...{ preferences, words, hud, stop, note, sticks: { held: false }, letGo: () => {} },
-  link: { rest: () => link.rest(), wake: () => link.renew(), get hello() { return link.hello; } }, // woken by pairing
+  ...{ preferences, words, link, hud, stop, note, sticks: { held: false }, letGo: () => {} },
   open: (name, options) => parts.open(name, options),
 });
 const parts = new Parts(tools);
@@ -97,10 +90,13 @@ function teach(mode, lesson = { cap: byId("lesson-cap").value / 100, text: byId(
   link.say("lesson", { mode, cap, text, car });
 }
 
-const clicks = { "add-car": () => adopt(""), "add-phone": () => parts.open("invite"), enter: () => parts.open("pair") };
-clicks["enter-pin"] = clicks.enter;
+const clicks = { "add-car": () => adopt(""), "add-phone": () => parts.open("invite") };
+for (const id of ["enter", "enter-pin"]) clicks[id] = () => parts.open("pair");
 for (const mode of ["drive", "hold"]) clicks[`mode-${mode}`] = () => teach(mode);
-for (const name of Object.keys(FILTERS)) clicks[`filter-${name}`] = () => choose(name);
+for (const name of Object.keys(FILTERS)) clicks[`filter-${name}`] = () => {
+  filter = name;
+  redraw();
+};
 for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener("click", act);
 for (const id of ["lesson-cap", "lesson-text"]) byId(id).addEventListener("change", () => teach(garage.lesson.mode));
 byId("lesson-cap").addEventListener("input", () => {
@@ -128,7 +124,7 @@ addEventListener("keydown", (event) => {
 }, true);
 addEventListener("keyup", (event) => isSpace(event) && event.preventDefault(), true); // Firefox would press the button
 for (const event of ["scroll", "resize"]) addEventListener(event, redraw, { passive: true });
-for (const event of ["online", "pageshow"]) addEventListener(event, () => link.wake());
+addEventListener("online", () => link.hello || link.wake());
 link.wake();
 draw();
 
@@ -164,7 +160,7 @@ function showLink() {
   text("trouble", garage.broker === "live" ? "" : (garage.broker ?? ""));
 }
 
-/** The line after STOP ALL. It goes away when all have stopped and the cars may drive again. */
+/** The line after STOP ALL. It is over when all have stopped and the cars may drive again. Its place stays. */
 function showRound() {
   const { answer, at, seq: before } = round;
   const { mode, seq: newest } = garage.lesson ?? {};

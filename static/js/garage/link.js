@@ -32,14 +32,8 @@ export class GarageLink {
     if (!this.#socket) clearTimeout(this.#timer);
   }
 
-  /** Connect now, unless there is a connection. */
+  /** Connect now, also in place of a connection: a browser that has paired may do more. */
   wake() {
-    this.#resting = false;
-    if (!this.#socket) this.#connect();
-  }
-
-  /** Connect anew: this browser may do more now. */
-  renew() {
     this.#resting = false;
     const old = this.#socket;
     this.hello = null;
