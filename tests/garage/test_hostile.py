@@ -188,10 +188,14 @@ def test_ctrl_c_while_a_simulated_class_ends_is_no_fault(
 ) -> None:
     monkeypatch.setattr("picar.garage.simulate.most_real", lambda: 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with Simulated(1, "127.0.0.1") as simulated:
-        process = simulated._process
-        process.send_signal(signal.SIGSTOP)  # so that its end is waited for
-        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
+    try:
+        with Simulated(1, "127.0.0.1") as simulated:
+            process = simulated._process
+            process.send_signal(signal.SIGSTOP)  # so that its end is waited for
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert process.poll() is None
     process.send_signal(signal.SIGCONT)
     process.wait(DEADLINE_S)
