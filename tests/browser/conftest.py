@@ -30,11 +30,6 @@ def find_chromium() -> str:
     return str(path)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Run each test of this folder alone: a page that other tests delay lets go of the stick, as it should."""
-    item.add_marker("alone")
-
-
 @pytest.fixture(autouse=True)
 def no_camera(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the cars of browser tests no camera, unless the test's environment chooses one: it would draw all the time."""
