@@ -41,8 +41,8 @@ class Plan:
     blocks: int = 3
     commands: int = 100  # in a block, at 50 Hz
     slow_commands: int = 30  # in a block, at 10 Hz, for the 20 Hz loop: none supersedes another
-    flood: int = 2000  # messages in a burst; short enough to be no second of too_fast
-    bursts: int = 2
+    flood: int = 700  # messages in a burst: no second of too_fast, and no late link, whose cap would lower the pins
+    bursts: int = 3
     presses: int = 300  # HTTP requests back to back, each after the answer to the one before
     idle_s: float = 3.0
     load_s: float = 2.0  # in each situation
