@@ -72,10 +72,16 @@ class Connection:
             await self._socket.write_message(text)
 
     def send_frame(self, frame: bytes) -> None:
-        """Send a frame of `frame_of` without waiting; after the end it is dropped."""
-        with contextlib.suppress(StreamClosedError):
-            if self._stream is not None:
-                self._stream.write(frame)
+        """Send a frame of `frame_of` without waiting, past Tornado's buffer if that is empty; after the end it is dropped."""
+        stream, sent = self._stream, 0
+        if stream is None or stream.closed():
+            return
+        with contextlib.suppress(StreamClosedError, OSError):
+            if type(stream) is IOStream and not stream.writing():  # not over TLS
+                with contextlib.suppress(BlockingIOError):
+                    sent = stream.socket.send(frame)
+            if sent < len(frame):
+                stream.write(frame[sent:])
 
     def hang_up(self) -> None:
         """Close at once: the loop may end before the car's answer."""

@@ -41,7 +41,9 @@ class Plan:
     blocks: int = 3
     commands: int = 100  # in a block, at 50 Hz
     slow_commands: int = 30  # in a block, at 10 Hz, for the 20 Hz loop: none supersedes another
-    flood: int = 700  # messages in a burst: no second of too_fast, and no late link, whose cap would lower the pins
+    flood: int = (
+        700  # messages in a burst: no second of too_fast, and no late link, whose cap would lower the pins
+    )
     bursts: int = 3
     presses: int = 300  # HTTP requests back to back, each after the answer to the one before
     idle_s: float = 3.0

@@ -188,7 +188,9 @@ def test_ctrl_c_while_a_simulated_class_ends_is_no_fault(
 ) -> None:
     monkeypatch.setattr("picar.garage.simulate.most_real", lambda: 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell lets its background jobs ignore it
     try:
         with Simulated(1, "127.0.0.1") as simulated:
             process = simulated._process
