@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import re
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -148,6 +149,23 @@ async def test_a_frame_that_no_car_sends_ends_the_connection_with_a_sentence(
         assert (there.connection.end.code, str(there.connection.end).count(".")) == ("closed", 1)
         async with asyncio.timeout(DEADLINE_S):
             await there.reader.read()
+
+
+async def test_frames_that_the_network_does_not_take_yet_arrive_later_whole_and_in_their_order() -> None:
+    async with peer() as car:
+        stream = car.connection._stream
+        assert stream
+        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        car.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        texts: list[str] = []
+        while len(texts) < 10 or not stream.writing():
+            texts.append(f"{len(texts):0100}")
+            car.connection.send_frame(frame_of(texts[-1]))
+        texts.append("the last one")
+        car.connection.send_frame(frame_of(texts[-1]))
+        car.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        for text in texts:
+            assert await car.next_frame() == (0x81, text.encode())
 
 
 async def test_the_end_of_the_tcp_connection_is_the_end_in_the_middle_of_a_frame_too(
