@@ -20,7 +20,7 @@ SENSOR = '[range]\nsource = "sim"\nstop_m = 1.8\nslow_m = 2.6\n'
 HERE = {"en-GB": "obstacle 1", "zh-CN": "障碍物 1"}
 WHY = {"en-GB": "drive back, or turn", "zh-CN": "请后退或转向"}
 PAST = {"en-GB": "past the sensor: slow", "zh-CN": "正越过传感器"}
-SHAKES = "navigator.vibrate = (times) => (globalThis.shaken = times)"
+SHAKES = "globalThis.shaken = []; navigator.vibrate = (times) => shaken.push(times)"
 PHONE = {"width": 390, "height": 844}
 
 
@@ -52,7 +52,8 @@ async def test_a_driver_reads_and_feels_why_the_car_stands_and_drives_past_the_s
     phone = await at_the_wall(new_phone, car.url, locale=locale)
     await phone.reads("obstacle", HERE[locale])
     await phone.reads("why", WHY[locale])
-    assert await phone.page.evaluate("globalThis.shaken") == [40]
+    shaken = await phone.page.evaluate("shaken")
+    assert shaken.count([40]) == 1, shaken  # a busy machine may add the one of a lost link
     await phone.seen("#past:not([hidden])")
     assert await phone.covered("past", "stop") == []
 
