@@ -157,10 +157,8 @@ class _Frames(WebSocketProtocol13):
         if type(self.stream) is not IOStream:  # over TLS
             await super()._receive_frame_loop()
             return
-        ended, fd = (
-            self.stream.read_bytes(_NEVER),
-            self.stream.socket.fileno(),
-        )  # keeps the socket in the event loop
+        ended = self.stream.read_bytes(_NEVER)  # keeps the socket in the event loop
+        fd = self.stream.socket.fileno()
         self.stream._handle_read = self._read  # type: ignore[method-assign]
         self._arrived = bytearray(self.stream._consume(self.stream._read_buffer_size))
         if self.turns:
@@ -292,12 +290,8 @@ class Place:
         )
         try:
             answer = json.loads((await _http().fetch(request)).body)
-        except (
-            HTTPClientError,
-            OSError,
-            ValueError,
-            RecursionError,
-        ) as error:  # no JSON, or no name of a machine
+        except (HTTPClientError, OSError, ValueError, RecursionError) as error:
+            # ValueError and RecursionError: the answer is no JSON, or the host is no name of a machine.
             raise _refused(self.url, error, ANSWER_S) from None
         if not isinstance(answer, dict):
             raise CarError("no_car", f"The page at {self.url} is not that of a car.")

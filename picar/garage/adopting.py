@@ -1,4 +1,4 @@
-"""Adopt a car: pair with it by its PIN, once. And requests to a car whose answer is checked."""
+"""Adopt a car: pair with it by its PIN, once."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from picar.client import discovery
 from picar.client.connection import Turns, page_of
 from picar.client.session import CarError
 from picar.config import Config
-from picar.core.lesson import HOLD, SCOPES, Lesson
+from picar.core.lesson import DRIVE, HOLD, SCOPES, Lesson
 from picar.errors import FileError, missing
 from picar.fleet.car import Complaints, end, stop_frame
 from picar.fleet.topics import state_fields
@@ -37,9 +37,8 @@ log = logging.getLogger(__name__)
 SWEEP_S = 1.0
 BROWSE_AGAIN_S = 10.0  # without a network
 LESSONS_AT_A_TIME, STOPS_AT_A_TIME = 16, 16
-STOPS_AT_A_CAR = (
-    8  # over HTTP: a car that hangs takes 3 s for each, and STOP ALL may be pressed again and again
-)
+# Over HTTP: a car that hangs takes 3 s for each, and STOP ALL may be pressed again and again.
+STOPS_AT_A_CAR = 8
 MOST_CARDS = 1000  # by mDNS, which anybody may answer
 _NOT_PAIRED = "The car does not know this garage any more. Adopt it again with its PIN."
 _RIVAL = "Another garage sends lessons to this car. Use one garage for each car."
@@ -76,9 +75,8 @@ class Garage:
         self._records: dict[str, str] = {}  # of mDNS, with their cars
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_running = False
-        self._confirmed: dict[
-            str, int
-        ] = {}  # by car: the number of the lesson of all that it follows, by the broker
+        # By car: the number of the lesson of all cars that it follows, as the broker reports.
+        self._confirmed: dict[str, int] = {}
         self._complain = Complaints()
         self._path = self._broker_path(beside) if settings.mqtt.url else None
         self._teaching = Teaching(store, self._ways, self._path, self._complain)
@@ -142,7 +140,7 @@ class Garage:
         """
         if car is not None and car not in self.cards:
             raise _unknown(car)
-        if mode == "drive" and car is None and self.round and self.round.ended:
+        if mode == DRIVE and car is None and self.round and self.round.ended:
             self.round = None  # no later page shows it
         try:
             self._teaching.put(car, Lesson(mode, cap, 0, by, text))

@@ -90,7 +90,8 @@ class Teaching:
         ours = self._store.own.get(car) if car else self._store.lesson
         if ours is None or not 0 < ours.seq < seq:
             return False
-        if mode == HOLD != ours.mode and time.monotonic() - self._ordered_at.get(car, -ORDER_S) >= ORDER_S:
+        is_old = time.monotonic() - self._ordered_at.get(car, -ORDER_S) >= ORDER_S
+        if is_old and mode == HOLD and ours.mode != HOLD:
             return False
         if (car, ours.seq) in self._raised:
             return True
