@@ -8,6 +8,8 @@ import sys
 # Of the extras in pyproject.toml. fleet/connection.py uses internals of version 2 of aiomqtt.
 PACKAGES = {"aiomqtt": "aiomqtt>=2.5,<3", "zeroconf": "zeroconf>=0.140"}
 
+OUT_OF_MEMORY = "out of memory. End other programs, or give this machine more memory or swap."
+
 
 class PicarError(Exception):
     """An error that ends picar with one sentence instead of a traceback."""
@@ -102,3 +104,9 @@ def may_use(group: str) -> str:
     if os.geteuid() == 0:  # root needs no group
         return "Root may not use it either. Allow the device where picar runs: DeviceAllow= of the unit, or the container."
     return f"Join the group that may use it: sudo usermod -aG {group} $USER, then log in again."
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether an error is a lack of memory; Python may lack it even for the MemoryError."""
+    lost = isinstance(error, SystemError) and "without exception set" in str(error)
+    return lost or isinstance(error, MemoryError)

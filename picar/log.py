@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from picar.errors import is_out_of_memory
 from picar.linewriter import say
 
 MAX_CHARACTERS = 300
@@ -34,7 +35,7 @@ def to_stderr() -> None:
 def _name_shortage(record: logging.LogRecord) -> bool:
     """Name the exhausted resource instead of logging a traceback through Tornado."""
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, MemoryError):
+    if is_out_of_memory(error):
         record.msg, record.args, record.exc_info = "out of memory", (), None
     elif isinstance(error, OSError) and error.errno in _SHORTAGES:
         record.msg, record.args, record.exc_info = f"out of resources: {error.strerror}", (), None

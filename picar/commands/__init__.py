@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from picar import __version__
-from picar.errors import ConfigError, PicarError
+from picar.errors import OUT_OF_MEMORY, ConfigError, PicarError
 from picar.linewriter import say
 
 COMMANDS = (
@@ -56,8 +56,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems if isinstance(error, ConfigError) else [error]:
             print(f"picar: {problem}", file=sys.stderr)
         return error.exit_code
-    except MemoryError:  # of the event loop: the pins are low by now, and systemd restarts picar
-        say("picar: out of memory. End other programs, or give this machine more memory or swap.")
+    except MemoryError:
+        say(f"picar: {OUT_OF_MEMORY}")
         return 1
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):

@@ -27,6 +27,7 @@ from picar.network import addresses, watch, wifi
 from picar.network.hotspot import OWN
 from picar.network.networkmanager import Radio, emptiest, interface, keyfile_ssid, of_profile
 from picar.program import command
+from picar.system import memory
 
 KEYFILE = Path(f"/etc/NetworkManager/system-connections/{OWN}.nmconnection")
 NAMES = Path("/etc/NetworkManager/dnsmasq-shared.d/picar.conf")
@@ -112,7 +113,7 @@ def _watch(settings: Config, _options: argparse.Namespace) -> None:
     if not device:
         fix = "Use a Pi with WiFi, or a USB stick."
         raise NetworkError(f"This machine has no WiFi, or no driver for it. {fix}")
-    asyncio.run(watch.Control(settings.hotspot, Radio(device), _is_driven).run())
+    memory.run(watch.Control(settings.hotspot, Radio(device), _is_driven).run())
 
 
 async def _is_driven() -> bool:

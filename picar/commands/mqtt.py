@@ -16,6 +16,7 @@ from picar.errors import AccessError, UsageError, missing
 from picar.files import folder_in_memory, read_small
 from picar.network import addresses
 from picar.program import command
+from picar.system import memory
 
 if TYPE_CHECKING:
     from picar.fleet.car import Here
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         await mqtt.Bridge(settings, find, _SYNCHRONISED.exists).run()
 
     with contextlib.suppress(asyncio.CancelledError):  # of a signal
-        asyncio.run(live())
+        memory.run(live())
     return 0
 
 

@@ -51,8 +51,6 @@ def run(options: argparse.Namespace) -> int:
         tracing.start()
     motor = MotorProcess(flight.fd, trace)  # both start during the imports
 
-    import asyncio
-
     from picar.access.identity import Identity, board
     from picar.access.locations import Serving, announce, state_directory, withdraw
     from picar.access.store import AccessStore
@@ -68,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
     from picar.sensors import host
     from picar.sensors.facts import read_facts
     from picar.sensors.watch import HostWatch
+    from picar.system import memory
     from picar.system.systemd import be_killed_first, catch_signals, ignore_signals
     from picar.web.auth import Gate
     from picar.web.connection_limits import raise_file_limit
@@ -136,7 +135,7 @@ def run(options: argparse.Namespace) -> int:
     with contextlib.suppress(OSError):  # the car drives also with a full disk or a closed output
         _greet(settings, backend, gate, port, https)
     try:
-        return asyncio.run(server.run())
+        return memory.run(server.run())
     finally:
         ignore_signals()
         withdraw(announced, folder_in_memory())

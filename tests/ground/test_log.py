@@ -41,6 +41,7 @@ def test_a_long_line_is_cut(logger: logging.Logger, capfd: pytest.CaptureFixture
     [
         (OSError(errno.EMFILE, "Too many open files"), "out of resources: Too many open files"),
         (MemoryError(), "out of memory"),
+        (SystemError("error return without exception set"), "out of memory"),
     ],
 )
 def test_a_shortage_is_named_without_a_traceback(

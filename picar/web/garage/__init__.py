@@ -23,6 +23,7 @@ from picar.garage.simulate import MOST_CARS
 from picar.garage.store import GarageStore
 from picar.log import to_stderr
 from picar.raspberrypi import raspberry_pi_model
+from picar.system import memory
 from picar.web import handler, server, site
 from picar.web.allowed_hosts import AllowedHosts
 from picar.web.api import access
@@ -129,5 +130,5 @@ def serve(settings: Config, folder: Path, greet: Callable[[AccessStore, Pairing,
             await asyncio.sleep(0)  # sends the close frames
 
     with contextlib.suppress(asyncio.CancelledError):  # of a signal
-        asyncio.run(live())
+        memory.run(live())
     return 0
