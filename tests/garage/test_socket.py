@@ -219,6 +219,22 @@ async def test_a_lesson_with_a_wrong_value_is_refused(tmp_path: Path, values: di
         assert here.garage.lesson.seq == 0
 
 
+async def test_a_lesson_without_a_mode_changes_cap_and_text_alone(tmp_path: Path) -> None:
+    changed = {"type": "lesson", "cap": 0.4, "text": "Wait"}
+    async with served(tmp_path) as here, here.page(here.device("Ms Lee")) as page:
+        here.garage.put("aaaaaaaa", name="Car 1", adopted=True)
+        here.garage.put_lesson("hold", 1.0, "", "Mr Ito")
+        here.garage.put_lesson("drive", 1.0, "", "Mr Ito", "aaaaaaaa")
+        for values in ({}, {"car": "aaaaaaaa"}):
+            await page.send(**changed, **values)
+        await until(lambda: here.garage.own["aaaaaaaa"].cap == 0.4, "the lesson of one car")
+        own, all_ = here.garage.own["aaaaaaaa"], here.garage.lesson
+        assert (own.mode, own.text) == ("drive", "Wait")
+        assert (all_.mode, all_.cap, all_.text) == ("hold", 0.4, "Wait")
+        await page.send(**changed, car=["aaaaaaaa"])
+        await page.until_error("bad_value")
+
+
 async def test_a_lesson_that_cannot_be_kept_is_reported(tmp_path: Path) -> None:
     async with served(tmp_path) as here, here.page(here.device("Ms Lee")) as page:
         file = here.garage.store.path

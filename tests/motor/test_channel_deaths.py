@@ -37,8 +37,7 @@ def test_an_end_by_sigkill_is_followed_by_one_emergency(rig: Rig) -> None:
 
 def test_an_end_is_noticed_by_reading_alone(rig: Rig) -> None:
     rig.kill(signal.SIGKILL)
-    select.select([rig.channel.fileno()], [], [], DEADLINE_S)
-    rig.channel.read()
+    rig.pump(lambda: rig.deaths > 0, "its death to be noticed", rig.channel.read)
     assert (rig.lows, rig.deaths) == ([True], 1)
 
 

@@ -186,7 +186,9 @@ class GarageSocket(Socket):
         if kind == "dismiss":
             garage.dismiss(str(fields.get("car")))
         else:
-            garage.put_lesson(*_lesson(fields), by, fields.get("car"))
+            car = fields.get("car")
+            before = garage.own.get(car, garage.lesson) if isinstance(car, str) else garage.lesson
+            garage.put_lesson(*_lesson({"mode": before.mode, **fields}), by, car)
 
     def keep_only(self, paired: Container[str]) -> None:
         """Close, if this device was removed from the list."""

@@ -84,7 +84,10 @@ link.onlost = (refused) => {
   if (refused) session.refused();
 };
 
-/** @param {string} mode @param {object} lesson for one car; for all cars it is in the controls */
+/**
+ * @param {string} [mode] default as it is at the garage, where another teacher may change it at this moment
+ * @param {object} lesson for one car; for all cars it is in the controls
+ */
 function teach(mode, lesson = { cap: byId("lesson-cap").value / 100, text: byId("lesson-text").value.trim() }) {
   const { cap, text, car } = /** @type {any} */ (lesson);
   link.say("lesson", { mode, cap, text, car });
@@ -98,7 +101,7 @@ for (const name of Object.keys(FILTERS)) clicks[`filter-${name}`] = () => {
   redraw();
 };
 for (const [id, act] of Object.entries(clicks)) byId(id).addEventListener("click", act);
-for (const id of ["lesson-cap", "lesson-text"]) byId(id).addEventListener("change", () => teach(garage.lesson.mode));
+for (const id of ["lesson-cap", "lesson-text"]) byId(id).addEventListener("change", () => teach());
 byId("lesson-cap").addEventListener("input", () => {
   touched = performance.now();
   setTimeout(redraw, SETTLE_MS);
