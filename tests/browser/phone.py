@@ -186,8 +186,10 @@ class Phone:
         await self.lift("tap")
 
     async def press(self, element: str) -> None:
-        """Press a button with the keyboard."""
-        await self.page.locator(f"#{element}").press("Enter")
+        """Press a button with the keyboard, once it is shown: a hidden one takes no focus, and another would be pressed."""
+        button = self.page.locator(f"#{element}")
+        await button.wait_for(timeout=DEADLINE_S * 1000)
+        await button.press("Enter")
 
     async def hold_until(
         self, control: str, met: Callable[[], T] | None = None, x: float = 0.0, y: float = 0.0, what: str = ""

@@ -190,7 +190,7 @@ async def test_a_real_drive_is_recorded_played_replayed_and_deleted(
         await phone.lift("throttle")
         await until(lambda: not any(phone.state["applied"].values()), "rest")
         await phone.insist("record", "#taping[hidden]")
-        assert phone.state["recording"] is None
+        await until(lambda: phone.state["recording"] is None, "its end in the state")
         await phone.settings("car")
         await phone.page.click("#recordings-open")
         await phone.page.wait_for_function(
