@@ -20,6 +20,8 @@ from tests.support.raw import Answer, ask
 from tests.support.secure import SecureHousehold
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 HASTY = ("-m", "tests.faults.odd", "hasty")  # the time of a guest may be a second
 ADA = {"for_s": 3600, "name": "Ada"}
 MQTT = '[mqtt]\nurl = "mqtt://127.0.0.1:1"\n'

@@ -27,6 +27,8 @@ from tests.bench.spectators import report as spectators_report
 from tests.bench.spectators import run as spectators
 from tests.support.header import REAL
 
+pytestmark = pytest.mark.slow
+
 
 def duty(t: float, value: float, pin: int = 12) -> Write:
     return Write(t=t, pin=pin, op="pwm", value=value)

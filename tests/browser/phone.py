@@ -100,8 +100,13 @@ class Phone:
         """Return (throttle, steering) of every drive message after the first `since` messages."""
         return [(m["throttle"], m["steering"]) for m in self.said[since:] if m["type"] == "drive"]
 
+    async def reported(self) -> None:
+        """Wait for the report of every frame so far, after a look at the pins: the browser reports in its page's order."""
+        await self.page.evaluate("0")
+
     async def says_zero(self) -> None:
-        """Wait until the newest drive message is zero; the browser reports frames a moment late."""
+        """Wait until the newest drive message is zero."""
+        await self.reported()
         await until(lambda: self.drives()[-1:] == [(0, 0)], "the page's last command is zero")
 
     async def says_more_than_zero(self) -> None:
@@ -215,6 +220,7 @@ class Phone:
                 await self._press_again()
                 rests_from = time.monotonic() + REST_S
             await asyncio.sleep(0.01)
+        await self.reported()
         return seen
 
     async def _press_again(self) -> None:

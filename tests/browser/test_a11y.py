@@ -17,7 +17,7 @@ from tests.browser.phone import Phone
 from tests.browser.test_failures import talked
 from tests.support.product import Product
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 RUN = """async (rules) => (await axe.run(document, { resultTypes: ["violations"], ...rules })).violations.map(
   ({ id, nodes }) => [id, nodes.map((node) => node.target.join(" ") + " " + (node.any[0]?.message ?? "")).slice(0, 3)])"""

@@ -16,7 +16,7 @@ from tests.support.chromium import GAMEPAD
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 HORN, LIGHT, GLOW, GRIP, PAN, TILT = 16, 17, 20, 21, 18, 19
 OUTPUTS = f"""
@@ -168,6 +168,7 @@ async def test_stop_and_a_page_in_the_background_silence_a_held_horn(car: Produc
     await shines(car, HORN, 1)
     await phone.page.evaluate("() => dispatchEvent(new Event('blur'))")
     await shines(car, HORN, 0)
+    await phone.reported()
     count = len(sent(phone, "horn"))
     await phone.hears(5)
     assert len(sent(phone, "horn")) <= count + 1

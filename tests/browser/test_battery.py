@@ -13,7 +13,7 @@ from tests.browser.test_failures import talked
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 GOOD = {"level": "ok", "plausible": True, "at_rest": True, "off_in_s": None, "may_stay": True}
 
 

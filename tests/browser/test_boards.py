@@ -12,7 +12,7 @@ from tests.browser.test_tuning import Eyes, held_until, let_go, opened, step
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 STEERED = """
 [session]

@@ -15,7 +15,7 @@ from tests.browser.wheels import Wheels
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 PINCHED = 3.0
 # The finger comes down on the place of Reset just before it appears, and comes up just after.

@@ -106,6 +106,7 @@ async def test_a_held_thumb_is_repeated_at_30_hz_and_a_lifted_one_is_silent(phon
     assert phone.said[mark:] == []
 
 
+@pytest.mark.alone  # no command is late
 async def test_seq_rises_and_every_command_carries_a_tick_that_was_seen(phone: Phone) -> None:
     await phone.hold_until("throttle", lambda: len(phone.sent("drive")) > 20, y=0.5, what="20 commands")
     await phone.lift("throttle")

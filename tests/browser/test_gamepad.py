@@ -13,7 +13,7 @@ from tests.support.chromium import GAMEPAD
 from tests.support.product import EN_PINS, Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 SLOW_AFTER_S = 1.5
 LINK_S = 0.55  # a command on its way, and the longest that the car follows one
@@ -122,6 +122,7 @@ async def test_a_gamepad_of_an_unknown_layout_is_named_and_stops_the_car_and_so_
     await page.evaluate("() => plug([0, 0, 0, 0], { 1: 1 }, { index: 1 })")
     await phone.in_state("stopped")
     await wheels.rest()
+    await phone.reported()
     assert len(phone.sent("stop")) == 1
     await page.evaluate(f"() => plug([0, 0], {{ 3: 1 }}, {odd})")
     await until(lambda: len(phone.sent("stop")) == 2, "the unknown pad's STOP")

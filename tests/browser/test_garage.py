@@ -21,7 +21,7 @@ from tests.browser.test_a11y import IN_EACH_LANGUAGE, clean
 from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 SIZES = [(360, 640), (412, 915), (844, 390), (768, 1024), (1920, 1080), (3840, 2160)]
 DESKTOP = {"width": 1280, "height": 800}

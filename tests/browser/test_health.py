@@ -16,7 +16,7 @@ from tests.support.pi import ALARM, BITS, HEAT, RADIO, FakePi
 from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from tests.support import chromium
 from tests.support.secure import SecureHousehold
 from tests.support.waiting import DEADLINE_S
 
+pytestmark = pytest.mark.slow
+
 NAME, OUTSIDE = "toy.lan", "evil.example"
 CONFIG = f'hosts = ["{NAME}"]\n[server]\nallowed_hosts = ["{NAME}"]\n'
 RESOLVE = f"--host-resolver-rules=MAP {NAME} 127.0.0.1,MAP {OUTSIDE} 127.0.0.1"

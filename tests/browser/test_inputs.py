@@ -18,7 +18,7 @@ from tests.support.chromium import GAMEPAD
 from tests.support.product import EN_PINS, Product
 from tests.support.waiting import DEADLINE_S, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 ATTEMPTS = 3
 GEAR_1_DUTY = 0.475  # 0.3 of the way from the minimum duty, 0.25, to 1

@@ -19,7 +19,7 @@ from tests.browser.conftest import NewPhone
 from tests.browser.phone import Phone
 from tests.support.product import Product
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 SIZES = [
     *((280, 653), (320, 568), (360, 640), (390, 844), (820, 1180)),

@@ -16,7 +16,7 @@ from tests.support.household import Household
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 LOCALES = ["en-GB", "zh-CN"]
 TEXT = "Come back to the <b>start</b> & wait."

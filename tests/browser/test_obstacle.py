@@ -13,7 +13,7 @@ from tests.browser.phone import Phone
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 # The simulated car starts 3 m in front of a wall.
 SENSOR = '[range]\nsource = "sim"\nstop_m = 1.8\nslow_m = 2.6\n'

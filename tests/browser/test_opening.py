@@ -15,7 +15,7 @@ from tests.browser.test_a11y import violations
 from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 LOST = 2  # by the preload, and by the first import
 SIZES = [(320, 256), (800, 360), (390, 844)]

@@ -202,6 +202,7 @@ async def test_a_simulated_car_is_drawn_and_says_that_it_is_simulated(new_phone:
         assert await phone.page.locator("#sim").screenshot() != before
 
 
+@pytest.mark.alone
 async def test_a_simulated_car_that_turns_is_drawn_without_halts(new_phone: NewPhone) -> None:
     async with Product(pins="sim") as car:
         phone = await new_phone(car.url)

@@ -16,7 +16,7 @@ from tests.browser.phone import Phone
 from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 SIZES = [(844, 390), (667, 375), (390, 844), (1280, 800)]
 PAIRED = '[access]\npairing = "on"\n'
 

@@ -15,7 +15,7 @@ from tests.support.logind import AS_THE_SERVICE, FakeLogind
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 
 @pytest.fixture

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import pytest
+
 from tests.browser.conftest import NewPhone
 from tests.support.product import Product
+
+pytestmark = pytest.mark.slow
 
 
 async def test_the_page_behind_a_proxy_that_drops_the_port_names_the_proxy(

@@ -18,7 +18,7 @@ from tests.browser.wheels import Wheels
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 NAME = "2026-11-26_18-15-00"
 FRAMES = test_layout.SETTLED
@@ -322,6 +322,7 @@ async def test_each_rule_ends_the_replay_at_once_and_for_good(
                 await phone.says_zero()
             await wheels.rest()
             told = await phone.page.inner_text("#replay p")
+            await phone.reported()
             mark = len(phone.said)
             await phone.hears(3)
             assert {each for each in phone.drives(mark) if each != (0, 0)} == set(), name

@@ -19,7 +19,7 @@ from tests.browser.test_tuning import Eyes, held_until, let_go, opened, step, wo
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 WARNING = "If the Pi hangs, this board keeps driving. Only its switch stops it."
 CUT_LABELS = """() => [...document.querySelectorAll(".meter")].filter((meter) => {

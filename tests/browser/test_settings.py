@@ -12,7 +12,7 @@ from tests.browser.phone import Phone
 from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 SECTIONS = {"phone": "This phone", "car": "This car", "health": "Health", "help": "Help"}
 
 

@@ -14,7 +14,7 @@ from tests.browser.test_failures import talked
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 LOCALES = ["en-GB", "zh-CN"]
 LOST = {"en-GB": "Signal lost", "zh-CN": "信号中断"}

@@ -46,6 +46,7 @@ async def test_space_is_stop_wherever_the_focus_is(phone: Phone, wheels: Wheels,
     await phone.page.keyboard.press("Space")
     await phone.in_state("stopped")
     await wheels.rest()
+    await phone.reported()
     assert {message["type"] for message in phone.said} == {"take", "drive", "stop"}
 
 

@@ -25,7 +25,7 @@ from tests.support.client import Client
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 T = TypeVar("T")
 
 # The wires of the simulated car are right, so that a wrong configuration is what a wrong wiring is to a right one.

@@ -24,7 +24,7 @@ from tests.browser.test_layout import FAULTS, SETTLED, unreadable
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 RED, GREEN = "#c03030", "#30a040"
 PIXEL = """([x, y]) => {

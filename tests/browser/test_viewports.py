@@ -16,7 +16,7 @@ from tests.browser.phone import Phone
 from tests.support.product import Product
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 WIDTHS = (240, 280, 320, 640, 800, 1920)
 HEIGHTS = (120, 200, 240, 360, 653, 1080)

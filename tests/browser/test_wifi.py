@@ -19,7 +19,7 @@ from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S, until
 from tests.support.watcher import AT_THIS_SOCKET, STATUS, FakeWatcher
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 HOME = {"ssid": "Home Net", "password": "homepassword"}
 TOO_SHORT = {"password": "short"}

@@ -11,7 +11,7 @@ from picar.wiring.presets import PRESETS, as_toml
 from tests.browser.conftest import NewPhone
 from tests.support.product import Product
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
 SIZES = {"phone": (360, 800), "landscape": (800, 360), "laptop": (1280, 800)}
 CONFIGS = {
     "enabled": "",

@@ -22,6 +22,8 @@ from picar.config import CameraConfig
 from tests.camera.orders import order
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 ORDER = order("test")
 
 

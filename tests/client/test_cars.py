@@ -27,6 +27,8 @@ from tests.support.product import Product
 from tests.support.secure import SecureHousehold
 from tests.support.waiting import heed_ctrl_c, until
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 CAMERA = '[camera]\nsource = "sim"\n'

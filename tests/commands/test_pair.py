@@ -23,6 +23,8 @@ from picar.network import addresses
 from tests.support.household import Household, run
 from tests.support.raw import ask
 
+pytestmark = pytest.mark.slow
+
 NOT_RUNNING = "No running picar was found, so its address is not known."
 
 

@@ -17,6 +17,8 @@ from tests.support.household import Household
 from tests.support.mosquitto import Mosquitto
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 LESSON = {"v": 1, "mode": "hold", "cap": 0.5, "seq": 17, "by": "Room 4", "text": "Listen, please"}
 
 

@@ -26,6 +26,8 @@ from tests.support.household import Household
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.waiting import DEADLINE_S
 
+pytestmark = pytest.mark.slow
+
 DOCS, URL = Path(__file__).parents[2] / "docs/mqtt.md", "mqtts://class.local:8883"
 MEMBER = Member("car", "k3f9a2b7", "test")
 RULES = """

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import aiomqtt
+import pytest
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from picar.fleet.connection import Client, publish
@@ -16,6 +17,8 @@ from tests.fleet.brokers import Bridge, Garage, Site, site
 from tests.support.household import Household
 from tests.support.mosquitto import Mosquitto
 from tests.support.waiting import DEADLINE_S, until
+
+pytestmark = pytest.mark.slow
 
 CARS = 30
 LEFT_BEHIND = {"v": 1, "by": "a retained command"}

@@ -14,6 +14,8 @@ from picar.access.store import AccessStore
 from picar.garage.store import Adopted, GarageStore
 from tests.support.household import Ended, Household, run
 
+pytestmark = pytest.mark.slow
+
 NAMES = '[server]\nname = "{}"\n'
 
 

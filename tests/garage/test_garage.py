@@ -21,6 +21,8 @@ from picar.garage.store import GarageStore
 from tests.support.household import Household
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Config().having("garage", mdns=False, name="Room 3")
 
 

@@ -39,6 +39,8 @@ from tests.fleet.test_topics import HELLO, SESSION, STATE
 from tests.support.mosquitto import Mosquitto, free_port
 from tests.support.waiting import DEADLINE_S, News, until
 
+pytestmark = pytest.mark.slow
+
 IDENTITY = ("name", "colour", "number", "version", "url")
 CAR, CARS, LIFETIME_S, REST_S = "k3f9a2b7", 30, 5, 0.5
 TOPICS = Topics("picar", CAR)

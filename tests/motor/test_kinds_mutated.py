@@ -15,6 +15,8 @@ from picar.motor.boards.kinds import BRAKE, COAST, FORWARD, KINDS, REVERSE, Kind
 from tests.motor.conformance import CHECKS
 from tests.motor.kinds_rig import CARS, FORMS, ON_CHIPS, Car
 
+pytestmark = pytest.mark.slow
+
 ROWS = ("forward", "reverse", "coast", "brake")
 _DISABLED = "with EN low the inputs do not matter"
 EQUIVALENT = {

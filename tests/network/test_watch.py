@@ -24,6 +24,8 @@ from tests.support.household import Household
 from tests.support.secure import SecureHousehold
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 HOME, CAFE = r"Home: \Net", "Café; 5"
 
 

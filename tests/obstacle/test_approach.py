@@ -12,6 +12,8 @@ from picar.layouts import LAYOUTS
 from picar.motor.simcar import REACH_M, TOP_SPEED_M_S, SimCar, Wall
 from tests.obstacle.approach import WALL, Approach, to_wall
 
+pytestmark = pytest.mark.slow
+
 SEEDS = 1000
 TOUCHES_M = 0.001
 SLOW_M_S = 1.2 * SLOW_CAP * TOP_SPEED_M_S  # the minimum duty makes the car a little faster than its share

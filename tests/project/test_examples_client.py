@@ -18,6 +18,8 @@ from picar.client import AsyncCar
 from tests.support.product import Product
 from tests.support.waiting import heed_ctrl_c, until
 
+pytestmark = pytest.mark.slow
+
 PIPE = asyncio.subprocess.PIPE
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "docs" / "examples"

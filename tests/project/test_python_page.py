@@ -15,6 +15,8 @@ from tests.support.product import Product
 from tests.support.secure import SecureHousehold
 from tests.support.waiting import heed_ctrl_c
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
 PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

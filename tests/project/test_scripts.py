@@ -22,6 +22,8 @@ import pytest
 
 from tests.bench.page import crawl
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ["run", "test", "check", "bench", "pictures", "venv"]
 SHIPPED = ["picar", "static", "templates", "scripts", "pyproject.toml", "README.md", "LICENSE"]

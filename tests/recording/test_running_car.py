@@ -22,6 +22,8 @@ from tests.support.client import Client
 from tests.support.product import Product
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 CAMERA = '[camera]\nsource = "test"\nfps = 15\n'
 LOST_S = 1.2  # of a drive, by the death of the recorder
 SCHEMAS = {one.topic: json.loads(one.definition) for one in topics() if one.encoding == "json"}

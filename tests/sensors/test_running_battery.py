@@ -18,6 +18,8 @@ from tests.support.logind import FakeLogind
 from tests.support.product import Product
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 CONFIG = '[motors]\nmin_duty = 0.0\n[battery]\nsource = "ina219"\ncells = 2\n'
 # picar as the service, with shorter times of the battery.
 _PICAR = """

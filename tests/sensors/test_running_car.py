@@ -19,6 +19,8 @@ from tests.support.pi import ALARM, BITS, HEAT, UPTIME, FakePi
 from tests.support.product import EN_PINS, Product
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 CONFIG = "[motors]\nmin_duty = 0.0\n"  # a duty is a speed
 
 

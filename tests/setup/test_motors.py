@@ -27,6 +27,8 @@ from tests.motor.rig import ROOT, wait_until
 from tests.setup.terminal import CTRL_C, Terminal
 from tests.support.header import FakeHeader
 
+pytestmark = pytest.mark.slow
+
 L298N = "[l298n]\n[camera]\nsource = 'off'\n"
 SHORT_S = 0.3
 FOUR = """

@@ -19,6 +19,8 @@ from tests.support.raw import UPGRADE, ask
 from tests.support.viewer import Viewer
 from tests.support.waiting import DEADLINE_S, until
 
+pytestmark = pytest.mark.slow
+
 CONFIG = '[camera]\nsource = "test"\nspectator_fps = 20\nmax_viewers = 1\n'
 TURNED = '[camera]\nsource = "test"\nrotation = 180\nmirror = true\n'
 BOTH = ("/snapshot.jpg", "/stream.mjpg")

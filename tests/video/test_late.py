@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import pytest
+
 from tests.support.client import Client
 from tests.support.product import Product
 from tests.support.together import at_once
 from tests.support.viewer import Viewer
+
+pytestmark = pytest.mark.slow
 
 BROWSER = {"Cookie": "picar_session=one"}
 CONFIG = '[camera]\nsource = "test"\n[drive]\naccel = 20.0\ndecel = 20.0\n'

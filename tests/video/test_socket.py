@@ -24,6 +24,8 @@ from tests.support.raw import UPGRADE, ask
 from tests.support.viewer import Viewer
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 PIDFD_GETFD = 438  # of every architecture
 CONFIG = '[camera]\nsource = "test"\nspectator_fps = 5\nmax_viewers = 2\n'
 BROWSER = {"Cookie": "picar_session=one"}

@@ -21,6 +21,8 @@ from tests.support.raw import UPGRADE
 from tests.support.ros import FULL, ZERO, RawRos, Ros, publication
 from tests.support.waiting import DEADLINE_S
 
+pytestmark = pytest.mark.slow
+
 ROSBRIDGE, FOXGLOVE = "/rosbridge", "/foxglove"
 ON = "[rosbridge]\nenabled = true\nport = 0\n[classic]\nenabled = true\n[foxglove]\nenabled = true\n"
 CAMERA = '[camera]\nsource = "test"\n'

@@ -22,6 +22,8 @@ from tests.support.product import Product
 from tests.web.conversation import COUNTS, SESSIONS, Conversation, Stage
 from tests.web.wheel_model import ACCEPTED
 
+pytestmark = pytest.mark.slow
+
 LONG = os.environ.get("PICAR_FUZZ") == "long"
 EXAMPLES, STEPS = (4000, 80) if LONG else (16, 45)
 CONFIG = """

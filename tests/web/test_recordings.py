@@ -29,6 +29,8 @@ from tests.support.product import Product
 from tests.support.raw import ask
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 BASE = "/api/v1/recordings"
 
 

@@ -15,6 +15,8 @@ from tests.support.product import Product
 from tests.support.ros import FULL, ZERO, Ros, publication
 from tests.support.waiting import DEADLINE_S
 
+pytestmark = pytest.mark.slow
+
 ON = "[rosbridge]\nenabled = true\nport = 0\n"
 
 

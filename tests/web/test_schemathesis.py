@@ -23,9 +23,12 @@ EXAMPLES = 5000 if LONG else 15  # per operation, beside those that cover each p
 CLASSIC = "[classic]\nenabled = true\n" if importlib.util.find_spec("picar.web.bridges") else ""
 DEADLINE_S = 24 * 3600 if LONG else 60
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("schemathesis") is None, reason="schemathesis has no wheel for this machine"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("schemathesis") is None, reason="schemathesis has no wheel for this machine"
+    ),
+]
 
 
 @pytest.fixture

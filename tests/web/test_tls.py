@@ -25,6 +25,8 @@ from tests.support.raw import UPGRADE, Answer
 from tests.support.secure import OWN, SecureHousehold
 from tests.support.waiting import DEADLINE_S, until
 
+pytestmark = pytest.mark.slow
+
 EVIL = "evil.example"
 
 

@@ -24,6 +24,8 @@ from tests.support.raw import ask
 from tests.support.secure import SecureHousehold
 from tests.support.waiting import DEADLINE_S, until
 
+pytestmark = pytest.mark.slow
+
 STRANGERS = 32
 SECONDS = 8.0
 TIMER_S = 0.002

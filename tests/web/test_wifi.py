@@ -15,6 +15,8 @@ from tests.support.waiting import until
 from tests.support.watcher import AT_THIS_SOCKET, STATUS, FakeWatcher
 from tests.web.test_openapi import operation_of, validate
 
+pytestmark = pytest.mark.slow
+
 WIFI = "/api/v1/wifi"
 HOME: dict[str, Any] = {"ssid": "Home Net", "password": "homepassword"}
 
