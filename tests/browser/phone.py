@@ -190,6 +190,13 @@ class Phone:
         await self.down(element, finger="tap")
         await self.lift("tap")
 
+    async def double_tap(self, element: str) -> None:
+        """Tap twice, without a wait between that this machine could prolong."""
+        place = await self._point(element, 0, 0) | {"id": self._finger_number + 1}
+        self._finger_number += 1
+        kinds = ("touchStart", "touchEnd") * 2
+        await asyncio.gather(*(self._touch(kind, [place]) for kind in kinds))
+
     async def press(self, element: str) -> None:
         """Press a button with the keyboard, once it is shown: a hidden one takes no focus, and another would be pressed."""
         button = self.page.locator(f"#{element}")

@@ -183,8 +183,7 @@ async def test_a_finger_moves_pan_and_tilt_and_a_double_tap_centres(car: Product
     await until(lambda: car.levels()[PAN] == 1750, "half to the right")
     label = await phone.page.get_attribute("#look2", "aria-label")
     assert label == "camera: pan 50 %, tilt 100 %; a double tap centres"
-    await phone.tap("look2")
-    await phone.tap("look2")
+    await phone.double_tap("look2")
     await shines(car, PAN, 1500)
     await shines(car, TILT, 1500)
     assert phone.sent("drive") == [m for m in phone.sent("drive") if not m["throttle"] and not m["steering"]]

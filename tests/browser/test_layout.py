@@ -27,7 +27,7 @@ SIZES = [
 ]
 SCROLLING = (320, 256)  # 1280 x 1024 at 400 %
 FIXED = ("status", "wheel", "link", "menu", "info", "hud", "gears", "fine", "stop", "throttle", "steering")
-STATES = ("ready", "driving", "asked", "stopped", "lost", "watching")
+STATES = ("ready", "driving", "asked", "stopped", "lost", "unknown", "watching")
 RECTANGLES = """(names) => Object.fromEntries(names.map((name) => {
   const { left, top, width, height } = document.getElementById(name).getBoundingClientRect();
   return [name, [left, top, width, height].map(Math.round)];
@@ -96,6 +96,8 @@ async def screens(car: Product, new_phone: NewPhone, locale: str) -> AsyncIterat
     await phone.context.set_offline(True)
     await phone.seen("body[data-card=gone]")
     yield phone, "lost"
+    await phone.seen("#why:not(:empty)")
+    yield phone, "unknown"
 
 
 async def resized(phone: Phone, size: tuple[int, int]) -> None:

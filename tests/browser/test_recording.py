@@ -185,7 +185,7 @@ async def test_a_real_drive_is_recorded_played_replayed_and_deleted(
         await phone.take_the_wheel()
         await phone.seen("#picture:not([hidden])")
         await phone.insist("record", "#taping:not([hidden])")
-        await phone.hold_until("throttle", lambda: phone.state["applied"]["left"] > 0.5, y=0.8)
+        await phone.hold_until("throttle", lambda: phone.state["applied"]["left"] > 0, y=0.8)
         await until(lambda: phone.state["recording"]["s"] > 2, "two seconds")
         await phone.lift("throttle")
         await until(lambda: not any(phone.state["applied"].values()), "rest")
@@ -213,7 +213,7 @@ async def test_a_real_drive_is_recorded_played_replayed_and_deleted(
         await phone.page.click("#recordings-replay")
         await phone.seen("#replay-hold:not(:disabled)")
         before = phone.state["pose"]
-        await phone.hold_until("replay-hold", lambda: phone.state["applied"]["left"] > 0.5)
+        await phone.hold_until("replay-hold", lambda: phone.state["applied"]["left"] > 0)
         await phone.lift("replay-hold")
         await until(lambda: not any(phone.state["applied"].values()), "rest")
         assert phone.state["pose"] != before
@@ -252,7 +252,9 @@ async def test_replay_drives_while_the_button_is_held_at_most_as_fast_as_recorde
     assert not phone.drives(), "to choose it moves nothing"
     for _ in range(5):  # a busy machine may end it first
         await phone.hold_until("replay-hold", wheels.turning(+1, +1))
-        assert phone.state["speed_limit"] == LIMIT  # it was 1
+        await until(
+            lambda: LIMIT in (each.get("speed_limit") for each in phone.heard), "the limit in a state"
+        )
         await phone.seen("#replay[data-phase=idle]")
         if await phone.page.inner_text("#replay p") == "Done.":
             break

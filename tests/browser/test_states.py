@@ -22,7 +22,7 @@ LOST_DRIVER = {
     "en-GB": "Your commands no longer reach the car; it stops by itself.",
     "zh-CN": "你的指令已无法到达小车",
 }
-LOST_UNKNOWN = {"en-GB": "What the car does now is unknown here.", "zh-CN": "此处无法得知小车现在的状态。"}
+LOST_UNKNOWN = {"en-GB": "What the car does is unknown.", "zh-CN": "此处无法得知小车现在的状态。"}
 UNSENT = {"en-GB": "STOP could not be sent", "zh-CN": "急停未能发出"}
 READY = {"en-GB": "Ready", "zh-CN": "就绪"}
 STOPPED = {"en-GB": "Stopped", "zh-CN": "已急停"}
