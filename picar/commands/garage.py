@@ -121,11 +121,16 @@ async def _act(settings: Config, options: argparse.Namespace) -> int:
 
     garage = Garage(settings, GarageStore(folder()), beside=True)
     living = asyncio.create_task(garage.run())
+    code = 1
     try:
-        return await _ACTIONS[options.action][0](garage, options)
+        code = await _ACTIONS[options.action][0](garage, options)
     finally:
+        if sentence := await garage.saved():
+            print(f"picar: {sentence}", file=sys.stderr)
+            code = 1
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
+    return code
 
 
 async def _list(garage: Garage, options: argparse.Namespace) -> int:
@@ -184,7 +189,7 @@ async def _forget(garage: Garage, options: argparse.Namespace) -> int:
     cars = [car for car, one in garage.store.cars.items() if options.car in (car, one.name)]
     if len(cars) != 1:
         raise PicarError(f"{options.car} is not the id or the name of one car. See: {command('garage list')}")
-    garage.store.remove(cars[0])
+    await garage.forget(cars[0])
     print(f"{options.car} is no longer in the garage.")
     return 0
 

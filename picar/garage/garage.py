@@ -3,6 +3,7 @@
 Laws:
 - STOP ALL is on its way to every open connection before anything else is done.
 - A car that hangs delays no other car.
+- The event loop waits for no disk: a lesson is sent first, and its file is written by a thread.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from picar.garage import adopting
 from picar.garage.cards import BROKER, DIRECT, IDENTITY, Cards, is_id
 from picar.garage.link import Way
 from picar.garage.rounds import StopRound
-from picar.garage.store import GarageStore
+from picar.garage.store import Disk, GarageStore
 from picar.garage.teaching import Teaching
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ BROWSE_AGAIN_S = 10.0  # without a network
 LESSONS_AT_A_TIME, STOPS_AT_A_TIME = 16, 16
 # Over HTTP: a car that hangs takes 3 s for each, and STOP ALL may be pressed again and again.
 STOPS_AT_A_CAR = 8
+SAVE_S = 2.0  # for a disk; one that takes longer is reported
 MOST_CARDS = 1000  # by mDNS, which anybody may answer
 _NOT_PAIRED = "The car does not know this garage any more. Adopt it again with its PIN."
 _RIVAL = "Another garage sends lessons to this car. Use one garage for each car."
@@ -51,9 +53,11 @@ class Garage:
         settings: the configuration.
         store: the adopted cars and the lessons.
         changed: called after any change of the cards, the lessons, the round or the ways; cheap, and often.
+        report: called with a sentence when the lessons cannot be saved, or not within `SAVE_S`.
         beside: whether this is a command beside a running garage.
 
     Raises:
+        FileError: the machine has no thread left.
         FleetError: `no_aiomqtt`: a broker is configured, and its package is missing.
         UsageError: `[mqtt]` can never work.
     """
@@ -63,10 +67,11 @@ class Garage:
         settings: Config,
         store: GarageStore,
         changed: Callable[[], None] = lambda: None,
+        report: Callable[[str], None] = lambda _: None,
         *,
         beside: bool = False,
     ) -> None:
-        self.settings, self.store, self._changed = settings, store, changed
+        self.settings, self.store, self._changed, self._report = settings, store, changed, report
         self.cards = Cards()
         self.round: StopRound | None = None
         self.mdns = settings.garage.mdns and discovery.is_possible()
@@ -78,8 +83,14 @@ class Garage:
         # By car: the number of the lesson of all cars that it follows, as the broker reports.
         self._confirmed: dict[str, int] = {}
         self._complain = Complaints()
+        self._disk = Disk()
+        self._saving: asyncio.Task[None] | None = None
+        self._unsaved = ""  # why the newest lessons are not in the file
+        self._slow = (
+            f"{store.path} is not written: the disk does not answer. The lessons count until the garage ends."
+        )
         self._path = self._broker_path(beside) if settings.mqtt.url else None
-        self._teaching = Teaching(store, self._ways, self._path, self._complain)
+        self._teaching = Teaching(store, self._ways, self._path, self._save)
         self._follow_store()
 
     @property
@@ -105,6 +116,7 @@ class Garage:
         for way in self._ways.values():
             way.start()
         self._begin(self._sweep())
+        self._begin(self._follow_file())
         if self.mdns:
             self._begin(self._browse())
         if self._path:
@@ -113,7 +125,8 @@ class Garage:
             await asyncio.Event().wait()
         finally:
             self._is_running = False
-            await end([*self._tasks, *(way.task for way in self._ways.values() if way.task)], 3.0)
+            others = [task for task in self._tasks if task is not self._saving]  # see `saved`
+            await end([*others, *(way.task for way in self._ways.values() if way.task)], 3.0)
 
     # --- Orders
 
@@ -125,27 +138,21 @@ class Garage:
             self._path.publish_stop(stop_id, by)
         self.round = StopRound(stop_id, by, self.cards.ours(), time.monotonic())
         self._begin(self._finish(self.round, late))
-        try:
-            self.put_lesson(HOLD, self.lesson.cap, "", by)
-        except FileError as error:
-            log.warning("%s", error)
+        self.put_lesson(HOLD, self.lesson.cap, "", by)
         return self.round
 
     def put_lesson(self, mode: str, cap: float, text: str, by: str, car: str | None = None) -> None:
-        """Hold all cars or one, or let them drive, with a cap that is a share of `max_speed`.
+        """Hold all cars or one, or let them drive, with a cap that is a share of `max_speed`. The file is written later.
 
         Raises:
             CarError: `no_car`.
-            FileError: the lesson is in force, and cannot be kept for the next start.
         """
         if car is not None and car not in self.cards:
             raise _unknown(car)
         if mode == DRIVE and car is None and self.round and self.round.ended:
             self.round = None  # no later page shows it
-        try:
-            self._teaching.put(car, Lesson(mode, cap, 0, by, text))
-        finally:
-            self._changed()
+        self._teaching.put(car, Lesson(mode, cap, 0, by, text))
+        self._changed()
 
     def dismiss(self, car: str) -> None:
         """Wait no longer for a car's answer to STOP ALL."""
@@ -173,9 +180,14 @@ class Garage:
                 raise
             url = page_of(f"{address}:80")  # as the service has it
             car, adopted = await adopting.adopt(url, pin, self.settings.garage.name, self.store.cars)
-        self.store.add(car, *adopted)
+        await self._disk.do(lambda: self.store.add(car, *adopted))
         self._follow_store()
         return car
+
+    async def forget(self, car: str) -> None:
+        """Remove an adopted car and its own lesson; raises FileError."""
+        await self._disk.do(lambda: self.store.remove(car))
+        self._follow_store()
 
     async def invite(self, car: str, name: str, for_s: int) -> dict[str, Any]:
         """Return the car's answer of `POST /api/v1/invite`, for a guest of this name; raises CarError."""
@@ -196,6 +208,12 @@ class Garage:
     def misses(self, car: str) -> bool:
         """Return whether the newest STOP ALL has no answer of this car."""
         return self.round is not None and car in self.round.missing
+
+    async def saved(self) -> str:
+        """Wait until the lessons are in the file, at most `SAVE_S`. Returns why they are not, else an empty sentence."""
+        if self._saving and (await asyncio.wait([self._saving], timeout=SAVE_S))[1] and not self._unsaved:
+            self._fail(self._slow)
+        return self._unsaved
 
     # --- STOP ALL
 
@@ -234,10 +252,34 @@ class Garage:
 
     # --- The cars, the file, mDNS
 
-    def _begin(self, job: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, job: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(job)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _save(self) -> None:
+        """Begin to write the lessons to the file, unless this goes on already."""
+        if self._saving is None or self._saving.done():
+            self._saving = self._begin(self._write())
+
+    async def _write(self) -> None:
+        """Write the lessons, and report if that fails or takes long."""
+        while self.store.is_unsaved:
+            timer = asyncio.get_running_loop().call_later(SAVE_S, self._fail, self._slow)
+            try:
+                if await self._disk.do(self.store.save):
+                    self._follow_store()
+                self._unsaved = ""
+            except FileError as error:
+                self._fail(str(error))
+            finally:
+                timer.cancel()
+
+    def _fail(self, sentence: str) -> None:
+        self._unsaved = sentence
+        log.warning("%s", sentence)
+        self._report(sentence)
 
     def _way(self, car: str, *urls: str) -> Way:
         """Return the way to a car, and add addresses. The one from the store is the first: anybody may answer for mDNS."""
@@ -278,19 +320,24 @@ class Garage:
         self._changed()
 
     async def _sweep(self) -> None:
-        """Once a second: follow the file, and judge cards and ways by the time."""
+        """Once a second: judge cards and ways by the time."""
         while True:
             await asyncio.sleep(SWEEP_S)
             now = time.monotonic()
-            try:
-                if self.store.refresh():
-                    self._follow_store()
-            except FileError as error:
-                self._complain(str(error))
             for way in self._ways.values():
                 way.check(now)
             if self.cards.sweep(now):
                 self._changed()
+
+    async def _follow_file(self) -> None:
+        """Once a second: follow the file, which another process may have changed."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            try:
+                if await self._disk.do(self.store.refresh):
+                    self._follow_store()
+            except FileError as error:
+                self._complain(str(error))
 
     async def _browse(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """The lessons of a garage: their numbers, and their way to the cars and to the broker.
 
 Laws:
+- A lesson is sent before it is saved: nothing here waits for a disk.
 - The number of a new lesson is higher than those that any car or the broker reports.
 - A lesson that a car refuses as old is raised above the car's once: two garages must not raise each other without end.
 - An old `drive` is never raised above a `hold`: a garage that starts or connects again must not end the STOP ALL of another.
@@ -13,7 +14,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from picar.core.lesson import HOLD, SCOPES, Lesson
-from picar.errors import FileError
 from picar.garage.link import Way
 from picar.garage.store import GarageStore
 
@@ -28,10 +28,10 @@ class Teaching:
     """Keeps lessons, and sends them.
 
     Args:
-        store: keeps them.
+        store: has them.
         ways: the direct ways, by car.
         path: the way to the broker.
-        complain: gets a sentence when a raised lesson cannot be kept.
+        save: called after each new lesson, to write the file.
     """
 
     def __init__(
@@ -39,20 +39,23 @@ class Teaching:
         store: GarageStore,
         ways: Mapping[str, Way],
         path: BrokerPath | None,
-        complain: Callable[[str], object],
+        save: Callable[[], object],
     ) -> None:
-        self._store, self._ways, self._path, self._complain = store, ways, path, complain
+        self._store, self._ways, self._path, self._save = store, ways, path, save
         self._above: dict[str | None, int] = {}  # by car, None for all: the highest number that was reported
         self._raised: set[tuple[str | None, int]] = set()
         self._ordered_at: dict[str | None, float] = {}  # by car, in monotonic s
 
     def put(self, car: str | None, lesson: Lesson) -> None:
-        """Put a lesson into force, for one car or for all; raises FileError if it cannot be kept."""
+        """Put a lesson into force, for one car or for all."""
         self._ordered_at[car] = time.monotonic()
-        try:
-            self._store.teach(car, lesson, self._above.get(car, 0))
-        finally:
-            self.spread()
+        self._teach(car, lesson, self._above.get(car, 0))
+
+    def _teach(self, car: str | None, lesson: Lesson, above: int) -> Lesson:
+        new = self._store.teach(car, lesson, above)
+        self.spread()
+        self._save()
+        return new
 
     def spread(self) -> None:
         """Send the lessons to the adopted cars that have others, and to the broker."""
@@ -83,21 +86,19 @@ class Teaching:
             seq = theirs.get("seq")
             if type(seq) is int and 0 <= seq < _MOST_SEQ:
                 self.note(car, seq)
-                found = self._is_outdone(car, seq, theirs.get("mode")) or found
+                found = self._is_outdone(car, seq, theirs) or found
         return found
 
-    def _is_outdone(self, car: str | None, seq: int, mode: Any) -> bool:
+    def _is_outdone(self, car: str | None, seq: int, theirs: dict[str, Any]) -> bool:
         ours = self._store.own.get(car) if car else self._store.lesson
-        if ours is None or not 0 < ours.seq < seq:
+        if ours is None or not 0 < ours.seq <= seq:
+            return False
+        if theirs | {"by": ours.by} == ours._asdict():  # else another process has used the number too
             return False
         is_old = time.monotonic() - self._ordered_at.get(car, -ORDER_S) >= ORDER_S
-        if is_old and mode == HOLD and ours.mode != HOLD:
+        if is_old and theirs.get("mode") == HOLD and ours.mode != HOLD:
             return False
         if (car, ours.seq) in self._raised:
             return True
-        try:
-            self._raised.add((car, self._store.teach(car, ours, seq).seq))
-        except FileError as error:
-            self._complain(str(error))
-        self.spread()
+        self._raised.add((car, self._teach(car, ours, seq).seq))
         return False

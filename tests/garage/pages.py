@@ -120,7 +120,9 @@ class Served:
         settings = Config().having("garage", name=NAME, mdns=False)
         self.gate = Gate(self.store, pairing, Identity.of(self.store, FleetConfig()))
         self.browsers = Browsers(self.gate)
-        self.garage = self.browsers.garage = kind(settings, GarageStore(folder), self.browsers.changed)
+        self.garage = self.browsers.garage = kind(
+            settings, GarageStore(folder), self.browsers.changed, self.browsers.report_unsaved
+        )
         self.garage.stops, self.garage.answer = [], CarError("no_car", "There is no such car.")
         self._sockets = server.listen(ServerConfig(host="127.0.0.1", port=0))
         self.port = int(self._sockets[0].getsockname()[1])

@@ -156,8 +156,9 @@ async def test_a_garage_that_lost_its_count_is_raised_above_the_car_s_and_once(
     assert room.lesson.seq == 41, "higher than any that a car reports"
     await room.until(found, lesson="hold")
     await other.ask("PUT", "api/v1/lesson", scope="all", mode="drive", cap=1.0, seq=50, by="Room 4")
-    room.garage.store.teach(None, Lesson("hold", 1.0, 0, "Ada", ""))  # as a command beside it
-    room.garage._follow_store()
+    beside = GarageStore(room.folder)
+    beside.teach(None, Lesson("hold", 1.0, 0, "Ada", ""))
+    beside.save()
     await until(lambda: room.lesson.seq == 51, "the raise")
     await room.until(found, lesson="hold")
     await other.ask("PUT", "api/v1/lesson", scope="all", mode="drive", cap=1.0, seq=60, by="Room 4")
@@ -168,6 +169,16 @@ async def test_a_garage_that_lost_its_count_is_raised_above_the_car_s_and_once(
         lambda: (room.card(found)["problem"] or {}).get("code") == "old_lesson", "the other garage is named"
     )
     assert room.lesson.seq == 51
+
+
+async def test_a_number_that_another_process_has_used_too_is_raised(room: Room, car: Household) -> None:
+    found = room.adopt(car)
+    await room.until(found, presence="live")
+    other = Place(car.url, car.token("Room 4", "garage"), None)
+    await other.ask("PUT", "api/v1/lesson", scope="all", mode="drive", cap=0.5, seq=1, by="a command")
+    room.put_lesson("hold", 1.0, "", "Ada")
+    await room.until(found, lesson="hold")
+    assert room.lesson.seq == 2
 
 
 async def test_a_lesson_of_one_car_leaves_the_others(room: Room, car: Household) -> None:

@@ -236,12 +236,22 @@ async def test_a_lesson_without_a_mode_changes_cap_and_text_alone(tmp_path: Path
 
 
 async def test_a_lesson_that_cannot_be_kept_is_reported(tmp_path: Path) -> None:
-    async with served(tmp_path) as here, here.page(here.device("Ms Lee")) as page:
+    async with (
+        served(tmp_path) as here,
+        here.page(here.device("Ms Lee")) as page,
+        here.page(here.device("Mr Ito")) as other,
+        here.page(here.device("Ada", "Ms Lee")) as pupil,
+    ):
         file = here.garage.store.path
         file.unlink(missing_ok=True)
         file.mkdir()
         await page.send(**LESSON)
-        assert (await page.until_error("not_saved"))["message"].startswith(str(file))
+        for one in (page, other):
+            assert (await one.until_error("not_saved"))["message"].startswith(str(file))
+        here.garage.put("aaaaaaaa", name="Red 7")
+        await pupil.wait(lambda: "aaaaaaaa" in pupil.cars, "a later message")
+        assert not pupil.of("error")
+        assert here.garage.lesson.mode == LESSON["mode"]
 
 
 async def test_a_device_that_is_removed_is_disconnected(tmp_path: Path) -> None:

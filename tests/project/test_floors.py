@@ -43,7 +43,8 @@ WITH_EVENT_LOOP = {
     "web",
     "commands",
 }  # the motor process itself loads none: see below
-WITH_THREADS = {"picar.client.sync"}  # beside `sensors`: in the program that drives, not in the car
+# Beside `sensors`: in the program that drives and in the garage, not in the car.
+WITH_THREADS = {"picar.client.sync", "picar.garage.store"}
 CLIENTS_WITH_EVENT_LOOP = {
     "picar.client.aio",
     "picar.client.discovery",

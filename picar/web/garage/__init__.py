@@ -111,7 +111,7 @@ def serve(settings: Config, folder: Path, greet: Callable[[AccessStore, Pairing,
     port = sockets[0].getsockname()[1]
     gate = Gate(store, pairing_of(settings), Identity.of(store, FleetConfig()))
     browsers = Browsers(gate)
-    garage = browsers.garage = Garage(settings, cars_file, browsers.changed)
+    garage = browsers.garage = Garage(settings, cars_file, browsers.changed, browsers.report_unsaved)
     http = http_server(config, gate, browsers, port)
 
     async def live() -> None:
@@ -128,6 +128,7 @@ def serve(settings: Config, folder: Path, greet: Callable[[AccessStore, Pairing,
             http.stop()
             browsers.close()
             await asyncio.sleep(0)  # sends the close frames
+            await garage.saved()
 
     with contextlib.suppress(asyncio.CancelledError):  # of a signal
         memory.run(live())

@@ -19,7 +19,6 @@ from picar.car.hub import CLOSED_UNPAIRED
 from picar.client.session import CarError
 from picar.core.lesson import MODES, TEXT_BYTES, TEXT_CHARACTERS
 from picar.core.shaping import LEAST_SPEED
-from picar.errors import FileError
 from picar.garage.garage import Garage
 from picar.garage.rounds import StopRound
 from picar.web.auth import Gate
@@ -73,6 +72,12 @@ class Browsers:
         """Close all pages, since the garage ends."""
         for browser in [*self._all]:
             browser.close(1001, "the garage ends")
+
+    def report_unsaved(self, sentence: str) -> None:
+        """Send the reason why the lessons are not saved to the pages of teachers."""
+        for browser in [*self._all]:
+            if is_teacher(self.gate, browser.visitor):
+                browser.send(_error("not_saved", sentence))
 
     def changed(self) -> None:
         """Send the changes as soon as the pace allows; the first and the last answer of a round at once."""
@@ -169,9 +174,8 @@ class GarageSocket(Socket):
             fields = None
         try:
             self._obey(fields if isinstance(fields, dict) else {})
-        except (CarError, FileError) as error:
-            code = error.code if isinstance(error, CarError) else "not_saved"
-            self.send({"type": "error", "code": code, "message": str(error)})
+        except CarError as error:
+            self.send(_error(error.code, str(error)))
 
     def _obey(self, fields: dict[str, Any]) -> None:
         """Carry out a message; a stop first, without a further check."""
@@ -228,6 +232,10 @@ def _merged(older: dict[str, Any], newer: dict[str, Any]) -> dict[str, Any]:
     for car, members in newer["cars"].items():
         cars[car] = members and {**(cars.get(car) or {}), **members}
     return older | newer | {"cars": cars}
+
+
+def _error(code: str, sentence: str) -> dict[str, Any]:
+    return {"type": "error", "code": code, "message": sentence}
 
 
 def _framed(message: dict[str, Any]) -> bytes:
