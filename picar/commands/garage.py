@@ -18,17 +18,18 @@ from picar.access.names import tidy_name
 from picar.config import Config
 from picar.core.lesson import DRIVE, HOLD, MODES, TEXT_BYTES, TEXT_CHARACTERS
 from picar.core.shaping import LEAST_SPEED
-from picar.errors import PicarError, missing
+from picar.errors import FileError, PicarError, missing
 from picar.program import command
 
 if TYPE_CHECKING:
     from picar.access.store import AccessStore
     from picar.access.visitor import Pairing
     from picar.garage.garage import Garage
+    from picar.garage.orders import Stopped
+    from picar.garage.store import GarageStore
 
-ANSWER_S = 2.0  # for the cars
 LIST_S = 4.0  # a car that hangs is known after 3 s
-BROKER_S = 1.0  # for the cars of a broker to be known
+_ONLY_SOME = "Only the cars in the readable part of the list, and at the broker, are stopped. Stop the others on their own pages."
 _COLUMNS = ("number", "name", "id", "presence", "state", "driver", "lesson", "battery_percent", "url")
 
 
@@ -116,10 +117,21 @@ def _serve(settings: Config, options: argparse.Namespace) -> int:
 
 async def _act(settings: Config, options: argparse.Namespace) -> int:
     """Do an action with a garage that lives only for it."""
-    from picar.garage.garage import Garage
     from picar.garage.store import GarageStore, folder
 
-    garage = Garage(settings, GarageStore(folder()), beside=True)
+    try:
+        store = GarageStore(folder())
+    except FileError as error:
+        if options.action != "stop":
+            raise
+        return await _stop_anyway(settings, options, error)
+    return await _act_with(store, settings, options)
+
+
+async def _act_with(store: GarageStore, settings: Config, options: argparse.Namespace) -> int:
+    from picar.garage.garage import Garage
+
+    garage = Garage(settings, store, beside=True)
     living = asyncio.create_task(garage.run())
     code = 1
     try:
@@ -134,13 +146,15 @@ async def _act(settings: Config, options: argparse.Namespace) -> int:
 
 
 async def _list(garage: Garage, options: argparse.Namespace) -> int:
+    from picar.garage import orders
+
     def cards() -> list[dict[str, Any]]:
         return garage.cards.fields(time.monotonic())
 
     def is_known() -> bool:
         return not garage.mdns and all(card["paths"] or card["problem"] for card in cards())
 
-    await _until(garage, is_known, LIST_S)
+    await orders.until(garage, is_known, LIST_S)
     found = sorted(cards(), key=lambda card: (card["number"] or 0, card["id"]))
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
@@ -159,21 +173,39 @@ async def _list(garage: Garage, options: argparse.Namespace) -> int:
 
 
 async def _stop(garage: Garage, _options: argparse.Namespace) -> int:
-    stop = garage.stop_all(garage.settings.garage.name)
-    await _until(garage, lambda: stop.ended and not garage.untaught())
-    after_s = stop.answer(time.monotonic())["after_s"]
-    late = dict.fromkeys((*stop.missing, *garage.untaught()))
-    return _report(garage, stop.of, list(late), f"have stopped ({after_s:.1f} s)")
+    from picar.garage import orders
+
+    return _report_stop(await orders.stop(garage))
+
+
+async def _stop_anyway(settings: Config, options: argparse.Namespace, error: FileError) -> int:
+    """Stop cars although garage.json cannot be read; raises FileError if no car can be reached. Returns the exit code."""
+    from picar.garage import orders
+    from picar.garage.store import GarageStore, folder
+
+    if stopped := await orders.ask(folder()):
+        print(f"picar: {error} The garage that runs on this machine was asked instead.", file=sys.stderr)
+        _report_stop(stopped)
+        return 1
+    store = GarageStore(folder(), damaged=True)
+    if not (store.cars or settings.mqtt.url):
+        raise FileError(f"No car was stopped: stop each car on its own page. {error}")
+    print(f"picar: {_ONLY_SOME}", file=sys.stderr)
+    await _act_with(store, settings, options)  # it reports the file too, since the hold cannot be saved
+    return 1
 
 
 async def _teach(garage: Garage, options: argparse.Namespace) -> int:
+    from picar.garage import orders
+
     cap = garage.lesson.cap if options.cap is None else options.cap
     text = tidy_name(options.text, TEXT_CHARACTERS, TEXT_BYTES)
     garage.put_lesson(options.action, cap, text, garage.settings.garage.name)
-    await _until(garage, lambda: not garage.untaught())
+    await orders.until(garage, lambda: not garage.untaught())
     done = "are held" if options.action == HOLD else "may drive"
     speed = f", with at most {cap:.0%} of their speed" if cap < 1.0 else ""
-    return _report(garage, len(garage.cards.ours()), garage.untaught(), f"{done}{speed}")
+    late = orders.names(garage, garage.untaught())
+    return _report(len(garage.cards.ours()), late, f"{done}{speed}")
 
 
 async def _adopt(garage: Garage, options: argparse.Namespace) -> int:
@@ -204,23 +236,17 @@ _ACTIONS: dict[str, tuple[Callable[[Garage, argparse.Namespace], Awaitable[int]]
 }
 
 
-async def _until(garage: Garage, is_done: Callable[[], bool], most_s: float = ANSWER_S) -> None:
-    """Wait until it is done, at most `most_s`; the cars of a broker need a moment to be known."""
-    now = time.monotonic()
-    least, most = now + (BROKER_S if garage.broker else 0.0), now + most_s
-    while time.monotonic() < least or (not is_done() and time.monotonic() < most):  # noqa: ASYNC110 - for 2 s
-        await asyncio.sleep(0.02)
+def _report_stop(found: Stopped) -> int:
+    return _report(found.of, found.late, f"have stopped ({found.after_s:.1f} s)")
 
 
-def _report(garage: Garage, cars: int, late: list[str], done: str) -> int:
+def _report(cars: int, late: list[str], done: str) -> int:
     """Print how many cars have answered, and the names of the others. Returns the exit code."""
     if not cars:
         raise PicarError(f"No car is adopted. Adopt each car: {command('garage adopt URL PIN')}")
     print(f"{cars - len(late)} of {cars} cars {done}.", flush=True)
     if late:
-        cards = (garage.cards.card(car) for car in late)
-        names = ", ".join(str(card.fields["name"] or card.fields["id"]) for card in cards if card)
-        print(f"picar: no answer from {names}. Look at these cars.", file=sys.stderr)
+        print(f"picar: no answer from {', '.join(late)}. Look at these cars.", file=sys.stderr)
     return int(bool(late))
 
 

@@ -98,12 +98,13 @@ class GarageStore:
 
     Args:
         folder: the garage's folder; it is made if it is missing.
+        damaged: take the readable entries of a damaged file. Such a file is never replaced.
 
     Raises:
         FileError: the folder cannot be made, or the file cannot be read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, damaged: bool = False) -> None:
         self.path = folder / FILE
         self._content = _Content({}, NO_LESSON, {})
         self._unsaved: set[str | None] = (
@@ -111,6 +112,9 @@ class GarageStore:
         )  # lessons that the file does not have: of these cars, None for all
         self._memory = threading.Lock()  # of both; it is never held while the disk is waited for
         self._seen: tuple[int, int, int] | None = None
+        if damaged:
+            self._content = _salvaged(self.path)
+            return
         with self._explaining():
             if not folder.is_dir():  # on a disk that hangs, `mkdir` waits for it even then
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -231,7 +235,7 @@ class GarageStore:
             fix = FIXES.get(error.errno or 0, "Name another folder in $STATE_DIRECTORY.")
             raise FileError(f"{self.path} cannot be used: {error.strerror}. {fix}") from None
         except (ValueError, RecursionError) as error:
-            fix = "Rename it; then the cars must be adopted again."
+            fix = "Rename it. A garage that runs writes it again at the next hold; otherwise adopt the cars again."
             raise FileError(
                 f"{self.path} cannot be read as the list of adopted cars: {error}. {fix}"
             ) from None
@@ -258,6 +262,24 @@ def _parsed(text: str) -> _Content:
     if not all(isinstance(text, str) and text.isprintable() for one in cars.values() for text in one):
         raise ValueError("a car in it has another form")
     return _Content(cars, lesson, own)
+
+
+def _salvaged(path: Path) -> _Content:
+    """Return the entries of a damaged file that have the right form."""
+    try:
+        found = json.loads(read_small(path))
+    except (OSError, ValueError, RecursionError):
+        found = None
+    content, members = _Content({}, NO_LESSON, {}), found if isinstance(found, dict) else {}
+    parts: list[dict[str, Any]] = [{"lesson": members.get("lesson")}]
+    for name in ("cars", "own"):
+        entries = members.get(name)
+        parts += [{name: {key: one}} for key, one in entries.items()] if isinstance(entries, dict) else []
+    for part in parts:
+        with contextlib.suppress(ValueError, RecursionError):
+            one = _parsed(json.dumps({"cars": {}, "lesson": content.lesson._asdict(), "own": {}, **part}))
+            content = _Content({**content.cars, **one.cars}, one.lesson, {**content.own, **one.own})
+    return content
 
 
 def _lesson(found: Any) -> Lesson:

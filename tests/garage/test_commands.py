@@ -167,9 +167,10 @@ async def test_a_garage_without_zeroconf_needs_cars_or_no_mdns(room: Room, tmp_p
     assert (listed.code, listed.out) == (0, "[]\n")
 
 
-async def test_a_file_that_is_damaged_ends_a_command_with_a_sentence(room: Room) -> None:
+@pytest.mark.parametrize("order", ["hold", "list"])
+async def test_a_file_that_is_damaged_ends_a_command_with_a_sentence(room: Room, order: str) -> None:
     room.store.path.write_text("{")
-    found = await room("stop")
+    found = await room(order)
     assert found.code == 1
     assert "cannot be read as the list of adopted cars" in found.err
     assert "Traceback" not in found.err

@@ -131,6 +131,11 @@ class Room:
             self.process.send_signal(signal.SIGTERM)
         return await asyncio.wait_for(self.process.wait(), DEADLINE_S)
 
+    async def kill(self) -> None:
+        if hasattr(self, "process") and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
     async def command(self, *arguments: str) -> Ended:
         return await run([sys.executable, "-m", "picar", "garage", "--no-mdns", *arguments], self._env)
 
@@ -146,9 +151,7 @@ async def room(disk: Disks, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     finally:
         with contextlib.suppress(FileNotFoundError, NoDisk):  # a test that fails leaves the disk frozen
             disk.thaw()
-        if hasattr(found, "process") and found.process.returncode is None:
-            found.process.kill()
-            await found.process.wait()
+        await found.kill()
 
 
 def card(page: Page, car: str) -> dict[str, Any]:

@@ -175,7 +175,7 @@ def test_a_damaged_file_is_an_error_at_the_start_and_nothing_later(tmp_path: Pat
     store = GarageStore(tmp_path)
     store.add("aaaaaaaa", "http://a", "t", "A")
     store.path.write_text(text)
-    with pytest.raises(FileError, match="Rename it; then the cars must be adopted again"):
+    with pytest.raises(FileError, match="writes it again at the next hold; otherwise adopt the cars again"):
         GarageStore(tmp_path)
     with pytest.raises(FileError):
         store.refresh()

@@ -18,6 +18,7 @@ from picar.access.store import AccessStore
 from picar.access.tokens import PinGuard
 from picar.access.visitor import Pairing, pairing_of
 from picar.config import Config, FleetConfig, ServerConfig
+from picar.garage import orders
 from picar.garage.garage import Garage
 from picar.garage.simulate import MOST_CARS
 from picar.garage.store import GarageStore
@@ -123,7 +124,8 @@ def serve(settings: Config, folder: Path, greet: Callable[[AccessStore, Pairing,
         with contextlib.suppress(OSError):  # of a closed output
             greet(store, gate.pairing, port)
         try:
-            await garage.run()
+            async with orders.listening(garage):
+                await garage.run()
         finally:
             http.stop()
             browsers.close()
