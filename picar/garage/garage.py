@@ -169,7 +169,7 @@ class Garage:
 
         Raises:
             CarError: no car answers, or it refuses.
-            FileError: the car cannot be kept.
+            FileError: the car is adopted, and cannot be kept for the next start.
         """
         card = self.cards.card(address)
         url = (card.fields["url"] if card else None) or page_of(address)
@@ -180,8 +180,10 @@ class Garage:
                 raise
             url = page_of(f"{address}:80")  # as the service has it
             car, adopted = await adopting.adopt(url, pin, self.settings.garage.name, self.store.cars)
-        await self._disk.do(lambda: self.store.add(car, *adopted))
-        self._follow_store()
+        try:
+            await self._disk.do(lambda: self.store.add(car, *adopted))
+        finally:
+            self._follow_store()
         return car
 
     async def forget(self, car: str) -> None:
@@ -272,6 +274,7 @@ class Garage:
                     self._follow_store()
                 self._unsaved = ""
             except FileError as error:
+                self._follow_store()  # the file may have been read
                 self._fail(str(error))
             finally:
                 timer.cancel()

@@ -107,9 +107,7 @@ class GarageStore:
     def __init__(self, folder: Path, *, damaged: bool = False) -> None:
         self.path = folder / FILE
         self._content = _Content({}, NO_LESSON, {})
-        self._unsaved: set[str | None] = (
-            set()
-        )  # lessons that the file does not have: of these cars, None for all
+        self._unsaved: set[str | None] = set()  # cars whose lessons the file does not have, None for all
         self._memory = threading.Lock()  # of both; it is never held while the disk is waited for
         self._seen: tuple[int, int, int] | None = None
         if damaged:
@@ -229,8 +227,8 @@ class GarageStore:
     def _explaining(self) -> Iterator[None]:
         try:
             yield
-        except AccessError as error:
-            raise FileError(str(error)) from None
+        except AccessError:
+            raise FileError(f"{self.path} is not written: another picar is writing it. Try again.") from None
         except OSError as error:
             fix = FIXES.get(error.errno or 0, "Name another folder in $STATE_DIRECTORY.")
             raise FileError(f"{self.path} cannot be used: {error.strerror}. {fix}") from None

@@ -174,11 +174,22 @@ async def test_stop_all_again_and_again_asks_a_car_that_hangs_a_few_times_only(t
         await end([*garage._tasks], 3.0)
 
 
-def test_a_full_disk_says_to_free_some_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _full(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("picar.garage.store.replace", fail)
+
+async def test_a_full_disk_is_reported_and_cars_and_lessons_count_until_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports: list[str] = []
+    garage = Garage(SETTINGS, GarageStore(tmp_path), report=reports.append)
+    GarageStore(tmp_path).add("abcd1234", "http://127.0.0.1:9", "token", "Blitz")
+    monkeypatch.setattr("picar.garage.store.replace", _full)
+    garage.put_lesson("hold", 1.0, "", "Ada")
+    sentence = await garage.saved()
+    assert sentence.endswith("No space left on device. Free some room on the disk.")
+    assert reports == [sentence]
+    assert (garage.lesson.mode, garage.cards.ours()) == ("hold", ["abcd1234"])
     with pytest.raises(FileError, match=r"No space left on device\. Free some room on the disk\."):
         GarageStore(tmp_path).add("abcd1234", "http://blitz.local", "token", "Blitz")
 
