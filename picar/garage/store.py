@@ -8,7 +8,7 @@ Laws:
 - It is replaced in one step, under a lock; a change by another process is not lost.
 - Of two lessons the one with the higher number is in force. A lesson that the file does not have yet gets a higher number than a
   lesson that another process has written, unless it would end the hold of that process.
-- A file that cannot be read ends a command with a sentence; a running garage keeps what it knows.
+- A file that cannot be read ends a command other than `stop` with a sentence; a running garage keeps what it knows.
 """
 
 from __future__ import annotations
