@@ -20,6 +20,8 @@ from tests.support.household import Household
 from tests.support.mosquitto import Mosquitto
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 DAMAGES = "cannot be read as the list of adopted cars"
 
 

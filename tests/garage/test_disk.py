@@ -28,6 +28,8 @@ from tests.garage.pages import Page
 from tests.support.household import Ended, Household, run
 from tests.support.waiting import DEADLINE_S, until
 
+pytestmark = pytest.mark.slow
+
 HANGS_S = 6.0  # longer than the bound after which the garage reports the disk, and than its beats
 BEAT_S = 5.0  # generous: the page gets a message each second, also on a busy machine
 _OPEN = re.compile(rb"open +(http://127\.0\.0\.1:\d+)")
