@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 
+import pytest
+
 from tests.support.household import Household
+
+pytestmark = pytest.mark.slow
 
 ASKING = 31
 PATIENT = "[session]\nidle_s = 600.0\n"

@@ -21,6 +21,8 @@ from tests.support.client import Client
 from tests.support.product import Product, read_trace
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 FAST = "\n[drive]\naccel = 20.0\ndecel = 50.0\n"
 ESC_CAR = Car("esc", esc_car(), (), LAYOUTS["steer-servo"], SERVO)
 STEERED = car(Form("drv8833"), "steer-motor")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.client import Client
 from tests.support.product import Product
 from tests.support.raw import ask
+
+pytestmark = pytest.mark.slow
 
 HASTY = ("-m", "tests.faults.odd", "hasty")
 PATIENT = "[session]\nidle_s = 600.0\ngrace_s = 30.0\n"

@@ -31,6 +31,8 @@ from tests.garage.test_garage import SETTINGS, Room, car, room  # noqa: F401 - f
 from tests.support.household import Household
 from tests.support.waiting import DEADLINE_S, until
 
+pytestmark = pytest.mark.slow
+
 DEEP = "[" * 200_000
 
 

@@ -6,12 +6,16 @@ import dataclasses
 import itertools
 import time
 
+import pytest
+
 from picar.calibration.values import Calibration
 from picar.config import Config, DriveConfig, EscConfig
 from picar.core.shaping import NEUTRAL, Jog, Sticks
 from picar.motor import pipe
 from tests.motor.escs import ESC, SERVO, esc_car
 from tests.motor.rig import MotorProcess
+
+pytestmark = pytest.mark.slow
 
 QUICK = DriveConfig(accel=20.0, decel=50.0)
 READ_S = 0.01  # between a write and its time in the trace

@@ -16,6 +16,8 @@ from picar.motor import pipe
 from picar.motor.pipe import Obstacle
 from tests.motor.rig import PATIENT, MotorProcess, wait_until
 
+pytestmark = pytest.mark.slow
+
 SIM = Config().having("range", source="sim")
 FAR_SIGHTED = SIM.having("range", stop_m=1.8, slow_m=2.6)  # the car starts 3 m in front of a wall
 MM_FAR = 8190

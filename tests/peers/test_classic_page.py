@@ -42,7 +42,7 @@ GOES_ON_S = 1.0  # after a queue, for a held button
 DRIVES_S = 0.5
 TAP_S = 0.02  # shorter than the page's interval: one POST
 PAUSE_S = 0.4  # between two taps
-pytestmark = pytest.mark.peers
+pytestmark = [pytest.mark.slow, pytest.mark.peers]
 
 
 class Tutorial:

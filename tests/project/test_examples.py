@@ -18,6 +18,8 @@ from tests.support.household import Household
 from tests.support.product import Product
 from tests.support.waiting import heed_ctrl_c, until
 
+pytestmark = pytest.mark.slow
+
 PIPE = asyncio.subprocess.PIPE
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "follow_line.py"

@@ -21,6 +21,8 @@ from tests.support.client import Client
 from tests.support.product import Product
 from tests.support.waiting import DEADLINE_S, until
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "serial_board.py"
 OLD_S = 0.3  # of the example
 MACHINE_S = 0.25  # so late may a loaded machine be

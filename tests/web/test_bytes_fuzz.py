@@ -16,6 +16,8 @@ from tests.support.peer import BINARY, CLOSE, PING, TEXT, frame
 from tests.support.product import Product
 from tests.support.raw import UPGRADE, ask, read_answer
 
+pytestmark = pytest.mark.slow
+
 CAMPAIGN = 20_000 if os.environ.get("PICAR_FUZZ") == "long" else 400
 AT_ONCE = 10
 PATIENT = "[session]\ncommand_timeout_s = 1.0\n"  # this process is slow too while it throws

@@ -17,7 +17,7 @@ from tests.support.raw import Answer, ask, read_answer
 from tests.support.waiting import until
 from tests.web.test_openapi import codes_of, document, validate
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 ON = "[classic]\nenabled = true\n"
 FORM = "application/x-www-form-urlencoded"

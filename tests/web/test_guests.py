@@ -16,7 +16,7 @@ from tests.support.product import EN_PINS, Product
 from tests.support.ros import FULL, ZERO, RawRos, Ros, publication
 from tests.support.waiting import DEADLINE_S
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 ON = "[rosbridge]\nenabled = true\nport = 0\n"
 TIMEOUT_S, SLACK_S = 0.5, 0.05  # command_timeout_s, and the motor process's own turn

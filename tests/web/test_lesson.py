@@ -14,6 +14,8 @@ from tests.support.raw import Answer, ask
 from tests.support.ros import Ros
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.slow
+
 CONFIG = "[drive]\naccel = 20.0\ndecel = 20.0\n"
 PATH, CAP = "/api/v1/lesson", "/api/v1/fleet-cap"
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.product import Product
 from tests.support.stalls import CASES, ON, Case, plain_page, stale_seconds
 from tests.support.together import at_once
+
+pytestmark = pytest.mark.slow
 
 
 @at_once(CASES)

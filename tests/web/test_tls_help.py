@@ -17,6 +17,8 @@ from tests.support.household import Ended, Household
 from tests.support.secure import SecureHousehold
 from tests.support.waiting import DEADLINE_S
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 async def house() -> AsyncIterator[SecureHousehold]:
