@@ -73,7 +73,7 @@ async def new_room(tmp_path: Path) -> AsyncIterator[NewRoom]:
 
 
 @pytest.fixture
-def room(new_room: NewRoom) -> Classroom:
+async def room(new_room: NewRoom) -> Classroom:
     """A garage with a car of each kind; the page is the teacher's."""
     made = new_room(troubled())
     made.garage.put_lesson("hold", 1.0, "", "Ms Lin", "car00011")
