@@ -107,6 +107,6 @@ def may_use(group: str) -> str:
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:
-    """Tell whether an error is a lack of memory; Python may lack it even for the MemoryError."""
+    """Tell whether an error is a lack of memory. Without the memory for a MemoryError, Python raises a SystemError."""
     lost = isinstance(error, SystemError) and "without exception set" in str(error)
     return lost or isinstance(error, MemoryError)

@@ -107,7 +107,7 @@ class GarageStore:
     def __init__(self, folder: Path, *, damaged: bool = False) -> None:
         self.path = folder / FILE
         self._content = _Content({}, NO_LESSON, {})
-        self._unsaved: set[str | None] = set()  # cars whose lessons the file does not have, None for all
+        self._unsaved: set[str | None] = set()  # lessons that are not in the file yet: by car, None for all
         self._memory = threading.Lock()  # of both; it is never held while the disk is waited for
         self._seen: tuple[int, int, int] | None = None
         if damaged:

@@ -28,7 +28,7 @@ class Teaching:
     """Keeps lessons, and sends them.
 
     Args:
-        store: has them.
+        store: holds them.
         ways: the direct ways, by car.
         path: the way to the broker.
         save: called after each new lesson, to write the file.

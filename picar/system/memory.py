@@ -34,6 +34,6 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def _report(failed: sys.UnraisableHookArgs) -> None:
-    """Report an error in a `__del__`, but no lack of memory: the next work to meet it reports that."""
+    """Report an error in a `__del__`, unless memory was missing."""
     if failed.exc_type is not MemoryError and not is_out_of_memory(failed.exc_value):
         sys.__unraisablehook__(failed)
